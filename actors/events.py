@@ -1,0 +1,94 @@
+"""Life-cycle events, and the hooks that hear them. Events go out only: nothing a hook does can hurt an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+__all__ = [
+    "BackingOff",
+    "Crashed",
+    "DeadLetter",
+    "Event",
+    "GaveUp",
+    "Hook",
+    "Hooks",
+    "Passivated",
+    "Started",
+    "Stopped",
+]
+
+
+class Started(msgspec.Struct, frozen=True, tag=True):
+    """An incarnation is ready; the first is number 1."""
+
+    actor: str
+    incarnation: int
+
+
+class Crashed(msgspec.Struct, frozen=True, tag=True):
+    """An incarnation ended with `error`, `lived` seconds after it was begun."""
+
+    actor: str
+    incarnation: int
+    error: Exception
+    lived: float
+
+
+class BackingOff(msgspec.Struct, frozen=True, tag=True):
+    """The next incarnation begins in `delay` seconds."""
+
+    actor: str
+    delay: float
+
+
+class Passivated(msgspec.Struct, frozen=True, tag=True):
+    """An idle child on demand ended; its next message starts it again."""
+
+    actor: str
+
+
+class Stopped(msgspec.Struct, frozen=True, tag=True):
+    """The actor has ended for good."""
+
+    actor: str
+    reason: str
+
+
+class GaveUp(msgspec.Struct, frozen=True, tag=True):
+    """A supervisor spent its restart budget on `child`."""
+
+    actor: str
+    child: str
+    error: Exception
+
+
+class DeadLetter(msgspec.Struct, frozen=True, tag=True):
+    """A message nobody will handle, or an error reply to nobody; `message` is the message itself."""
+
+    actor: str
+    message: object
+    reason: str
+
+
+Event = Started | Crashed | BackingOff | Passivated | Stopped | GaveUp | DeadLetter
+Hook = Callable[[Event], None]
+
+
+class Hooks:
+    """Call every hook with every event; a hook that raises is counted in `failures` and hurts nobody."""
+
+    def __init__(self, hooks: Iterable[Hook] = ()) -> None:
+        self._hooks = tuple(hooks)
+        self.failures = 0
+        self.last_failure: Exception | None = None
+
+    def emit(self, event: Event) -> None:
+        """Pass `event` to each hook in turn. Synchronous: a hook that blocks blocks everything."""
+        for hook in self._hooks:
+            try:
+                hook(event)
+            except Exception as error:  # noqa: BLE001  # G19: a failing hook cannot hurt an actor; it is counted instead
+                self.failures += 1
+                self.last_failure = error
