@@ -1,0 +1,138 @@
+"""The configuration as frozen structs; every default stands here and nowhere else. Pure data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "Config",
+    "InteractionLogConfig",
+    "LoggingConfig",
+    "NamedWorkstream",
+    "Profile",
+    "RetryConfig",
+    "RoutingConfig",
+    "RoutingRule",
+    "ServerConfig",
+    "TimeoutsConfig",
+    "WorkstreamsConfig",
+]
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class TimeoutsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Four deadlines of one attempt, in seconds."""
+
+    connect_s: Seconds = 5.0
+    first_token_s: Seconds = 60.0
+    idle_s: Seconds = 30.0
+    total_s: Seconds = 600.0
+
+
+class RetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often one call is tried, and the exponential waits between tries, in seconds. `attempts = 1` never retries."""
+
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 4
+    initial_s: Annotated[float, Meta(ge=0, le=3_600)] = 0.5
+    max_s: Annotated[float, Meta(ge=0, le=3_600)] = 20.0
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One named backend. `dialect` belongs to `custom`; `script` (a file) to `scripted`; see docs/configuration.md."""
+
+    backend: str
+    model: str | None = None
+    dialect: Literal["openai", "anthropic"] | None = None
+    base_url: str | None = None
+    api_key: str | None = None
+    api_key_env: str | None = None
+    api_key_command: tuple[str, ...] | None = None
+    max_tokens: Count | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    stop: tuple[str, ...] | None = None
+    headers: dict[str, str] = {}
+    extra: dict[str, Any] = {}
+    max_concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 16
+    mailbox: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Annotated[int, Meta(ge=1)] | None = None
+    timeouts: TimeoutsConfig = TimeoutsConfig()
+    retry: RetryConfig = RetryConfig()
+    script: str | None = None
+
+
+class NamedWorkstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Standing settings of one workstream; what is stored by `workstreams bind` wins over `profile`."""
+
+    profile: str | None = None
+    system_prompt: str | None = None
+    tags: dict[str, str] = {}
+
+
+class WorkstreamsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where conversations are kept. `database` None means the user's state directory."""
+
+    database: str | None = None
+    idle_after_s: Seconds = 900.0
+    named: dict[str, NamedWorkstream] = {}
+
+
+class RoutingRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule: every part of `condition` must hold. Conditions are checked by `arawn.routing.rules`."""
+
+    name: str
+    condition: dict[str, Any]
+    profile: str
+
+
+class RoutingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Choice of profile by rules; off unless enabled."""
+
+    enabled: bool = False
+    default: str | None = None
+    rules: tuple[RoutingRule, ...] = ()
+
+
+class InteractionLogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The interaction log; see docs/interaction-log.md for what each key promises."""
+
+    enabled: bool = True
+    path: str | None = None
+    include_messages: bool = True
+    include_responses: bool = True
+    truncate_tool_results: Annotated[int, Meta(ge=0)] = 2048
+    redact_secrets: bool = True
+    sync: Literal["group", "always", "off"] = "group"
+    answer_wait_ms: Annotated[int, Meta(ge=0, le=600_000)] = 2000
+
+
+class LoggingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parent of `[logging.interactions]`."""
+
+    interactions: InteractionLogConfig = InteractionLogConfig()
+
+
+class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The daemon's doors. `socket` None means the user's runtime directory, "" means none."""
+
+    listen: str = "127.0.0.1:8470"
+    socket: str | None = None
+    auth: Literal["token", "none"] = "token"
+    allowed_hosts: tuple[str, ...] = ()
+    shutdown_grace_s: Annotated[float, Meta(ge=0, le=3_600)] = 10.0
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole merged configuration. `profiles` holds `[llm]` as "default" beside every named profile."""
+
+    profiles: dict[str, Profile] = {}
+    workstreams: WorkstreamsConfig = WorkstreamsConfig()
+    routing: RoutingConfig = RoutingConfig()
+    logging: LoggingConfig = LoggingConfig()
+    server: ServerConfig = ServerConfig()

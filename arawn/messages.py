@@ -1,0 +1,221 @@
+"""What is said to a model and what it says back: one neutral form for every dialect. Pure data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = [
+    "CallContext",
+    "Completed",
+    "CompletionRequest",
+    "CompletionResponse",
+    "ContentBlock",
+    "Image",
+    "Message",
+    "RoutingMetadata",
+    "StreamEvent",
+    "Text",
+    "TextDelta",
+    "Thinking",
+    "ThinkingDelta",
+    "ToolDefinition",
+    "ToolResult",
+    "ToolUse",
+    "ToolUseDelta",
+    "ToolUseStart",
+    "Usage",
+    "user",
+]
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """Plain text."""
+
+    text: str
+
+
+class Thinking(msgspec.Struct, frozen=True, tag="thinking", omit_defaults=True):
+    """Reasoning shown by the model; `signature` must be sent back unchanged to the provider that made it."""
+
+    text: str
+    signature: str | None = None
+
+
+class Image(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
+    """A picture: base64 `data` with its `media_type`, or a `url`; exactly one of `data` and `url` is set."""
+
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+
+
+class ToolUse(msgspec.Struct, frozen=True, tag="tool_use", omit_defaults=True):
+    """A tool call asked for by the model.
+
+    Arguments that are not a JSON object keep their raw text in `invalid_arguments`; `arguments` is then empty.
+    """
+
+    id: str
+    name: str
+    arguments: dict[str, Any] = {}
+    invalid_arguments: str | None = None
+
+
+class ToolResult(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=True):
+    """What a tool answered, joined to its call by `tool_use_id`."""
+
+    tool_use_id: str
+    content: tuple[Text | Image, ...] = ()
+    is_error: bool = False
+
+
+ContentBlock = Text | Thinking | Image | ToolUse | ToolResult
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One turn of a conversation. Tool results travel in messages of role `user`."""
+
+    role: Literal["user", "assistant"]
+    content: tuple[ContentBlock, ...]
+
+
+def user(text: str) -> Message:
+    """Return a user message holding `text`."""
+    return Message("user", (Text(text),))
+
+
+class ToolDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tool offered to the model; `parameters` is a JSON Schema object."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Token counts as the provider reported them; None where it reported nothing.
+
+    `input_tokens` excludes tokens read from or written to the provider's prompt cache; `total_input_tokens` includes
+    both, in every dialect.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    @property
+    def total_input_tokens(self) -> int | None:
+        """Everything the model read: fresh, cache reads and cache writes; None if nothing was reported."""
+        parts = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens)
+        known = [part for part in parts if part is not None]
+        return sum(known) if known else None
+
+
+class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One completion asked of a backend. What is None falls to the profile, then to the provider.
+
+    `tool_choice` is "auto", "none", "required" or a tool's name. `extra` is merged into the provider's request body
+    as it is, over the profile's own `extra`.
+    """
+
+    messages: tuple[Message, ...]
+    system: str | None = None
+    tools: tuple[ToolDefinition, ...] = ()
+    tool_choice: str | None = None
+    model: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] | None = None
+    extra: dict[str, Any] = {}
+
+
+class CompletionResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """One model answer, plain or assembled from a stream.
+
+    `stop_reason` is one of "end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal", or the provider's own word
+    when it is none of these; `stop_reason_raw` is always the provider's word. `interaction_id` is the id of the log
+    record that holds this answer (None when the log is off).
+    """
+
+    content: tuple[ContentBlock, ...]
+    model: str
+    stop_reason: str | None = None
+    stop_reason_raw: str | None = None
+    usage: Usage = Usage()
+    request_id: str | None = None
+    profile: str | None = None
+    interaction_id: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All text blocks joined."""
+        return "".join(block.text for block in self.content if isinstance(block, Text))
+
+    @property
+    def tool_calls(self) -> tuple[ToolUse, ...]:
+        """The tool calls asked for, in order."""
+        return tuple(block for block in self.content if isinstance(block, ToolUse))
+
+
+class TextDelta(msgspec.Struct, frozen=True, tag="text_delta"):
+    """More text for the content block at `index`."""
+
+    index: int
+    text: str
+
+
+class ThinkingDelta(msgspec.Struct, frozen=True, tag="thinking_delta"):
+    """More reasoning for the content block at `index`."""
+
+    index: int
+    text: str
+
+
+class ToolUseStart(msgspec.Struct, frozen=True, tag="tool_use_start"):
+    """A tool call begins as the content block at `index`."""
+
+    index: int
+    id: str
+    name: str
+
+
+class ToolUseDelta(msgspec.Struct, frozen=True, tag="tool_use_delta"):
+    """More of the argument text (JSON, cut anywhere) of the tool call at `index`."""
+
+    index: int
+    partial_json: str
+
+
+class Completed(msgspec.Struct, frozen=True, tag="completed"):
+    """The last event of every stream that succeeds; its response equals the one of a plain call."""
+
+    response: CompletionResponse
+
+
+StreamEvent = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | Completed
+
+
+class RoutingMetadata(msgspec.Struct, frozen=True):
+    """Why a profile was chosen. `confidence` is within 0..1; `features` are the numbers the decision was made from."""
+
+    profile: str
+    reason: str
+    confidence: float = 1.0
+    features: dict[str, Any] = {}
+
+
+class CallContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a call comes from; travels with it to the backend and into the record. `iteration` counts from 1."""
+
+    workstream: str | None = None
+    session_id: str | None = None
+    turn_id: int | None = None
+    iteration: int = 1
+    tags: dict[str, str] = {}
+    routing: RoutingMetadata | None = None
