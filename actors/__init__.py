@@ -15,6 +15,7 @@ from actors.errors import SupervisorGaveUp as SupervisorGaveUp
 from actors.events import Event as Event
 from actors.events import Hook as Hook
 from actors.ref import Ref as Ref
+from actors.ref import Reply as Reply
 from actors.spec import Backoff as Backoff
 from actors.spec import ChildSpec as ChildSpec
 from actors.spec import Handler as Handler

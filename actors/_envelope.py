@@ -18,13 +18,14 @@ class Envelope(Generic[M]):
     The asker parks on the envelope itself (no channel, no event): `reply` and `fail` wake it directly and never block.
     """
 
-    __slots__ = ("_asker", "_error", "_value", "asked", "message", "on_abandoned", "state")
+    __slots__ = ("_asker", "_error", "_value", "asked", "message", "on_abandoned", "on_done", "state")
 
     def __init__(self, message: M, *, asked: bool) -> None:
         self.message = message
         self.asked = asked
         self.state: State = "queued"
         self.on_abandoned: Callable[[], None] | None = None
+        self.on_done: Callable[[], None] | None = None
         self._asker: trio.lowlevel.Task | None = None
         self._value: Any = None
         self._error: Exception | None = None
@@ -46,6 +47,8 @@ class Envelope(Generic[M]):
         if self._asker is not None:
             trio.lowlevel.reschedule(self._asker)
             self._asker = None
+        if self.on_done is not None:
+            self.on_done()
 
     async def wait(self) -> Any:
         """Wait for the end and return the value or raise the error.
@@ -65,10 +68,15 @@ class Envelope(Generic[M]):
 
     def _abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self._asker = None
-        self.state = "abandoned"
-        if self.on_abandoned is not None:
-            self.on_abandoned()
+        self.abandon()
         return trio.lowlevel.Abort.SUCCEEDED
+
+    def abandon(self) -> None:
+        """Say that nobody waits for the reply any more; does nothing once it is there."""
+        if self.state in {"queued", "taken"}:
+            self.state = "abandoned"
+            if self.on_abandoned is not None:
+                self.on_abandoned()
 
 
 def about(actor: str, message: object, why: str) -> str:

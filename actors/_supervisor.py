@@ -52,6 +52,7 @@ class Supervisor:
         self._total = RestartWindow(spec.total)
         self._grace: float | None = None
         self._interrupted = False
+        self._gave_up: SupervisorGaveUp | None = None
         self._nursery: trio.Nursery | None = None
         self._starting: trio.CancelScope | None = None
         self._notices: trio.MemorySendChannel[_Notice] | None = None
@@ -120,7 +121,7 @@ class Supervisor:
     async def run(self, ready: Callable[[], None]) -> RunEnd:
         """Start the children there are, watch them until told to end, stop them right to left."""
         send, receive = trio.open_memory_channel[_Notice](math.inf)
-        self._interrupted, self._total = False, RestartWindow(self.spec.total)
+        self._interrupted, self._gave_up, self._total = False, None, RestartWindow(self.spec.total)
         with send, receive:
             self._notices = send
             async with trio.open_nursery() as self._nursery:
@@ -136,10 +137,12 @@ class Supervisor:
                     await self._stop_children()
                     self._nursery.cancel_scope.cancel(reason=f"`{self.path}` has stopped its children")
         self._nursery = self._notices = self._starting = None
+        if self._gave_up is not None:
+            raise self._gave_up
         return "stopped" if self.stopping else "interrupted"
 
     async def _watch(self, notices: trio.MemoryReceiveChannel[_Notice]) -> None:
-        while not (self.stopping or self._interrupted):
+        while not (self.stopping or self._interrupted or self._gave_up):
             notice = await notices.receive()
             if notice is not None and not notice.child.seat.stopped.is_set():
                 await self._after(notice.child, notice.result)
@@ -182,7 +185,8 @@ class Supervisor:
 
     def _give_up(self, child: Child, error: Exception) -> None:
         self.hooks.emit(GaveUp(self.path, child.name, error))
-        raise SupervisorGaveUp(f"`{self.path}`: `{child.name}` crashed too often; last: {error!r}") from error
+        self._gave_up = SupervisorGaveUp(f"`{self.path}`: `{child.name}` crashed too often; last: {error!r}")
+        self._gave_up.__cause__ = error
 
     async def _restart_group(self, pending: Pending) -> None:
         """Wait out the delay, then start the group left to right, each after the one before it is ready."""

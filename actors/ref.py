@@ -12,7 +12,7 @@ from actors.status import Status
 if TYPE_CHECKING:
     from actors._seat import ActorSeat
 
-__all__ = ["Ref"]
+__all__ = ["Ref", "Reply"]
 
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
@@ -70,6 +70,32 @@ class Ref(Generic[M_contra]):
         reply: R = await self._seat().ask(envelope)
         return reply
 
+    async def submit(self, message: Request[R]) -> Reply[R]:
+        """Send, and return the reply still to come; for callers with something to do in between.
+
+        Unlike `ask` it does not look for cycles.
+
+        Checkpoint: only when the mailbox is full.
+        If cancelled: nothing was sent.
+
+        Raises:
+            Stopped, Restarting: It was not sent and will not be handled.
+        """
+        envelope: Envelope[Request[R]] = Envelope(message, asked=True)
+        await self._seat().put(envelope)
+        return Reply(envelope)
+
+    def submit_nowait(self, message: Request[R]) -> Reply[R]:
+        """Send without waiting for room, and return the reply still to come.
+
+        Raises:
+            MailboxFull: No room; nothing was sent.
+            Stopped, Restarting: As for `submit`.
+        """
+        envelope: Envelope[Request[R]] = Envelope(message, asked=True)
+        self._seat().put_nowait(envelope)
+        return Reply(envelope)
+
     async def stop(self, grace: float | None = None) -> None:
         """Stop the actor for good: refuse mail at once, let queued mail finish for `grace` seconds, then cancel.
 
@@ -84,3 +110,28 @@ class Ref(Generic[M_contra]):
     def status(self) -> Status:
         """Return a snapshot; synchronous and free of side effects."""
         return self._seat().status()
+
+
+class Reply(Generic[R]):
+    """The reply to one submitted message."""
+
+    __slots__ = ("_envelope",)
+
+    def __init__(self, envelope: Envelope[Request[R]]) -> None:
+        self._envelope = envelope
+
+    async def wait(self) -> R:
+        """Wait for the reply; one waiter only. Checkpoint, cancellation and errors as for `Ref.ask`."""
+        value: R = await self._envelope.wait()
+        return value
+
+    def abandon(self) -> None:
+        """Say that nobody will wait: the spec's `abandoned` decides what becomes of the work."""
+        self._envelope.abandon()
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call `callback` (which must not block or raise) as soon as the reply is there; at once if it is."""
+        if self._envelope.state == "done":
+            callback()
+        else:
+            self._envelope.on_done = callback
