@@ -5,6 +5,7 @@ ArawnError
 ├── UnknownProfile          the name asked for and the names there are
 ├── BadInput                a request, a name or an argument that can never work as it stands
 ├── LogWriteFailed          the interaction log cannot be opened or written
+├── StoreFailed             the workstream database cannot be opened, read or written
 └── BackendError            one call to one backend failed; carries profile, provider, status, code, attempt
     ├── AuthFailed          401 403
     ├── BadRequest          400 404 413 422 and other 4xx
@@ -39,6 +40,7 @@ __all__ = [
     "ModelNotFound",
     "Overloaded",
     "RateLimited",
+    "StoreFailed",
     "TimedOut",
     "Unavailable",
     "UnknownProfile",
@@ -50,7 +52,7 @@ class ArawnError(Exception):
 
 
 class ConfigError(ArawnError):
-    """The configuration cannot be used. `problems` holds one line each: `file:line: key.path: what; what is accepted`."""
+    """The configuration cannot be used; `problems` holds a line each: `file:line: key.path: what; what is accepted`."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -73,6 +75,10 @@ class BadInput(ArawnError):
 
 class LogWriteFailed(ArawnError):
     """The interaction log cannot be opened or written."""
+
+
+class StoreFailed(ArawnError):
+    """The workstream database cannot be opened, read or written."""
 
 
 class BackendError(ArawnError):

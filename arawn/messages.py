@@ -134,6 +134,15 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     extra: dict[str, Any] = {}
 
 
+class RoutingMetadata(msgspec.Struct, frozen=True):
+    """Why a profile was chosen. `confidence` is within 0..1; `features` are the numbers the decision was made from."""
+
+    profile: str
+    reason: str
+    confidence: float = 1.0
+    features: dict[str, Any] = {}
+
+
 class CompletionResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One model answer, plain or assembled from a stream.
 
@@ -150,6 +159,7 @@ class CompletionResponse(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     profile: str | None = None
     interaction_id: str | None = None
+    routing: RoutingMetadata | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -199,15 +209,6 @@ class Completed(msgspec.Struct, frozen=True, tag="completed"):
 
 
 StreamEvent = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | Completed
-
-
-class RoutingMetadata(msgspec.Struct, frozen=True):
-    """Why a profile was chosen. `confidence` is within 0..1; `features` are the numbers the decision was made from."""
-
-    profile: str
-    reason: str
-    confidence: float = 1.0
-    features: dict[str, Any] = {}
 
 
 class CallContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

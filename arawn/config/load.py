@@ -1,0 +1,127 @@
+"""Load the configuration: read every layer, check each, merge them, check the whole, report all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from arawn.config.environment import environment_layers, flag_layers
+from arawn.config.keypath import Finding, KeyPath, dotted
+from arawn.config.layers import Layer, holds, merged, origin_of
+from arawn.config.profile_rules import profile_findings
+from arawn.config.profiles import NamedProfile, backend_from_key, gathered, twice_named
+from arawn.config.read import read_files
+from arawn.config.rules import config_findings
+from arawn.config.schema import Config
+from arawn.config.sources import Source, sources_of
+from arawn.config.structure import check
+from arawn.errors import ConfigError
+
+__all__ = ["Loaded", "load"]
+
+_NO_FLAGS: Mapping[str, object] = MappingProxyType({})
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A configuration that passed every check.
+
+    Attributes:
+        config: The merged configuration. It has no profiles if nothing configures one: see `discover`.
+        sources: Dotted key path, as written -> the value in effect and where it was set; secrets are masked.
+        files: The files that were read, later ones overriding earlier ones.
+    """
+
+    config: Config
+    sources: dict[str, Source]
+    files: tuple[Path, ...]
+
+
+def load(
+    *,
+    config_file: Path | None = None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object] = _NO_FLAGS,
+    cwd: Path,
+) -> Loaded:
+    """Return the merged configuration with the source of every value.
+
+    Later layers override earlier ones key by key: the user's file, `./arawn.toml` (or `config_file` in place of both),
+    the `ARAWN_…` variables, the flags. Tables merge; arrays and plain values replace.
+
+    Args:
+        config_file: Read this file alone, which must exist; None searches. Flag: `--config`.
+        environ: The process environment.
+        flags: Dotted key path -> value of each flag used; None for one that was not.
+        cwd: Where `arawn.toml` is looked for.
+
+    Raises:
+        ConfigError: If anything is wrong anywhere; it lists every problem found.
+    """
+    readings = read_files(config_file, environ, cwd)
+    unread = [reading.problem for reading in readings if reading.problem is not None]
+    raw = [reading.layer for reading in readings if reading.layer is not None]
+    layers, problems, wrong = _checked(raw + environment_layers(environ) + flag_layers(flags))
+    if unread:  # what the missing file says is unknown, so the whole cannot be judged
+        raise ConfigError(unread + problems)
+
+    keys = _backend_keys()
+    chosen = backend_from_key(merged(layers), environ, keys)
+    layers = [*([chosen] if chosen else []), *layers]
+    tree = merged(layers)
+    entries = gathered(tree)
+    config = _built(tree, entries)
+    findings = (finding for finding in _findings(config, entries, keys) if not _is_under(wrong, finding.path))
+    problems += [_line(origin_of(layers, finding.path), finding) for finding in findings]
+    if problems:
+        raise ConfigError(problems)
+    sources = sources_of(config, entries, lambda path: origin_of(layers, path) if holds(tree, path) else None)
+    return Loaded(config, sources, tuple(reading.path for reading in readings))
+
+
+def _backend_keys() -> dict[str, str | None]:
+    """Return the backend kinds, each with the variable of its key."""
+    from arawn.backends.presets import PRESETS
+
+    return {kind: preset.key_env for kind, preset in PRESETS.items()}
+
+
+def _checked(layers: Iterable[Layer]) -> tuple[list[Layer], list[str], list[KeyPath]]:
+    """Return the layers without what is wrong in them, the problem lines, and the key paths that were wrong."""
+    right: list[Layer] = []
+    problems: list[str] = []
+    wrong: list[KeyPath] = []
+    for layer in layers:
+        tree, findings = check(layer.tree)
+        right.append(Layer(layer.name, tree, layer.marks))
+        problems += [_line(layer.origin(finding.path), finding) for finding in findings]
+        wrong += [finding.path for finding in findings]
+    return right, problems, wrong
+
+
+def _built(tree: Mapping[str, Any], entries: Sequence[NamedProfile]) -> Config:
+    """Build the configuration of a checked tree. A required key that is missing is the empty string here."""
+    routing = {key: value for key, value in tree.get("routing", {}).items() if key != "profiles"}
+    routing["rules"] = [{"name": "", "condition": {}, "profile": "", **rule} for rule in routing.get("rules", [])]
+    tables = {key: value for key, value in tree.items() if key not in ("llm", "llm_profiles")}
+    config = msgspec.convert({**tables, "routing": routing}, Config)
+    return msgspec.structs.replace(config, profiles={entry.name: entry.profile for entry in entries})
+
+
+def _findings(config: Config, entries: Sequence[NamedProfile], keys: Mapping[str, str | None]) -> Iterator[Finding]:
+    yield from twice_named(entries)
+    for entry in entries:
+        yield from profile_findings(entry, keys.keys())
+    yield from config_findings(config)
+
+
+def _is_under(wrong: Iterable[KeyPath], path: KeyPath) -> bool:
+    """Say whether `path` or a table around it was found wrong already."""
+    return any(path[: len(known)] == known for known in wrong)
+
+
+def _line(origin: str | None, finding: Finding) -> str:
+    return f"{origin or 'default'}: {dotted(finding.path)}: {finding.text}"

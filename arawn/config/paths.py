@@ -1,0 +1,93 @@
+"""Where files live, as functions of the environment. Nothing is created and nothing is looked up on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+
+from arawn.config.schema import Config
+from arawn.errors import ConfigError
+
+__all__ = ["config_dir", "database_path", "expanded", "interactions_dir", "runtime_dir", "socket_path", "state_dir"]
+
+
+def config_dir(environ: Mapping[str, str]) -> Path:
+    """Return the directory of `config.toml`: `$ARAWN_CONFIG_DIR`, else `$XDG_CONFIG_HOME/arawn` or `~/.config/arawn`.
+
+    Raises:
+        ConfigError: If no variable tells and this user has no home directory.
+    """
+    return (
+        _named("ARAWN_CONFIG_DIR", environ)
+        or _below_xdg("XDG_CONFIG_HOME", environ)
+        or _home(environ) / ".config" / "arawn"
+    )
+
+
+def state_dir(environ: Mapping[str, str]) -> Path:
+    """Return the directory of what must outlive a restart: `$ARAWN_STATE_DIR`, else the platform's place for it.
+
+    Without either variable the platform's place is that of the running process.
+    """
+    return (
+        _named("ARAWN_STATE_DIR", environ)
+        or _below_xdg("XDG_STATE_HOME", environ)
+        or Path(platformdirs.user_state_dir("arawn", appauthor=False))
+    )
+
+
+def runtime_dir(environ: Mapping[str, str]) -> Path:
+    """Return the directory of sockets: `$ARAWN_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/arawn`, else the state directory.
+
+    Never below the shared temporary directory, where another user could take the name first.
+    """
+    return _named("ARAWN_RUNTIME_DIR", environ) or _below_xdg("XDG_RUNTIME_DIR", environ) or state_dir(environ)
+
+
+def interactions_dir(config: Config, environ: Mapping[str, str]) -> Path:
+    """Return the directory of the interaction log: `logging.interactions.path`, else below the config directory."""
+    configured = config.logging.interactions.path
+    return expanded(configured, environ) if configured else config_dir(environ) / "interactions"
+
+
+def database_path(config: Config, environ: Mapping[str, str]) -> Path:
+    """Return the file of the workstreams: `workstreams.database`, else below the state directory."""
+    configured = config.workstreams.database
+    return expanded(configured, environ) if configured else state_dir(environ) / "workstreams.db"
+
+
+def socket_path(config: Config, environ: Mapping[str, str]) -> Path | None:
+    """Return the daemon's Unix socket: `server.socket`, else below the runtime directory; None if it is set to `""`."""
+    configured = config.server.socket
+    if configured is None:
+        return runtime_dir(environ) / "arawn.sock"
+    return expanded(configured, environ) if configured else None
+
+
+def expanded(text: str, environ: Mapping[str, str]) -> Path:
+    """Return `text` as a path, with a leading `~` replaced by the home directory. A relative path stays relative."""
+    path = Path(text)
+    if path.parts[:1] != ("~",):
+        return path
+    return _home(environ).joinpath(*path.parts[1:])
+
+
+def _named(variable: str, environ: Mapping[str, str]) -> Path | None:
+    return expanded(environ[variable], environ) if environ.get(variable) else None
+
+
+def _below_xdg(variable: str, environ: Mapping[str, str]) -> Path | None:
+    base = Path(environ.get(variable, ""))
+    return base / "arawn" if base.is_absolute() else None  # the XDG specification says to ignore relative ones
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        problem = "cannot find the home directory of this user; set `HOME`, or `ARAWN_CONFIG_DIR` and `ARAWN_STATE_DIR`"
+        raise ConfigError([problem]) from error

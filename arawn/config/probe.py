@@ -1,0 +1,72 @@
+"""Find out what this machine offers when no profile is configured: keys, an Ollama, a local model."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+
+import httpx
+import msgspec
+import trio
+
+from arawn.config.discover import LOCAL_MODEL, OLLAMA, Facts
+
+__all__ = ["first_ollama_model", "gather_facts"]
+
+_PROBE_SECONDS = 0.3
+
+
+class _OllamaModel(msgspec.Struct):
+    name: str
+
+
+class _OllamaModels(msgspec.Struct):
+    models: list[_OllamaModel]
+
+
+async def gather_facts(environ: Mapping[str, str], *, ollama: str = OLLAMA) -> Facts:
+    """Find out what this machine offers.
+
+    **Checkpoint:** always; at most 0.3 s, for Ollama to answer. **If cancelled:** nothing has changed.
+
+    Args:
+        environ: The process environment.
+        ollama: The address of Ollama.
+    """
+    from arawn.backends.presets import PRESETS
+
+    keys = {kind: preset.key_env for kind, preset in PRESETS.items() if preset.key_env and environ.get(preset.key_env)}
+    return Facts(
+        keys=keys,
+        ollama_model=await first_ollama_model(ollama),
+        local_engine=_is_installed("xllamacpp"),
+        local_model=_is_installed(LOCAL_MODEL.replace("-", "_")),
+    )
+
+
+async def first_ollama_model(address: str) -> str | None:
+    """Return the first model that the Ollama at `address` lists; None if it has none or does not answer within 0.3 s.
+
+    **Checkpoint:** always. **If cancelled:** the connection is closed.
+    """
+    listed = _OllamaModels([])
+    with trio.move_on_after(_PROBE_SECONDS):
+        listed = await _ollama_models(address)
+    return listed.models[0].name if listed.models else None
+
+
+async def _ollama_models(address: str) -> _OllamaModels:
+    # Not through a proxy: the question is what answers on this machine. Nothing, or no Ollama, is an answer too.
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            reply = (await client.get(f"{address}/api/tags")).raise_for_status()
+        except httpx.HTTPError:
+            return _OllamaModels([])
+    try:
+        return msgspec.json.decode(reply.content, type=_OllamaModels)
+    except msgspec.DecodeError:
+        return _OllamaModels([])
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

@@ -1,0 +1,115 @@
+"""What the keys of one profile must agree on. Pure: each rule yields what it finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from urllib.parse import SplitResult, urlsplit
+
+from arawn.config.describe import any_of, suggestion, ticked
+from arawn.config.keypath import Finding
+from arawn.config.profiles import NamedProfile
+
+__all__ = ["profile_findings"]
+
+_PROFILE_NAME = re.compile(r"[\x21-\x7e]+")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
+_KEY = re.compile(r"[\x21-\x7e]+")
+
+
+def profile_findings(entry: NamedProfile, kinds: Collection[str]) -> Iterator[Finding]:
+    """Yield everything wrong with one profile.
+
+    Args:
+        entry: The profile, whose values have the right types.
+        kinds: The backend kinds there are.
+    """
+    yield from _name(entry)
+    yield from _backend(entry, kinds)
+    yield from _model(entry)
+    yield from _keys_of_one_kind(entry)
+    yield from _base_url(entry)
+    yield from _headers(entry)
+    yield from _api_key(entry)
+
+
+def _name(entry: NamedProfile) -> Iterator[Finding]:
+    if not _PROFILE_NAME.fullmatch(entry.name):
+        yield Finding(entry.path, "a profile's name travels in HTTP headers; accepted: visible ASCII characters")
+    elif entry.name == "auto":
+        yield Finding(entry.path, "`auto` asks for routing and cannot name a profile; accepted: any other name")
+
+
+def _backend(entry: NamedProfile, kinds: Collection[str]) -> Iterator[Finding]:
+    kind = entry.profile.backend
+    if kind not in kinds:
+        wrong = f"unknown backend {ticked(kind)}" if kind else "missing"
+        yield Finding((*entry.path, "backend"), f"{wrong}; accepted: {any_of(sorted(kinds))}{suggestion(kind, kinds)}")
+
+
+def _model(entry: NamedProfile) -> Iterator[Finding]:
+    if not entry.profile.model and entry.profile.backend != "scripted":
+        yield Finding((*entry.path, "model"), "missing; name the model to use, there is no default one")
+
+
+def _keys_of_one_kind(entry: NamedProfile) -> Iterator[Finding]:
+    profile = entry.profile
+    if profile.backend == "custom":
+        if profile.base_url is None:
+            yield Finding((*entry.path, "base_url"), "missing; `custom` needs the `http://` or `https://` address")
+        if profile.dialect is None:
+            yield Finding((*entry.path, "dialect"), "missing; `custom` needs `openai` or `anthropic`")
+    elif profile.dialect is not None:
+        yield Finding((*entry.path, "dialect"), "only for the backend `custom`; remove it")
+    if profile.script is not None and profile.backend != "scripted":
+        yield Finding((*entry.path, "script"), "only for the backend `scripted`; remove it")
+
+
+def _base_url(entry: NamedProfile) -> Iterator[Finding]:
+    url = entry.profile.base_url
+    if url is not None and not _is_base_url(url):
+        # The address itself stays out of the message: it may hold a password.
+        yield Finding(
+            (*entry.path, "base_url"),
+            "not an address to send requests to; accepted: `http://host` or `https://host`, then port and path if any,"
+            " without user, password, `?` or `#`",
+        )
+
+
+def _is_base_url(url: str) -> bool:
+    if not _KEY.fullmatch(url) or "?" in url or "#" in url:
+        return False
+    try:
+        return _names_http_host(urlsplit(url))
+    except ValueError:  # a port out of range, half an IPv6 address
+        return False
+
+
+def _names_http_host(url: SplitResult) -> bool:
+    return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc and url.port != 0
+
+
+def _headers(entry: NamedProfile) -> Iterator[Finding]:
+    for name, value in entry.profile.headers.items():
+        path = (*entry.path, "headers", name)
+        if not _HEADER_NAME.fullmatch(name):
+            yield Finding(path, "not a header name; accepted: ASCII letters, digits and any of `!#$%&'*+-.^_|~`")
+        if not _HEADER_VALUE.fullmatch(value):
+            yield Finding(path, "not a header value; accepted: printable ASCII without space at either end")
+
+
+def _api_key(entry: NamedProfile) -> Iterator[Finding]:
+    profile = entry.profile
+    ways = ("api_key", "api_key_env", "api_key_command")
+    used = [way for way in ways if getattr(profile, way) is not None]
+    for way in used[1:]:
+        yield Finding((*entry.path, way), f"the key is already given by `{used[0]}`; keep one of {any_of(ways)}")
+    if profile.api_key is not None and not _KEY.fullmatch(profile.api_key):
+        yield Finding(
+            (*entry.path, "api_key"), "not a key; accepted: visible ASCII characters, without space or line end"
+        )
+    if profile.api_key_env is not None and not profile.api_key_env:
+        yield Finding((*entry.path, "api_key_env"), "empty; accepted: the name of an environment variable")
+    if profile.api_key_command is not None and not any(profile.api_key_command[:1]):
+        yield Finding((*entry.path, "api_key_command"), "empty; accepted: a program and its arguments")

@@ -1,0 +1,88 @@
+"""Find the configuration files and read them; what cannot be read becomes a problem line, not an exception."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from arawn.config.keypath import KeyPath
+from arawn.config.layers import Layer
+from arawn.config.locate import key_lines
+from arawn.config.paths import config_dir, expanded
+
+__all__ = ["Reading", "read_files"]
+
+_SYNTAX_ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One file that exists: its layer, or the problem that kept it from being one."""
+
+    path: Path
+    layer: Layer | None = None
+    problem: str | None = None
+
+
+def read_files(config_file: Path | None, environ: Mapping[str, str], cwd: Path) -> list[Reading]:
+    """Read `config_file` alone, or without it the user's file and the one of the project, where they exist.
+
+    Args:
+        config_file: A file that must exist; a relative one starts at `cwd`.
+        environ: Tells where the user's file is.
+        cwd: The directory of the project.
+
+    Raises:
+        ConfigError: If the home directory is needed and cannot be found.
+    """
+    if config_file is not None:
+        path = cwd / expanded(str(config_file), environ)
+        return [
+            _read(path, str(config_file)) or Reading(path, problem=f"{config_file}: no such file; check `--config`")
+        ]
+    return list(_found(environ, cwd))
+
+
+def _found(environ: Mapping[str, str], cwd: Path) -> Iterator[Reading]:
+    user_file = config_dir(environ) / "config.toml"
+    for path, name in ((user_file, str(user_file)), (cwd / "arawn.toml", "arawn.toml")):
+        reading = _read(path, name)
+        if reading is not None:
+            yield reading
+
+
+def _read(path: Path, name: str) -> Reading | None:
+    """Return the reading of the file at `path`, called `name` in messages; None if there is no such file."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return Reading(
+            path, problem=f"{name}: cannot be read: {error.strerror}; make it a file that this user may read"
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return Reading(path, problem=f"{name}:{line}: not UTF-8: byte 0x{content[error.start]:02x}; save it as UTF-8")
+    return _parsed(path, name, text)
+
+
+def _parsed(path: Path, name: str, text: str) -> Reading:
+    try:
+        tree = tomllib.loads(text)
+    except ValueError as error:
+        return Reading(path, problem=_syntax_problem(name, text, str(error)))
+    marks: dict[KeyPath, str] = {key: f"{name}:{line}" for key, line in key_lines(text).items()}
+    return Reading(path, Layer(name, tree, marks))
+
+
+def _syntax_problem(name: str, text: str, message: str) -> str:
+    """Return the problem line of a syntax error; before Python 3.14 only the message of `tomllib` has its place."""
+    place = _SYNTAX_ERROR_LINE.search(message)
+    line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
+    return f"{name}:{line}: not TOML: {_SYNTAX_ERROR_LINE.sub('', message)}; see https://toml.io"

@@ -1,0 +1,49 @@
+"""The configuration as it will be used: loaded, or chosen from what is there when nothing is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from arawn.config.discover import adopted, discovered
+from arawn.config.load import Loaded, load
+
+__all__ = ["Found", "find_config"]
+
+_NO_FLAGS: Mapping[str, object] = MappingProxyType({})
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A configuration with profiles; `why` says how they were chosen when none is configured, else it is None."""
+
+    loaded: Loaded
+    why: str | None
+
+
+async def find_config(
+    config_file: Path | None,
+    *,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object] = _NO_FLAGS,
+    cwd: Path,
+) -> Found:
+    """Load the configuration; without any profile, look at what this machine offers.
+
+    Args: as for `arawn.config.load`.
+
+    Raises:
+        ConfigError: It is wrong, or there is nothing to use; every line says what to do.
+
+    Checkpoint: only without a profile.
+    If cancelled: nothing has happened.
+    """
+    loaded = load(config_file=config_file, environ=environ, flags=flags, cwd=cwd)
+    if loaded.config.profiles:
+        return Found(loaded, None)
+    from arawn.config.probe import gather_facts
+
+    discovery = discovered(await gather_facts(environ))
+    return Found(adopted(loaded, discovery), discovery.why)

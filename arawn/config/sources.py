@@ -1,0 +1,63 @@
+"""Every value of a configuration with the place it comes from, secrets masked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from arawn.config.hidden import masked
+from arawn.config.keypath import KeyPath, dotted
+from arawn.config.profiles import NamedProfile
+from arawn.config.schema import Config
+
+__all__ = ["Origins", "Source", "profile_sources", "sources_of"]
+
+Origins = Callable[[KeyPath], str | None]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A value in effect and where it was set: `arawn.toml:12`, `environment ARAWN_…`, `flag --…` or `default`.
+
+    Secrets never get here: `value` is `(hidden)` for them.
+    """
+
+    value: Any
+    origin: str
+
+
+def sources_of(config: Config, entries: Iterable[NamedProfile], origins: Origins) -> dict[str, Source]:
+    """Return dotted key path -> source for every key in effect, profiles first, at the place they were written.
+
+    Args:
+        config: The configuration.
+        entries: Its profiles with their places.
+        origins: Tells where the value at a key path was set; None for a default.
+    """
+    sources: dict[str, Source] = {}
+    for entry in entries:
+        sources |= profile_sources(entry, origins)
+    for table in ("workstreams", "routing", "logging", "server"):
+        sources |= _below(getattr(config, table), (table,), origins)
+    return sources
+
+
+def profile_sources(entry: NamedProfile, origins: Origins) -> dict[str, Source]:
+    """Return dotted key path -> source for every key of one profile."""
+    return _below(entry.profile, entry.path, origins)
+
+
+def _below(value: object, path: KeyPath, origins: Origins) -> dict[str, Source]:
+    return {dotted(leaf): Source(masked(item, leaf), origins(leaf) or "default") for leaf, item in _leaves(value, path)}
+
+
+def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
+    """Yield every value below `path` that is not a table; an empty table is a value."""
+    if isinstance(value, msgspec.Struct):
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    if not isinstance(value, Mapping) or not value:
+        yield path, value
+        return
+    for key, item in value.items():
+        yield from _leaves(item, (*path, key))
