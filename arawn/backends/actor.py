@@ -1,0 +1,231 @@
+"""The backend actor: a call comes in, attempts go out to the provider, each leaves its record, one answer goes back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+import stamina
+import trio
+from trio_util import AsyncValue  # type: ignore[import-untyped]
+
+from actors import Request
+from arawn.backends.attempt import Attempt, Outcome
+from arawn.backends.health import BackendHealth
+from arawn.backends.limits import RateLimit
+from arawn.backends.local import LocalProvider
+from arawn.backends.open import open_provider
+from arawn.backends.profile_defaults import with_profile
+from arawn.backends.protocol import Provider
+from arawn.config.schema import InteractionLogConfig, Profile
+from arawn.errors import BackendError, RateLimited, Unavailable
+from arawn.interactions.ids import RecordIds
+from arawn.interactions.journal import Journal
+from arawn.interactions.redact import Redactor
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
+
+__all__ = ["BackendParts", "Call", "open_backend"]
+
+RETRY_START_S = 15.0  # how long a backend that could not start answers `Unavailable` before it tries again
+_LAST_CALLS_S = 1.0  # calls under way get this long to fail by themselves when their model server has died
+
+
+class Call(msgspec.Struct, Request[CompletionResponse], frozen=True):
+    """One completion asked of a backend; with a `sink` it is streamed, each delta sent there as it arrives.
+
+    `sent_at` is the sender's `trio.current_time()`.
+    """
+
+    request: CompletionRequest
+    context: CallContext
+    sent_at: float
+    sink: trio.MemorySendChannel[StreamEvent] | None = None
+
+
+class BackendParts(msgspec.Struct, frozen=True):
+    """What outlives the incarnations of one backend, and what it shares with the others."""
+
+    name: str
+    profile: Profile
+    environ: Mapping[str, str]
+    log: InteractionLogConfig
+    journal: Journal
+    redactor: Redactor
+    ids: RecordIds
+    health: AsyncValue
+
+
+class ModelServerDied(Exception):
+    """The child that serves a local model has ended; the backend starts it again."""
+
+
+@asynccontextmanager
+async def open_backend(parts: BackendParts) -> AsyncIterator[Callable[[Call], Awaitable[CompletionResponse]]]:
+    """Open one incarnation of a backend and yield the handler of its calls.
+
+    A provider that cannot start makes a backend that answers every call with the reason, at once, and tries to start
+    again after `RETRY_START_S`.
+
+    Raises:
+        ConfigError: The profile can never work as it stands.
+        ModelServerDied: The model server of a `local` backend ended while the block was running.
+
+    Checkpoint: always.
+    If cancelled: the provider is closed.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            provider = await stack.enter_async_context(open_provider(parts.name, parts.profile, environ=parts.environ))
+        except Unavailable as reason:
+            parts.health.value = BackendHealth("unavailable", reason.user_message, datetime.now(UTC))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_end_after, RETRY_START_S, nursery.cancel_scope)
+                yield _Refuser(parts, reason).handle
+                nursery.cancel_scope.cancel(reason="the backend is stopping")
+            return
+        backend = _Backend(parts, provider)
+        parts.health.value = BackendHealth("ready", since=datetime.now(UTC))
+        async with trio.open_nursery() as nursery:
+            if isinstance(provider, LocalProvider):
+                nursery.start_soon(_crash_with_server, provider, backend)
+            yield backend.handle
+            nursery.cancel_scope.cancel(reason="the backend is stopping")
+
+
+async def _end_after(seconds: float, scope: trio.CancelScope) -> None:
+    await trio.sleep(seconds)
+    scope.cancel(reason="time to try the provider again")
+
+
+async def _crash_with_server(provider: LocalProvider, backend: _Backend) -> None:
+    story = await provider.wait_died()
+    with trio.move_on_after(_LAST_CALLS_S):
+        await backend.under_way.wait_value(0)
+    raise ModelServerDied(story)
+
+
+class _Refuser:
+    """Stands in for a provider that is not there."""
+
+    def __init__(self, parts: BackendParts, reason: Unavailable) -> None:
+        self._parts = parts
+        self._reason = reason
+
+    async def handle(self, call: Call) -> CompletionResponse:
+        """Answer with the reason, and leave a record of it."""
+        error = Unavailable(self._reason.user_message, retry_after_s=self._reason.retry_after_s, retryable=True)
+        attempt = Attempt(self._parts, call, with_profile(call.request, self._parts.profile), _new_id(self._parts), 1)
+        await attempt.record(Outcome("error", error=error))
+        attempt.explain(error)
+        raise error
+
+
+class _Backend:
+    """Handles calls, several at a time, on one provider."""
+
+    def __init__(self, parts: BackendParts, provider: Provider) -> None:
+        self.under_way = AsyncValue(0)
+        self._parts = parts
+        self._provider = provider
+        profile = parts.profile
+        self._requests = RateLimit(profile.requests_per_minute) if profile.requests_per_minute else None
+        self._tokens = RateLimit(profile.tokens_per_minute) if profile.tokens_per_minute else None
+
+    async def handle(self, call: Call) -> CompletionResponse:
+        """Answer one call: attempts with back-off until one succeeds or a retry cannot help.
+
+        Raises:
+            BackendError: The last attempt's error; every attempt has its record.
+
+        Checkpoint: always.
+        If cancelled: the attempt under way is cancelled, and recorded as cancelled (or partial).
+        """
+        self.under_way.value += 1
+        try:
+            return await self._with_retries(call)
+        finally:
+            self.under_way.value -= 1
+
+    async def _with_retries(self, call: Call) -> CompletionResponse:
+        retry = self._parts.profile.retry
+        request = with_profile(call.request, self._parts.profile)
+        call_id = _new_id(self._parts)
+        async for attempt in stamina.retry_context(
+            on=lambda error: _wait_before_retry(error, retry.max_s),
+            attempts=retry.attempts,
+            timeout=None,
+            wait_initial=retry.initial_s,
+            wait_max=retry.max_s,
+            wait_jitter=retry.initial_s,
+        ):
+            with attempt:
+                return await self._attempt(Attempt(self._parts, call, request, call_id, attempt.num))
+        raise AssertionError("stamina returns or raises")  # pragma: no cover
+
+    async def _attempt(self, attempt: Attempt) -> CompletionResponse:
+        """Make one attempt and record it before anyone hears of its outcome."""
+        try:
+            await self._wait_for_limits(attempt)
+            attempt.begin()
+            response = await attempt.ask(self._provider)
+        except Exception as error:
+            await attempt.record(attempt.failed(error))
+            self._see(error)
+            attempt.explain(error)
+            raise
+        except trio.Cancelled:
+            await attempt.record(attempt.cancelled())
+            raise
+        self._see(None)
+        if self._tokens is not None:
+            self._tokens.spend(trio.current_time(), _tokens_of(response))
+        await attempt.record(Outcome("ok", response))
+        return attempt.answered(response)
+
+    async def _wait_for_limits(self, attempt: Attempt) -> None:
+        """Queue until the profile's own limits allow a request, or say when they will.
+
+        Raises:
+            RateLimited: The wait would be longer than `retry.max_s`.
+        """
+        now = trio.current_time()
+        waits = [limit.wait(now, 1) for limit in (self._requests, self._tokens) if limit is not None]
+        if self._requests is not None:
+            self._requests.spend(now, 1)
+        wait = max(waits, default=0.0)
+        if wait > self._parts.profile.retry.max_s:
+            raise RateLimited(
+                f"profile `{attempt.profile_name}`: its own limit per minute is used up; free again in {wait:.0f} s",
+                retry_after_s=wait,
+                retryable=False,
+            )
+        if wait:
+            await trio.sleep(wait)
+
+    def _see(self, error: Exception | None) -> None:
+        """Keep the health up to date with the outcome of the last attempt."""
+        reason = error.user_message if isinstance(error, BackendError) and error.retryable else None
+        state: Literal["ready", "degraded"] = "ready" if reason is None else "degraded"
+        if self._parts.health.value.state != state:
+            self._parts.health.value = BackendHealth(state, reason, datetime.now(UTC))
+
+
+def _wait_before_retry(error: Exception, longest: float) -> bool | float:
+    """Decide whether to try again: False, True (the usual back-off), or the seconds that the provider asked for."""
+    if not isinstance(error, BackendError) or not error.retryable:
+        return False
+    if error.retry_after_s is None:
+        return True
+    return error.retry_after_s if error.retry_after_s <= longest else False
+
+
+def _tokens_of(response: CompletionResponse) -> int:
+    return (response.usage.total_input_tokens or 0) + (response.usage.output_tokens or 0)
+
+
+def _new_id(parts: BackendParts) -> str:
+    return parts.ids.next(int(datetime.now(UTC).timestamp() * 1000), secrets.randbits(74))

@@ -1,0 +1,134 @@
+"""One attempt at one call: its clock, its stream, its record."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from arawn.backends.protocol import Provider
+from arawn.backends.received import Received
+from arawn.errors import ArawnError, BackendError
+from arawn.interactions.build import build_record
+from arawn.interactions.record import Status
+from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
+
+if TYPE_CHECKING:
+    from arawn.backends.actor import BackendParts, Call
+
+__all__ = ["Attempt", "Outcome", "ReaderGone"]
+
+
+class ReaderGone(ArawnError):
+    """The reader of a stream went away in the middle of it."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an attempt ended: the answer (or what arrived of it), and the error if there was one."""
+
+    status: Status
+    response: CompletionResponse | None = None
+    error: BaseException | None = None
+
+
+class Attempt:
+    """Asks the provider once, and knows all that the record of it will say."""
+
+    def __init__(self, parts: BackendParts, call: Call, request: CompletionRequest, call_id: str, number: int) -> None:
+        self.profile_name = parts.name
+        self.number = number
+        self._parts = parts
+        self._call = call
+        self._request = request
+        self._call_id = call_id
+        self._received = Received()
+        self._first_delta_at: float | None = None
+        self._record_id: str | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the clock: what went before counts as time in the queue."""
+        self._started = datetime.now(UTC)
+        self._begun_at = trio.current_time()
+
+    async def ask(self, provider: Provider) -> CompletionResponse:
+        """Ask the provider, plainly or as a stream into the caller's sink."""
+        if self._call.sink is None:
+            return await provider.complete(self._request)
+        return await provider.stream(self._request, self._emit)
+
+    async def _emit(self, event: StreamEvent) -> None:
+        if self._first_delta_at is None:
+            self._first_delta_at = trio.current_time()
+        self._received.take(event)
+        assert self._call.sink is not None
+        try:
+            await self._call.sink.send(event)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise ReaderGone("the reader of the stream went away") from error
+
+    def failed(self, error: Exception) -> Outcome:
+        """Return the outcome of an attempt that ended with `error`."""
+        partial = error.partial if isinstance(error, BackendError) else None
+        partial = partial or self._received.response(self._request.model)
+        return Outcome("partial" if partial is not None else "error", partial, error)
+
+    def cancelled(self) -> Outcome:
+        """Return the outcome of an attempt whose caller went away."""
+        partial = self._received.response(self._request.model)
+        gone = ReaderGone("the caller went away before the answer was complete")
+        return Outcome("cancelled" if partial is None else "partial", partial, gone)
+
+    async def record(self, outcome: Outcome) -> None:
+        """Write the record of this attempt.
+
+        Checkpoint: always, unless the log is off.
+        If cancelled: the record is written all the same; see `Journal.record`.
+        """
+        if not self._parts.journal.enabled:
+            return
+        now = trio.current_time()
+        at_unix_ms = int(self._started.timestamp() * 1000)
+        self._record_id = self._parts.ids.next(at_unix_ms, secrets.randbits(74))
+        first = self._first_delta_at
+        record = build_record(
+            record_id=self._record_id,
+            call_id=self._call_id,
+            attempt=self.number,
+            profile=self._parts.name,
+            provider=self._parts.profile.backend,
+            request=self._request,
+            context=self._call.context,
+            started=self._started,
+            duration_ms=(now - self._begun_at) * 1000,
+            ttft_ms=None if first is None else (first - self._begun_at) * 1000,
+            queue_ms=max(0.0, self._begun_at - self._call.sent_at) * 1000,
+            status=outcome.status,
+            response=outcome.response,
+            error=outcome.error,
+            stream=self._call.sink is not None,
+            model_default=self._parts.profile.model,
+            config=self._parts.log,
+            secrets=self._parts.redactor,
+        )
+        await self._parts.journal.record(record)
+
+    def answered(self, response: CompletionResponse) -> CompletionResponse:
+        """Return the answer as the caller gets it."""
+        return msgspec.structs.replace(
+            response,
+            profile=self._parts.name,
+            interaction_id=self._record_id,
+            routing=self._call.context.routing,
+        )
+
+    def explain(self, error: Exception) -> None:
+        """Complete the error with all that the caller should know of where it happened."""
+        if isinstance(error, BackendError):
+            error.profile = self._parts.name
+            error.provider = self._parts.profile.backend
+            error.attempt = self.number
+            error.interaction_id = self._record_id

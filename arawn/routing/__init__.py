@@ -1,0 +1,1 @@
+"""Which profile takes a call, and why."""

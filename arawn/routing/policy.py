@@ -1,0 +1,41 @@
+"""Which profile takes a call, and why. Pure: the one function that every door uses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from arawn.errors import UnknownProfile
+from arawn.messages import RoutingMetadata
+
+__all__ = ["choose_profile", "require_profile"]
+
+
+def choose_profile(
+    *, hint: str | None, bound: str | None, default: str | None, known: Collection[str]
+) -> RoutingMetadata:
+    """Return the profile for a call: the caller's hint, else the workstream's binding, else the default.
+
+    Args:
+        hint: The profile named on the call itself.
+        bound: The profile that the workstream is bound to.
+        default: `[routing] default`, else `default` when `[llm]` is there; None when neither is.
+        known: The profiles there are.
+
+    Raises:
+        UnknownProfile: The name that decides is not configured (or nothing decides); never a silent fallback.
+    """
+    for name, reason in ((hint, "CallerHint"), (bound, "Workstream"), (default, "Default")):
+        if name is not None:
+            return RoutingMetadata(require_profile(name, known), reason)
+    raise UnknownProfile("default", known)
+
+
+def require_profile(name: str, known: Collection[str]) -> str:
+    """Return `name` if it is configured.
+
+    Raises:
+        UnknownProfile: It is not; the error lists the names there are.
+    """
+    if name not in known:
+        raise UnknownProfile(name, known)
+    return name

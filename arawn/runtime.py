@@ -1,0 +1,205 @@
+"""The wiring, top to bottom, in order of life: configuration, log, store, backends, workstreams."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from trio_util import AsyncValue  # type: ignore[import-untyped]
+
+from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
+from actors.events import DeadLetter, Event
+from arawn.backends.actor import BackendParts, Call, open_backend
+from arawn.backends.health import BackendHealth
+from arawn.backends.secret_values import secret_values
+from arawn.config import default_profile
+from arawn.config.paths import database_path, interactions_dir
+from arawn.config.schema import Config, InteractionLogConfig, NamedWorkstream
+from arawn.config.search import find_config
+from arawn.errors import ArawnError, Unavailable
+from arawn.interactions.health import LogHealth
+from arawn.interactions.ids import RecordIds
+from arawn.interactions.journal import Append, Journal
+from arawn.interactions.redact import Redactor
+from arawn.interactions.writer import open_writer
+from arawn.runtime_door import Runtime
+from arawn.workstreams.actor import WorkstreamParts, open_workstream
+from arawn.workstreams.store_actor import Query, open_store
+
+__all__ = ["open_runtime", "start_runtime"]
+
+_KEEPS_TRYING = Intensity(limit=1_000_000, period=60.0)  # back-off alone paces what must never bring the rest down
+_LOG_BACKOFF = Backoff(initial=0.1, maximum=5.0)
+_LOG_MAILBOX = 4096
+_LOG_BATCH = 256
+_STORE_MAILBOX = 1024
+_WORKSTREAM_MAILBOX = 64
+
+
+class _Board:
+    """What the parts report to `status` and to each other: one writer each, read by anyone."""
+
+    def __init__(self) -> None:
+        self.log_health: Callable[[], LogHealth] = LogHealth
+        self.journal: Journal | None = None
+
+    def current_log_health(self) -> LogHealth:
+        """Return what the writer's present incarnation says of itself."""
+        return self.log_health()
+
+    def hear(self, event: Event) -> None:
+        """Count records that the writer will never write."""
+        if isinstance(event, DeadLetter) and self.journal is not None:
+            self.journal.lost(event.message, event.reason)
+
+
+@asynccontextmanager
+async def open_runtime(
+    config: Path | str | Config | None = None, *, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Runtime]:
+    """Run Arawn in this process for as long as the block lasts.
+
+    Args:
+        config: A TOML file; or a `Config`; or None to search as the command line does (user file, `./arawn.toml`,
+            environment), and without any profile to use what this machine offers.
+        environ: Stands in for the process environment.
+
+    Raises:
+        ConfigError: The configuration is wrong; every problem is listed.
+        LogWriteFailed: The interaction log cannot be opened, or another process owns it.
+        StoreFailed: The workstream database cannot be opened.
+        Unavailable: The default profile has no key, or its model server does not start.
+
+    Checkpoint: always.
+    If cancelled: calls under way are cancelled and recorded as such; the log is flushed and synced.
+    """
+    environ = os.environ if environ is None else environ
+    if not isinstance(config, Config):
+        path = None if config is None else Path(config)
+        found = await find_config(path, environ=environ, cwd=Path.cwd())
+        config = found.loaded.config
+    async with start_runtime(config, environ) as runtime:
+        yield runtime
+
+
+@asynccontextmanager
+async def start_runtime(config: Config, environ: Mapping[str, str]) -> AsyncIterator[Runtime]:
+    """Start every part in order; see `open_runtime`. `config` must have passed every check."""
+    board = _Board()
+    spec = SupervisorSpec(name="arawn", total=_KEEPS_TRYING)
+    async with open_supervisor(spec, hooks=[board.hear]) as root:
+        log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
+        journal = await _start_log(root, config.logging.interactions, log_path, board)
+        store = await root.start(_store_spec(database_path(config, environ)))
+        healths = {name: AsyncValue(BackendHealth()) for name in config.profiles}
+        backends = await _start_backends(root, config, environ, journal, healths)
+        parts = WorkstreamParts(store, MappingProxyType(backends), default_profile(config))
+        workstreams = await _start_workstreams(root, config, parts)
+        yield Runtime(
+            config=config,
+            root=root,
+            journal=journal,
+            log_path=log_path,
+            store=store,
+            backends=parts.backends,
+            healths=healths,
+            workstreams=workstreams,
+        )
+
+
+async def _start_log(root: Supervisor, config: InteractionLogConfig, path: Path | None, board: _Board) -> Journal:
+    writer = None if path is None else await root.start(_log_spec(config, path, board))
+    board.journal = Journal(writer, answer_wait=config.answer_wait_ms / 1000, writer_health=board.current_log_health)
+    return board.journal
+
+
+def _log_spec(config: InteractionLogConfig, path: Path, board: _Board) -> ChildSpec[Append]:
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[list[Append]], Awaitable[list[Any]]]]:
+        async with open_writer(config, path) as writer:
+
+            async def handle(batch: list[Append]) -> list[Any]:
+                return list(await writer.handle([append.line for append in batch]))
+
+            board.log_health = lambda: writer.health.value
+            yield handle
+
+    return ChildSpec(
+        name="interaction-log",
+        start=start,
+        mailbox=_LOG_MAILBOX,
+        batch=_LOG_BATCH,
+        abandoned="run",
+        intensity=_KEEPS_TRYING,
+        backoff=_LOG_BACKOFF,
+        stop_grace=10.0,
+        cleanup_grace=15.0,
+    )
+
+
+def _store_spec(path: Path) -> ChildSpec[Query[Any]]:
+    return ChildSpec(
+        name="workstream-store",
+        start=partial(open_store, path),
+        mailbox=_STORE_MAILBOX,
+        abandoned="run",
+        reply_errors=(ArawnError,),
+        intensity=_KEEPS_TRYING,
+    )
+
+
+async def _start_backends(
+    root: Supervisor,
+    config: Config,
+    environ: Mapping[str, str],
+    journal: Journal,
+    healths: Mapping[str, AsyncValue],
+) -> dict[str, Ref[Call]]:
+    """Start every profile; one that is unavailable is kept, unless it is the default.
+
+    Raises:
+        Unavailable: The default profile cannot take calls.
+    """
+    supervisor = await root.start_supervisor(SupervisorSpec(name="backends", total=_KEEPS_TRYING))
+    redactor = Redactor(secret_values(config.profiles, environ))
+    ids = RecordIds()
+    refs = {}
+    for name, profile in config.profiles.items():
+        parts = BackendParts(name, profile, environ, config.logging.interactions, journal, redactor, ids, healths[name])
+        refs[name] = await supervisor.start(_backend_spec(parts))
+        if name == default_profile(config) and healths[name].value.state == "unavailable":
+            raise Unavailable(healths[name].value.reason)
+    return refs
+
+
+def _backend_spec(parts: BackendParts) -> ChildSpec[Call]:
+    return ChildSpec(
+        name=f"backend:{parts.name}",
+        start=partial(open_backend, parts),
+        mailbox=parts.profile.mailbox,
+        workers=parts.profile.max_concurrency,
+        abandoned="cancel",
+        reply_errors=(ArawnError,),
+        intensity=_KEEPS_TRYING,
+        cleanup_grace=8.0,
+    )
+
+
+async def _start_workstreams(root: Supervisor, config: Config, parts: WorkstreamParts) -> OnDemand:
+    def make(name: str) -> ChildSpec[Any]:
+        standing = config.workstreams.named.get(name, NamedWorkstream())
+        return ChildSpec(
+            name=name,
+            start=partial(open_workstream, name, standing, parts),
+            mailbox=_WORKSTREAM_MAILBOX,
+            abandoned="cancel",
+            reply_errors=(ArawnError, ActorError),
+        )
+
+    spec = SupervisorSpec(name="workstreams")
+    return await root.start_on_demand(spec, make, idle_after=config.workstreams.idle_after_s)

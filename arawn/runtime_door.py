@@ -1,0 +1,236 @@
+"""The runtime as its users hold it: conversations, single calls, status."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import trio
+from trio_util import AsyncValue  # type: ignore[import-untyped]
+
+from actors import OnDemand, Ref, Reply, Supervisor
+from arawn.backends.actor import Call
+from arawn.backends.health import BackendHealth
+from arawn.config import default_profile
+from arawn.config.schema import Config
+from arawn.interactions.journal import Journal
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
+from arawn.routing.policy import choose_profile, require_profile
+from arawn.status import BackendStatus, LogStatus, RuntimeStatus
+from arawn.stream import EventStream, open_stream
+from arawn.version import VERSION
+from arawn.workstreams.actor import Bind, Say
+from arawn.workstreams.store import Summary, require_name
+from arawn.workstreams.store_actor import Query
+
+__all__ = ["Runtime", "Workstream"]
+
+
+class Workstream:
+    """The handle of one conversation. Calls on it are answered one after another, in order."""
+
+    def __init__(self, name: str, profile: str | None, ref: Ref[Say | Bind]) -> None:
+        self.name = name
+        self._profile = profile
+        self._ref = ref
+
+    async def bind(self, profile: str | None) -> None:
+        """Bind the conversation to a profile, durably; None binds it to none.
+
+        Raises:
+            UnknownProfile: It is not configured; the binding is as it was.
+
+        Checkpoint: always.
+        If cancelled: it is bound, or it is not.
+        """
+        await self._ref.ask(Bind(profile))
+
+    async def send(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> CompletionResponse:
+        """Say `text` and return the model's answer, once its record is written.
+
+        Args:
+            text: What the user says.
+            session_id: Goes into the record.
+            profile: A hint for this call alone.
+            system: A system prompt for this call alone.
+            tags: Go into the record, over the workstream's own.
+
+        Raises:
+            UnknownProfile: A profile is named that is not configured.
+            BackendError: The call failed; the conversation is as it was.
+            ActorError: A part of the runtime was stopped or crashed; the type says whether the call was made.
+
+        Checkpoint: always.
+        If cancelled: the provider call is cancelled and recorded; the conversation is as it was.
+        """
+        await self._bind_first()
+        return await self._ref.ask(
+            Say(text=text, profile=profile, session_id=session_id, system=system, tags=dict(tags or {}))
+        )
+
+    def stream(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> AbstractAsyncContextManager[EventStream]:
+        """Say `text` and read the answer as it comes: `async with ... as events: async for event in events`.
+
+        The last event is `Completed`. Arguments and errors as for `send`; leaving the block early cancels the call.
+        """
+
+        async def submit(sink: trio.MemorySendChannel[StreamEvent]) -> Reply[CompletionResponse]:
+            await self._bind_first()
+            return await self._ref.submit(
+                Say(text=text, profile=profile, session_id=session_id, system=system, tags=dict(tags or {}), sink=sink)
+            )
+
+        return open_stream(submit)
+
+    async def _bind_first(self) -> None:
+        if self._profile is not None:
+            await self.bind(self._profile)
+            self._profile = None
+
+
+class Runtime:
+    """A running Arawn; made by `open_runtime`."""
+
+    def __init__( 
+        self,
+        *,
+        config: Config,
+        root: Supervisor,
+        journal: Journal,
+        log_path: Path | None,
+        store: Ref[Query[object]],
+        backends: Mapping[str, Ref[Call]],
+        healths: Mapping[str, AsyncValue],
+        workstreams: OnDemand,
+    ) -> None:
+        self.config = config
+        self.log_path = log_path
+        self._root = root
+        self._journal = journal
+        self._store = store
+        self._backends = backends
+        self._healths = healths
+        self._workstreams = workstreams
+        self._began = trio.current_time()
+
+    def workstream(self, name: str, profile: str | None = None) -> Workstream:
+        """Return the handle of the conversation called `name`; it need not exist yet.
+
+        Args:
+            name: 1 to 200 characters, no slash, no control character.
+            profile: Bind the conversation to this profile with its first message, durably.
+
+        Raises:
+            BadInput: The name cannot be used.
+            UnknownProfile: The profile is not configured.
+        """
+        if profile is not None:
+            require_profile(profile, self._backends)
+        return Workstream(require_name(name), profile, self._workstreams.ref(name))
+
+    async def workstreams(self, *, archived: bool = False) -> list[Summary]:
+        """Return every stored conversation by name.
+
+        Raises:
+            StoreFailed: The database cannot be read.
+
+        Checkpoint: always.
+        If cancelled: nothing has changed.
+        """
+        return await self._store.ask(Query(lambda store: store.list(archived=archived)))
+
+    async def complete(
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        session_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> CompletionResponse:
+        """Make one call that belongs to no conversation; all else as for `Workstream.send`."""
+        call = self._call(request, profile, session_id, tags, None)
+        return await self._backend_of(call).ask(call)
+
+    def stream(
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        session_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> AbstractAsyncContextManager[EventStream]:
+        """Make one streamed call that belongs to no conversation; see `Workstream.stream`."""
+
+        async def submit(sink: trio.MemorySendChannel[StreamEvent]) -> Reply[CompletionResponse]:
+            call = self._call(request, profile, session_id, tags, sink)
+            return await self._backend_of(call).submit(call)
+
+        return open_stream(submit)
+
+    def _call(
+        self,
+        request: CompletionRequest,
+        profile: str | None,
+        session_id: str | None,
+        tags: Mapping[str, str] | None,
+        sink: trio.MemorySendChannel[StreamEvent] | None,
+    ) -> Call:
+        default = default_profile(self.config)
+        routing = choose_profile(hint=profile, bound=None, default=default, known=self._backends)
+        context = CallContext(session_id=session_id, tags=dict(tags or {}), routing=routing)
+        return Call(request, context, trio.current_time(), sink)
+
+    def _backend_of(self, call: Call) -> Ref[Call]:
+        assert call.context.routing is not None
+        return self._backends[call.context.routing.profile]
+
+    def status(self) -> RuntimeStatus:
+        """Return the state of everything, now; synchronous and free of side effects."""
+        tree = self._root.status()
+        active = next(child for child in tree.children if child.name == "workstreams")
+        return RuntimeStatus(
+            version=VERSION,
+            pid=os.getpid(),
+            uptime_s=trio.current_time() - self._began,
+            default_profile=default_profile(self.config),
+            log=LogStatus(path=str(self.log_path) if self.log_path else None, health=self._journal.health()),
+            backends=tuple(self._backend_status(name) for name in self._backends),
+            active_workstreams=tuple(child.name for child in active.children),
+            tree=tree,
+        )
+
+    def _backend_status(self, name: str) -> BackendStatus:
+        health: BackendHealth = self._healths[name].value
+        profile = self.config.profiles[name]
+        actor = self._backends[name].status()
+        return BackendStatus(
+            profile=name,
+            kind=profile.backend,
+            model=profile.model,
+            health=health.state,
+            reason=health.reason,
+            since=health.since,
+            actor=actor.state,
+            queued=actor.queued,
+            in_hand=actor.in_hand,
+            restarts=actor.restarts,
+            last_crash=actor.last_crash,
+        )

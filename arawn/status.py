@@ -1,0 +1,58 @@
+"""What the running Arawn says of itself. Pure data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+import actors
+from arawn.interactions.health import LogHealth
+
+__all__ = ["BackendStatus", "LogStatus", "RuntimeStatus"]
+
+
+class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend: `health` is that of `BackendHealth`; `queued` calls wait, `in_hand` calls are under way."""
+
+    profile: str
+    kind: str
+    model: str | None
+    health: str
+    reason: str | None
+    since: datetime | None
+    actor: str
+    queued: int
+    in_hand: int
+    restarts: int
+    last_crash: str | None
+
+
+class LogStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The interaction log: `path` is None when it is switched off."""
+
+    path: str | None
+    health: LogHealth
+
+
+class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole state at one moment; `active_workstreams` are those in memory."""
+
+    version: str
+    pid: int
+    uptime_s: float
+    default_profile: str | None
+    log: LogStatus
+    backends: tuple[BackendStatus, ...]
+    active_workstreams: tuple[str, ...]
+    tree: actors.Status
+
+    def to_json(self) -> bytes:
+        """Return the status as one JSON object."""
+        return msgspec.json.encode(self)
+
+    def to_builtins(self) -> dict[str, Any]:
+        """Return the status as dicts, lists and plain values."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain

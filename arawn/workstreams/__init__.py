@@ -1,0 +1,1 @@
+"""Workstreams: conversations, their store and their actors."""

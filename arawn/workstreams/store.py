@@ -1,0 +1,238 @@
+"""The workstreams in SQLite: settings and history. Synchronous; the store actor alone owns it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from arawn.errors import BadInput, StoreFailed
+from arawn.messages import Message
+
+__all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name"]
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE workstreams (
+    name TEXT PRIMARY KEY,
+    profile TEXT,
+    system_prompt TEXT,
+    tags TEXT NOT NULL DEFAULT '{}',
+    archived INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL,
+    updated TEXT NOT NULL
+) STRICT;
+CREATE TABLE messages (
+    workstream TEXT NOT NULL REFERENCES workstreams(name) ON DELETE CASCADE,
+    turn INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    interaction_id TEXT,
+    PRIMARY KEY (workstream, turn, position)
+) STRICT, WITHOUT ROWID;
+"""
+_BUSY_MS = 5_000
+_NAME = re.compile(r"[^\x00-\x1f\x7f/]{1,200}")
+
+
+class WorkstreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """One workstream as it is stored; `turns` is the number of turns in `history`."""
+
+    name: str
+    profile: str | None = None
+    system_prompt: str | None = None
+    tags: dict[str, str] = {}
+    archived: bool = False
+    turns: int = 0
+    history: tuple[Message, ...] = ()
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of a listing; times are ISO 8601, UTC."""
+
+    name: str
+    profile: str | None
+    tags: dict[str, str]
+    archived: bool
+    turns: int
+    created: str
+    updated: str
+
+
+def require_name(name: str) -> str:
+    """Return `name` if a workstream can have it.
+
+    Raises:
+        BadInput: It is empty, longer than 200 characters, or holds a slash or a control character.
+    """
+    if not _NAME.fullmatch(name) or name != name.strip():
+        shown = name if len(name) <= 40 else name[:40] + "…"
+        raise BadInput(
+            f"{shown!r} cannot name a workstream; a name has 1 to 200 characters, no slash, no control character "
+            "and no space at either end"
+        )
+    return name
+
+
+class WorkstreamStore:
+    """Reads and writes the database. Every write is one transaction, on the disk when the method returns.
+
+    Every method raises `StoreFailed` when SQLite does.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._explained("open"):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            path.chmod(0o600)
+            self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+
+    def close(self) -> None:
+        """Close the database; the store cannot be used afterwards."""
+        self._db.close()
+
+    def load(self, name: str) -> WorkstreamState | None:
+        """Return one workstream with its whole history, or None."""
+        with self._explained("read"):
+            row = self._db.execute(
+                "SELECT profile, system_prompt, tags, archived FROM workstreams WHERE name = ?", (name,)
+            ).fetchone()
+            if row is None:
+                return None
+            rows = self._db.execute(
+                "SELECT turn, message FROM messages WHERE workstream = ? ORDER BY turn, position", (name,)
+            ).fetchall()
+            history = tuple(msgspec.json.decode(text, type=Message) for _, text in rows)
+        return WorkstreamState(
+            name=name,
+            profile=row[0],
+            system_prompt=row[1],
+            tags=msgspec.json.decode(row[2], type=dict[str, str]),
+            archived=bool(row[3]),
+            turns=rows[-1][0] if rows else 0,
+            history=history,
+        )
+
+    def list(self, *, archived: bool = False) -> list[Summary]:
+        """Return the workstreams by name, the archived ones only if asked for."""
+        with self._explained("read"):
+            rows = self._db.execute(
+                "SELECT name, profile, tags, archived, created, updated,"
+                " (SELECT coalesce(max(turn), 0) FROM messages WHERE workstream = name)"
+                " FROM workstreams WHERE archived <= ? ORDER BY name",
+                (int(archived),),
+            ).fetchall()
+        return [
+            Summary(
+                name=name,
+                profile=profile,
+                tags=msgspec.json.decode(tags, type=dict[str, str]),
+                archived=bool(is_archived),
+                created=created,
+                updated=updated,
+                turns=turns,
+            )
+            for name, profile, tags, is_archived, created, updated, turns in rows
+        ]
+
+    def create(self, state: WorkstreamState) -> None:
+        """Add a workstream with its settings, and no history.
+
+        Raises:
+            BadInput: There is one of that name.
+        """
+        require_name(state.name)
+        if not self._insert(state):
+            raise BadInput(
+                f"there is a workstream `{state.name}` already; `arawn workstreams show {state.name}` shows it"
+            )
+
+    def add_turn(
+        self, state: WorkstreamState, turn: int, messages: tuple[Message, ...], interaction_id: str | None
+    ) -> None:
+        """Append one turn, making the workstream with the settings of `state` if it is new."""
+        rows = [
+            (state.name, turn, position, msgspec.json.encode(message).decode(), interaction_id)
+            for position, message in enumerate(messages)
+        ]
+        with self._transaction("write"):
+            self._insert_row(state)
+            self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.execute("UPDATE workstreams SET updated = ? WHERE name = ?", (_now(), state.name))
+
+    def bind(self, name: str, profile: str | None) -> None:
+        """Bind a workstream to a profile (None: to none), making it if it is new."""
+        require_name(name)
+        with self._transaction("write"):
+            self._insert_row(WorkstreamState(name=name))
+            self._db.execute("UPDATE workstreams SET profile = ?, updated = ? WHERE name = ?", (profile, _now(), name))
+
+    def set_archived(self, name: str, *, archived: bool) -> bool:
+        """Archive a workstream or bring it back; return whether there is one."""
+        return self._change("UPDATE workstreams SET archived = ? WHERE name = ?", (int(archived), name))
+
+    def remove(self, name: str) -> bool:
+        """Delete a workstream and its history; return whether there was one. Its log records stay."""
+        return self._change("DELETE FROM workstreams WHERE name = ?", (name,))
+
+    def _change(self, statement: str, values: tuple[object, ...]) -> bool:
+        with self._transaction("write"):
+            return self._db.execute(statement, values).rowcount > 0
+
+    def _insert(self, state: WorkstreamState) -> bool:
+        with self._transaction("write"):
+            return self._insert_row(state)
+
+    def _insert_row(self, state: WorkstreamState) -> bool:
+        now = _now()
+        tags = msgspec.json.encode(state.tags).decode()
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO workstreams VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (state.name, state.profile, state.system_prompt, tags, int(state.archived), now, now),
+        )
+        return cursor.rowcount > 0
+
+    def _migrate(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _SCHEMA_VERSION:
+            raise StoreFailed(
+                f"the workstream database `{self._path}` was written by a newer Arawn (schema {version}, this one "
+                f"knows {_SCHEMA_VERSION}); upgrade Arawn, or set `workstreams.database` to another file"
+            )
+        if version == 0:
+            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+
+    @contextmanager
+    def _transaction(self, verb: str) -> Iterator[None]:
+        with self._explained(verb):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, msgspec.DecodeError) as error:
+            raise StoreFailed(
+                f"cannot {verb} the workstream database `{self._path}`: {error}; `workstreams.database` must name a "
+                "file in a directory that this user may write to"
+            ) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
