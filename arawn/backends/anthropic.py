@@ -1,0 +1,173 @@
+"""The Anthropic messages dialect: what is sent. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from arawn.backends.anthropic_reply import REDACTED, AnthropicAssembler, decode_reply
+from arawn.backends.protocol import Assembler, EncodedRequest
+from arawn.backends.turns import alternate
+from arawn.messages import (
+    CompletionRequest,
+    CompletionResponse,
+    ContentBlock,
+    Image,
+    Message,
+    Text,
+    Thinking,
+    ToolDefinition,
+    ToolResult,
+    ToolUse,
+)
+
+__all__ = ["AnthropicDialect"]
+
+_VERSION = "2023-06-01"
+_MAX_TOKENS = 4096  # the dialect demands a limit; this one every model accepts
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class AnthropicDialect:
+    """Messages, as Anthropic speaks it."""
+
+    name = "anthropic"
+    path = "/v1/messages"
+    base_url_hint = "`base_url` should be the address without `/v1`, such as `https://api.anthropic.com`"
+
+    def headers(self, key: str | None, *, bearer: bool) -> Mapping[str, str]:
+        """Return the version header and the key, as Bearer token or as `x-api-key`."""
+        headers = {"anthropic-version": _VERSION}
+        if key is not None:
+            headers |= {"authorization": f"Bearer {key}"} if bearer else {"x-api-key": key}
+        return headers
+
+    def encode(self, request: CompletionRequest, *, stream: bool) -> EncodedRequest:
+        """Return the messages body; without any limit on the answer it is 4,096 tokens."""
+        warnings: list[str] = []
+        body: dict[str, Any] = {
+            "model": request.model,
+            "max_tokens": _MAX_TOKENS if request.max_tokens is None else request.max_tokens,
+            "messages": _messages(request, warnings),
+        }
+        if request.system:
+            body["system"] = request.system
+        body |= _tools(request, warnings)
+        limits = {
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "stop_sequences": request.stop or None,
+        }
+        body |= {name: value for name, value in limits.items() if value is not None}
+        body |= request.extra
+        body.pop("stream", None)
+        if stream:
+            body["stream"] = True
+        return EncodedRequest(body, tuple(dict.fromkeys(warnings)))
+
+    def decode(self, body: bytes) -> CompletionResponse:
+        """Return the answer of a plain reply."""
+        return decode_reply(body)
+
+    def assembler(self) -> Assembler:
+        """Return an assembler for one stream."""
+        return AnthropicAssembler()
+
+
+def _tools(request: CompletionRequest, warnings: list[str]) -> dict[str, Any]:
+    """Return `tools` and `tool_choice`; the dialect refuses a choice without tools."""
+    if not request.tools:
+        if request.tool_choice not in {None, "auto", "none"}:
+            warnings.append("`tool_choice` was dropped: the request offers no tools")
+        return {}
+    fields: dict[str, Any] = {"tools": [_tool(tool) for tool in request.tools]}
+    if request.tool_choice is not None:
+        named = {"type": "tool", "name": request.tool_choice}
+        kinds = {"auto": {"type": "auto"}, "none": {"type": "none"}, "required": {"type": "any"}}
+        fields["tool_choice"] = kinds.get(request.tool_choice, named)
+    return fields
+
+
+def _tool(tool: ToolDefinition) -> dict[str, Any]:
+    fields: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        fields["description"] = tool.description
+    fields["input_schema"] = tool.parameters or {"type": "object", "properties": {}}
+    return fields
+
+
+def _messages(request: CompletionRequest, warnings: list[str]) -> list[dict[str, Any]]:
+    """Return the turns, without what the dialect cannot say."""
+    kept = [
+        Message(message.role, tuple(block for block in message.content if _can_say(block, message, warnings)))
+        for message in request.messages
+    ]
+    return [
+        {"role": message.role, "content": [_block(block, warnings) for block in message.content]}
+        for message in alternate(kept)
+    ]
+
+
+def _can_say(block: ContentBlock, message: Message, warnings: list[str]) -> bool:
+    """Say whether the dialect has a form for `block`; empty text says nothing and is refused by the provider."""
+    if isinstance(block, Text):
+        return bool(block.text)
+    if isinstance(block, Thinking) and block.signature is None:
+        warnings.append("thinking blocks without a signature were dropped: the anthropic dialect refuses them")
+        return False
+    if isinstance(block, Image) and message.role == "assistant":
+        warnings.append("images in assistant messages were dropped: the anthropic dialect cannot say them")
+        return False
+    return True
+
+
+def _block(block: ContentBlock, warnings: list[str]) -> dict[str, Any]:
+    match block:
+        case Text():
+            return {"type": "text", "text": block.text}
+        case Thinking():
+            return _thinking(block)
+        case Image():
+            return _image(block)
+        case ToolUse():
+            return _tool_use(block, warnings)
+        case ToolResult():
+            return _tool_result(block)
+
+
+def _thinking(block: Thinking) -> dict[str, Any]:
+    if block.signature is not None and block.signature.startswith(REDACTED):
+        return {"type": "redacted_thinking", "data": block.signature.removeprefix(REDACTED)}
+    return {"type": "thinking", "thinking": block.text, "signature": block.signature}
+
+
+def _image(block: Image) -> dict[str, Any]:
+    if block.url is not None:
+        return {"type": "image", "source": {"type": "url", "url": block.url}}
+    return {"type": "image", "source": {"type": "base64", "media_type": block.media_type, "data": block.data}}
+
+
+def _tool_use(call: ToolUse, warnings: list[str]) -> dict[str, Any]:
+    arguments = call.arguments
+    if call.invalid_arguments is not None:
+        warnings.append("invalid tool arguments were sent inside an object: the anthropic dialect takes nothing else")
+        arguments = {"invalid_arguments": call.invalid_arguments}
+    return {"type": "tool_use", "id": _tool_id(call.id), "name": call.name, "input": arguments}
+
+
+def _tool_result(result: ToolResult) -> dict[str, Any]:
+    content = [
+        _image(part) if isinstance(part, Image) else {"type": "text", "text": part.text}
+        for part in result.content
+        if isinstance(part, Image) or part.text
+    ]
+    fields: dict[str, Any] = {"type": "tool_result", "tool_use_id": _tool_id(result.tool_use_id), "content": content}
+    if result.is_error:
+        fields["is_error"] = True
+    return fields
+
+
+def _tool_id(tool_id: str) -> str:
+    """Return the id in the letters this dialect allows; calls made by another provider may hold others."""
+    return _FOREIGN.sub("_", tool_id)

@@ -1,0 +1,111 @@
+"""Content blocks out of deltas: the one place where pieces of text, thinking and arguments are joined. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+import msgspec
+
+from arawn.backends.shape import WrongShapeError
+from arawn.messages import (
+    Completed,
+    ContentBlock,
+    StreamEvent,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ToolUse,
+    ToolUseDelta,
+    ToolUseStart,
+)
+
+__all__ = ["ContentAssembly", "tool_use_from_text"]
+
+_ANY_JSON = msgspec.json.Decoder()
+
+
+def tool_use_from_text(tool_id: str, name: str, arguments: str) -> ToolUse:
+    """Return the tool call; no text at all means no arguments, text that is no JSON object is kept as invalid."""
+    if not arguments.strip():
+        return ToolUse(tool_id, name)
+    try:
+        parsed = _ANY_JSON.decode(arguments)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        parsed = None
+    if isinstance(parsed, dict):
+        return ToolUse(tool_id, name, parsed)
+    return ToolUse(tool_id, name, invalid_arguments=arguments)
+
+
+class _Growing:
+    """One block while its pieces arrive."""
+
+    def __init__(self, kind: Literal["text", "thinking", "tool_use"], tool_id: str = "", name: str = "") -> None:
+        self.kind = kind
+        self.id = tool_id
+        self.name = name
+        self.pieces: list[str] = []
+        self.signature: str | None = None
+
+    def block(self) -> ContentBlock:
+        joined = "".join(self.pieces)
+        if self.kind == "text":
+            return Text(joined)
+        if self.kind == "thinking":
+            return Thinking(joined, self.signature)
+        return tool_use_from_text(self.id, self.name, joined)
+
+
+class ContentAssembly:
+    """Blocks that grow by deltas. A delta for the index after the last block begins a new block."""
+
+    def __init__(self) -> None:
+        self._blocks: list[_Growing] = []
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def add(self, event: StreamEvent) -> None:
+        """Take in one delta.
+
+        Raises:
+            WrongShapeError: If the delta does not fit the block at its index, or skips an index.
+        """
+        match event:
+            case TextDelta():
+                self._grow(event.index, "text", event.text)
+            case ThinkingDelta():
+                self._grow(event.index, "thinking", event.text)
+            case ToolUseStart():
+                self._open(event.index, _Growing("tool_use", event.id, event.name))
+            case ToolUseDelta():
+                self._at(event.index, "tool_use").pieces.append(event.partial_json)
+            case Completed():
+                raise WrongShapeError("`Completed` is no delta")
+            case _:
+                assert_never(event)
+
+    def sign(self, index: int, signature: str) -> None:
+        """Add to the signature of the thinking block at `index`."""
+        block = self._at(index, "thinking")
+        block.signature = (block.signature or "") + signature
+
+    def content(self) -> tuple[ContentBlock, ...]:
+        """Return the blocks as far as they have grown."""
+        return tuple(block.block() for block in self._blocks)
+
+    def _grow(self, index: int, kind: Literal["text", "thinking"], piece: str) -> None:
+        if index == len(self._blocks):
+            self._open(index, _Growing(kind))
+        self._at(index, kind).pieces.append(piece)
+
+    def _open(self, index: int, block: _Growing) -> None:
+        if index != len(self._blocks):
+            raise WrongShapeError(f"block {index} begins although there are {len(self._blocks)} blocks")
+        self._blocks.append(block)
+
+    def _at(self, index: int, kind: str) -> _Growing:
+        if not 0 <= index < len(self._blocks) or self._blocks[index].kind != kind:
+            raise WrongShapeError(f"a delta of kind `{kind}` names block {index}, which is not one")
+        return self._blocks[index]

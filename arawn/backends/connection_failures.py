@@ -1,0 +1,60 @@
+"""What a broken connection means: httpx exceptions to typed errors, with the cause named and nothing secret."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+
+from arawn.errors import BackendError, ConnectionFailed, TimedOut
+
+__all__ = ["from_httpx"]
+
+
+def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> BackendError:
+    """Return the error for a request that got no answer.
+
+    Texts of httpx are left out: some quote headers. The original stays attached as the cause.
+    """
+    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+        message = f"{where} gave no connection within {connect_s:g} s; check the address, the network and `connect_s`"
+        return TimedOut(message, which="connect", retryable=True)
+    if isinstance(error, httpx.ConnectError):
+        return ConnectionFailed(f"{where} cannot be reached: {_reason(error)}")
+    if isinstance(error, httpx.ProxyError):
+        return ConnectionFailed(f"{where} cannot be reached through the proxy; check the proxy variables")
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        message = f"{where} cannot be asked: the request breaks HTTP; check `base_url`, `headers` and the key"
+        return ConnectionFailed(message, retryable=False)
+    return ConnectionFailed(f"{where} closed the connection before it answered; try again")
+
+
+def _reason(error: BaseException) -> str:
+    """Return why there is no connection and what to look at."""
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return "its name cannot be resolved; check `base_url` and the network"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({cause.verify_message}); check `base_url` and the system's clock"
+        if isinstance(cause, ssl.SSLError):
+            return "TLS failed; check that `base_url` begins with the right one of `http://` and `https://`"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused, nothing listens there; check that the server runs and `base_url`"
+    return "the connection failed; check `base_url` and the network"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and everything that led to it, members of groups included."""
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        cause = pending.pop()
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        pending += [cause.__cause__, cause.__context__]
+        if isinstance(cause, BaseExceptionGroup):
+            pending.extend(cause.exceptions)

@@ -1,0 +1,199 @@
+"""What a provider's refusal means: status, headers and body to a typed error. Pure.
+
+Messages hold the provider's own sentence, never an address with a query, a header or a key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from arawn.backends.shape import ReportedError, reported_error
+from arawn.errors import (
+    AuthFailed,
+    BackendError,
+    BadReply,
+    BadRequest,
+    ContextTooLong,
+    ModelNotFound,
+    Overloaded,
+    RateLimited,
+)
+
+__all__ = ["error_text", "from_reported", "from_status", "quoted", "request_id", "retry_after", "unreadable_reply"]
+
+_RETRYABLE = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_SPENT = {
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "billing_error",
+    "insufficient_balance",
+    "insufficient_credits",
+}
+_TOO_LONG_CODES = {"context_length_exceeded", "exceed_context_size_error", "model_max_prompt_tokens_exceeded"}
+_TOO_LONG_PHRASES = (  # for the providers that send no code of their own
+    "prompt is too long",
+    "maximum context length",
+    "maximum prompt length",
+    "context window",
+    "available context size",
+    "exceed context limit",
+    "exceeds the maximum number of tokens allowed",
+    "too large for model with",
+)
+_NO_MODEL_CODES = {"model_not_found", "model_decommissioned", "invalid_model"}
+_NO_MODEL_PHRASES = ("not a valid model", "invalid model")
+_STATUS_OF_CODE = {
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "invalid_request_error": 400,
+    "request_too_large": 413,
+    "billing_error": 402,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "overloaded_error": 529,
+    "timeout_error": 504,
+}
+_LONGEST_QUOTE = 500
+_JSON = msgspec.json.Decoder()
+
+
+def error_text(body: bytes) -> ReportedError:
+    """Return what an error body says, in whichever envelope: gateways answer in others than the dialect's own."""
+    try:
+        value: Any = _JSON.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ReportedError(quoted(body))
+    if isinstance(value, list) and value:  # Gemini wraps its errors in a list
+        value = value[0]
+    if isinstance(value, dict) and "error" in value:
+        inner = reported_error(value["error"])
+        return inner if inner.message else ReportedError(quoted(body), code=inner.code, status=inner.status)
+    outer = reported_error(value)
+    return outer if outer.message else ReportedError(quoted(body), code=outer.code, status=outer.status)
+
+
+def quoted(body: bytes) -> str:
+    """Return the first 80 characters of a body on one line, as they are shown in messages."""
+    text = " ".join(body[:400].decode("utf-8", "replace").split())
+    return f"`{text[:80]}`" if text else "an empty body"
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the provider's id of the request, if it sent one."""
+    return headers.get("request-id") or headers.get("x-request-id")
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """Return the seconds after which the provider invites another try; None if it said nothing that can be read."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    if seconds is not None or text is None:
+        return seconds
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text is not None else -1.0
+    except ValueError:
+        return None
+    return number if number >= 0 and math.isfinite(number) else None
+
+
+def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> BackendError:
+    """Return the error that an answer with a status other than 2xx stands for.
+
+    Args:
+        where: Which backend, as it should stand at the beginning of the message.
+        status: The HTTP status.
+        headers: The answer's headers, names looked up in lower case.
+        body: The answer's body, or its beginning.
+        now: The present time, with a zone; for `retry-after` dates.
+
+    """
+    if 300 <= status <= 399:
+        return BadRequest(_redirected(where, status, headers), status=status)
+    said = error_text(body)
+    error = _typed(where, status, said)
+    error.status = status
+    error.request_id = request_id(headers)
+    error.retry_after_s = retry_after(headers, now=now)
+    wish = headers.get("x-should-retry", "").lower()
+    if wish in {"true", "false"} and not _spent(status, said):
+        error.retryable = wish == "true"
+    return error
+
+
+def from_reported(where: str, said: ReportedError) -> BackendError:
+    """Return the error that an error inside an answer with status 200 stands for; `status` only if it names one."""
+    status = said.status or _STATUS_OF_CODE.get(said.code or "", 500)
+    error = _typed(where, status, said)
+    error.status = said.status
+    return error
+
+
+def unreadable_reply(where: str, content_type: str, body: bytes, reason: str, hint: str) -> BadReply:
+    """Return the error for an answer that is not of the dialect."""
+    found = content_type or "no content type"
+    return BadReply(f"{where} sent a reply that cannot be read ({reason}): {found}, {quoted(body)}; {hint}")
+
+
+def _typed(where: str, status: int, said: ReportedError) -> BackendError:
+    text = said.message if len(said.message) <= _LONGEST_QUOTE else said.message[:_LONGEST_QUOTE] + "…"
+    answer = f"{status}, `{said.code}`" if said.code else str(status)
+    kind, verdict, advice = _verdict(status, said)
+    retryable = status in _RETRYABLE and not _spent(status, said)
+    return kind(f"{where} {verdict} ({answer}): {text}; {advice}", status=status, code=said.code, retryable=retryable)
+
+
+def _verdict(status: int, said: ReportedError) -> tuple[type[BackendError], str, str]:
+    """Return the error's type, what the provider did, and what would be right."""
+    if _spent(status, said):
+        kind = RateLimited if status == 429 else BadRequest
+        return kind, "has no credit left", "waiting does not help, check the account's billing"
+    if status in {401, 403}:
+        return AuthFailed, "refused the key", "check the key that the profile uses and what it may do"
+    if status == 429:
+        return RateLimited, "limits the rate", "try again later"
+    if status >= 500:
+        return Overloaded, "failed", "try again later"
+    if _matches(said, _TOO_LONG_CODES, _TOO_LONG_PHRASES):
+        return ContextTooLong, "found the conversation too long", "shorten it or use a model with a larger window"
+    if status == 404 or _matches(said, _NO_MODEL_CODES, _NO_MODEL_PHRASES):
+        return ModelNotFound, "does not know the model or the path", "check `model` and `base_url` of the profile"
+    return BadRequest, "refused the request", "change the request"
+
+
+def _matches(said: ReportedError, codes: set[str], phrases: tuple[str, ...]) -> bool:
+    text = said.message.lower()
+    return said.code in codes or any(phrase in text for phrase in phrases)
+
+
+def _spent(status: int, said: ReportedError) -> bool:
+    return status == 402 or said.code in _SPENT
+
+
+def _redirected(where: str, status: int, headers: Mapping[str, str]) -> str:
+    try:
+        target = urlsplit(headers.get("location", ""))
+        place = f"`{target.hostname or ''}{target.path}`"
+    except ValueError:
+        place = "an unreadable address"
+    return f"{where} answered with a redirect ({status}) to {place}; set `base_url` to the final address"

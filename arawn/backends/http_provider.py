@@ -1,0 +1,263 @@
+"""A provider over HTTP: one call is one request on the backend's own client, within the profile's four deadlines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Literal
+
+import httpx
+import msgspec
+import trio
+
+from arawn.backends.connection_failures import from_httpx
+from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
+from arawn.backends.profile_defaults import with_profile
+from arawn.backends.protocol import Dialect, Emit
+from arawn.backends.request_body import RequestBody
+from arawn.backends.shape import ReportedError, WrongShapeError
+from arawn.backends.stream_reading import StreamReading
+from arawn.config.schema import Profile
+from arawn.errors import BackendError, BadInput, BadReply, TimedOut
+from arawn.messages import CompletionRequest, CompletionResponse
+
+__all__ = ["Endpoint", "HttpProvider"]
+
+_MAX_BODY_BYTES = 64 * 1024 * 1024
+_DRAIN_S = 0.1  # the end of the body comes with the terminal event; read, it lets the connection serve again
+_CLOSE_S = 2.0
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a backend answers and with which key; `bearer` says how the key is sent."""
+
+    kind: str
+    base_url: str
+    key: str | None = None
+    bearer: bool = True
+
+
+class _Call(msgspec.Struct, frozen=True):
+    """One request, ready to send."""
+
+    content: bytes
+    headers: dict[str, str]
+    model: str
+    warnings: tuple[str, ...]
+
+
+class HttpProvider:
+    """Answers requests by asking an HTTP server in one dialect."""
+
+    def __init__(
+        self, profile_name: str, profile: Profile, dialect: Dialect, endpoint: Endpoint, client: httpx.AsyncClient
+    ) -> None:
+        """Keep what every call needs.
+
+        Args:
+            profile_name: For messages and for `CompletionResponse.profile`.
+            profile: Settings that requests leave open, headers and deadlines.
+            dialect: The pure half.
+            endpoint: Where to ask.
+            client: Belongs to the caller, who closes it. Its connect time-out must be the profile's `connect_s`.
+
+        """
+        base = httpx.URL(endpoint.base_url)
+        place = base.netloc.decode()  # without user and password
+        self.kind = endpoint.kind
+        self.address: str | None = f"{base.scheme}://{place}{base.path.rstrip('/')}"
+        self._where = f"profile `{profile_name}` ({endpoint.kind} at {place})"
+        self._profile_name = profile_name
+        self._profile = profile
+        self._dialect = dialect
+        self._endpoint = endpoint
+        self._url = _endpoint_url(endpoint.base_url, dialect.path)
+        self._client = client
+
+    async def complete(self, request: CompletionRequest) -> CompletionResponse:
+        """Return the whole answer; `connect_s` and `total_s` apply.
+
+        Raises:
+            BackendError: The call failed.
+            BadInput: The request cannot be sent as it stands.
+
+        Checkpoint: always.
+        If cancelled: the connection is closed.
+        """
+        call = self._call(request, stream=False)
+        with trio.move_on_after(self._profile.timeouts.total_s):
+            response = await self._send(call, deadline=math.inf)
+            chunks = response.aiter_bytes()
+            try:
+                body = await self._read_all(chunks, idle_s=math.inf)
+            finally:
+                await _close(response, chunks, drain_s=0)
+            if not response.is_success:
+                raise self._refusal(response, body)
+            return self._completed(self._decode(response, body), call, response)
+        raise self._timed_out("total")
+
+    async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
+        """Await `emit` for every delta, then return the assembled answer; all four deadlines apply.
+
+        Raises:
+            BackendError: The call failed; `partial` holds what had arrived.
+            BadInput: The request cannot be sent as it stands.
+
+        Checkpoint: always.
+        If cancelled: the connection is closed.
+        """
+        call = self._call(request, stream=True)
+        reading = StreamReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES)
+        try:
+            with trio.move_on_after(self._profile.timeouts.total_s):
+                return await self._stream(call, reading, emit)
+            raise self._timed_out("total")
+        except BackendError as error:
+            partial = reading.partial()
+            if partial is not None:
+                error.partial = self._completed(partial, call, None)
+            reading.spoil(error)
+            raise
+
+    async def _stream(self, call: _Call, reading: StreamReading, emit: Emit) -> CompletionResponse:
+        which: Literal["first_token", "idle"] = "first_token"
+        deadline = trio.current_time() + self._profile.timeouts.first_token_s
+        response = await self._send(call, deadline=deadline)
+        chunks = response.aiter_bytes()
+        try:
+            reading.content_type = _content_type(response)
+            await self._check_streams(response, chunks)
+            while not reading.finished:
+                chunk = await self._next(chunks, which, deadline)
+                if chunk is None:
+                    raise reading.cut()
+                for event in reading.feed(chunk):
+                    await emit(event)
+                which, deadline = "idle", trio.current_time() + self._profile.timeouts.idle_s
+        finally:
+            await _close(response, chunks, drain_s=_DRAIN_S if reading.finished else 0)
+        return self._completed(reading.response(), call, response)
+
+    def _call(self, request: CompletionRequest, *, stream: bool) -> _Call:
+        """Return what to send for `request`."""
+        full = with_profile(request, self._profile)
+        if not full.model:
+            raise BadInput(f"no model to ask {self._where} for: give `model` in the request or in the profile")
+        encoded = self._dialect.encode(full, stream=stream)
+        try:
+            content = msgspec.json.encode(encoded.body)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadInput(f"the request to {self._where} cannot be written as JSON: {error}") from error
+        headers = httpx.Headers({"content-type": "application/json", "user-agent": "arawn"})
+        headers["accept"] = "text/event-stream" if stream else "application/json"
+        headers.update(self._dialect.headers(self._endpoint.key, bearer=self._endpoint.bearer))
+        headers.update(self._profile.headers)
+        return _Call(content, dict(headers), full.model, encoded.warnings)
+
+    async def _send(self, call: _Call, *, deadline: float) -> httpx.Response:
+        """Return the answer's head; its body is still to be read and closed."""
+        request = self._client.build_request("POST", self._url, content=call.content, headers=call.headers)
+        request.stream = RequestBody(call.content)
+        try:
+            with trio.CancelScope(deadline=deadline):
+                return await self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise from_httpx(self._where, error, connect_s=self._profile.timeouts.connect_s) from error
+        raise self._timed_out("first_token")
+
+    async def _next(
+        self, chunks: AsyncIterator[bytes], which: Literal["first_token", "idle"], deadline: float
+    ) -> bytes | None:
+        """Return the next piece of the body, None at its end."""
+        try:
+            with trio.CancelScope(deadline=deadline):
+                return await anext(chunks, None)
+        except httpx.HTTPError as error:
+            raise BadReply(f"{self._where} broke off its reply; what had arrived of a stream is partial") from error
+        raise self._timed_out(which)
+
+    async def _read_all(self, chunks: AsyncIterator[bytes], *, idle_s: float) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while (chunk := await self._next(chunks, "idle", trio.current_time() + idle_s)) is not None:
+            size += len(chunk)
+            if size > _MAX_BODY_BYTES:
+                raise BadReply(f"{self._where} sent a reply of more than {_MAX_BODY_BYTES} bytes; lower `max_tokens`")
+            pieces.append(chunk)
+        return b"".join(pieces)
+
+    async def _check_streams(self, response: httpx.Response, chunks: AsyncIterator[bytes]) -> None:
+        """Raise what an answer that is no stream stands for."""
+        content_type = _content_type(response)
+        if response.is_success and not ("json" in content_type or "html" in content_type):
+            return
+        body = await self._read_all(chunks, idle_s=self._profile.timeouts.idle_s)
+        if not response.is_success:
+            raise self._refusal(response, body)
+        self._decode(response, body)  # an error inside a 200, or another shape, says more than the line below
+        reason = "a whole reply where a stream was asked for"
+        raise unreadable_reply(self._where, content_type, body, reason, "the server must support `stream`")
+
+    def _decode(self, response: httpx.Response, body: bytes) -> CompletionResponse:
+        try:
+            return self._dialect.decode(body)
+        except ReportedError as error:
+            raise from_reported(self._where, error) from error
+        except WrongShapeError as error:
+            hint = self._dialect.base_url_hint
+            raise unreadable_reply(self._where, _content_type(response), body, str(error), hint) from error
+
+    def _refusal(self, response: httpx.Response, body: bytes) -> BackendError:
+        if self._endpoint.key is not None:  # some servers quote the key they were given
+            body = body.replace(self._endpoint.key.encode(), b"[key]")
+        return from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
+
+    def _completed(
+        self, answer: CompletionResponse, call: _Call, response: httpx.Response | None
+    ) -> CompletionResponse:
+        """Return `answer` with what the dialect could not know."""
+        sent_id = None if response is None else request_id(response.headers)
+        return msgspec.structs.replace(
+            answer,
+            model=answer.model or call.model,
+            request_id=sent_id or answer.request_id,
+            profile=self._profile_name,
+            warnings=call.warnings + answer.warnings,
+        )
+
+    def _timed_out(self, which: Literal["first_token", "idle", "total"]) -> TimedOut:
+        seconds = getattr(self._profile.timeouts, f"{which}_s")
+        silence = {
+            "first_token": "sent nothing",
+            "idle": "stopped in the middle of its reply",
+            "total": "did not finish",
+        }[which]
+        return TimedOut(f"{self._where} {silence} within `{which}_s` = {seconds:g} s", which=which)
+
+
+def _endpoint_url(base_url: str, path: str) -> httpx.URL:
+    """Return where to post; a version that both parts name counts once."""
+    base = base_url.rstrip("/")
+    if path.startswith("/v1/"):
+        base = base.removesuffix("/v1")
+    return httpx.URL(base + path)
+
+
+def _content_type(response: httpx.Response) -> str:
+    header: str = response.headers.get("content-type", "")
+    return header.partition(";")[0].strip().lower()
+
+
+async def _close(response: httpx.Response, chunks: AsyncIterator[bytes], *, drain_s: float) -> None:
+    """Read to the end for at most `drain_s`, then close. The answer is complete or lost: faults here change nothing."""
+    try:
+        with trio.move_on_after(drain_s, shield=True):
+            while await anext(chunks, None) is not None:
+                pass
+    except httpx.HTTPError:
+        return  # httpx has closed the connection
+    finally:
+        with trio.move_on_after(_CLOSE_S, shield=True):
+            await response.aclose()

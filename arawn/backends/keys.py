@@ -1,0 +1,85 @@
+"""Where a backend's key comes from: the profile, an environment variable, or a command. Never printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import trio
+
+from arawn.backends.presets import Preset
+from arawn.config.schema import Profile
+from arawn.errors import Unavailable
+
+__all__ = ["resolve_key"]
+
+_COMMAND_S = 10.0
+
+
+async def resolve_key(profile_name: str, profile: Profile, preset: Preset, *, environ: Mapping[str, str]) -> str | None:
+    """Return the key, or None for a backend that needs none and was given none.
+
+    Raises:
+        Unavailable: There is no key, or its command gave none; the message says what to set. Nothing was sent.
+
+    Checkpoint: only if a command is run.
+    If cancelled: the command is killed and reaped.
+    """
+    where = f"profile `{profile_name}` ({profile.backend})"
+    if profile.api_key:
+        return _sendable(profile.api_key, where, "`api_key`")
+    if profile.api_key_command:
+        key = await _key_from_command(profile.api_key_command, where, environ)
+        return _sendable(key, where, "the output of `api_key_command`")
+    variable = profile.api_key_env or preset.key_env
+    if variable is not None and environ.get(variable, "").strip():
+        return _sendable(environ[variable], where, f"the environment variable `{variable}`")
+    if not preset.needs_key and profile.api_key_env is None:
+        return None
+    raise Unavailable(
+        f"{where} has no key: set the environment variable `{variable}`, or give `api_key_command` "
+        "(a command that prints the key) or `api_key` in the profile",
+        retryable=False,
+    )
+
+
+def _sendable(text: str, where: str, source: str) -> str:
+    """Return the key without surrounding space; one that cannot stand in a header is no key."""
+    key = text.strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise Unavailable(
+            f"{where} has a key that cannot be sent: {source} holds a space, a control character or a character "
+            "outside ASCII; give the key alone",
+            retryable=False,
+        )
+    return key
+
+
+async def _key_from_command(command: tuple[str, ...], where: str, environ: Mapping[str, str]) -> str:
+    """Return the first line that the command prints; password stores put notes on further lines."""
+    doing = f"{where} runs `api_key_command` `{command[0]}` for its key"
+    right = "it must print the key and exit with 0"
+    try:
+        with trio.move_on_after(_COMMAND_S) as scope:
+            done = await trio.run_process(
+                command,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                env=dict(environ),
+                deliver_cancel=_kill,
+            )
+    except OSError as error:
+        raise Unavailable(f"{doing}: it cannot be started ({error.strerror}); {right}", retryable=False) from error
+    if scope.cancelled_caught:
+        raise Unavailable(f"{doing}: it did not end within {_COMMAND_S:g} s; {right}")
+    if done.returncode != 0:
+        raise Unavailable(f"{doing}: it exited with {done.returncode}; {right}", retryable=False)
+    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+    if not lines:
+        raise Unavailable(f"{doing}: it printed nothing; {right}", retryable=False)
+    return lines[0]
+
+
+async def _kill(process: trio.Process) -> None:
+    """A command that missed its deadline gets no further grace."""
+    process.kill()

@@ -1,0 +1,107 @@
+"""A model on this machine: the provider over HTTP, in front of a server that is our own child."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import msgspec
+import trio
+
+from arawn.backends.http_provider import Endpoint, HttpProvider
+from arawn.backends.local_model import find_model, read_settings
+from arawn.backends.local_server import LocalServer, open_server
+from arawn.backends.openai import OpenAIDialect
+from arawn.backends.protocol import Emit
+from arawn.config.schema import Profile
+from arawn.errors import BackendError, BadReply, ConnectionFailed, Unavailable
+from arawn.messages import CompletionRequest, CompletionResponse
+
+__all__ = ["LocalProvider", "open_local"]
+
+_DEATH_NOTICE_S = 0.5  # a connection breaks a moment before its process is known to be dead
+
+
+class LocalProvider:
+    """Answers from the child; when the child dies, every call under way fails with what is known of its end."""
+
+    kind = "local"
+
+    def __init__(self, http: HttpProvider, server: LocalServer) -> None:
+        self.address = http.address
+        self._http = http
+        self._server = server
+
+    async def complete(self, request: CompletionRequest) -> CompletionResponse:
+        """Return the whole answer.
+
+        Raises:
+            Unavailable: The model server has died; open the backend anew.
+            BackendError: The call failed.
+            BadInput: The request cannot be sent as it stands.
+
+        Checkpoint: always.
+        If cancelled: the server stops generating.
+        """
+        try:
+            return await self._http.complete(request)
+        except BackendError as error:
+            raise await self._explained(error) from error
+
+    async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
+        """Await `emit` for every delta, then return the assembled answer.
+
+        Raises:
+            Unavailable: The model server has died; `partial` holds what had arrived. Open the backend anew.
+            BackendError: The call failed; `partial` holds what had arrived.
+            BadInput: The request cannot be sent as it stands.
+
+        Checkpoint: always.
+        If cancelled: the server stops generating.
+        """
+        try:
+            return await self._http.stream(request, emit)
+        except BackendError as error:
+            raise await self._explained(error) from error
+
+    async def wait_died(self) -> str:
+        """Wait until the model server has ended and return how; the backend must then be opened anew.
+
+        Checkpoint: always.
+        If cancelled: nothing has happened.
+        """
+        return await self._server.wait_died()
+
+    async def _explained(self, error: BackendError) -> BackendError:
+        """Return the error that says why, if the reason is the death of the child."""
+        if not isinstance(error, ConnectionFailed | BadReply):
+            return error
+        with trio.move_on_after(_DEATH_NOTICE_S):
+            story = await self._server.wait_died()
+            return Unavailable(story, retryable=error.retryable, partial=error.partial)
+        return error
+
+
+@asynccontextmanager
+async def open_local(profile_name: str, profile: Profile) -> AsyncIterator[LocalProvider]:
+    """Serve the profile's model from a child process for as long as the block lasts.
+
+    Raises:
+        ConfigError: The model or a setting of the server is wrong.
+        Unavailable: The server cannot be started.
+
+    Checkpoint: always.
+    If cancelled: the child is stopped and reaped.
+    """
+    model = find_model(profile_name, profile.model)
+    settings, rest = read_settings(profile_name, profile)
+    asked = msgspec.structs.replace(rest, model=model.alias)
+    time_out = httpx.Timeout(None, connect=profile.timeouts.connect_s)
+    where = f"profile `{profile_name}` (local)"
+    async with (
+        open_server(where, model, settings) as server,
+        httpx.AsyncClient(timeout=time_out, trust_env=False, limits=httpx.Limits(max_connections=None)) as client,
+    ):
+        endpoint = Endpoint("local", f"{server.address}/v1", server.key)
+        yield LocalProvider(HttpProvider(profile_name, asked, OpenAIDialect(), endpoint, client), server)

@@ -1,0 +1,107 @@
+"""From a profile to a provider that takes calls: the one place that knows which kind is built how."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx
+
+from arawn.backends.anthropic import AnthropicDialect
+from arawn.backends.http_provider import Endpoint, HttpProvider
+from arawn.backends.keys import resolve_key
+from arawn.backends.local import open_local
+from arawn.backends.openai import OpenAIDialect
+from arawn.backends.presets import PRESETS, Preset
+from arawn.backends.protocol import Dialect, Provider
+from arawn.backends.script import ECHO, load_script
+from arawn.backends.scripted import ScriptedProvider
+from arawn.config.schema import Profile
+from arawn.errors import ConfigError
+
+__all__ = ["open_provider"]
+
+_KEEP_IDLE_S = 30.0
+
+
+def open_provider(
+    name: str,
+    profile: Profile,
+    *,
+    environ: Mapping[str, str],
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AbstractAsyncContextManager[Provider]:
+    """Open the provider of a profile for as long as the block lasts.
+
+    Args:
+        name: The profile's name, for messages.
+        profile: Its settings.
+        environ: Where key variables are looked up; proxies are taken from the process's own environment.
+        transport: Carries the requests instead of the usual one; the block closes it.
+
+    Raises:
+        ConfigError: The profile can never work as it stands.
+        Unavailable: On entering: there is no key, or the model server is not up.
+
+    """
+    preset = PRESETS.get(profile.backend)
+    if preset is None:
+        known = ", ".join(f"`{kind}`" for kind in PRESETS)
+        raise ConfigError([f"profile `{name}`: backend: unknown backend `{profile.backend}`; known are {known}"])
+    if profile.backend == "scripted":
+        return _open_scripted(name, profile)
+    if profile.backend == "local":
+        return open_local(name, profile)
+    return _open_http(name, profile, preset, environ, transport)
+
+
+@asynccontextmanager
+async def _open_scripted(name: str, profile: Profile) -> AsyncIterator[Provider]:
+    steps = ECHO if profile.script is None else load_script(name, profile.script)
+    yield ScriptedProvider(name, profile, steps)
+
+
+@asynccontextmanager
+async def _open_http(
+    name: str,
+    profile: Profile,
+    preset: Preset,
+    environ: Mapping[str, str],
+    transport: httpx.AsyncBaseTransport | None,
+) -> AsyncIterator[Provider]:
+    dialect = _dialect(name, profile, preset)
+    base_url = _base_url(name, profile, preset)
+    key = await resolve_key(name, profile, preset, environ=environ)
+    async with httpx.AsyncClient(
+        transport=transport,
+        timeout=httpx.Timeout(None, connect=profile.timeouts.connect_s),
+        limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S),  # workers bound the calls
+        follow_redirects=False,
+    ) as client:
+        bearer = preset.bearer if preset.dialect else dialect.name == "openai"
+        yield HttpProvider(name, profile, dialect, Endpoint(profile.backend, base_url, key, bearer), client)
+
+
+def _dialect(name: str, profile: Profile, preset: Preset) -> Dialect:
+    dialect = preset.dialect or profile.dialect
+    if dialect is None:
+        raise ConfigError([f'profile `{name}`: dialect: is missing; give `dialect = "openai"` or `"anthropic"`'])
+    if dialect == "anthropic":
+        return AnthropicDialect()
+    return OpenAIDialect(max_tokens_field="max_tokens" if profile.base_url else preset.max_tokens_field)
+
+
+def _base_url(name: str, profile: Profile, preset: Preset) -> str:
+    base_url = profile.base_url or preset.base_url
+    right = "give `base_url`, such as `https://llm.example.com/v1`"
+    if base_url is None:
+        raise ConfigError([f"profile `{name}`: base_url: is missing; {right}"])
+    try:
+        url = httpx.URL(base_url)
+        urlsplit(base_url)  # knows wrong IPv6 addresses that httpx lets pass
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConfigError([f"profile `{name}`: base_url: is no address; {right}"]) from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigError([f"profile `{name}`: base_url: is no address beginning with http:// or https://; {right}"])
+    return base_url

@@ -1,0 +1,114 @@
+"""What the two halves of a backend promise: a `Provider` acts, a `Dialect` decides. No behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
+from arawn.wire.sse import SseEvent
+
+__all__ = ["Assembler", "Dialect", "Emit", "EncodedRequest", "Provider"]
+
+Emit = Callable[[StreamEvent], Awaitable[None]]
+
+
+class Provider(Protocol):
+    """One backend that answers completion requests, many at a time."""
+
+    @property
+    def kind(self) -> str:
+        """The backend kind of the profile, such as "groq"."""
+
+    @property
+    def address(self) -> str | None:
+        """Where requests go, without secrets; None when nothing leaves the process."""
+
+    async def complete(self, request: CompletionRequest) -> CompletionResponse:
+        """Return the whole answer.
+
+        Raises:
+            BackendError: The call failed; the type and `retryable` say what the caller may do.
+            BadInput: The request can never be sent as it stands; nothing was sent.
+
+        Checkpoint: always.
+        If cancelled: the connection is closed; the provider may have worked for nothing.
+        """
+
+    async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
+        """Await `emit` for every delta in order (never with `Completed`), then return the assembled answer.
+
+        The next bytes are read only after `emit` returned, so the reader's pace is the provider's pace.
+
+        Raises:
+            BackendError: As for `complete`; `partial` holds what had arrived. Never retryable after the first `emit`.
+            BadInput: The request can never be sent as it stands; nothing was sent.
+
+        Checkpoint: always.
+        If cancelled: the connection is closed; what was emitted stays emitted.
+        """
+
+
+class EncodedRequest(msgspec.Struct, frozen=True):
+    """A request body, and one warning for each kind of thing that the dialect could not say."""
+
+    body: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+class Assembler(Protocol):
+    """Build one answer from the events of one stream."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the dialect's terminal event has arrived."""
+
+    def feed(self, event: SseEvent) -> list[StreamEvent]:
+        """Take in one event and return the deltas it carries.
+
+        Raises:
+            ReportedError: The event is an error of the provider.
+            WrongShapeError: The event is not of this dialect.
+        """
+
+    def response(self) -> CompletionResponse:
+        """Return the answer as far as it has arrived."""
+
+
+class Dialect(Protocol):
+    """The pure half of a provider: what to send and how to read what comes back."""
+
+    @property
+    def name(self) -> str:
+        """The dialect's name in the configuration."""
+
+    @property
+    def path(self) -> str:
+        """The path of the completion endpoint below `base_url`."""
+
+    @property
+    def base_url_hint(self) -> str:
+        """What a right `base_url` looks like, for error messages."""
+
+    def headers(self, key: str | None, *, bearer: bool) -> Mapping[str, str]:
+        """Return the dialect's own headers, with `key` as a Bearer token or in the dialect's own way."""
+
+    def encode(self, request: CompletionRequest, *, stream: bool) -> EncodedRequest:
+        """Return the body to send; `request.extra` goes into it as it is.
+
+        Raises:
+            BadInput: A message holds a block that its role can never hold.
+        """
+
+    def decode(self, body: bytes) -> CompletionResponse:
+        """Return the answer held in the body of a plain reply.
+
+        Raises:
+            ReportedError: The body is an error of the provider.
+            WrongShapeError: The body is not of this dialect.
+        """
+
+    def assembler(self) -> Assembler:
+        """Return an assembler for one stream."""

@@ -1,0 +1,103 @@
+"""One stream as far as it was read: bytes to deltas, and errors that carry what had arrived. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from arawn.backends.failures import from_reported, unreadable_reply
+from arawn.backends.protocol import Dialect
+from arawn.backends.shape import ReportedError, WrongShapeError
+from arawn.errors import BackendError, BadReply
+from arawn.messages import CompletionResponse, StreamEvent
+from arawn.wire.sse import SseEvent, SseParser
+
+__all__ = ["StreamReading"]
+
+
+class StreamReading:
+    """The reader's side of one streamed call.
+
+    Once a delta has been handed out the call cannot be repeated, so no error of it is retryable any more.
+    """
+
+    def __init__(self, where: str, dialect: Dialect, *, max_bytes: int) -> None:
+        """Begin before the first byte.
+
+        Args:
+            where: Which backend, as it should stand at the beginning of messages.
+            dialect: How to read the events.
+            max_bytes: The most that one stream may bring.
+
+        """
+        self.content_type = ""
+        self._where = where
+        self._hint = dialect.base_url_hint
+        self._parser = SseParser()
+        self._assembler = dialect.assembler()
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._head = b""
+        self._started = False
+        self._handed_out = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the terminal event has arrived."""
+        return self._assembler.finished
+
+    def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
+        """Yield the deltas that `chunk` brings, one by one; those before a fault come before its error.
+
+        Raises:
+            BackendError: The provider reported an error, or the bytes are not of the dialect.
+        """
+        self._bytes += len(chunk)
+        if self._bytes > self._max_bytes:
+            raise BadReply(f"{self._where} sent a stream of more than {self._max_bytes} bytes; lower `max_tokens`")
+        if len(self._head) < 400:
+            self._head += chunk[:400]
+        for event in self._events(chunk):
+            if self.finished:
+                return
+            for delta in self._deltas(event):
+                self._handed_out = True
+                yield delta
+
+    def response(self) -> CompletionResponse:
+        """Return the answer as far as it has arrived."""
+        return self._assembler.response()
+
+    def cut(self) -> BadReply:
+        """Return the error for a stream that ended before its terminal event."""
+        if not self._started:
+            return self._unreadable("it ended without an event")
+        return BadReply(f"{self._where} cut the stream before its terminal event; what had arrived is kept as partial")
+
+    def partial(self) -> CompletionResponse | None:
+        """Return what had arrived when the stream broke; None if that is nothing at all."""
+        return self._assembler.response() if self._started else None
+
+    def spoil(self, error: BackendError) -> None:
+        """Forbid a retry once a delta was handed out: the reader would see it twice."""
+        if self._handed_out:
+            error.retryable = False
+
+    def _events(self, chunk: bytes) -> list[SseEvent]:
+        try:
+            return self._parser.feed(chunk)
+        except ValueError as error:
+            raise self._unreadable(str(error)) from error
+
+    def _deltas(self, event: SseEvent) -> list[StreamEvent]:
+        try:
+            deltas = self._assembler.feed(event)
+        except ReportedError as error:
+            raise from_reported(self._where, error) from error
+        except WrongShapeError as error:
+            raise self._unreadable(str(error), event.data.encode("utf-8", "replace")) from error
+        self._started = True
+        return deltas
+
+    def _unreadable(self, reason: str, body: bytes | None = None) -> BadReply:
+        body = self._head if body is None else body
+        return unreadable_reply(self._where, self.content_type, body, reason, self._hint)

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.backends.connection_failures import from_httpx
+from arawn.backends.failures import error_text, from_reported, from_status, retry_after
+from arawn.backends.shape import ReportedError
+from arawn.errors import (
+    AuthFailed,
+    BackendError,
+    BadRequest,
+    ConnectionFailed,
+    ContextTooLong,
+    ModelNotFound,
+    Overloaded,
+    RateLimited,
+    TimedOut,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def failure(status: int, body: object = None, **headers: str) -> BackendError:
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return from_status(
+        "profile `p`", status, {name.replace("_", "-"): headers[name] for name in headers}, sent, now=NOW
+    )
+
+
+def openai_error(message: str = "it says", code: str | None = None) -> dict[str, object]:
+    return {"error": {"message": message, "type": "some_type", "code": code}}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable"),
+    [
+        (400, BadRequest, False),
+        (401, AuthFailed, False),
+        (402, BadRequest, False),
+        (403, AuthFailed, False),
+        (404, ModelNotFound, False),
+        (408, BadRequest, True),
+        (409, BadRequest, True),
+        (413, BadRequest, False),
+        (418, BadRequest, False),
+        (422, BadRequest, False),
+        (425, BadRequest, True),
+        (429, RateLimited, True),
+        (500, Overloaded, True),
+        (501, Overloaded, False),
+        (502, Overloaded, True),
+        (503, Overloaded, True),
+        (504, Overloaded, True),
+        (529, Overloaded, True),
+    ],
+)
+def test_each_status_has_its_type_and_retry(status: int, kind: type[BackendError], retryable: bool) -> None:
+    """The table of statuses: what it is, and whether the same request may succeed later."""
+    error = failure(status, openai_error())
+
+    assert (type(error), error.retryable, error.status) == (kind, retryable, status)
+    assert "profile `p`" in str(error)
+    assert "it says" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "retryable"), [("true", 400, True), ("false", 503, False), ("x", 503, True)]
+)
+def test_the_providers_wish_about_retries_is_obeyed(wish: str, status: int, retryable: bool) -> None:
+    """`x-should-retry` overrules the table."""
+    assert failure(status, openai_error(), x_should_retry=wish).retryable is retryable
+
+
+@pytest.mark.parametrize("code", ["insufficient_quota", "billing_hard_limit_reached"])
+def test_a_spent_account_is_never_asked_again(code: str) -> None:
+    """Waiting does not bring credit, whatever the header says."""
+    error = failure(429, openai_error(code=code), x_should_retry="true")
+
+    assert isinstance(error, RateLimited)
+    assert not error.retryable
+    assert "billing" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, openai_error("This model's maximum context length is 8192 tokens.", "context_length_exceeded")),
+        (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 9 > 8"}}),
+        (400, {"error": {"code": 400, "message": "request (6031 tokens)", "type": "exceed_context_size_error"}}),
+        (
+            400,
+            [{"error": {"code": 400, "message": "The input token count exceeds the maximum number of tokens allowed"}}],
+        ),
+        (413, openai_error("Request too large for model with 8192 tokens")),
+    ],
+)
+def test_a_conversation_that_is_too_long_has_its_own_type(status: int, body: object) -> None:
+    """Callers may shorten it, whichever provider says so in whichever words."""
+    assert isinstance(failure(status, body), ContextTooLong)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, openai_error(code="model_decommissioned")),
+        (400, {"error": {"message": "x/y is not a valid model ID", "code": 400}}),
+        (404, b"404 page not found"),
+    ],
+)
+def test_an_unknown_model_has_its_own_type(status: int, body: object) -> None:
+    """The message says what to check."""
+    error = failure(status, body)
+
+    assert isinstance(error, ModelNotFound)
+    assert "check `model` and `base_url`" in str(error)
+
+
+def test_the_providers_details_are_kept() -> None:
+    """Code, request id and invitation to retry travel in fields."""
+    error = failure(429, openai_error(code="slow_down"), retry_after="7", x_request_id="r1")
+
+    assert (error.code, error.request_id, error.retry_after_s) == ("slow_down", "r1", 7.0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "9"}, 9.0),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after": "Thu, 01 Jan 2026 00:01:00 GMT"}, 60.0),
+        ({"retry-after": "Wed, 31 Dec 2025 00:00:00 GMT"}, 0.0),
+        ({"retry-after": "Thu, 01 Jan 2026 00:01:00"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-3"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after-ms": "inf", "retry-after": "2"}, 2.0),
+        ({}, None),
+    ],
+)
+def test_the_invitation_to_retry_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
+    """Milliseconds, seconds or a date; nonsense is no invitation."""
+    assert retry_after(headers, now=NOW) == seconds
+
+
+@given(text=st.text(st.characters(max_codepoint=127)))
+def test_no_invitation_is_ever_negative(text: str) -> None:
+    """Whatever the header holds, waiting is possible or nothing was said."""
+    seconds = retry_after({"retry-after": text, "retry-after-ms": text}, now=NOW)
+
+    assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "code"),
+    [
+        ({"error": {"message": "m", "type": "t", "code": "c"}}, "m", "c"),
+        ({"error": {"message": "m", "type": "t", "code": None}}, "m", "t"),
+        ({"error": "m"}, "m", None),
+        ({"type": "error", "error": {"type": "t", "message": "m"}}, "m", "t"),
+        ({"object": "error", "message": "m", "type": "t", "code": 1}, "m", "t"),
+        ({"detail": "m"}, "m", None),
+        ([{"error": {"message": "m", "status": "UNAVAILABLE", "code": 503}}], "m", "UNAVAILABLE"),
+        ({"error": {"code": "c"}}, '`{"error": {"code": "c"}}`', "c"),
+        ({"x": 1}, '`{"x": 1}`', None),
+        (None, "`null`", None),
+    ],
+)
+def test_error_bodies_are_read_in_every_envelope(body: object, message: str, code: str | None) -> None:
+    """The sentence and the code are found; otherwise the body itself is shown."""
+    said = error_text(json.dumps(body).encode())
+
+    assert (said.message, said.code) == (message, code)
+
+
+@given(body=st.binary())
+def test_any_error_body_makes_one_short_line(body: bytes) -> None:
+    """Nothing a gateway sends can break a message."""
+    message = str(failure(502, body))
+
+    assert len(message) < 700
+    assert len(error_text(b"<html>\r\n <b>" + body).message.splitlines()) == 1
+
+
+def test_a_long_sentence_is_cut() -> None:
+    """A provider that quotes the whole request does not fill the log."""
+    assert len(str(failure(400, openai_error("x" * 10_000)))) < 700
+
+
+def test_a_redirect_says_which_setting_is_wrong() -> None:
+    """It is never followed; queries of the target are not shown."""
+    error = failure(308, b"", location="https://new.test/v1/chat?token=secret")
+
+    assert isinstance(error, BadRequest)
+    assert "`new.test/v1/chat`; set `base_url`" in str(error)
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "status"),
+    [
+        (ReportedError("m", code="overloaded_error"), Overloaded, None),
+        (ReportedError("m", code="rate_limit_error"), RateLimited, None),
+        (ReportedError("m", code="authentication_error"), AuthFailed, None),
+        (ReportedError("m", code="invalid_request_error"), BadRequest, None),
+        (ReportedError("m", status=429), RateLimited, 429),
+        (ReportedError("m"), Overloaded, None),
+    ],
+)
+def test_an_error_inside_a_200_is_what_it_says(
+    said: ReportedError, kind: type[BackendError], status: int | None
+) -> None:
+    """The type comes from the code; the status is only what the provider named, never 200."""
+    error = from_reported("profile `p`", said)
+
+    assert (type(error), error.status) == (kind, status)
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "words"),
+    [
+        (httpx.ConnectTimeout("x"), TimedOut, "within 5 s"),
+        (httpx.ReadError("x"), ConnectionFailed, "before it answered"),
+        (httpx.RemoteProtocolError("x"), ConnectionFailed, "before it answered"),
+        (httpx.ProxyError("x"), ConnectionFailed, "proxy"),
+    ],
+)
+def test_broken_connections_are_told_apart(cause: httpx.HTTPError, kind: type[BackendError], words: str) -> None:
+    """Each is retryable: no byte of an answer had come."""
+    error = from_httpx("profile `p`", cause, connect_s=5.0)
+
+    assert (type(error), error.retryable) == (kind, True)
+    assert words in str(error)
+
+
+def test_a_header_that_cannot_be_sent_is_not_quoted() -> None:
+    """The text of the HTTP library may hold the key."""
+    error = from_httpx("profile `p`", httpx.LocalProtocolError("Illegal header value b'secret'"), connect_s=5.0)
+
+    assert not error.retryable
+    assert "secret" not in str(error)

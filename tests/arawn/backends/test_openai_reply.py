@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.backends.openai import OpenAIDialect
+from arawn.backends.openai_reply import OpenAIAssembler
+from arawn.backends.shape import ReportedError, WrongShapeError
+from arawn.messages import (
+    CompletionResponse,
+    StreamEvent,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ToolUse,
+    ToolUseDelta,
+    ToolUseStart,
+    Usage,
+)
+from arawn.wire.sse import SseEvent
+
+DIALECT = OpenAIDialect()
+
+
+def reply(finish: str | None = "stop", usage: object = None, **message: object) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+    return msgspec.json.encode({"id": "c1", "model": "m1", "choices": [choice], "usage": usage, "new_field": 1})
+
+
+def chunk(finish: str | None = None, **delta: object) -> SseEvent:
+    body = {"id": "c1", "model": "m1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+    return SseEvent(data=msgspec.json.encode(body).decode())
+
+
+DONE = SseEvent(data="[DONE]")
+
+
+def play(*events: SseEvent) -> tuple[list[StreamEvent], CompletionResponse]:
+    assembler = OpenAIAssembler()
+    deltas = [delta for event in events for delta in assembler.feed(event)]
+    assert assembler.finished
+    return deltas, assembler.response()
+
+
+def call(index: int | None, call_id: str | None, name: str | None, arguments: object) -> dict[str, object]:
+    return {"index": index, "id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def test_a_plain_reply_is_read_whole() -> None:
+    """Content, reasoning, calls, reasons and normalised usage are all there."""
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    body = reply(
+        "tool_calls", usage, content="hi", reasoning_content="hm", tool_calls=[call(None, "c9", "f", '{"a":1}')]
+    )
+
+    response = DIALECT.decode(body)
+
+    assert response.content == (Thinking("hm"), Text("hi"), ToolUse("c9", "f", {"a": 1}))
+    assert (response.stop_reason, response.stop_reason_raw) == ("tool_use", "tool_calls")
+    assert (response.model, response.request_id) == ("m1", "c1")
+    assert response.usage == Usage(6, 7, cache_read_tokens=4, reasoning_tokens=3)
+    assert response.usage.total_input_tokens == 10
+
+
+def test_usage_that_was_not_sent_is_unknown() -> None:
+    """A missing count is None, never zero."""
+    assert DIALECT.decode(reply(content="hi")).usage == Usage()
+
+
+@pytest.mark.parametrize(
+    ("raw", "message", "expected"),
+    [
+        ("stop", {"content": "x"}, "end_turn"),
+        ("length", {"content": "x"}, "max_tokens"),
+        ("content_filter", {"content": "x"}, "refusal"),
+        ("stop", {"refusal": "no"}, "refusal"),
+        ("stop", {"tool_calls": [call(0, "c", "f", "{}")]}, "tool_use"),
+        ("eos_found", {"content": "x"}, "eos_found"),
+        (None, {"content": "x"}, None),
+    ],
+)
+def test_stop_reasons_are_normalised_and_kept(raw: str | None, message: dict[str, object], expected: str) -> None:
+    """Known reasons get the common word, new ones stay as they are, and the provider's word is always kept."""
+    response = DIALECT.decode(reply(raw, **message))
+
+    assert (response.stop_reason, response.stop_reason_raw) == (expected, raw)
+
+
+@pytest.mark.parametrize("arguments", ['{"a": ', "[1]", '"x"', "null", "{'a': 1}", "NaN", "{}{}"])
+def test_arguments_that_are_no_object_are_kept_as_invalid(arguments: str) -> None:
+    """A broken call never looks like a call without arguments."""
+    (tool_use,) = DIALECT.decode(reply("tool_calls", tool_calls=[call(0, "c", "f", arguments)])).tool_calls
+
+    assert tool_use == ToolUse("c", "f", {}, arguments)
+
+
+@pytest.mark.parametrize("arguments", ["", "{}", " ", None, {}])
+def test_no_arguments_are_valid(arguments: object) -> None:
+    """No text at all means no arguments."""
+    (tool_use,) = DIALECT.decode(reply("tool_calls", tool_calls=[call(0, "c", "f", arguments)])).tool_calls
+
+    assert tool_use == ToolUse("c", "f")
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"", b"[]", b"{}", b'{"choices":[]}', b'{"choices":"x"}', b"\xff", b"[" * 9999]
+)
+def test_another_shape_is_no_reply(body: bytes) -> None:
+    """Anything but a chat completion is told apart."""
+    with pytest.raises(WrongShapeError):
+        DIALECT.decode(body)
+
+
+def test_an_error_inside_a_reply_is_an_error() -> None:
+    """Gateways report upstream faults under status 200."""
+    with pytest.raises(ReportedError) as caught:
+        DIALECT.decode(b'{"error": {"message": "upstream died", "code": 502}}')
+
+    assert (caught.value.message, caught.value.status) == ("upstream died", 502)
+
+
+def test_a_stream_gives_deltas_and_the_answer() -> None:
+    """Reasoning, text and interleaved calls arrive under stable indexes and assemble."""
+    usage = SseEvent(data='{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}')
+    deltas, response = play(
+        chunk(role="assistant", content=""),
+        chunk(reasoning="h"),
+        chunk(reasoning="m"),
+        chunk(content="hi"),
+        chunk(tool_calls=[call(0, "a", "f", ""), call(1, "b", "g", '{"x"')]),
+        chunk(tool_calls=[call(1, None, None, ":1}")]),
+        chunk("tool_calls"),
+        usage,
+        DONE,
+    )
+
+    assert deltas == [
+        ThinkingDelta(0, "h"),
+        ThinkingDelta(0, "m"),
+        TextDelta(1, "hi"),
+        ToolUseStart(2, "a", "f"),
+        ToolUseStart(3, "b", "g"),
+        ToolUseDelta(3, '{"x"'),
+        ToolUseDelta(3, ":1}"),
+    ]
+    assert response.content == (Thinking("hm"), Text("hi"), ToolUse("a", "f"), ToolUse("b", "g", {"x": 1}))
+    assert response.usage == Usage(3, 2)
+
+
+def test_calls_are_told_apart_where_servers_count_badly() -> None:
+    """Calls that all carry index 0, or no index, are separate calls; repeated ids go on with theirs."""
+    _, same_index = play(
+        chunk(tool_calls=[call(0, "a", "f", '{"x":1}')]), chunk("stop", tool_calls=[call(0, "b", "f", "{}")]), DONE
+    )
+    _, no_index = play(
+        chunk(tool_calls=[call(None, "a", "f", '{"x"')]),
+        chunk(tool_calls=[call(None, "a", "f", ":1}")]),
+        chunk(tool_calls=[call(None, "b", "f", "{")]),
+        chunk("stop", tool_calls=[call(None, None, None, "}")]),
+        DONE,
+    )
+
+    assert same_index.content == no_index.content == (ToolUse("a", "f", {"x": 1}), ToolUse("b", "f"))
+    assert same_index.stop_reason == "tool_use"
+
+
+def test_calls_without_an_id_get_one_each() -> None:
+    """Results can be joined to their calls although the server named none."""
+    response = DIALECT.decode(reply("stop", tool_calls=[call(None, None, "f", "{}"), call(None, "", "g", "{}")]))
+
+    assert [tool_use.id for tool_use in response.tool_calls] == ["call_c1_0", "call_c1_1"]
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"])),
+    arguments=st.dictionaries(st.text("abc"), st.integers() | st.text("äöü")),
+    cuts=st.lists(st.integers(0, 60), max_size=5),
+)
+def test_streamed_and_plain_answers_are_equal(text: str, arguments: dict[str, object], cuts: list[int]) -> None:
+    """However the provider cuts its deltas, the assembled answer is the one of a plain call."""
+    written = msgspec.json.encode(arguments).decode()
+
+    def pieces(whole: str) -> list[str]:
+        edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+        return [whole[start:end] for start, end in pairwise(edges)]
+
+    _, streamed = play(
+        *(chunk(content=piece) for piece in pieces(text)),
+        chunk(tool_calls=[call(0, "c", "f", "")]),
+        *(chunk(tool_calls=[call(0, None, None, piece)]) for piece in pieces(written)),
+        chunk("tool_calls"),
+        DONE,
+    )
+
+    assert streamed == DIALECT.decode(reply("tool_calls", content=text, tool_calls=[call(0, "c", "f", written)]))
+
+
+def test_a_partial_answer_can_be_had_at_any_time() -> None:
+    """What has arrived before a cut is kept; half arguments are marked."""
+    assembler = OpenAIAssembler()
+    for event in (chunk(content="half an ans"), chunk(tool_calls=[call(0, "c", "f", '{"a')])):
+        assembler.feed(event)
+
+    assert not assembler.finished
+    assert assembler.response().content == (Text("half an ans"), ToolUse("c", "f", {}, '{"a'))
+    assert assembler.response().stop_reason is None
+
+
+@pytest.mark.parametrize("data", ["not json", "[]", '{"type":"message_start"}', '{"choices":[{"delta":5}]}'])
+def test_a_chunk_of_another_shape_is_an_error(data: str) -> None:
+    """A chunk that is not of the dialect is never passed over."""
+    with pytest.raises(WrongShapeError):
+        OpenAIAssembler().feed(SseEvent(data=data))
+
+
+def test_an_end_without_a_finish_reason_is_an_error() -> None:
+    """A gateway whose upstream died may still say `[DONE]`."""
+    assembler = OpenAIAssembler()
+    assembler.feed(chunk(content="x"))
+
+    with pytest.raises(WrongShapeError, match="finish_reason"):
+        assembler.feed(DONE)
+
+
+def test_an_error_chunk_is_the_providers_error() -> None:
+    """An error inside a stream keeps its words."""
+    with pytest.raises(ReportedError, match="no more"):
+        OpenAIAssembler().feed(SseEvent("error", '{"error":{"message":"no more","type":"server_error"}}'))
+
+
+def test_further_choices_are_dropped_with_a_warning() -> None:
+    """Only the first choice is kept, and the answer says so."""
+    choices = [{"index": index, "message": {"content": str(index)}, "finish_reason": "stop"} for index in (0, 1)]
+
+    response = DIALECT.decode(msgspec.json.encode({"choices": choices}))
+
+    assert response.text == "0"
+    assert response.warnings == ("further choices were dropped: only the first is kept",)
+
+
+def test_a_list_of_parts_is_read() -> None:
+    """Servers that answer in parts, reasoning among them, are understood."""
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "hi"},
+        {"x": 1},
+    ]
+
+    assert DIALECT.decode(reply(content=parts)).content == (Thinking("hm"), Text("hi"))

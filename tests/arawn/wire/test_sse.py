@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from arawn.wire.sse import SseEvent, SseParser, encode_event
+
+STREAMS = st.lists(
+    st.sampled_from(
+        [b"data", b":", b" ", b"\r", b"\n", b"\r\n", b"event", b"id", b"x", b"\xc3\xa9", b"\xf0\x9f\x98\x80", b"\xff",
+         b"\xef\xbb\xbf", b"\0", b"data: a\n", b": note\n", b"\n\n"]
+    ),
+    max_size=40,
+).map(b"".join)  # fmt: skip
+
+
+def parse(stream: bytes) -> list[SseEvent]:
+    return SseParser().feed(stream)
+
+
+@example(stream=b"\rdata: a\n\r", cuts=[8])  # the LF ends a line that began after a CR
+@given(stream=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=8))
+def test_where_the_stream_is_cut_does_not_change_the_events(stream: bytes, cuts: list[int]) -> None:
+    """Pieces of any size give the events of the whole."""
+    parser = SseParser()
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+
+    events = [event for start, end in pairwise(edges) for event in parser.feed(stream[start:end])]
+
+    assert events == parse(stream)
+
+
+@given(stream=STREAMS)
+def test_every_line_ending_gives_the_same_events(stream: bytes) -> None:
+    """CR, LF and CRLF mean the same."""
+    lf = stream.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    assert parse(lf) == parse(lf.replace(b"\n", b"\r")) == parse(lf.replace(b"\n", b"\r\n"))
+
+
+@given(
+    data=st.text(st.characters(exclude_categories=["Cs"])),
+    name=st.none() | st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), min_size=1),
+)
+def test_what_is_encoded_is_parsed_back(data: str, name: str | None) -> None:
+    """An event survives the wire; its line breaks arrive as LF."""
+    unified = data.replace("\r\n", "\n").replace("\r", "\n")
+
+    assert parse(encode_event(data, event=name)) == [SseEvent(name or "message", unified)]
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (b"data: YHOO\ndata: +2\ndata: 10\n\n", [SseEvent(data="YHOO\n+2\n10")]),
+        (b": note\n\ndata: a\nid: 1\n\ndata:b\nid\n\ndata:  c\n\n",
+         [SseEvent(data="a", id="1"), SseEvent(data="b"), SseEvent(data=" c")]),
+        (b"data\n\ndata\ndata\n\ndata:", [SseEvent(data=""), SseEvent(data="\n")]),
+        (b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n", [SseEvent(data="a")]),
+        (b"event: add\ndata: 7\n\ndata: 8\n\n", [SseEvent("add", "7"), SseEvent(data="8")]),
+        (b"event: lost\n\ndata: kept\n\n", [SseEvent(data="kept")]),
+        (b"id: a\0b\nretry: 10\nunknown: x\ndata: a\n\n", [SseEvent(data="a")]),
+        (b"data: unfinished\n", []),
+    ],
+)  # fmt: skip
+def test_the_rules_of_the_format(stream: bytes, expected: list[SseEvent]) -> None:
+    """Comments, several data lines, missing spaces, marks, names and ids are read as the format says."""
+    assert parse(stream) == expected
+
+
+def test_an_event_is_given_at_its_last_cr() -> None:
+    """A blank line that ends in CR ends the event at once; the LF after it is no second blank line."""
+    parser = SseParser()
+
+    assert parser.feed(b"data: a\r\n\r") == [SseEvent(data="a")]
+    assert parser.feed(b"\ndata: b\n\n") == [SseEvent(data="b")]
+
+
+@pytest.mark.parametrize("stream", [b"data: " + b"x" * 60, b"data: 1234567890\n" * 6, b"x" * 60])
+def test_an_endless_event_is_refused(stream: bytes) -> None:
+    """Neither a long line nor many lines can grow past the limit, in one piece or in many."""
+    with pytest.raises(ValueError, match="longer than 50 bytes"):
+        SseParser(max_event_bytes=50).feed(stream)
+    parser = SseParser(max_event_bytes=50)
+    with pytest.raises(ValueError, match="longer than 50 bytes"):
+        for byte in stream:
+            parser.feed(bytes([byte]))
+
+
+def test_many_short_events_pass_the_limit() -> None:
+    """The limit is one event's, not the stream's."""
+    assert len(SseParser(max_event_bytes=50).feed(b"data: 1234567890\n\n: note\n" * 100)) == 100
+
+
+@pytest.mark.parametrize("broken", ["a\nb", "a\rb", "a\0b"])
+def test_a_name_that_cannot_be_carried_is_refused(broken: str) -> None:
+    """A line break in a name would forge another field."""
+    with pytest.raises(ValueError, match="line break or NUL"):
+        encode_event("x", event=broken)
