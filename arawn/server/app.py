@@ -1,0 +1,80 @@
+"""The HTTP door of the daemon as one ASGI application: a table of routes, and what every call has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from arawn.server.auth import Door
+from arawn.server.call import Call
+from arawn.server.native import chat
+from arawn.server.protocol import RuntimeDoor
+from arawn.server.reply import FAILURES, Refused, Reply, error_reply, json_reply, refusal
+from arawn.wire.asgi import ASGIApp, Receive, Scope, Send
+
+__all__ = ["build_app"]
+
+Route = Callable[[Call], Awaitable[None]]
+Routes = Mapping[tuple[str, str], Route]
+
+
+def build_app(runtime: RuntimeDoor, *, door: Door, why_not_ready: Callable[[], str | None] = lambda: None) -> ASGIApp:
+    """Return the ASGI application that serves `runtime`.
+
+    Args:
+        runtime: The running Arawn.
+        door: Decides which requests come in.
+        why_not_ready: Asked by `GET /readyz`: None when calls can be taken, else one sentence that says why not.
+    """
+    routes: Routes = {
+        ("GET", "/healthz"): _healthz,
+        ("GET", "/readyz"): partial(_readyz, why_not_ready),
+        ("GET", "/status"): partial(_status, runtime),
+        ("POST", "/chat"): partial(chat, runtime),
+    }
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"this application serves `http`, not `{scope['type']}`")
+        call = Call(scope, receive, send)
+        try:
+            await _dispatch(routes, door, scope, call)
+        except Refused as refused:
+            await call.respond(refused.reply)
+        except FAILURES as error:
+            await call.respond(error_reply(error))
+
+    return app
+
+
+async def _dispatch(routes: Routes, door: Door, scope: Scope, call: Call) -> None:
+    reply = door.refuse(scope)
+    if reply is not None:
+        raise Refused(reply)
+    route = routes.get(("GET" if call.method == "HEAD" else call.method, call.path))
+    if route is None:
+        raise Refused(_no_route(routes, call))
+    await route(call)
+
+
+def _no_route(routes: Routes, call: Call) -> Reply:
+    allowed = sorted(method for method, path in routes if path == call.path)
+    if not allowed:
+        paths = ", ".join(f"`{method} {path}`" for method, path in routes)
+        return refusal(404, "not_found", f"there is no `{call.path}` here; there are {paths}")
+    methods = ", ".join([*allowed, *(["HEAD"] if "GET" in allowed else [])])
+    message = f"`{call.path}` does not take {call.method}; it takes {methods}"
+    return refusal(405, "method_not_allowed", message, headers=[(b"allow", methods.encode())])
+
+
+async def _healthz(call: Call) -> None:
+    await call.respond(json_reply(200, {"status": "ok"}))
+
+
+async def _readyz(why_not_ready: Callable[[], str | None], call: Call) -> None:
+    reason = why_not_ready()
+    await call.respond(json_reply(200, {"status": "ready"}) if reason is None else refusal(503, "not_ready", reason))
+
+
+async def _status(runtime: RuntimeDoor, call: Call) -> None:
+    await call.respond(Reply(200, runtime.status().to_json()))

@@ -1,0 +1,137 @@
+"""One HTTP call as the routes see it: read the request, answer whole or as events, notice that the client left."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+import trio
+
+from arawn.server.reply import Refused, Reply, refusal
+from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
+
+__all__ = ["BODY_BYTES", "Call", "run_beside"]
+
+BODY_BYTES = 32 * 1024 * 1024
+
+T = TypeVar("T")
+
+_EVENT_STREAM = ((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"))
+
+
+class Call:
+    """One request and the answer to it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.streaming = False
+        self._receive = receive
+        self._send = send
+
+    async def read_json(self, kind: type[T]) -> T:
+        """Return the request's body, decoded and checked.
+
+        Raises:
+            Refused: The body is too long (413), not JSON (400), or of another shape (422, naming the field).
+            ClientLeft: The client went away before its end.
+
+        Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
+        """
+        body = await self._read_body()
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError as error:
+            raise Refused(refusal(422, "invalid_request", f"the request body does not fit: {error}")) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refused(refusal(400, "invalid_request", f"the request body is not JSON: {error}")) from error
+
+    async def _read_body(self) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        more = True
+        while more:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                raise ClientLeft("the client left before the end of its request")
+            pieces.append(event.get("body", b""))
+            size += len(pieces[-1])
+            if size > BODY_BYTES:
+                raise Refused(refusal(413, "invalid_request", f"the request body is longer than {BODY_BYTES} bytes"))
+            more = event.get("more_body", False)
+        return b"".join(pieces)
+
+    async def wait_client_left(self) -> None:
+        """Return when the client has left. Only after the body has been read.
+
+        Checkpoint: until the client leaves. If cancelled: nothing is lost.
+        """
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def respond(self, reply: Reply) -> None:
+        """Send a whole answer.
+
+        Raises:
+            ClientLeft: There is nobody to send it to.
+
+        Checkpoint: always. If cancelled: a part may have been sent.
+        """
+        headers = [
+            (b"content-type", reply.content_type),
+            (b"content-length", b"%d" % len(reply.body)),
+            *reply.headers,
+        ]
+        await self._start(reply.status, headers, reply.request_id)
+        await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
+
+    async def send_events(self, data: bytes) -> None:
+        """Send encoded server-sent events; the first ones begin the response.
+
+        Raises:
+            ClientLeft: There is nobody to send them to.
+
+        Checkpoint: always. If cancelled: a part may have been sent.
+        """
+        if not self.streaming:
+            self.streaming = True
+            await self._start(200, _EVENT_STREAM, None)
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end_events(self) -> None:
+        """End the response that `send_events` began.
+
+        Checkpoint: always. If cancelled: the client sees a response that was cut.
+        """
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]], request_id: str | None) -> None:
+        identity = (b"x-request-id", (request_id or secrets.token_hex(16)).encode())
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, identity]})
+
+
+async def run_beside(
+    companion: Callable[[trio.CancelScope], Awaitable[None]], work: Callable[[], Awaitable[T]]
+) -> T | None:
+    """Run `work` with `companion` beside it and return its result; the end of `work` ends both.
+
+    Args:
+        companion: Called with the scope around both. When it cancels that scope, None is returned.
+        work: What is to be done. Its exception is raised as it is, not inside a group.
+
+    Checkpoint: always. If cancelled: both are cancelled.
+    """
+    result: T | None = None
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(companion, nursery.cancel_scope)
+        try:
+            result = await work()
+        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery
+            failure = error
+        nursery.cancel_scope.cancel(reason="the work is done")
+    if failure is not None:
+        raise failure
+    return result

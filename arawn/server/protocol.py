@@ -1,0 +1,81 @@
+"""What the HTTP door needs of the runtime, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
+
+__all__ = ["Conversation", "EventSource", "RuntimeDoor", "StatusReport"]
+
+EventSource = AbstractAsyncContextManager[AsyncIterator[StreamEvent]]
+
+
+class StatusReport(Protocol):
+    """What `GET /status` shows."""
+
+    def to_json(self) -> bytes:
+        """Return the report as one JSON object."""
+        ...
+
+
+class Conversation(Protocol):
+    """One workstream. `profile` is a hint for this call alone."""
+
+    async def send(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> CompletionResponse:
+        """Send `text` and return the model's answer."""
+        ...
+
+    def stream(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> EventSource:
+        """Send `text` and yield events, the last one `Completed`."""
+        ...
+
+
+class RuntimeDoor(Protocol):
+    """The running Arawn."""
+
+    def status(self) -> StatusReport:
+        """Return the state of everything, now."""
+        ...
+
+    def workstream(self, name: str, /) -> Conversation:
+        """Return the conversation called `name`; it need not exist yet."""
+        ...
+
+    async def complete(
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        session_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> CompletionResponse:
+        """Make one call that belongs to no conversation."""
+        ...
+
+    def stream(
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        session_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> EventSource:
+        """Make one streamed call that belongs to no conversation."""
+        ...

@@ -1,0 +1,144 @@
+"""Answers as data, and the one table that turns an error into an answer. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.errors import ActorError, NotStarted
+from arawn.errors import (
+    ArawnError,
+    AuthFailed,
+    BackendError,
+    BadInput,
+    BadReply,
+    BadRequest,
+    ConnectionFailed,
+    LogWriteFailed,
+    Overloaded,
+    RateLimited,
+    StoreFailed,
+    TimedOut,
+    Unavailable,
+    UnknownProfile,
+)
+
+__all__ = ["FAILURES", "ErrorBody", "Failure", "Refused", "Reply", "error_body", "error_reply", "json_reply", "refusal"]
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+# The status of each error; the nearest class in its line of descent counts. `BadRequest` keeps the provider's own.
+STATUS: dict[type[BaseException], int] = {
+    UnknownProfile: 400,
+    BadInput: 400,
+    BadRequest: 400,
+    RateLimited: 429,
+    AuthFailed: 502,
+    ConnectionFailed: 502,
+    BadReply: 502,
+    BackendError: 502,
+    Overloaded: 503,
+    Unavailable: 503,
+    LogWriteFailed: 503,
+    StoreFailed: 503,
+    TimedOut: 504,
+    ArawnError: 500,
+    NotStarted: 503,  # MailboxFull, Restarting, Stopped: nothing was done, send it again
+    ActorError: 500,  # HandlerFailed, OutcomeUnknown: it may have had effects
+}
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One whole answer. `request_id` names the log record that answered, where there is one."""
+
+    status: int
+    body: bytes
+    headers: Headers = ()
+    content_type: bytes = b"application/json"
+    request_id: str | None = None
+
+
+class Refused(Exception):
+    """The request was refused before anything was done; `reply` says why."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"refused with status {reply.status}")
+        self.reply = reply
+
+
+Failure = ArawnError | ActorError
+FAILURES = (ArawnError, ActorError)  # the same for `except`
+
+
+class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong; the fields after `message` are known for errors of a backend only."""
+
+    type: str
+    message: str
+    profile: str | None = None
+    provider: str | None = None
+    status: int | None = None
+    code: str | None = None
+    retry_after_s: float | None = None
+    interaction_id: str | None = None
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """The envelope of every error."""
+
+    error: ErrorDetail
+
+
+def json_reply(status: int, value: object, *, headers: Headers = (), request_id: str | None = None) -> Reply:
+    """Return `value` as a JSON answer."""
+    return Reply(status, msgspec.json.encode(value), headers, request_id=request_id)
+
+
+def refusal(status: int, kind: str, message: str, *, headers: Headers = ()) -> Reply:
+    """Return a JSON error that no exception stands behind."""
+    return json_reply(status, ErrorBody(ErrorDetail(kind, message)), headers=headers)
+
+
+def error_reply(error: Failure) -> Reply:
+    """Return the answer that `error` deserves: status, envelope, `retry-after` and `x-should-retry`."""
+    headers: list[tuple[bytes, bytes]] = []
+    seconds = error.retry_after_s if isinstance(error, BackendError) else None
+    if seconds is not None:
+        headers.append((b"retry-after", b"%d" % max(0, math.ceil(seconds))))
+    if not _retry_can_help(error):
+        headers.append((b"x-should-retry", b"false"))
+    body = error_body(error)
+    return json_reply(_status(error), body, headers=headers, request_id=body.error.interaction_id)
+
+
+def error_body(error: Failure) -> ErrorBody:
+    """Return the envelope for `error`."""
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+    if not isinstance(error, BackendError):
+        return ErrorBody(ErrorDetail(kind, str(error) or kind.replace("_", " ")))
+    detail = ErrorDetail(
+        kind,
+        error.user_message,
+        profile=error.profile,
+        provider=error.provider,
+        status=error.status,
+        code=error.code,
+        retry_after_s=error.retry_after_s,
+        interaction_id=error.interaction_id,
+    )
+    return ErrorBody(detail)
+
+
+def _status(error: Failure) -> int:
+    if isinstance(error, BadRequest) and error.status is not None and 400 <= error.status <= 422:
+        return error.status
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def _retry_can_help(error: Failure) -> bool:
+    if isinstance(error, BackendError):
+        return error.retryable
+    return isinstance(error, NotStarted | LogWriteFailed | StoreFailed)

@@ -1,0 +1,157 @@
+"""Where a request body ends: by its length or by the chunked coding. Pure.
+
+A body takes its own bytes from the front of a connection's buffer and leaves what follows it untouched.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, assert_never
+
+from arawn.wire.request import FIELD_LINE, RequestError
+
+__all__ = ["ChunkedBody", "LengthBody", "open_body"]
+
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*+)?")
+_SIZE_LINE_BYTES = 256
+_TRAILERS = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
+_TRAILER_BYTES = 8 * 1024
+
+
+class LengthBody:
+    """A body of exactly `length` bytes."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it has been taken."""
+        return self._left == 0
+
+    def ends_within(self, buffer: bytearray) -> bool:
+        """Whether all that is missing is in `buffer`."""
+        return len(buffer) >= self._left
+
+    def take(self, buffer: bytearray) -> bytes:
+        """Remove from `buffer` what belongs to this body and return it."""
+        piece = bytes(buffer[: self._left])
+        del buffer[: self._left]
+        self._left -= len(piece)
+        return piece
+
+
+class ChunkedBody:
+    """A body in the chunked coding; sizes, line ends and trailers are held to the letter, trailers are dropped."""
+
+    def __init__(self, limit: int) -> None:
+        """Begin before the first chunk.
+
+        Args:
+            limit: Longest body in bytes, the coding not counted.
+        """
+        self._limit = limit
+        self._taken = 0
+        self._left = 0
+        self._next: Literal["size", "data", "data end", "trailers", "nothing"] = "size"
+
+    @property
+    def done(self) -> bool:
+        """Whether the last chunk and the trailers have been taken."""
+        return self._next == "nothing"
+
+    def ends_within(self, _buffer: bytearray) -> bool:
+        """Whether all that is missing is known to be in the buffer: the coding tells only by decoding it."""
+        return self.done
+
+    def take(self, buffer: bytearray) -> bytes:
+        """Remove from `buffer` what belongs to this body and return the decoded bytes.
+
+        Raises:
+            RequestError: The coding is broken or the body is longer than the limit; the connection must be closed.
+        """
+        pieces: list[bytes] = []
+        while self._step(buffer, pieces):
+            pass
+        return b"".join(pieces)
+
+    def _step(self, buffer: bytearray, pieces: list[bytes]) -> bool:
+        """Take one element; False when `buffer` holds no whole one."""
+        match self._next:
+            case "size":
+                return self._take_size(buffer)
+            case "data":
+                return self._take_data(buffer, pieces)
+            case "data end":
+                return self._take_data_end(buffer)
+            case "trailers":
+                return self._take_trailers(buffer)
+            case "nothing":
+                return False
+            case _:
+                assert_never(self._next)
+
+    def _take_size(self, buffer: bytearray) -> bool:
+        end = buffer.find(b"\r\n", 0, _SIZE_LINE_BYTES)
+        if end < 0:
+            if len(buffer) >= _SIZE_LINE_BYTES or b"\n" in buffer:
+                raise RequestError(400, "a chunk size line is too long or does not end in CRLF")
+            return False
+        line = _SIZE_LINE.fullmatch(bytes(buffer[:end]))
+        if line is None:
+            raise RequestError(400, "a chunk size is not a hexadecimal number")
+        self._left = int(line[1], 16)
+        self._taken += self._left
+        if self._taken > self._limit:
+            raise too_long(self._limit)
+        self._next = "data" if self._left else "trailers"
+        del buffer[: end + 2]
+        return True
+
+    def _take_data(self, buffer: bytearray, pieces: list[bytes]) -> bool:
+        piece = bytes(buffer[: self._left])
+        del buffer[: self._left]
+        pieces.append(piece)
+        self._left -= len(piece)
+        if self._left == 0:
+            self._next = "data end"
+        return self._left == 0
+
+    def _take_data_end(self, buffer: bytearray) -> bool:
+        if not b"\r\n".startswith(buffer[:2]):
+            raise RequestError(400, "the data of a chunk does not end where its size says")
+        if len(buffer) < 2:
+            return False
+        del buffer[:2]
+        self._next = "size"
+        return True
+
+    def _take_trailers(self, buffer: bytearray) -> bool:
+        end = 0 if buffer.startswith(b"\r\n") else buffer.find(b"\r\n\r\n", 0, _TRAILER_BYTES) + 2
+        if end == 1:  # not found
+            if len(buffer) >= _TRAILER_BYTES:
+                raise RequestError(431, f"trailers are longer than {_TRAILER_BYTES} bytes")
+            return False
+        if not _TRAILERS.fullmatch(bytes(buffer[: end + 2])):
+            raise RequestError(400, "a trailer line is malformed")
+        del buffer[: end + 2]
+        self._next = "nothing"
+        return True
+
+
+def open_body(content_length: int | None, limit: int) -> LengthBody | ChunkedBody:
+    """Return the body a head announces; `content_length` None means the chunked coding.
+
+    Raises:
+        RequestError: The announced length is above `limit` (bytes).
+    """
+    if content_length is None:
+        return ChunkedBody(limit)
+    if content_length > limit:
+        raise too_long(limit)
+    return LengthBody(content_length)
+
+
+def too_long(limit: int) -> RequestError:
+    """Return the refusal of a body of more than `limit` bytes."""
+    return RequestError(413, f"the request body is longer than {limit} bytes")

@@ -1,0 +1,105 @@
+"""An ASGI 3 server for HTTP/1.1 on trio streams: accepts connections up to a limit and stops gracefully."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+import trio
+
+from arawn.wire.asgi import ASGIApp
+from arawn.wire.connection import Connection, Shared, refuse
+from arawn.wire.lifespan import open_lifespan
+from arawn.wire.limits import Limits
+from arawn.wire.response import refusal
+
+__all__ = ["serve"]
+
+logger = logging.getLogger("arawn.wire")
+
+_REFUSALS_AT_ONCE = 64  # clients above the limit that are given time to read why
+
+
+async def serve(
+    app: ASGIApp,
+    *,
+    listeners: Sequence[trio.SocketListener],
+    stopping: trio.Event,
+    limits: Limits | None = None,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` on `listeners` until `stopping` is set and the last request has been answered.
+
+    Once `stopping` is set nothing is accepted, idle connections are closed, and requests in flight go on for as long
+    as they take: the caller bounds that with a cancel scope around this call.
+
+    Args:
+        app: The ASGI application. A failure in it is answered 500 and logged; it never ends the server.
+        listeners: Listening sockets, TCP or Unix; closed before this returns.
+        stopping: Asks for the graceful stop.
+        limits: Bounds on what one client may cost; the defaults if None.
+        task_status: Reports started once connections are accepted.
+
+    Raises:
+        ExceptionGroup: Of `LifespanFailed` (the application refused to start, or failed to stop in order) or of
+            `OSError` (accepting connections has become impossible).
+
+    Checkpoint: always. If cancelled: requests in flight are cancelled and every connection is closed.
+    """
+    sources: list[trio.abc.Listener[trio.SocketStream]] = list(listeners)
+    try:
+        async with open_lifespan(app) as state:
+            door = _Door(Shared(app, limits or Limits(), stopping, state, set()))
+            async with trio.open_nursery() as connections, trio.open_nursery() as acceptors:
+                await acceptors.start(partial(trio.serve_listeners, door.admit, sources, handler_nursery=connections))
+                task_status.started()
+                await stopping.wait()
+                acceptors.cancel_scope.cancel(reason="the server stops")
+                door.close_idle()
+    finally:  # also when accepting never began
+        for listener in listeners:
+            listener.socket.close()
+
+
+class _Door:
+    """Lets connections in, as many as the limit allows."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._limits = shared.limits
+        self._open = 0
+        self._refusing = 0
+
+    async def admit(self, stream: trio.SocketStream) -> None:
+        """Serve one accepted connection, or say that there are too many; closes it."""
+        try:
+            if self._open < self._limits.connections:
+                await self._serve(stream)
+            else:
+                await self._turn_away(stream)
+        except Exception:  # one connection's fault never ends the server
+            logger.exception("a connection failed")
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    def close_idle(self) -> None:
+        """End every connection that waits for a request."""
+        for scope in self._shared.idle:
+            scope.cancel(reason="the server stops")
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        self._open += 1
+        try:
+            await Connection(stream, self._shared).serve()
+        finally:
+            self._open -= 1
+
+    async def _turn_away(self, stream: trio.SocketStream) -> None:
+        seconds = self._limits.linger_seconds if self._refusing < _REFUSALS_AT_ONCE else 0.0
+        self._refusing += 1
+        try:
+            reason = f"all {self._limits.connections} connections are in use; try again later"
+            await refuse(stream, refusal(503, "too_many_connections", reason), seconds)
+        finally:
+            self._refusing -= 1

@@ -1,0 +1,146 @@
+"""The routes and what every answer has in common, over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import trio
+
+from arawn.errors import RateLimited
+from arawn.server.app import build_app
+from arawn.server.auth import Door
+from arawn.wire.asgi import Event
+from arawn.wire.limits import Limits
+from tests.memory_runtime import MemoryRuntime
+from tests.serving import serving_with_lifespan
+
+OPEN = Door(token=None, hosts=())
+
+
+@asynccontextmanager
+async def client_of(
+    runtime: MemoryRuntime, door: Door = OPEN, reason: str | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the application for `runtime` and yield a client of it."""
+    app = build_app(runtime, door=door, why_not_ready=lambda: reason)
+    async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        yield client
+
+
+async def test_the_probes_and_the_status_answer() -> None:
+    """Alive, ready, and the runtime's own report."""
+    async with client_of(MemoryRuntime()) as client:
+        alive, ready, status = [await client.get(path) for path in ("/healthz", "/readyz", "/status")]
+
+    assert (alive.status_code, ready.status_code) == (200, 200)
+    assert status.json() == {"state": "fine"}
+    assert status.headers["content-type"] == "application/json"
+
+
+async def test_not_ready_says_why_and_stays_alive() -> None:
+    """Readiness is 503 with the reason; liveness is not touched by it."""
+    async with client_of(MemoryRuntime(), reason="draining") as client:
+        ready, alive = await client.get("/readyz"), await client.get("/healthz")
+
+    assert (ready.status_code, alive.status_code) == (503, 200)
+    assert ready.json()["error"] == {"type": "not_ready", "message": "draining"}
+
+
+async def test_an_unknown_path_is_a_404_that_lists_the_paths() -> None:
+    """The message names what there is."""
+    async with client_of(MemoryRuntime()) as client:
+        response = await client.get("/nope")
+
+    assert response.status_code == 404
+    assert response.json()["error"]["type"] == "not_found"
+    assert "`POST /chat`" in response.json()["error"]["message"]
+
+
+async def test_a_wrong_method_is_a_405_that_says_what_is_allowed() -> None:
+    """`Allow` lists the methods."""
+    async with client_of(MemoryRuntime()) as client:
+        chat, status = await client.get("/chat"), await client.delete("/status")
+
+    assert (chat.status_code, chat.headers["allow"]) == (405, "POST")
+    assert (status.status_code, status.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_head_works_where_get_does() -> None:
+    """HEAD has the headers of GET."""
+    async with client_of(MemoryRuntime()) as client:
+        response = await client.head("/status")
+
+    assert response.status_code == 200
+    assert response.headers["content-length"] == "16"
+
+
+async def test_every_answer_has_a_request_id() -> None:
+    """Answers can be told apart; an error of a backend has the id of its record."""
+    fault = RateLimited("slow down", retry_after_s=1.2)
+    fault.interaction_id = "0190-failed"
+    async with client_of(MemoryRuntime(fault=fault)) as client:
+        ids = [(await client.get(path)).headers["x-request-id"] for path in ("/healthz", "/healthz", "/nope")]
+        failed = await client.post("/chat", json={"message": "hi"})
+
+    assert len(set(ids)) == 3
+    assert failed.headers["x-request-id"] == "0190-failed"
+    assert failed.headers["retry-after"] == "2"
+    assert failed.status_code == 429
+
+
+async def test_a_refused_request_reaches_no_route() -> None:
+    """Without the token nothing is asked of the runtime."""
+    runtime = MemoryRuntime()
+    async with client_of(runtime, Door(token="secret", hosts=())) as client:
+        without = await client.post("/chat", json={"message": "hi"})
+        with_it = await client.post("/chat", json={"message": "hi"}, headers={"x-api-key": "secret"})
+
+    assert (without.status_code, with_it.status_code) == (401, 200)
+    assert len(runtime.calls) == 1
+
+
+async def test_a_body_above_the_limit_is_refused_on_any_server() -> None:
+    """The application counts too, so that a server without a limit of its own does no harm."""
+    sent: list[Event] = []
+    piece = bytes(8 * 2**20)
+
+    async def receive() -> Event:
+        return {"type": "http.request", "body": piece, "more_body": True}
+
+    async def send(event: Event) -> None:
+        sent.append(event)
+
+    scope = {"type": "http", "method": "POST", "path": "/chat", "headers": [], "server": ("socket", None)}
+    await build_app(MemoryRuntime(), door=OPEN)(scope, receive, send)
+
+    assert sent[0]["status"] == 413
+
+
+async def test_the_limits_of_the_server_hold_for_the_application() -> None:
+    """A body that never arrives in time is answered 408 and asks nothing of the runtime."""
+    runtime = MemoryRuntime()
+    limits = Limits(body_seconds=0.02, linger_seconds=0.01)
+    app = build_app(runtime, door=OPEN)
+    async with serving_with_lifespan(app, limits) as served, await served.connect() as stream:
+        await stream.send_all(b"POST /chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        answer = await stream.receive_some()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert runtime.calls == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_leaves_cancels_the_call(stream: bool) -> None:
+    """The model is not asked to go on for nobody: the call is cancelled within 100 ms."""
+    runtime = MemoryRuntime(delay=100.0)
+    async with serving_with_lifespan(build_app(runtime, door=OPEN)) as served:
+        async with httpx.AsyncClient(base_url=served.url) as client:
+            with trio.move_on_after(0.1):
+                await client.post("/chat", json={"message": "hi", "stream": stream})
+        with trio.fail_after(0.1):
+            await runtime.cancelled.wait()
+
+    assert len(runtime.calls) == 1

@@ -1,0 +1,238 @@
+"""What an application may do and may do wrong, and how it hears that its client left."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import httpx
+import pytest
+import trio
+import trio.testing
+
+from arawn.wire.asgi import ClientLeft, Event, Receive, Scope, Send
+from tests.serving import read_body, read_response, respond, serving, serving_with_lifespan, talk
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def test_the_application_hears_at_once_that_the_client_left() -> None:
+    """`http.disconnect` arrives while the application works on its answer."""
+    heard = trio.Event()
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        await read_body(receive)
+        assert (await receive())["type"] == "http.disconnect"
+        heard.set()
+
+    async with serving(app) as served:
+        stream = await served.connect()
+        await stream.send_all(GET + GET)  # what was sent ahead does not hide the end
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await stream.aclose()
+        with trio.fail_after(0.1):
+            await heard.wait()
+
+
+async def test_the_application_hears_it_while_it_streams() -> None:
+    """A task that listens beside a stream being sent is told, though the stream stands still."""
+    heard = trio.Event()
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await read_body(receive)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await receive()
+        heard.set()
+
+    async with serving(app) as served:
+        async with await served.connect() as stream:
+            await stream.send_all(GET)
+            await stream.receive_some()
+        with trio.fail_after(0.1):
+            await heard.wait()
+
+
+async def test_sending_to_a_client_that_left_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """An application that never listens is ended by `ClientLeft` and not reported as faulty."""
+    ended = trio.Event()
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": bytes(10_000), "more_body": True})
+        except ClientLeft:
+            ended.set()
+            raise
+
+    async with serving(app) as served:
+        async with await served.connect() as stream:
+            await stream.send_all(GET)
+            await stream.receive_some()
+        with trio.fail_after(1):
+            await ended.wait()
+
+    assert not caplog.records
+
+
+async def fail(_: Scope, __: Receive, ___: Send) -> None:
+    raise ZeroDivisionError("secret detail")
+
+
+async def say_nothing(_: Scope, __: Receive, ___: Send) -> None:
+    pass
+
+
+async def inject(_: Scope, __: Receive, send: Send) -> None:
+    await respond(send, 200, b"", [(b"x-a", b"1\r\nx-b: 2")])
+
+
+async def promise_more(_: Scope, __: Receive, send: Send) -> None:
+    await respond(send, 200, b"abc", [(b"content-length", b"4")])
+
+
+async def begin_with_the_body(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.body", "body": b"abc"})
+
+
+async def send_an_odd_status(_: Scope, __: Receive, send: Send) -> None:
+    await respond(send, 199, b"")
+
+
+@pytest.mark.parametrize("app", [fail, say_nothing, inject, promise_more, begin_with_the_body, send_an_odd_status])
+async def test_a_faulty_application_is_a_500(app: object, caplog: pytest.LogCaptureFixture) -> None:
+    """The client gets JSON without details and a closed connection, the log says why, and the server goes on."""
+    async with serving(app) as served:  # type: ignore[arg-type]
+        answer = await talk(served, GET)
+        again = await talk(served, GET)
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert b"connection: close" in head
+    assert json.loads(body)["error"]["type"] == "internal_error"
+    assert b"secret" not in answer
+    assert again.startswith(b"HTTP/1.1 500 ")
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
+
+
+async def test_a_fault_in_a_stream_cuts_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A stream that breaks is closed without its end, so that the client cannot take it for whole."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        raise ZeroDivisionError
+
+    async with serving(app) as served:
+        answer = await talk(served, GET)
+
+    assert answer.endswith(b"3\r\none\r\n")
+    assert caplog.records
+
+
+async def test_after_the_response_the_exchange_is_over() -> None:
+    """`receive` says `http.disconnect` once the response is complete; more events are refused."""
+    kinds: list[str] = []
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await respond(send, 200, b"")
+        kinds.append((await receive())["type"])
+        with pytest.raises(RuntimeError, match="order"):
+            await send({"type": "http.response.body", "body": b"more"})
+
+    async with serving(app) as served, await served.connect() as stream:
+        await stream.send_all(GET)
+        await read_response(stream, bytearray())
+
+    assert kinds == ["http.disconnect"]
+
+
+async def test_lifespan_starts_before_and_ends_after_the_requests() -> None:
+    """An application with a lifespan is started first, its state reaches requests, and it is stopped last."""
+    story: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            story.append(f"request with {scope['state']['key']}")
+            await respond(send, 200, b"")
+            return
+        assert (await receive())["type"] == "lifespan.startup"
+        scope["state"]["key"] = "value"
+        story.append("start")
+        await send({"type": "lifespan.startup.complete"})
+        assert (await receive())["type"] == "lifespan.shutdown"
+        story.append("stop")
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async with serving_with_lifespan(app) as served:
+        await talk(served, GET.replace(b"1.1", b"1.0"))
+        served.stopping.set()
+        await served.ended.wait()
+
+    assert story == ["start", "request with value", "stop"]
+
+
+async def test_framing_headers_are_the_servers_to_write() -> None:
+    """An application's own `Connection: close` and `Date` count; its `Transfer-Encoding` does not."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        own = [(b"Connection", b"Close"), (b"Transfer-Encoding", b"gzip"), (b"Date", b"now")]
+        await respond(send, 200, b"abc", own)
+
+    async with serving(app) as served:
+        answer = await talk(served, GET)
+
+    head = answer.lower().split(b"\r\n\r\n")[0].split(b"\r\n")
+    assert sorted(head[1:]) == [b"connection: close", b"content-length: 3", b"date: now"]
+
+
+async def test_a_client_that_leaves_in_its_body_is_told_as_such() -> None:
+    """A body that ends before its announced length is no body: the application gets `http.disconnect`."""
+    events: list[Event] = []
+    over = trio.Event()
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        events.extend([await receive(), await receive(), await receive()])
+        over.set()
+
+    async with serving(app) as served:
+        async with await served.connect() as stream:
+            await stream.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        await over.wait()
+
+    assert [event["type"] for event in events] == ["http.request", "http.disconnect", "http.disconnect"]
+
+
+async def test_an_application_may_stop_its_own_writing() -> None:
+    """A write that was cancelled midway spoils the connection: it is closed, not used again."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        with trio.move_on_after(0.02):
+            await send({"type": "http.response.body", "body": bytes(50_000_000)})
+
+    async with serving(app) as served, await served.connect() as stream:
+        await stream.send_all(GET + GET)
+        await trio.sleep(0.05)
+        answer = b"".join([chunk async for chunk in stream])
+
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert len(answer) < 50_000_000
+
+
+async def test_a_framework_runs_on_it() -> None:
+    """Starlette's streaming answers, which listen for the client beside their work, are served whole."""
+    starlette = pytest.importorskip("starlette.applications")
+    responses = pytest.importorskip("starlette.responses")
+    routing = pytest.importorskip("starlette.routing")
+
+    def stream(_: object) -> object:
+        return responses.StreamingResponse(iter([b"one", b"two"]))
+
+    app = starlette.Starlette(routes=[routing.Route("/", stream)])
+    async with serving_with_lifespan(app) as served, httpx.AsyncClient() as client:
+        answers = [await client.get(served.url) for _ in range(3)]
+
+    assert [answer.content for answer in answers] == [b"onetwo"] * 3

@@ -1,0 +1,139 @@
+"""A runtime in memory that answers with what it was asked, or with a fault."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import trio
+
+from arawn.messages import (
+    Completed,
+    CompletionRequest,
+    CompletionResponse,
+    StreamEvent,
+    Text,
+    TextDelta,
+    ToolUse,
+    Usage,
+)
+from arawn.server.protocol import EventSource
+
+Tags = Mapping[str, str] | None
+
+
+class Status(msgspec.Struct):
+    state: str = "fine"
+
+    def to_json(self) -> bytes:
+        return msgspec.json.encode(self)
+
+
+class MemoryRuntime:
+    """Keeps what it was asked in `calls`.
+
+    `fault` is raised instead of an answer, or, in a stream, after `deltas`; `delay` is waited before each event.
+    """
+
+    def __init__(self, *, fault: Exception | None = None, deltas: int = 2, delay: float = 0.0) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.cancelled = trio.Event()
+        self._fault = fault
+        self._deltas = deltas
+        self._delay = delay
+
+    def status(self) -> Status:
+        return Status()
+
+    def workstream(self, name: str, /) -> MemoryConversation:
+        return MemoryConversation(self, name)
+
+    async def complete(
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        session_id: str | None = None,
+        tags: Tags = None,
+    ) -> CompletionResponse:
+        self.note(request.messages[0].content[0], None, profile, session_id, tags)
+        return await self.answer()
+
+    def stream(
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        session_id: str | None = None,
+        tags: Tags = None,
+    ) -> EventSource:
+        self.note(request.messages[0].content[0], None, profile, session_id, tags)
+        return self.events()
+
+    def note(
+        self, text: object, workstream: str | None, profile: str | None, session_id: str | None, tags: Tags
+    ) -> None:
+        said = text.text if isinstance(text, Text) else text
+        call = {"text": said, "workstream": workstream, "profile": profile, "session_id": session_id, "tags": tags}
+        self.calls.append(call)
+
+    async def answer(self) -> CompletionResponse:
+        try:
+            await trio.sleep(self._delay)
+        except trio.Cancelled:
+            self.cancelled.set()
+            raise
+        if self._fault is not None:
+            raise self._fault
+        return CompletionResponse(
+            content=(Text("Paris"), ToolUse("t1", "look", {"at": "map"})),
+            model="m-1",
+            stop_reason="end_turn",
+            usage=Usage(input_tokens=3, output_tokens=1),
+            profile="fast",
+            interaction_id="0190-record",
+        )
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[AsyncIterator[StreamEvent]]:
+        sender, receiver = trio.open_memory_channel[StreamEvent](100)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._produce, sender)
+            yield self._consume(receiver)
+            nursery.cancel_scope.cancel(reason="read to the end")
+
+    async def _produce(self, sender: trio.MemorySendChannel[StreamEvent]) -> None:
+        with sender:
+            try:
+                for number in range(self._deltas):
+                    await trio.sleep(self._delay)
+                    await sender.send(TextDelta(0, f"part {number} é\n"))
+            except trio.Cancelled:
+                self.cancelled.set()
+                raise
+
+    async def _consume(self, receiver: trio.MemoryReceiveChannel[StreamEvent]) -> AsyncIterator[StreamEvent]:
+        with receiver:
+            async for event in receiver:
+                yield event
+        yield Completed(await self.answer())
+
+
+class MemoryConversation:
+    def __init__(self, runtime: MemoryRuntime, name: str) -> None:
+        self._runtime = runtime
+        self._name = name
+
+    async def send(
+        self, text: str, *, session_id: str | None = None, profile: str | None = None, tags: Tags = None
+    ) -> CompletionResponse:
+        self._runtime.note(text, self._name, profile, session_id, tags)
+        return await self._runtime.answer()
+
+    def stream(
+        self, text: str, *, session_id: str | None = None, profile: str | None = None, tags: Tags = None
+    ) -> EventSource:
+        self._runtime.note(text, self._name, profile, session_id, tags)
+        return self._runtime.events()
