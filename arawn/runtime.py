@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
@@ -25,11 +26,10 @@ from arawn.errors import ArawnError, Unavailable
 from arawn.interactions.health import LogHealth
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal
-from arawn.interactions.redact import Redactor
 from arawn.interactions.writer import open_writer
 from arawn.runtime_door import Runtime
 from arawn.workstreams.actor import WorkstreamParts, open_workstream
-from arawn.workstreams.store_actor import Query, open_store
+from arawn.workstreams.store_actor import Query, RunInThread, open_store
 
 __all__ = ["open_runtime", "start_runtime"]
 
@@ -88,14 +88,22 @@ async def open_runtime(
 
 
 @asynccontextmanager
-async def start_runtime(config: Config, environ: Mapping[str, str]) -> AsyncIterator[Runtime]:
-    """Start every part in order; see `open_runtime`. `config` must have passed every check."""
+async def start_runtime(
+    config: Config, environ: Mapping[str, str], *, run_in_thread: RunInThread = trio.to_thread.run_sync
+) -> AsyncIterator[Runtime]:
+    """Start every part in order; see `open_runtime`.
+
+    Args:
+        config: A configuration that has passed every check.
+        environ: The process environment.
+        run_in_thread: Runs what may block on the disk; tests on the virtual clock run it in place.
+    """
     board = _Board()
     spec = SupervisorSpec(name="arawn", total=_KEEPS_TRYING)
     async with open_supervisor(spec, hooks=[board.hear]) as root:
         log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
-        journal = await _start_log(root, config.logging.interactions, log_path, board)
-        store = await root.start(_store_spec(database_path(config, environ)))
+        journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
+        store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
         healths = {name: AsyncValue(BackendHealth()) for name in config.profiles}
         backends = await _start_backends(root, config, environ, journal, healths)
         parts = WorkstreamParts(store, MappingProxyType(backends), default_profile(config))
@@ -112,16 +120,18 @@ async def start_runtime(config: Config, environ: Mapping[str, str]) -> AsyncIter
         )
 
 
-async def _start_log(root: Supervisor, config: InteractionLogConfig, path: Path | None, board: _Board) -> Journal:
-    writer = None if path is None else await root.start(_log_spec(config, path, board))
+async def _start_log(
+    root: Supervisor, config: InteractionLogConfig, path: Path | None, board: _Board, run_in_thread: RunInThread
+) -> Journal:
+    writer = None if path is None else await root.start(_log_spec(config, path, board, run_in_thread))
     board.journal = Journal(writer, answer_wait=config.answer_wait_ms / 1000, writer_health=board.current_log_health)
     return board.journal
 
 
-def _log_spec(config: InteractionLogConfig, path: Path, board: _Board) -> ChildSpec[Append]:
+def _log_spec(config: InteractionLogConfig, path: Path, board: _Board, run_in_thread: RunInThread) -> ChildSpec[Append]:
     @asynccontextmanager
     async def start() -> AsyncIterator[Callable[[list[Append]], Awaitable[list[Any]]]]:
-        async with open_writer(config, path) as writer:
+        async with open_writer(config, path, run_in_thread=run_in_thread) as writer:
 
             async def handle(batch: list[Append]) -> list[Any]:
                 return list(await writer.handle([append.line for append in batch]))
@@ -142,10 +152,10 @@ def _log_spec(config: InteractionLogConfig, path: Path, board: _Board) -> ChildS
     )
 
 
-def _store_spec(path: Path) -> ChildSpec[Query[Any]]:
+def _store_spec(path: Path, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]:
     return ChildSpec(
         name="workstream-store",
-        start=partial(open_store, path),
+        start=partial(open_store, path, run_in_thread=run_in_thread),
         mailbox=_STORE_MAILBOX,
         abandoned="run",
         reply_errors=(ArawnError,),
@@ -166,11 +176,11 @@ async def _start_backends(
         Unavailable: The default profile cannot take calls.
     """
     supervisor = await root.start_supervisor(SupervisorSpec(name="backends", total=_KEEPS_TRYING))
-    redactor = Redactor(secret_values(config.profiles, environ))
+    secrets = tuple(secret_values(config.profiles, environ))
     ids = RecordIds()
     refs = {}
     for name, profile in config.profiles.items():
-        parts = BackendParts(name, profile, environ, config.logging.interactions, journal, redactor, ids, healths[name])
+        parts = BackendParts(name, profile, environ, config.logging.interactions, journal, secrets, ids, healths[name])
         refs[name] = await supervisor.start(_backend_spec(parts))
         if name == default_profile(config) and healths[name].value.state == "unavailable":
             raise Unavailable(healths[name].value.reason)

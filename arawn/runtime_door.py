@@ -109,7 +109,7 @@ class Workstream:
 class Runtime:
     """A running Arawn; made by `open_runtime`."""
 
-    def __init__( 
+    def __init__(
         self,
         *,
         config: Config,

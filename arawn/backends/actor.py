@@ -19,7 +19,6 @@ from arawn.backends.health import BackendHealth
 from arawn.backends.limits import RateLimit
 from arawn.backends.local import LocalProvider
 from arawn.backends.open import open_provider
-from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Provider
 from arawn.config.schema import InteractionLogConfig, Profile
 from arawn.errors import BackendError, RateLimited, Unavailable
@@ -54,7 +53,7 @@ class BackendParts(msgspec.Struct, frozen=True):
     environ: Mapping[str, str]
     log: InteractionLogConfig
     journal: Journal
-    redactor: Redactor
+    secrets: tuple[str, ...]
     ids: RecordIds
     health: AsyncValue
 
@@ -113,12 +112,13 @@ class _Refuser:
 
     def __init__(self, parts: BackendParts, reason: Unavailable) -> None:
         self._parts = parts
+        self._redactor = Redactor(parts.secrets)
         self._reason = reason
 
     async def handle(self, call: Call) -> CompletionResponse:
         """Answer with the reason, and leave a record of it."""
         error = Unavailable(self._reason.user_message, retry_after_s=self._reason.retry_after_s, retryable=True)
-        attempt = Attempt(self._parts, call, with_profile(call.request, self._parts.profile), _new_id(self._parts), 1)
+        attempt = Attempt(self._parts, self._redactor, call, _new_id(self._parts), 1)
         await attempt.record(Outcome("error", error=error))
         attempt.explain(error)
         raise error
@@ -130,6 +130,7 @@ class _Backend:
     def __init__(self, parts: BackendParts, provider: Provider) -> None:
         self.under_way = AsyncValue(0)
         self._parts = parts
+        self._redactor = Redactor([*parts.secrets, *provider.secrets])
         self._provider = provider
         profile = parts.profile
         self._requests = RateLimit(profile.requests_per_minute) if profile.requests_per_minute else None
@@ -152,7 +153,6 @@ class _Backend:
 
     async def _with_retries(self, call: Call) -> CompletionResponse:
         retry = self._parts.profile.retry
-        request = with_profile(call.request, self._parts.profile)
         call_id = _new_id(self._parts)
         async for attempt in stamina.retry_context(
             on=lambda error: _wait_before_retry(error, retry.max_s),
@@ -163,7 +163,7 @@ class _Backend:
             wait_jitter=retry.initial_s,
         ):
             with attempt:
-                return await self._attempt(Attempt(self._parts, call, request, call_id, attempt.num))
+                return await self._attempt(Attempt(self._parts, self._redactor, call, call_id, attempt.num))
         raise AssertionError("stamina returns or raises")  # pragma: no cover
 
     async def _attempt(self, attempt: Attempt) -> CompletionResponse:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
+from arawn.backends.assembly import ContentAssembly
+from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Provider
-from arawn.backends.received import Received
 from arawn.errors import ArawnError, BackendError
 from arawn.interactions.build import build_record
 from arawn.interactions.record import Status
-from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
+from arawn.interactions.redact import Redactor
+from arawn.messages import CompletionResponse, StreamEvent
 
 if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
@@ -37,14 +39,15 @@ class Outcome(msgspec.Struct, frozen=True):
 class Attempt:
     """Asks the provider once, and knows all that the record of it will say."""
 
-    def __init__(self, parts: BackendParts, call: Call, request: CompletionRequest, call_id: str, number: int) -> None:
+    def __init__(self, parts: BackendParts, redactor: Redactor, call: Call, call_id: str, number: int) -> None:
         self.profile_name = parts.name
         self.number = number
         self._parts = parts
         self._call = call
-        self._request = request
+        self._request = with_profile(call.request, parts.profile)
+        self._redactor = redactor
         self._call_id = call_id
-        self._received = Received()
+        self._received = ContentAssembly()
         self._first_delta_at: float | None = None
         self._record_id: str | None = None
         self.begin()
@@ -63,7 +66,7 @@ class Attempt:
     async def _emit(self, event: StreamEvent) -> None:
         if self._first_delta_at is None:
             self._first_delta_at = trio.current_time()
-        self._received.take(event)
+        self._received.add(event)
         assert self._call.sink is not None
         try:
             await self._call.sink.send(event)
@@ -73,14 +76,20 @@ class Attempt:
     def failed(self, error: Exception) -> Outcome:
         """Return the outcome of an attempt that ended with `error`."""
         partial = error.partial if isinstance(error, BackendError) else None
-        partial = partial or self._received.response(self._request.model)
+        partial = partial or self._arrived()
         return Outcome("partial" if partial is not None else "error", partial, error)
 
     def cancelled(self) -> Outcome:
         """Return the outcome of an attempt whose caller went away."""
-        partial = self._received.response(self._request.model)
+        partial = self._arrived()
         gone = ReaderGone("the caller went away before the answer was complete")
         return Outcome("cancelled" if partial is None else "partial", partial, gone)
+
+    def _arrived(self) -> CompletionResponse | None:
+        """Return what has arrived of a stream as an answer without an end; None if nothing has."""
+        if not len(self._received):
+            return None
+        return CompletionResponse(content=self._received.content(), model=self._request.model or "")
 
     async def record(self, outcome: Outcome) -> None:
         """Write the record of this attempt.
@@ -112,7 +121,7 @@ class Attempt:
             stream=self._call.sink is not None,
             model_default=self._parts.profile.model,
             config=self._parts.log,
-            secrets=self._parts.redactor,
+            secrets=self._redactor,
         )
         await self._parts.journal.record(record)
 

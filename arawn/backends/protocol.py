@@ -26,6 +26,10 @@ class Provider(Protocol):
     def address(self) -> str | None:
         """Where requests go, without secrets; None when nothing leaves the process."""
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that must never reach the log, such as the key."""
+
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """Return the whole answer.
 

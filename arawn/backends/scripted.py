@@ -44,6 +44,7 @@ class ScriptedProvider:
 
     kind = "scripted"
     address: str | None = None
+    secrets: tuple[str, ...] = ()
 
     def __init__(self, profile_name: str, profile: Profile, steps: Sequence[Step]) -> None:
         self._where = f"profile `{profile_name}` (scripted)"

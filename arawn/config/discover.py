@@ -56,7 +56,7 @@ def discovered(facts: Facts) -> Discovery:
         profile = Profile(backend="ollama", model=facts.ollama_model)
         because = f"using Ollama's model `{facts.ollama_model}` because an Ollama answers at {OLLAMA}"
     elif facts.local_engine and facts.local_model:
-        profile = Profile(backend="local", model=LOCAL_MODEL, max_tokens=LOCAL_MAX_TOKENS)
+        profile = Profile(backend="local", model=LOCAL_MODEL, max_tokens=LOCAL_MAX_TOKENS, temperature=0)
         because = f"using the local model package `{LOCAL_MODEL}` because the `local` extra is installed"
     else:
         raise ConfigError(_what_to_do(facts))

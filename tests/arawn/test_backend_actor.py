@@ -1,0 +1,227 @@
+"""The backend actor: attempts, retries, limits, and a record of every one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from arawn.config.schema import RetryConfig
+from arawn.errors import AuthFailed, BadReply, Overloaded, RateLimited, Unavailable
+from arawn.messages import Completed, CompletionRequest, user
+from tests.runtimes import configured, records, running, scripted
+
+ASK = CompletionRequest(messages=(user("hello there"),))
+ONCE = RetryConfig(attempts=1)
+
+
+async def test_an_answer_names_the_record_that_holds_it(tmp_path: Path) -> None:
+    """`interaction_id` is the id of a line that is on disk when the answer arrives."""
+    async with running(configured(tmp_path)) as runtime:
+        response = await runtime.complete(ASK, tags={"job": "42"}, session_id="s1")
+        on_disk = records(tmp_path)
+
+    assert [record["id"] for record in on_disk] == [response.interaction_id]
+    assert on_disk[0]["status"] == "ok"
+    assert on_disk[0]["tags"] == {"job": "42", "routing_profile": "default"}
+    assert on_disk[0]["session_id"] == "s1"
+    assert on_disk[0]["messages"][0]["content"][0]["text"] == "hello there"
+    assert on_disk[0]["response_content"][0]["text"] == response.text == "echo: hello there"
+
+
+async def test_every_attempt_has_its_own_record(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Two failures and a success leave three records of one call, numbered, with rising waits between them."""
+    busy = {"error": {"status": 503}}
+    profile = scripted(tmp_path, [busy, busy, {"text": "at last"}])
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        began = trio.current_time()
+        response = await runtime.complete(ASK)
+        waited = trio.current_time() - began
+
+    written = records(tmp_path)
+    assert response.text == "at last"
+    assert [(record["attempt"], record["status"]) for record in written] == [(1, "error"), (2, "error"), (3, "ok")]
+    assert len({record["call_id"] for record in written}) == 1
+    assert written[0]["error"]["type"] == "Overloaded"
+    assert 0.5 + 1.0 <= waited <= 0.5 + 1.0 + 2 * 0.5
+
+
+async def test_a_refusal_is_not_tried_again(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """401 is final: one attempt, one record, an error that carries where it happened."""
+    profile = scripted(tmp_path, [{"error": {"status": 401}}])
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        with pytest.raises(AuthFailed) as caught:
+            await runtime.complete(ASK)
+
+    assert (caught.value.profile, caught.value.provider, caught.value.attempt) == ("default", "scripted", 1)
+    assert [record["id"] for record in records(tmp_path)] == [caught.value.interaction_id]
+
+
+async def test_a_wait_the_provider_asks_for_is_kept(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """`retry-after` within `max_s` is slept through exactly; above it the error comes back at once."""
+    soon = scripted(tmp_path, [{"error": {"status": 429, "retry_after_s": 7}}, {"text": "ok"}])
+    late = scripted(tmp_path, [{"error": {"status": 429, "retry_after_s": 21}}, {"text": "ok"}])
+
+    async with running(configured(tmp_path, {"default": soon, "late": late})) as runtime:
+        began = trio.current_time()
+        await runtime.complete(ASK)
+        waited = trio.current_time() - began
+        with pytest.raises(RateLimited) as caught:
+            await runtime.complete(ASK, profile="late")
+
+    assert waited == pytest.approx(7)
+    assert caught.value.retry_after_s == 21
+    assert trio.current_time() - began == pytest.approx(7)
+
+
+async def test_a_stream_is_not_tried_again_once_something_was_passed_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """A stream that breaks after its first word is one `partial` record with that word in it."""
+    profile = scripted(tmp_path, [{"text": "one two three", "cut_after": 1}, {"text": "never"}])
+    seen = []
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        with pytest.raises(BadReply) as caught:
+            async with runtime.stream(ASK) as events:
+                async for event in events:
+                    seen.append(event)
+
+    (record,) = records(tmp_path)
+    assert len(seen) == 1
+    assert (record["status"], record["stream"]) == ("partial", True)
+    assert record["response_content"][0]["text"].strip() == "one"
+    assert caught.value.partial is not None
+
+
+async def test_a_stream_ends_with_its_whole_answer(tmp_path: Path) -> None:
+    """The last event is `Completed`, its text is the deltas joined, and its record is on disk by then."""
+    deltas, last, on_disk = [], None, []
+    async with running(configured(tmp_path)) as runtime, runtime.stream(ASK) as events:
+        async for event in events:
+            if isinstance(event, Completed):
+                last, on_disk = event.response, records(tmp_path)
+            else:
+                deltas.append(event)
+
+    assert last is not None
+    assert "".join(event.text for event in deltas) == last.text == "echo: hello there"
+    assert [record["id"] for record in on_disk] == [last.interaction_id]
+    assert on_disk[0]["ttft_ms"] is not None
+
+
+async def test_a_caller_that_leaves_cancels_the_call(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A plain call cut short is recorded as `cancelled`, and the worker is free again."""
+    profile = scripted(tmp_path, [{"hang": True}, {"text": "next"}], max_concurrency=1)
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        with trio.move_on_after(3) as scope:
+            await runtime.complete(ASK)
+        response = await runtime.complete(ASK)
+
+    assert scope.cancelled_caught
+    assert response.text == "next"
+    assert [record["status"] for record in records(tmp_path)] == ["cancelled", "ok"]
+    assert records(tmp_path)[0]["duration_ms"] == 3000
+
+
+async def test_a_reader_that_leaves_a_stream_leaves_a_partial_record(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Leaving the block early cancels the provider call; what had arrived is in the record."""
+    profile = scripted(tmp_path, [{"text": "a b c d e f", "token_delay_s": 1}])
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        async with runtime.stream(ASK) as events:
+            async for _ in events:
+                break
+        await trio.sleep(0.1)
+
+    (record,) = records(tmp_path)
+    assert record["status"] == "partial"
+    assert record["response_content"][0]["text"].strip() == "a"
+    assert record["duration_ms"] < 3000
+
+
+async def test_a_reader_sets_the_pace_of_the_provider(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Nothing is buffered: while the reader sleeps, the stream stands still."""
+    profile = scripted(tmp_path, [{"text": "a b c"}])
+    gaps = []
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime, runtime.stream(ASK) as events:
+        async for _ in events:
+            gaps.append(trio.current_time())
+            await trio.sleep(10)
+
+    assert records(tmp_path)[0]["duration_ms"] >= 20_000
+
+
+async def test_a_backend_without_a_key_answers_with_the_reason(tmp_path: Path) -> None:
+    """A profile without its key starts as `unavailable`, says why at once, and leaves a record of each refusal."""
+    from arawn.config.schema import Profile
+
+    keyless = Profile(backend="groq", model="m", retry=ONCE)
+    config = configured(tmp_path, {"default": scripted(tmp_path, [{"text": "ok"}]), "fast": keyless})
+
+    async with running(config) as runtime:
+        state = next(backend for backend in runtime.status().backends if backend.profile == "fast")
+        with pytest.raises(Unavailable, match="GROQ_API_KEY") as caught:
+            await runtime.complete(ASK, profile="fast")
+
+    assert state.health == "unavailable"
+    assert "GROQ_API_KEY" in (state.reason or "")
+    (record,) = records(tmp_path)
+    assert (record["status"], record["error"]["type"]) == ("error", "Unavailable")
+    assert caught.value.interaction_id == record["id"]
+
+
+async def test_a_default_without_a_key_does_not_start(tmp_path: Path) -> None:
+    """Without its key the default profile aborts the start, naming the variable."""
+    from arawn.config.schema import Profile
+
+    with pytest.raises(Unavailable, match="GROQ_API_KEY"):
+        async with running(configured(tmp_path, {"default": Profile(backend="groq", model="m")})):
+            pass
+
+
+async def test_a_key_that_comes_later_is_found(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """An unavailable backend looks again for what it lacked, and is then ready."""
+    from arawn.config.schema import Profile
+
+    environ: dict[str, str] = {}
+    keyless = Profile(backend="groq", model="m")
+    config = configured(tmp_path, {"default": scripted(tmp_path, [{"text": "ok"}]), "fast": keyless})
+
+    async with running(config, environ) as runtime:
+        environ["GROQ_API_KEY"] = "key"
+        await trio.sleep(20)
+        states = {backend.profile: backend.health for backend in runtime.status().backends}
+
+    assert states["fast"] == "ready"
+
+
+async def test_health_follows_the_last_call(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A failure of the retryable kind shows as `degraded` with its reason; the next success clears it."""
+    profile = scripted(tmp_path, [{"error": {"status": 503}}, {"text": "ok"}], retry=ONCE)
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        with pytest.raises(Overloaded):
+            await runtime.complete(ASK)
+        (after_failure,) = runtime.status().backends
+        await runtime.complete(ASK)
+        (after_success,) = runtime.status().backends
+
+    assert after_failure.health == "degraded"
+    assert after_failure.reason
+    assert (after_success.health, after_success.reason) == ("ready", None)
+
+
+async def test_the_log_may_be_off(tmp_path: Path) -> None:
+    """With the log off a call works and no file appears."""
+    async with running(configured(tmp_path, enabled=False)) as runtime:
+        response = await runtime.complete(ASK)
+
+    assert response.interaction_id is None
+    assert not (tmp_path / "log").exists()

@@ -1,0 +1,215 @@
+"""Workstreams: order, history, bindings, and what survives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from arawn.config.schema import NamedWorkstream, RetryConfig
+from arawn.errors import BadInput, Overloaded, StoreFailed, UnknownProfile
+from arawn.workstreams.store import WorkstreamState, WorkstreamStore
+from tests.runtimes import ECHO, configured, records, running, scripted
+
+TWO = {"default": ECHO, "fast": ECHO}
+
+
+async def test_a_conversation_grows_by_both_sides(tmp_path: Path) -> None:
+    """The second call carries the first question and its answer, in order."""
+    async with running(configured(tmp_path)) as runtime:
+        talk = runtime.workstream("talk")
+        await talk.send("one")
+        await talk.send("two")
+
+    second = records(tmp_path)[1]
+    assert [message["role"] for message in second["messages"]] == ["user", "assistant", "user"]
+    assert [message["content"][0]["text"] for message in second["messages"]] == ["one", "echo: one", "two"]
+    assert (second["workstream"], second["turn_id"]) == ("talk", 2)
+
+
+async def test_a_conversation_survives_a_restart(tmp_path: Path) -> None:
+    """A new runtime on the same database goes on where the old one stopped."""
+    config = configured(tmp_path)
+    async with running(config) as runtime:
+        await runtime.workstream("talk").send("one")
+    async with running(config) as runtime:
+        await runtime.workstream("talk").send("two")
+
+    assert len(records(tmp_path)[1]["messages"]) == 3
+
+
+async def test_a_binding_survives_a_restart(tmp_path: Path) -> None:
+    """A workstream bound to a profile uses it, in this life and in the next."""
+    config = configured(tmp_path, TWO)
+    async with running(config) as runtime:
+        first = await runtime.workstream("talk", profile="fast").send("one")
+    async with running(config) as runtime:
+        second = await runtime.workstream("talk").send("two")
+
+    assert [first.profile, second.profile] == ["fast", "fast"]
+    assert second.routing is not None
+    assert second.routing.reason == "Workstream"
+
+
+async def test_a_hint_beats_the_binding_for_one_call(tmp_path: Path) -> None:
+    """`profile=` on a call is used for that call alone."""
+    async with running(configured(tmp_path, TWO)) as runtime:
+        talk = runtime.workstream("talk", profile="fast")
+        hinted = await talk.send("one", profile="default")
+        after = await talk.send("two")
+
+    assert hinted.routing is not None
+    assert (hinted.profile, hinted.routing.reason) == ("default", "CallerHint")
+    assert after.profile == "fast"
+
+
+@pytest.mark.parametrize("moment", ["handle", "bind", "call"])
+async def test_an_unknown_profile_lists_the_known_ones(tmp_path: Path, moment: str) -> None:
+    """Named on the handle, on a binding or on a call: an error with the names there are, and nothing is sent."""
+    async with running(configured(tmp_path, TWO)) as runtime:
+        talk = runtime.workstream("talk")
+        with pytest.raises(UnknownProfile) as caught:
+            if moment == "handle":
+                runtime.workstream("talk", profile="slow")
+            elif moment == "bind":
+                await talk.bind("slow")
+            else:
+                await talk.send("one", profile="slow")
+
+    assert caught.value.known == ("default", "fast")
+    assert "`default`, `fast`" in str(caught.value)
+    assert records(tmp_path) == []
+
+
+async def test_a_binding_whose_profile_is_gone_is_an_error(tmp_path: Path) -> None:
+    """A profile that was removed from the configuration is never replaced in silence."""
+    async with running(configured(tmp_path, TWO)) as runtime:
+        await runtime.workstream("talk").bind("fast")
+
+    async with running(configured(tmp_path)) as runtime:
+        with pytest.raises(UnknownProfile, match="fast"):
+            await runtime.workstream("talk").send("one")
+
+
+async def test_a_failed_call_leaves_the_conversation_as_it_was(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Only what was answered becomes history."""
+    steps = [{"error": {"status": 503}}, {"text": "fine"}]
+    profile = scripted(tmp_path, steps, retry=RetryConfig(attempts=1))
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        talk = runtime.workstream("talk")
+        with pytest.raises(Overloaded):
+            await talk.send("lost")
+        await talk.send("kept")
+
+    assert [message["content"][0]["text"] for message in records(tmp_path)[1]["messages"]] == ["kept"]
+    assert [record["turn_id"] for record in records(tmp_path)] == [1, 1]
+
+
+async def test_one_conversation_answers_in_order(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Messages sent at once are handled one after another, each with all before it in its history."""
+    profile = scripted(tmp_path, [{"delay_s": 1}])
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        talk = runtime.workstream("talk")
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(talk.send, "x")
+
+    assert [len(record["messages"]) for record in records(tmp_path)] == [1, 3, 5]
+
+
+async def test_conversations_do_not_wait_for_each_other(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Ten workstreams of one-second calls take one second together."""
+    profile = scripted(tmp_path, [{"delay_s": 1}])
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for number in range(10):
+                nursery.start_soon(runtime.workstream(f"w{number}").send, "x")
+        took = trio.current_time() - began
+
+    assert took == pytest.approx(1)
+
+
+async def test_an_idle_workstream_leaves_memory_and_comes_back(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """After `idle_after_s` the actor is gone; the next message finds the history again."""
+    async with running(configured(tmp_path, idle_after_s=60)) as runtime:
+        await runtime.workstream("talk").send("one")
+        active = runtime.status().active_workstreams
+        await trio.sleep(61)
+        idle = runtime.status().active_workstreams
+        await runtime.workstream("talk").send("two")
+
+    assert (active, idle) == (("talk",), ())
+    assert len(records(tmp_path)[1]["messages"]) == 3
+
+
+async def test_standing_settings_apply(tmp_path: Path) -> None:
+    """`[workstreams.named.X]` gives profile, system prompt and tags; a call's own tags are added."""
+    named = {"talk": NamedWorkstream(profile="fast", system_prompt="Be brief.", tags={"team": "search"})}
+
+    async with running(configured(tmp_path, TWO, named=named)) as runtime:
+        await runtime.workstream("talk").send("one", tags={"job": "1"})
+
+    (record,) = records(tmp_path)
+    assert record["profile"] == "fast"
+    assert record["system_prompt"] == "Be brief."
+    assert record["tags"] == {"team": "search", "job": "1", "routing_profile": "fast"}
+
+
+@pytest.mark.parametrize("name", ["", " a", "a/b", "a\nb", "x" * 201])
+async def test_a_bad_name_is_refused(tmp_path: Path, name: str) -> None:
+    """A name that cannot be shown or stored safely is refused with the rule."""
+    async with running(configured(tmp_path)) as runtime:
+        with pytest.raises(BadInput, match="1 to 200 characters"):
+            runtime.workstream(name)
+
+
+def test_a_damaged_database_is_one_clear_error(tmp_path: Path) -> None:
+    """A file that is no database is named, with what to set."""
+    path = tmp_path / "workstreams.db"
+    path.write_bytes(b"this is not a database, and longer than a header of one" * 10)
+
+    with pytest.raises(StoreFailed, match=r"cannot open .*workstreams\.db.*workstreams\.database"):
+        WorkstreamStore(path)
+
+
+def test_a_database_from_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """A schema this version does not know is left alone."""
+    path = tmp_path / "workstreams.db"
+    store = WorkstreamStore(path)
+    store._db.execute("PRAGMA user_version = 99")
+    store.close()
+
+    with pytest.raises(StoreFailed, match="newer Arawn"):
+        WorkstreamStore(path)
+
+
+def test_a_store_lists_archives_and_removes(tmp_path: Path) -> None:
+    """An archived workstream is listed only on demand; a removed one is gone with its history."""
+    store = WorkstreamStore(tmp_path / "workstreams.db")
+    store.create(WorkstreamState(name="a", profile="fast", tags={"k": "v"}))
+    store.create(WorkstreamState(name="b"))
+
+    assert store.set_archived("a", archived=True)
+    assert [row.name for row in store.list()] == ["b"]
+    assert [row.name for row in store.list(archived=True)] == ["a", "b"]
+    assert store.remove("a")
+    assert not store.remove("a")
+    assert store.load("a") is None
+    with pytest.raises(BadInput, match="already"):
+        store.create(WorkstreamState(name="b"))
+    store.close()
+
+
+def test_the_database_is_private(tmp_path: Path) -> None:
+    """Nobody else on the machine can read the conversations."""
+    store = WorkstreamStore(tmp_path / "new" / "workstreams.db")
+    store.close()
+
+    assert (tmp_path / "new" / "workstreams.db").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
