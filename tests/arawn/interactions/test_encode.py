@@ -1,0 +1,119 @@
+"""Any value gives one valid JSON line."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.interactions.encode import MAX_DEPTH, clean_text, encode_line
+from arawn.messages import Message, Text, ToolUse
+from tests.arawn.interactions.samples import record
+
+any_text = st.text(st.characters(exclude_categories=[]))  # surrogates too
+ordinary = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text | st.binary() | st.complex_numbers() | st.dates(),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(any_text | st.integers() | st.none() | st.booleans() | st.binary() | st.tuples(st.integers()), inner)
+    ),
+)
+
+
+def line_of(value: Any) -> Any:
+    line = encode_line(value)
+    assert line.endswith(b"\n")
+    assert len(line.decode().splitlines()) == 1  # no other line end that Python knows either
+    return json.loads(line)
+
+
+@given(anything)
+def test_any_value_is_one_line(value: Any) -> None:
+    """Never an exception, never a second line, always JSON."""
+    line_of(value)
+
+
+@given(ordinary)
+def test_ordinary_values_are_what_msgspec_makes_of_them(value: Any) -> None:
+    """The guard costs nothing and changes nothing, but for escapes of unusual line ends."""
+    fast = msgspec.json.encode(value)
+    for end in ("\x85", "\u2028", "\u2029"):
+        fast = fast.replace(end.encode(), f"\\u{ord(end):04x}".encode())
+    assert encode_line(value) == fast + b"\n"
+
+
+@given(ordinary)
+def test_the_guarded_path_agrees_with_the_fast_one(value: Any) -> None:
+    """One bad text in a line changes no other value of it."""
+    assert line_of(["\ud800", value]) == ["\ufffd", line_of(value)]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (math.nan, None),
+        (-math.inf, None),
+        ("\ud800x", "\ufffdx"),
+        ("\ud83d\ude00", "😀"),
+        ("\0\u2028", "\0\u2028"),
+        (b"\xff\0", "/wA="),
+        (10**30, 10**30),
+        ({None: 1, True: 2, (1, 2): 3}, {"None": 1, "True": 2, "[unloggable tuple]": 3}),
+        (object(), "[unloggable object]"),
+        ({"a": "\udc00", "b": object()}, {"a": "\ufffd", "b": "[unloggable object]"}),
+    ],
+)
+def test_what_json_has_no_word_for(value: Any, written: Any) -> None:
+    """Each such value is written by a fixed rule."""
+    assert line_of(value) == written
+
+
+def test_an_integer_beyond_the_digit_limit_is_hexadecimal_text() -> None:
+    """Python refuses to print it in decimal."""
+    assert line_of({"n": 16**5000}) == {"n": hex(16**5000)}
+
+
+def test_deep_nesting_and_cycles_end() -> None:
+    """Nesting beyond the limit and objects inside themselves become a word."""
+    deep: Any = "bottom"
+    for _ in range(20_000):
+        deep = [deep]
+    cycle: list[Any] = []
+    cycle += [cycle, cycle]
+
+    assert encode_line(deep).count(b"[") == MAX_DEPTH + 1
+    assert line_of(cycle) == ["[cycle]", "[cycle]"]
+
+
+def test_a_struct_keeps_its_shape_on_the_guarded_path() -> None:
+    """Tags, order and left-out defaults are those of the fast path."""
+    message = Message("assistant", (Text("fine"), ToolUse("1", "search", {"q": "x"})))
+    plain = record(response=None)
+
+    for value in (message, plain):
+        guarded = encode_line([value, "\ud800"])[1:].partition(b',"\xef\xbf\xbd"]')[0]
+        assert guarded + b"\n" == encode_line(value)
+
+
+def test_a_huge_text_is_one_line() -> None:
+    """64 MB of text is written whole."""
+    assert len(encode_line("x" * (64 << 20))) == (64 << 20) + 3
+
+
+@given(any_text)
+def test_clean_text_is_encodable_and_idempotent(text: str) -> None:
+    """Cleaning leaves good text alone and makes the rest good."""
+    cleaned = clean_text(text)
+
+    assert clean_text(cleaned) == cleaned
+    cleaned.encode()

@@ -1,0 +1,36 @@
+"""Record ids."""
+
+from __future__ import annotations
+
+import uuid
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.interactions.ids import RecordIds, uuid7
+
+moments = st.integers(1, 2**47)
+randoms = st.integers(0, 2**80)
+
+
+@given(moments, randoms)
+def test_a_uuid7_holds_its_time(unix_ms: int, random: int) -> None:
+    """Version 7, the RFC variant, and the milliseconds in front."""
+    parsed = uuid.UUID(uuid7(unix_ms, random))
+
+    assert (parsed.version, parsed.variant, parsed.int >> 80) == (7, uuid.RFC_4122, unix_ms)
+
+
+@given(st.lists(st.tuples(moments, randoms), min_size=2))
+def test_ids_of_one_source_always_grow(draws: list[tuple[int, int]]) -> None:
+    """Within a millisecond, and when the clock steps back, too."""
+    source = RecordIds()
+
+    ids = [source.next(*draw) for draw in draws]
+
+    assert ids == sorted(set(ids))
+
+
+def test_different_randomness_gives_different_ids() -> None:
+    """All 74 random bits count."""
+    assert len({uuid7(1, 1 << bit) for bit in range(74)}) == 74

@@ -1,0 +1,269 @@
+"""The read side: whole lines, once each, from either end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.errors import BadInput, RateLimited
+from arawn.interactions.build import build_tool_result
+from arawn.interactions.day_log import DayLog
+from arawn.interactions.encode import encode_line
+from arawn.interactions.filters import Filters, time_window
+from arawn.interactions.follow import follow
+from arawn.interactions.opening import open_day_log
+from arawn.interactions.raw_lines import backward_lines, forward_lines
+from arawn.interactions.reader import Damage, Entry, LogReader
+from arawn.interactions.record import ToolResultLine
+from arawn.interactions.seen import SeenLines
+from arawn.messages import CallContext, CompletionResponse, ToolUse
+from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[DayLog]:
+    opened = open_day_log(tmp_path, CONFIG, clock=Clock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def damages() -> list[Damage]:
+    return []
+
+
+@pytest.fixture
+def reader(tmp_path: Path, damages: list[Damage]) -> LogReader:
+    return LogReader(tmp_path, on_damage=damages.append)
+
+
+def calls(entries: Iterator[Entry]) -> list[str]:
+    return [entry.head.call_id for entry in entries]
+
+
+def result(interaction_id: str, call: str, content: str = "found") -> ToolResultLine:
+    return build_tool_result(
+        interaction_id=interaction_id, tool_call_id=call, success=True, content=content, at=NOON, config=CONFIG, secrets=()
+    )
+
+
+TOOL_USE = CompletionResponse(content=(ToolUse("t1", "search"), ToolUse("t2", "fetch")), model="llama")
+
+
+def test_both_directions_show_every_interaction_once(log: DayLog, reader: LogReader, damages: list[Damage]) -> None:
+    """Over several days; marks and results are no interactions."""
+    log.append([record(n, NOON + timedelta(hours=8 * n)) for n in range(1, 9)])
+
+    forwards = calls(reader.oldest_first(Filters()))
+
+    assert forwards == [f"call-{n}" for n in range(1, 9)]
+    assert calls(reader.newest_first(Filters())) == forwards[::-1]
+    assert damages == []
+
+
+def test_a_line_being_written_is_not_shown(tmp_path: Path, log: DayLog, reader: LogReader, damages: list[Damage]) -> None:
+    """Half a line is no line, and no damage while a writer may be at work."""
+    log.append([record(1)])
+    with next(tmp_path.glob("*.jsonl")).open("ab") as file:
+        file.write(encode_line(record(2))[:-5])
+
+    assert calls(reader.newest_first(Filters())) == ["call-1"]
+    assert calls(reader.oldest_first(Filters())) == ["call-1"]
+    assert damages == []
+
+
+def test_damage_is_reported_and_skipped(tmp_path: Path, log: DayLog, reader: LogReader, damages: list[Damage]) -> None:
+    """File, line and reason of each; the others are shown."""
+    log.append([record(1), record(2), record(3)])
+    path = next(tmp_path.glob("*.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = b"\xff\x00 garbage\n"
+    path.write_bytes(b"".join(lines))
+    (tmp_path / "interactions-2026-01-27.jsonl").write_bytes(b'{"kind":"inter')
+
+    assert calls(reader.newest_first(Filters())) == ["call-3", "call-1"]
+    assert [(damage.file[-8:], damage.line) for damage in damages] == [("28.jsonl", 3), ("27.jsonl", 1)]
+    assert damages[1].why == "the line has no end"
+
+
+def test_a_line_written_twice_is_shown_once(tmp_path: Path, log: DayLog, reader: LogReader) -> None:
+    """A rewritten part repeats lines of the part before it, and may hold ones that the first has lost."""
+    log.append([record(1), record(2), record(3)])
+    first = next(tmp_path.glob("*.jsonl"))
+    lines = first.read_bytes().splitlines(keepends=True)
+    first.write_bytes(b"".join([lines[0], lines[1], b"\0\0\0\n", lines[3]]))
+    (tmp_path / "interactions-2026-01-28.part2.jsonl").write_bytes(b"".join(lines[1:]))
+
+    assert sorted(calls(reader.oldest_first(Filters()))) == ["call-1", "call-2", "call-3"]
+    assert sorted(calls(reader.newest_first(Filters()))) == ["call-1", "call-2", "call-3"]
+
+
+@pytest.mark.parametrize("direction", ["oldest_first", "newest_first"])
+def test_tool_results_are_joined(log: DayLog, reader: LogReader, direction: str) -> None:
+    """Also when they come much later, and on the next day; the first result of a call stays."""
+    tomorrow = NOON + timedelta(days=1)
+    asked, other = record(1, response=TOOL_USE), record(2)
+    log.append([asked, other, result(asked.id, "t1"), record(3, tomorrow), result(asked.id, "t2", "late")])
+    log.append([result(asked.id, "t2", "again")])
+
+    entries = {entry.head.id: entry for entry in getattr(reader, direction)(Filters())}
+
+    joined = entries[asked.id].head.tool_calls
+    assert [(call.result_success, call.result_content) for call in joined] == [(True, "found"), (True, "late")]
+    assert entries[asked.id].record().tool_calls == joined
+    assert len(entries) == 3
+
+
+def test_the_order_of_calls_holds_while_results_are_waited_for(log: DayLog, reader: LogReader) -> None:
+    """A call whose result never comes delays nothing for ever."""
+    log.append([record(1, response=TOOL_USE), *(record(n) for n in range(2, 1_500))])
+
+    assert calls(reader.oldest_first(Filters())) == [f"call-{n}" for n in range(1, 1_500)]
+
+
+def test_an_entry_gives_the_whole_record(log: DayLog, reader: LogReader) -> None:
+    """Bodies are read when asked for."""
+    log.append([record(1)])
+
+    entry = next(reader.newest_first(Filters()))
+
+    assert msgspec.json.encode(entry.record().messages) == msgspec.json.encode(record(1).messages)
+    assert entry.raw().endswith(b"\n")
+
+
+def test_filters_choose(log: DayLog, reader: LogReader) -> None:
+    """Each filter alone, and the limit."""
+    special = record(
+        7,
+        NOON + timedelta(hours=1),
+        context=CallContext(workstream="w", session_id="s-7", tags={"k": "v"}),
+        profile="big",
+        status="error",
+        duration_ms=5_000.0,
+        response=msgspec.structs.replace(TOOL_USE, model="gpt"),
+        error=RateLimited("no"),
+    )
+    log.append([record(1), special, record(2, NOON + timedelta(hours=2))])
+    chosen = [
+        Filters(workstream="w"), Filters(session="s-7"), Filters(profile="big"), Filters(model="gpt"),
+        Filters(status="error"), Filters(tool="fetch"), Filters(tags={"k": "v"}), Filters(min_duration_ms=5_000),
+        Filters(has_error=True), Filters(start="2026-01-28T13:00:00.000000Z", end="2026-01-28T14:00:00.000000Z"),
+    ]  # fmt: skip
+
+    assert [calls(reader.newest_first(wanted)) for wanted in chosen] == [["call-7"]] * len(chosen)
+    assert calls(reader.newest_first(Filters(limit=2))) == ["call-2", "call-7"]
+    assert calls(reader.oldest_first(Filters(limit=1))) == ["call-1"]
+
+
+def test_a_late_record_of_the_day_before_is_found(log: DayLog, reader: LogReader) -> None:
+    """A call over midnight stands in the next day's file under its own day."""
+    log.append([record(1, NOON + timedelta(days=1)), record(2, NOON)])
+
+    window = Filters(start="2026-01-28T00:00:00.000000Z", end="2026-01-29T00:00:00.000000Z")
+
+    assert calls(reader.newest_first(window)) == ["call-2"]
+
+
+def test_find_takes_an_id_or_a_prefix_of_one(log: DayLog, reader: LogReader) -> None:
+    """A prefix that fits several or none is refused with what would help."""
+    log.append([record(1), record(2)])
+
+    assert reader.find(record(2).id).head.call_id == "call-2"
+    assert reader.find(record(1).id[:-1] + "1").head.call_id == "call-1"
+    with pytest.raises(BadInput, match=r"2 interactions .* give more of it"):
+        reader.find(record(1).id[:20])
+    with pytest.raises(BadInput, match="no interaction has an id that begins with `ffff`"):
+        reader.find("ffff")
+
+
+async def test_follow_shows_what_is_written_from_now_on(
+    tmp_path: Path, log: DayLog, damages: list[Damage], autojump_clock: object
+) -> None:
+    """Also on the next day; nothing older, nothing half."""
+    log.append([record(1)])
+    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    log.append([record(2), record(3, NOON + timedelta(days=1))])
+    path = sorted(tmp_path.glob("*.jsonl"))[-1]
+
+    seen = [(await anext(following)).head.call_id for _ in range(2)]
+    whole = path.read_bytes()
+    path.write_bytes(whole + encode_line(record(4))[:50])
+    following._read_on()
+    path.write_bytes(whole + encode_line(record(4)))
+    seen.append((await anext(following)).head.call_id)
+
+    assert seen == ["call-2", "call-3", "call-4"]
+    assert damages == []
+
+
+@given(st.lists(st.binary(max_size=20)), st.binary(max_size=5), st.integers(1, 9))
+def test_lines_are_the_same_from_either_end(lines: list[bytes], rest: bytes, block: int) -> None:
+    """Whatever the sizes of lines and blocks; with their offsets."""
+    content = b"\n".join([*lines, rest])
+    with NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        forwards = list(forward_lines(Path(file.name)))
+        backwards = list(backward_lines(Path(file.name), block))
+
+    assert backwards == forwards[::-1]
+    assert b"".join(line for _, line in forwards) == content
+    assert all(content[offset : offset + len(line)] == line for offset, line in forwards)
+    assert all(b"\n" not in line[:-1] for _, line in forwards)
+
+
+@given(st.lists(st.integers(1, 30)))
+def test_a_number_is_new_once(numbers: list[int]) -> None:
+    """The ranges agree with a plain set, in any order."""
+    ranges, plain = SeenLines(), set[int]()
+
+    for number in numbers:
+        assert ranges.is_new("w", number) == (number not in plain)
+        plain.add(number)
+
+
+def test_dense_numbers_take_no_room() -> None:
+    """A million lines are one range, forwards and backwards."""
+    for order in (range(1, 10_000), range(10_000, 0, -1)):
+        seen = SeenLines()
+        assert all(seen.is_new("w", number) for number in order)
+        assert len(seen._ranges["w"]) == 1
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("typed", "start", "end"),
+    [
+        ({"on": "2026-01-28"}, "2026-01-27T23:00", "2026-01-28T23:00"),
+        ({"on": "today"}, "2026-01-27T23:00", "2026-01-28T23:00"),
+        ({"on": "yesterday"}, "2026-01-26T23:00", "2026-01-27T23:00"),
+        ({"on": "2026-03-29"}, "2026-03-28T23:00", "2026-03-29T22:00"),  # the day that summer time begins
+        ({"since": "2h"}, "2026-01-28T10:00", None),
+        ({"since": "2026-01-28T08:30", "until": "2026-01-28"}, "2026-01-28T07:30", "2026-01-28T23:00"),
+        ({"until": "2026-01-28T08:30+00:00"}, None, "2026-01-28T08:30"),
+        ({"on": "today", "since": "1h"}, "2026-01-28T11:00", "2026-01-28T23:00"),
+        ({}, None, None),
+    ],
+)
+def test_times_are_read_in_the_zone_asked_for(typed: dict[str, str], start: str | None, end: str | None) -> None:
+    """Days begin at local midnight and may have 23 hours."""
+    window = time_window(**typed, zone=BERLIN, now=NOON)  # type: ignore[arg-type]
+
+    assert window == (start and f"{start}:00.000000Z", end and f"{end}:00.000000Z")
+
+
+@pytest.mark.parametrize("typed", [{"on": "tomorrow"}, {"since": "noon"}, {"until": "2026-13-01"}])
+def test_other_words_for_times_are_refused(typed: dict[str, str]) -> None:
+    """The message shows what would be right."""
+    with pytest.raises(BadInput, match="write it as `2026-01-28`"):
+        time_window(**typed, zone=UTC, now=datetime.combine(date(2026, 1, 28), NOON.timetz()))  # type: ignore[arg-type]

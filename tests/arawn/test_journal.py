@@ -1,0 +1,163 @@
+"""The door to the log: answered means recorded, and whatever is late or lost shows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from actors import ChildSpec, SupervisorSpec, open_supervisor
+from actors.events import DeadLetter, Event
+from arawn.interactions.health import LogHealth
+from arawn.interactions.journal import Append, Journal
+from arawn.interactions.record import FeedbackLine, GapLine, LogLine
+
+LINE = FeedbackLine(interaction_id="i", label="good", timestamp="2026-01-01T00:00:00.000000Z")
+
+
+class SlowWriter:
+    """Stands in for the writer: takes `seconds` for each batch, and fails where `failing` says so."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.failing = False
+        self.written: list[LogLine] = []
+
+    @asynccontextmanager
+    async def start(self) -> AsyncIterator[Callable[[list[Append]], Awaitable[list[Any]]]]:
+        async def handle(batch: list[Append]) -> list[Any]:
+            await trio.sleep(self.seconds)
+            if self.failing:
+                raise RuntimeError("writer broke")
+            self.written += [append.line for append in batch]
+            return [None] * len(batch)
+
+        yield handle
+
+
+@asynccontextmanager
+async def journal_on(writer: SlowWriter, *, mailbox: int = 10) -> AsyncIterator[Journal]:
+    journals: list[Journal] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, DeadLetter) and journals:
+            journals[0].lost(event.message, event.reason)
+
+    async with open_supervisor(SupervisorSpec(name="root"), hooks=[hear]) as root:
+        spec = ChildSpec(name="log", start=writer.start, mailbox=mailbox, batch=2, abandoned="run")
+        journals.append(Journal(await root.start(spec), answer_wait=2.0, writer_health=LogHealth))
+        yield journals[0]
+
+
+async def test_recording_returns_once_the_line_is_written(autojump_clock: MockClock) -> None:
+    """The wait is as long as the write, and no longer."""
+    writer = SlowWriter(0.5)
+    async with journal_on(writer) as journal:
+        began = trio.current_time()
+        await journal.record(LINE)
+
+        assert trio.current_time() - began == pytest.approx(0.5)
+        assert writer.written == [LINE]
+        assert journal.health() == LogHealth()
+
+
+async def test_an_answer_waits_only_so_long(autojump_clock: MockClock) -> None:
+    """Past `answer_wait` the answer goes out, the log says `degraded`, and the line is written all the same."""
+    writer = SlowWriter(60)
+    async with journal_on(writer) as journal:
+        began = trio.current_time()
+        await journal.record(LINE)
+        waited, health = trio.current_time() - began, journal.health()
+        await trio.sleep(60)
+
+        assert waited == pytest.approx(2)
+        assert health.state == "degraded"
+        assert "2 s before its record" in (health.reason or "")
+        assert writer.written == [LINE]
+
+
+async def test_being_in_time_again_clears_the_state(autojump_clock: MockClock) -> None:
+    """One record in time makes the log `ok` again."""
+    writer = SlowWriter(60)
+    async with journal_on(writer) as journal:
+        await journal.record(LINE)
+        await trio.sleep(60)
+        writer.seconds = 0
+        await journal.record(LINE)
+
+        assert journal.health().state == "ok"
+
+
+async def test_a_cancelled_caller_still_has_its_line_written(autojump_clock: MockClock) -> None:
+    """Once queued, a line is written whatever becomes of the call."""
+    writer = SlowWriter(1)
+    async with journal_on(writer) as journal:
+        with trio.move_on_after(0.1):
+            await journal.record(LINE)
+        await trio.sleep(5)
+
+        assert writer.written == [LINE]
+        assert journal.health().state == "ok"
+
+
+async def test_a_full_log_makes_calls_wait(autojump_clock: MockClock) -> None:
+    """Without room a record waits for it, longer than `answer_wait` if need be: nothing is dropped."""
+    writer = SlowWriter(10)
+    async with journal_on(writer, mailbox=1) as journal:
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(journal.record, LINE)
+        await trio.sleep(60)
+
+        assert writer.written == [LINE] * 4
+
+
+async def test_a_line_cancelled_without_room_is_counted_and_confessed(autojump_clock: MockClock) -> None:
+    """A line that found no room before its call's end is `lost`; later a gap line says how many and why."""
+    writer = SlowWriter(60)
+    async with journal_on(writer, mailbox=1) as journal:
+        async with trio.open_nursery() as nursery:
+            for _ in ("in the writer's hands", "in its mailbox"):
+                nursery.start_soon(journal.record, LINE)
+                await trio.testing.wait_all_tasks_blocked()
+            with trio.move_on_after(1):
+                await journal.record(LINE)
+        health = journal.health()
+        await trio.sleep(200)
+        writer.seconds = 0
+        await journal.record(LINE)
+
+    assert (health.state, health.count) == ("lost", 1)
+    assert "no room" in (health.reason or "")
+    gaps = [line for line in writer.written if isinstance(line, GapLine)]
+    assert [gap.count for gap in gaps] == [1]
+    assert len(writer.written) == 4
+
+
+async def test_a_writer_that_crashes_loses_nothing_in_silence(autojump_clock: MockClock) -> None:
+    """A line in the writer's hands at its crash is counted once; the call itself does not fail."""
+    writer = SlowWriter(1)
+    writer.failing = True
+    async with journal_on(writer) as journal:
+        await journal.record(LINE)
+        health = journal.health()
+
+    assert (health.state, health.count) == ("lost", 1)
+    assert "writer broke" in (health.reason or "")
+
+
+async def test_the_lines_of_cancelled_calls_are_counted_when_the_writer_crashes(autojump_clock: MockClock) -> None:
+    """Nobody waits for the line any more, yet its loss shows."""
+    writer = SlowWriter(1)
+    writer.failing = True
+    async with journal_on(writer) as journal:
+        with trio.move_on_after(0.1):
+            await journal.record(LINE)
+        await trio.sleep(1)
+
+        assert journal.health().count == 1
