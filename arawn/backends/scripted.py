@@ -74,7 +74,7 @@ class ScriptedProvider:
         return self._response(answer, step, number, request)
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
-        """Await `emit` for every word and tool call, then return the answer; `first_token_s` and `idle_s` apply.
+        """Await `emit` for every word and tool call, then return the answer; the stream deadlines apply.
 
         Raises:
             BackendError: The step says so; `partial` holds what was emitted.
@@ -83,12 +83,17 @@ class ScriptedProvider:
         If cancelled: the step is used up.
         """
         number, step = self._take()
+        ends_at = trio.current_time() + self._profile.timeouts.total_s
         await self._pause(math.inf if step.hang and not step.cut_after else step.delay_s, "first_token")
         if step.error is not None:
             raise self._fault(step.error)
         answer = ContentAssembly()
         try:
-            await self._emit_all(_deltas(step, number, request), step, answer, emit)
+            with trio.CancelScope(deadline=ends_at) as total:
+                await self._emit_all(_deltas(step, number, request), step, answer, emit)
+            if total.cancelled_caught:
+                limit = self._profile.timeouts.total_s
+                raise TimedOut(f"{self._where} took longer than `total_s` = {limit:g} s", which="total")
         except BackendError as error:
             error.partial = self._response(answer, step, number, request)
             error.retryable = False
