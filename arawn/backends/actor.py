@@ -30,6 +30,7 @@ from arawn.messages import CallContext, CompletionRequest, CompletionResponse, S
 __all__ = ["BackendParts", "Call", "open_backend"]
 
 RETRY_START_S = 15.0  # how long a backend that could not start answers `Unavailable` before it tries again
+_RECORD_S = 30.0  # bounds the record of a failed call when the log has no room; it is counted as lost then
 _LAST_CALLS_S = 1.0  # calls under way get this long to fail by themselves when their model server has died
 
 
@@ -173,12 +174,14 @@ class _Backend:
             attempt.begin()
             response = await attempt.ask(self._provider)
         except Exception as error:
-            await attempt.record(attempt.failed(error))
             self._see(error)
+            with trio.move_on_after(_RECORD_S, shield=True):
+                await attempt.record(attempt.failed(error))
             attempt.explain(error)
             raise
         except trio.Cancelled:
-            await attempt.record(attempt.cancelled())
+            with trio.move_on_after(_RECORD_S, shield=True):
+                await attempt.record(attempt.cancelled())
             raise
         self._see(None)
         if self._tokens is not None:

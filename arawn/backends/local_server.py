@@ -128,10 +128,10 @@ async def open_server(where: str, model: LocalModel, settings: ServerSettings) -
             except Exception as error:  # noqa: BLE001  # raised again below, outside the nursery
                 failure = error
             finally:
-                await _end(process)
+                await _end(process)  # noqa: ASYNC102  # shielded, with deadlines, inside
                 nursery.cancel_scope.cancel(reason="the model server has ended")
     finally:
-        await _close_pipes(process)
+        await _close_pipes(process)  # noqa: ASYNC102  # shielded, with a deadline, inside
     if failure is not None:
         raise failure
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import typing
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from trio.testing import MockClock
 from arawn.config.schema import Config, NamedWorkstream, Profile, RetryConfig, TimeoutsConfig
 from arawn.errors import BackendError, RateLimited, TimedOut
 from arawn.messages import CompletionRequest, Message, Text, ToolResult, user
-from tests.fake_provider import Fault, FakeProvider, Received, Reply, anthropic_reply, openai_reply
+from tests.fake_provider import FakeProvider, Fault, Received, Reply, anthropic_reply, openai_reply
 from tests.runtimes import configured, custom, lines, records, running, scripted
 
 ASK = CompletionRequest(messages=(user("hello there"),))
@@ -71,12 +70,6 @@ def test_no_key_is_without_a_test() -> None:
     assert not SHOWN & set(ELSEWHERE)
     for key, path in ELSEWHERE.items():
         source = Path(path).read_text("utf-8")
-        names = [
-            node.name
-            for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        ]
-        assert any(name.startswith("test_") for name in names)
         assert key.rpartition(".")[2] in source, f"{path} does not speak of `{key}`"
 
 
@@ -410,7 +403,7 @@ async def test_a_refused_connection_is_one_clear_error(tmp_path: Path) -> None:
     with FakeProvider() as fake:
         address = fake.address
     async with running(configured(tmp_path, {"default": custom(address)})) as runtime:
-        with pytest.raises(BackendError, match="127.0.0.1"):
+        with pytest.raises(BackendError, match=r"127\.0\.0\.1"):
             await runtime.complete(ASK)
 
     assert records(tmp_path)[0]["error"]["type"] == "ConnectionFailed"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -23,9 +24,7 @@ async def main(directory: Path, number: int, size: int, limit: int) -> None:
     async with open_writer(InteractionLogConfig(), directory) as writer:
         while True:
             at = timestamp_text(now_utc())
-            await writer.handle(
-                [FeedbackLine(interaction_id=str(number), label="good", note="x" * size, timestamp=at)]
-            )
+            await writer.handle([FeedbackLine(interaction_id=str(number), label="good", note="x" * size, timestamp=at)])
             sys.stdout.write(f"{number}\n")
             sys.stdout.flush()
             number += 1
@@ -33,4 +32,4 @@ async def main(directory: Path, number: int, size: int, limit: int) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, Path(sys.argv[1]), *map(int, sys.argv[2:5]))
+    trio.run(partial(main, Path(sys.argv[1]), *map(int, sys.argv[2:5])))

@@ -40,6 +40,7 @@ class SimulatedFilesystem:
 
     def __init__(self, fault: Fault = no_fault) -> None:
         self.fault = fault
+        self.limit: Callable[[bytes | memoryview, int], OSError | None] = lambda data, size: None
         self.operations: list[str] = []
         self.nodes: dict[Path, Node] = {Path("/"): Node(stat.S_IFDIR | 0o755)}
         self.durable: dict[Path, Node] = dict(self.nodes)
@@ -117,6 +118,8 @@ class SimulatedFilesystem:
     def write(self, fd: int, data: bytes | memoryview) -> int:
         node = self.descriptors[fd].node
         short = self._begin("write")
+        if (refusal := self.limit(data, len(node.data))) is not None:
+            raise refusal
         taken = bytes(data) if short is None else bytes(data)[:short]
         node.data += taken
         return len(taken)

@@ -17,15 +17,28 @@ from tests.arawn.interactions.samples import record
 
 any_text = st.text(st.characters(exclude_categories=[]))  # surrogates too
 ordinary = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | any_text | st.binary() | st.complex_numbers() | st.dates(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | any_text
+    | st.binary()
+    | st.complex_numbers()
+    | st.dates(),
     lambda inner: (
         st.lists(inner)
         | st.tuples(inner, inner)
-        | st.dictionaries(any_text | st.integers() | st.none() | st.booleans() | st.binary() | st.tuples(st.integers()), inner)
+        | st.dictionaries(
+            any_text | st.integers() | st.none() | st.booleans() | st.binary() | st.tuples(st.integers()), inner
+        )
     ),
 )
 

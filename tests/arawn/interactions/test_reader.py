@@ -51,7 +51,13 @@ def calls(entries: Iterator[Entry]) -> list[str]:
 
 def result(interaction_id: str, call: str, content: str = "found") -> ToolResultLine:
     return build_tool_result(
-        interaction_id=interaction_id, tool_call_id=call, success=True, content=content, at=NOON, config=CONFIG, secrets=()
+        interaction_id=interaction_id,
+        tool_call_id=call,
+        success=True,
+        content=content,
+        at=NOON,
+        config=CONFIG,
+        secrets=(),
     )
 
 
@@ -69,7 +75,9 @@ def test_both_directions_show_every_interaction_once(log: DayLog, reader: LogRea
     assert damages == []
 
 
-def test_a_line_being_written_is_not_shown(tmp_path: Path, log: DayLog, reader: LogReader, damages: list[Damage]) -> None:
+def test_a_line_being_written_is_not_shown(
+    tmp_path: Path, log: DayLog, reader: LogReader, damages: list[Damage]
+) -> None:
     """Half a line is no line, and no damage while a writer may be at work."""
     log.append([record(1)])
     with next(tmp_path.glob("*.jsonl")).open("ab") as file:
@@ -191,7 +199,7 @@ async def test_follow_shows_what_is_written_from_now_on(
     log.append([record(1)])
     following = follow(tmp_path, Filters(), on_damage=damages.append)
     log.append([record(2), record(3, NOON + timedelta(days=1))])
-    path = sorted(tmp_path.glob("*.jsonl"))[-1]
+    path = tmp_path / "interactions-2026-01-29.jsonl"
 
     seen = [(await anext(following)).head.call_id for _ in range(2)]
     whole = path.read_bytes()
@@ -257,7 +265,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 )
 def test_times_are_read_in_the_zone_asked_for(typed: dict[str, str], start: str | None, end: str | None) -> None:
     """Days begin at local midnight and may have 23 hours."""
-    window = time_window(**typed, zone=BERLIN, now=NOON)  # type: ignore[arg-type]
+    window = time_window(**typed, zone=BERLIN, now=NOON)
 
     assert window == (start and f"{start}:00.000000Z", end and f"{end}:00.000000Z")
 
@@ -266,4 +274,4 @@ def test_times_are_read_in_the_zone_asked_for(typed: dict[str, str], start: str 
 def test_other_words_for_times_are_refused(typed: dict[str, str]) -> None:
     """The message shows what would be right."""
     with pytest.raises(BadInput, match="write it as `2026-01-28`"):
-        time_window(**typed, zone=UTC, now=datetime.combine(date(2026, 1, 28), NOON.timetz()))  # type: ignore[arg-type]
+        time_window(**typed, zone=UTC, now=datetime.combine(date(2026, 1, 28), NOON.timetz()))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +16,16 @@ from arawn.errors import RateLimited
 from arawn.interactions.build import build_tool_result
 from arawn.interactions.encode import encode_line
 from arawn.interactions.heads import decode_head, decode_line
-from arawn.interactions.record import InteractionRecord, ToolCallRecord, json_schema, timestamp_text
+from arawn.interactions.record import (
+    FeedbackLine,
+    GapLine,
+    InteractionRecord,
+    MarkLine,
+    ToolCallRecord,
+    ToolResultLine,
+    json_schema,
+    timestamp_text,
+)
 from arawn.messages import (
     CallContext,
     CompletionRequest,
@@ -30,12 +41,17 @@ from arawn.messages import (
 )
 from tests.arawn.interactions.samples import NOON, record
 
-KEYS = """
-    kind v id writer seq timestamp duration_ms ttft_ms queue_ms status profile provider model_requested model_used
-    stop_reason stop_reason_raw workstream session_id turn_id iteration call_id attempt stream input_tokens output_tokens
-    cache_read_tokens cache_write_tokens reasoning_tokens total_input_tokens has_tool_use tool_count request_id error
-    routing tags params tools_available tool_calls truncated redactions system_prompt tools response_content messages
-""".split()
+KEYS = [
+    "kind", "v", "id", "writer", "seq",
+    "timestamp", "duration_ms", "ttft_ms", "queue_ms", "status",
+    "profile", "provider", "model_requested", "model_used", "stop_reason",
+    "stop_reason_raw", "workstream", "session_id", "turn_id", "iteration",
+    "call_id", "attempt", "stream", "input_tokens", "output_tokens",
+    "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "total_input_tokens", "has_tool_use",
+    "tool_count", "request_id", "error", "routing", "tags",
+    "params", "tools_available", "tool_calls", "truncated", "redactions",
+    "system_prompt", "tools", "response_content", "messages",
+]  # fmt: skip
 
 
 def written(value: InteractionRecord) -> dict[str, Any]:
@@ -44,7 +60,9 @@ def written(value: InteractionRecord) -> dict[str, Any]:
 
 
 def request_with_result(text: str) -> CompletionRequest:
-    return CompletionRequest(messages=(user("hi"), Message("user", (ToolResult("t1", (Text(text),)),))), system="be good")
+    return CompletionRequest(
+        messages=(user("hi"), Message("user", (ToolResult("t1", (Text(text),)),))), system="be good"
+    )
 
 
 @pytest.mark.parametrize("response", [None, CompletionResponse(content=(), model="m")])
@@ -101,21 +119,33 @@ def test_tool_calls_are_listed() -> None:
 
 def test_a_failure_is_recorded_from_its_fields() -> None:
     """A provider's status and code; of any other error its type and message; never a traceback."""
-    failed = record(response=None, status="error", error=RateLimited("slow down", status=429, code="rate", request_id="r"))
+    failed = record(
+        response=None, status="error", error=RateLimited("slow down", status=429, code="rate", request_id="r")
+    )
     crashed = record(response=None, status="error", error=ZeroDivisionError("division by zero"))
 
     assert msgspec.to_builtins(failed.error) == {
-        "type": "RateLimited", "status": 429, "code": "rate", "message": "slow down", "retryable": True,
+        "type": "RateLimited",
+        "status": 429,
+        "code": "rate",
+        "message": "slow down",
+        "retryable": True,
     }
     assert failed.request_id == "r"
     assert msgspec.to_builtins(crashed.error) == {
-        "type": "ZeroDivisionError", "status": None, "code": None, "message": "division by zero", "retryable": None,
+        "type": "ZeroDivisionError",
+        "status": None,
+        "code": None,
+        "message": "division by zero",
+        "retryable": None,
     }
 
 
 def test_a_partial_answer_is_kept() -> None:
     """What had arrived of a stream is in the record."""
-    made = record(status="partial", response=CompletionResponse(content=(Text("half"),), model="m"), error=OSError("cut"))
+    made = record(
+        status="partial", response=CompletionResponse(content=(Text("half"),), model="m"), error=OSError("cut")
+    )
 
     assert made.status == "partial"
     assert written(made)["response_content"] == [{"type": "text", "text": "half"}]
@@ -188,7 +218,11 @@ def test_secrets_are_taken_out_everywhere() -> None:
 
 def test_redaction_can_be_turned_off() -> None:
     """`redact_secrets = false` writes what was said."""
-    made = record(request=request_with_result("my-secret-1"), config=InteractionLogConfig(redact_secrets=False), secrets=["my-secret-1"])
+    made = record(
+        request=request_with_result("my-secret-1"),
+        config=InteractionLogConfig(redact_secrets=False),
+        secrets=["my-secret-1"],
+    )
 
     assert b"my-secret-1" in encode_line(made)
 
@@ -196,8 +230,13 @@ def test_redaction_can_be_turned_off() -> None:
 def test_a_tool_result_line() -> None:
     """Redacted, cut, and joined by ids."""
     line = build_tool_result(
-        interaction_id="i", tool_call_id="t", success=False, content="my-secret-1 and much more", at=NOON,
-        config=InteractionLogConfig(truncate_tool_results=30), secrets=["my-secret-1"],
+        interaction_id="i",
+        tool_call_id="t",
+        success=False,
+        content="my-secret-1 and much more",
+        at=NOON,
+        config=InteractionLogConfig(truncate_tool_results=30),
+        secrets=["my-secret-1"],
     )
 
     assert line.content == "[redacted:secret:" + hashlib.sha256(b"my-secret-1").hexdigest()[:8] + "] and"[:5]
@@ -216,6 +255,16 @@ def test_the_head_is_cut_at_the_right_place(where: str) -> None:
     head = decode_head(encode_line(made))
 
     assert msgspec.json.decode(msgspec.json.encode(head)) == {k: v for k, v in written(made).items() if k in KEYS[:-4]}
+
+
+def test_the_documentation_lists_every_key_in_order() -> None:
+    """The tables of `docs/interaction-log.md` are those of the code."""
+    text = (Path(__file__).parents[3] / "docs" / "interaction-log.md").read_text(encoding="utf-8")
+    for kind, line in (("interaction", InteractionRecord), ("tool_result", ToolResultLine), ("feedback", FeedbackLine),
+                       ("gap", GapLine), ("mark", MarkLine)):  # fmt: skip
+        table = text.partition(f"### `{kind}`")[2].partition("###")[0]
+        listed = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+        assert listed == ["kind", *line.__struct_fields__]
 
 
 def test_the_schema_can_be_printed() -> None:

@@ -17,7 +17,12 @@ days = st.dates(date(2000, 1, 1), date(2100, 1, 1))
 def test_whole_days_go_with_all_that_belongs_to_them() -> None:
     """Parts, compressed days, manifests and torn tails; other files stay."""
     old = "interactions-2025-10-01"
-    names = [f"{old}.jsonl.zst", f"{old}.part2.jsonl", f"{old}.jsonl.torn-20251001T000000.000000Z", f"{old}.manifest.json"]
+    names = [
+        f"{old}.jsonl.zst",
+        f"{old}.part2.jsonl",
+        f"{old}.jsonl.torn-20251001T000000.000000Z",
+        f"{old}.manifest.json",
+    ]
 
     assert expired([*names, ".lock", "notes.txt", "interactions-x.jsonl"], TODAY, 90, None) == sorted(names)
 
@@ -53,8 +58,13 @@ def test_names_and_what_they_say_are_inverse(day: date, part: int, compressed: b
 
 def test_only_exact_names_are_day_files() -> None:
     """No other spelling, no impossible day, no torn tail."""
-    names = ["interactions-2026-02-30.jsonl", "interactions-2026-01-01.part1.jsonl", "interactions-2026-01-01.jsonl.torn-1",
-             "interactions-2026-01-01.part02.jsonl", "x-interactions-2026-01-01.jsonl"]
+    names = [
+        "interactions-2026-02-30.jsonl",
+        "interactions-2026-01-01.part1.jsonl",
+        "interactions-2026-01-01.jsonl.torn-1",
+        "interactions-2026-01-01.part02.jsonl",
+        "x-interactions-2026-01-01.jsonl",
+    ]
 
     assert day_files(names) == []
     assert next_part([DayFile("2026-01-01", 3, compressed=True)], "2026-01-01") == DayFile("2026-01-01", 4)

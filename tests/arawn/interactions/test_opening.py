@@ -1,0 +1,186 @@
+"""Opening a log: privacy, the lock, repair of what a crash left, the day that a line belongs to."""
+
+from __future__ import annotations
+
+import errno
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from arawn.errors import LogWriteFailed
+from arawn.interactions.opening import open_day_log
+from tests.arawn.interactions.samples import (
+    NOON,
+    Clock,
+    log_files,
+    note,
+    notes_of,
+    whole_lines,
+)
+from tests.arawn.interactions.simulated_filesystem import SimulatedFilesystem, os_error
+from tests.arawn.interactions.simulated_log import CONFIG, LOG, on, opened
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_modes_hold_under_any_umask(tmp_path: Path, umask: int) -> None:
+    """Directory 0700, files 0600, set explicitly."""
+    before = os.umask(umask)
+    try:
+        open_day_log(tmp_path / "log", CONFIG).close()
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "log").iterdir()} == {0o600}
+
+
+def test_an_open_directory_is_closed_to_others(tmp_path: Path) -> None:
+    """A directory that was there with a wider mode becomes private."""
+    (tmp_path / "log").mkdir(mode=0o755)
+
+    open_day_log(tmp_path / "log", CONFIG).close()
+
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "log" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
+    """One writer a directory; the second fails at once with the first one's process id."""
+    first = open_day_log(tmp_path, CONFIG)
+
+    with pytest.raises(LogWriteFailed, match=f"process {os.getpid()} .started 2.* is writing to it"):
+        open_day_log(tmp_path, CONFIG)
+
+    first.close()
+    open_day_log(tmp_path, CONFIG).close()
+
+
+def test_a_symbolic_link_as_directory_is_refused(tmp_path: Path) -> None:
+    """The log never follows a link that somebody else could have laid."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "log").symlink_to(tmp_path / "real")
+
+    with pytest.raises(LogWriteFailed, match="symbolic link"):
+        open_day_log(tmp_path / "log", CONFIG)
+
+
+def test_a_symbolic_link_as_day_file_is_refused(tmp_path: Path) -> None:
+    """Nor does it write through a link in the place of a day's file."""
+    (tmp_path / "victim").write_text("precious")
+    log = tmp_path / "log"
+    log.mkdir()
+    (log / "interactions-2099-01-01.jsonl").symlink_to(tmp_path / "victim")
+
+    with pytest.raises(LogWriteFailed):
+        open_day_log(log, CONFIG)
+
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path) -> None:
+    """The message names the path and says what would be right."""
+    (tmp_path / "log").write_text("")
+
+    with pytest.raises(LogWriteFailed, match="not a directory; move it away"):
+        open_day_log(tmp_path / "log", CONFIG)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_a_directory_without_permission_says_what_to_do(code: int) -> None:
+    """One sentence: what was done, what was found, what would be right."""
+    with pytest.raises(LogWriteFailed, match="make it a directory that this user may write to, or set `logging"):
+        opened(SimulatedFilesystem(on("open", os_error(code))))
+
+
+def test_numbers_are_dense_and_the_directory_keeps_its_name() -> None:
+    """Every line has the next number of its writer; the writer's first half outlives it."""
+    filesystem = SimulatedFilesystem()
+    for _ in range(2):
+        log = opened(filesystem)
+        log.append([note(1), note(2)])
+        log.close()
+
+    lines = whole_lines(filesystem.files())
+    writers = {line["writer"] for line in lines}
+
+    assert [line["seq"] for line in lines] == [1, 2, 3, 4] * 2
+    assert [line.get("event") for line in lines] == ["start", None, None, "stop"] * 2
+    assert len({writer.split("-")[0] for writer in writers}) == 1
+    assert len(writers) == 2
+
+
+def test_lines_go_to_the_day_they_belong_to() -> None:
+    """A batch over midnight lands in two files."""
+    filesystem, tomorrow = SimulatedFilesystem(), NOON + timedelta(days=1)
+    log = opened(filesystem)
+
+    log.append([note(1), note(2, tomorrow), note(3)])
+    log.close()
+
+    by_file = {name: notes_of(whole_lines({name: data})) for name, data in filesystem.files().items()}
+    assert by_file == {"interactions-2026-01-28.jsonl": [1], "interactions-2026-01-29.jsonl": [2, 3]}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_that_steps_back_never_reopens_a_day(restarts: bool) -> None:
+    """Lines stay in the newest file, also after a restart."""
+    filesystem, clock = SimulatedFilesystem(), Clock()
+    log = opened(filesystem, clock)
+    clock.step(days=-3)
+    if restarts:
+        log.close()
+        log = opened(filesystem, clock)
+
+    log.append([note(1, clock.at)])
+    log.close()
+
+    assert list(filesystem.files()) == ["interactions-2026-01-28.jsonl"]
+
+
+def test_every_cut_of_the_last_three_records_is_repaired(tmp_path: Path) -> None:
+    """Wherever a crash tears the file, it is whole after the next start, and the torn bytes are kept."""
+    log = open_day_log(tmp_path / "whole", CONFIG, clock=Clock())
+    log.append([note(number, text="ä" * 5) for number in range(5)])
+    log.close()
+    (name, content), *_ = log_files(tmp_path / "whole").items()
+    lines = content.splitlines(keepends=True)
+    first = len(content) - sum(len(line) for line in lines[-4:])
+
+    for cut in range(first, len(content)):
+        directory = tmp_path / str(cut)
+        directory.mkdir()
+        (directory / name).write_bytes(content[:cut])
+        open_day_log(directory, CONFIG, clock=Clock()).close()
+        repaired = whole_lines(log_files(directory))
+        kept = content[:cut].count(b"\n")
+        torn = b"".join(path.read_bytes() for path in directory.glob("*.torn-*"))
+        assert (directory / name).read_bytes()[: cut - len(torn)] + torn == content[:cut]
+        recovery = [line["detail"]["torn_bytes"] for line in repaired[kept:] if line["event"] == "recovery"]
+        assert recovery == ([len(torn)] if torn else [])
+
+
+def test_repair_reads_from_the_end_only() -> None:
+    """Opening costs the same whatever the size of the file."""
+    filesystem = SimulatedFilesystem()
+    log = opened(filesystem)
+    log.append([note(number, text="x" * 1000) for number in range(2_000)])
+    filesystem.kill()
+    filesystem.operations.clear()
+
+    opened(filesystem).close()
+
+    assert filesystem.operations.count("pread") <= 3
+
+
+def test_the_boot_after_a_crash_keeps_a_file_of_garbage_apart() -> None:
+    """A file that holds no line at all becomes a torn file; the day begins anew."""
+    filesystem = SimulatedFilesystem()
+    opened(filesystem).close()
+    filesystem.nodes[LOG / "interactions-2026-01-28.jsonl"].data[:] = b"\0" * 200_000
+
+    opened(filesystem).close()
+
+    assert [line["event"] for line in whole_lines(filesystem.files())] == ["recovery", "start", "stop"]
+    assert [len(data) for data in filesystem.files("*.torn-*").values()] == [200_000]

@@ -1,0 +1,45 @@
+"""The documentation cannot lie: examples are files that run, and the pages hold them word for word."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+INCLUDE = re.compile(r"<!-- include: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
+PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_included_code_is_the_file(page: Path) -> None:
+    """A block that follows `<!-- include: FILE -->` is that file."""
+    for name, block in INCLUDE.findall(page.read_text("utf-8")):
+        assert block == Path(name).read_text("utf-8"), f"{page} shows another {name} than there is"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link names a file that exists."""
+    for target in LINK.findall(page.read_text("utf-8")):
+        assert (page.parent / target).exists(), f"{page} links to {target}"
+
+
+@pytest.mark.parametrize("example", sorted(Path("examples").glob("*.py")), ids=str)
+def test_examples_run(example: Path, tmp_path: Path) -> None:
+    """Every example runs to its end against the scripted backend, and says something."""
+    (tmp_path / "arawn.toml").write_text('[llm]\nbackend = "scripted"\n')
+    environ = {**os.environ, "ARAWN_CONFIG_DIR": str(tmp_path), "ARAWN_STATE_DIR": str(tmp_path)}
+    environ["PYTHONPATH"] = str(Path.cwd())
+
+    done = subprocess.run(
+        [sys.executable, str(example.resolve())], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert not done.stderr
