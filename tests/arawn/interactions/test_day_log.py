@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
+from arawn.interactions.sync_jobs import run_sync_jobs
 from tests.arawn.interactions.samples import (
     NOON,
     Clock,
@@ -259,3 +261,43 @@ def test_closing_a_log_that_cannot_write_says_how_many_lines_are_lost() -> None:
     filesystem.fault = no_fault
     assert not filesystem.descriptors
     opened(filesystem).close()
+
+
+def test_a_sync_makes_safe_only_what_was_written_before_it() -> None:
+    """Lines written while a sync runs stay in memory for a rewrite."""
+    filesystem = SimulatedFilesystem()
+    log = opened(filesystem)
+    log.append([note(1)])
+    jobs = log.sync_jobs()
+    failures = run_sync_jobs(filesystem, jobs)
+
+    log.append([note(2)])
+    log.finish_sync(jobs, failures)
+
+    assert log.unsynced_bytes > 0
+    filesystem.fault = on("fdatasync", os_error(errno.EIO))
+    with pytest.raises(LogWriteFailed):
+        log.sync()
+    filesystem.fault = no_fault
+    log.close()
+    filesystem.power_loss()
+    assert notes_of(whole_lines(filesystem.files()))[-1] == 2
+
+
+def test_a_sync_that_fails_at_the_end_is_made_good() -> None:
+    """Closing writes the lines anew and syncs again, and gives up only after several parts."""
+    for failing, rescued in ((1, True), (99, False)):
+        filesystem = SimulatedFilesystem()
+        log = opened(filesystem)
+        log.append([note(1)])
+        verdicts = [os_error(errno.EIO)] * failing
+
+        def fault(_: int, name: str, verdicts: list[OSError] = verdicts) -> OSError | None:
+            return verdicts.pop() if name == "fdatasync" and verdicts else None
+
+        filesystem.fault = fault
+        with contextlib.nullcontext() if rescued else pytest.raises(LogWriteFailed):
+            log.close()
+        filesystem.power_loss()
+        assert (1 in notes_of(whole_lines(filesystem.files()))) == rescued
+        assert not filesystem.descriptors

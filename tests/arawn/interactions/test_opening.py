@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from tests.arawn.interactions.samples import (
     whole_lines,
 )
 from tests.arawn.interactions.simulated_filesystem import SimulatedFilesystem, os_error
-from tests.arawn.interactions.simulated_log import CONFIG, LOG, on, opened
+from tests.arawn.interactions.simulated_log import CONFIG, LOG, on, once, opened
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
@@ -184,3 +186,68 @@ def test_the_boot_after_a_crash_keeps_a_file_of_garbage_apart() -> None:
 
     assert [line["event"] for line in whole_lines(filesystem.files())] == ["recovery", "start", "stop"]
     assert [len(data) for data in filesystem.files("*.torn-*").values()] == [200_000]
+
+
+def test_a_power_loss_during_repair_loses_no_byte() -> None:
+    """Whichever operation of the start was the last: what was in the file is in it, or in the torn file."""
+    crashed = SimulatedFilesystem()
+    log = opened(crashed)
+    log.append([note(1), note(2)])
+    log.sync()
+    del crashed.nodes[LOG / "interactions-2026-01-28.jsonl"].data[-30:]
+    original = bytes(crashed.nodes[LOG / "interactions-2026-01-28.jsonl"].data)
+
+    for number in range(1, 60):
+        filesystem = deepcopy(crashed)
+        filesystem.kill()
+        filesystem.nodes[LOG / "interactions-2026-01-28.jsonl"].durable = original
+        filesystem.fault = once(len(filesystem.operations) + number, os_error(errno.EACCES))
+        with contextlib.suppress(LogWriteFailed):
+            opened(filesystem)
+        filesystem.power_loss()
+        torn = b"".join(filesystem.files("*.torn-*").values())
+        left = filesystem.files()["interactions-2026-01-28.jsonl"]
+        kept = left == original or (left[: original.rindex(b"\n") + 1] + torn).startswith(original)
+        assert kept, f"operation {number}"
+
+
+def test_lines_of_a_killed_writer_are_synced_at_the_next_start() -> None:
+    """The first power loss after a restart does not take what a kill had spared."""
+    filesystem = SimulatedFilesystem()
+    opened(filesystem).append([note(1)])
+    filesystem.kill()
+
+    opened(filesystem)
+    filesystem.power_loss()
+
+    assert notes_of(whole_lines(filesystem.files())) == [1]
+
+
+def test_a_compressed_day_is_followed_by_a_part() -> None:
+    """Neither that day nor an earlier one is opened again."""
+    filesystem = SimulatedFilesystem()
+    opened(filesystem).close()
+    path = LOG / "interactions-2026-01-28.jsonl"
+    filesystem.nodes[LOG / "interactions-2026-01-30.jsonl.zst"] = filesystem.nodes.pop(path)
+
+    log = opened(filesystem)
+    log.append([note(1)])
+    log.close()
+
+    assert list(filesystem.files()) == ["interactions-2026-01-30.part2.jsonl"]
+
+
+def test_a_file_on_a_bad_disk_is_left_alone() -> None:
+    """The log goes on in a new part when the newest file cannot even be read."""
+    filesystem = SimulatedFilesystem()
+    opened(filesystem).close()
+    filesystem.fault = on("pread", os_error(errno.EIO))
+    (filesystem.nodes[LOG / ".directory-id"]).data[:] = b""
+
+    with pytest.raises(LogWriteFailed):  # the directory's own name cannot be read either
+        opened(filesystem)
+
+    reads = [None, os_error(errno.EIO)]
+    filesystem.fault = lambda _, name: reads.pop(0) if name == "pread" and reads else None
+    opened(filesystem).close()
+    assert list(filesystem.files()) == ["interactions-2026-01-28.jsonl", "interactions-2026-01-28.part2.jsonl"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -275,3 +276,35 @@ def test_other_words_for_times_are_refused(typed: dict[str, str]) -> None:
     """The message shows what would be right."""
     with pytest.raises(BadInput, match="write it as `2026-01-28`"):
         time_window(**typed, zone=UTC, now=datetime.combine(date(2026, 1, 28), NOON.timetz()))
+
+
+async def test_follow_begins_with_an_empty_directory(
+    tmp_path: Path, damages: list[Damage], autojump_clock: object
+) -> None:
+    """What is wanted is shown, damage is reported once, the rest is passed over."""
+    following = follow(tmp_path, Filters(profile="big"), on_damage=damages.append)
+    with open_for_a_test(tmp_path) as log:
+        log.append([record(1), record(2, profile="big")])
+        with (tmp_path / "interactions-2026-01-28.jsonl").open("ab") as file:
+            file.write(b"garbage\n")
+        log.append([record(3, profile="big")])
+
+        assert [(await anext(aiter(following))).head.call_id for _ in range(2)] == ["call-2", "call-3"]
+        assert [(damage.line, damage.file[-8:]) for damage in damages] == [(4, "28.jsonl")]
+
+
+def test_a_compressed_file_is_not_passed_over_in_silence(
+    tmp_path: Path, reader: LogReader, damages: list[Damage]
+) -> None:
+    """A version that cannot read it says so."""
+    (tmp_path / "interactions-2026-01-28.jsonl.zst").write_bytes(b"")
+
+    assert calls(reader.newest_first(Filters())) == []
+    assert [damage.line for damage in damages] == [0]
+
+
+@contextmanager
+def open_for_a_test(directory: Path) -> Iterator[DayLog]:
+    opened = open_day_log(directory, CONFIG, clock=Clock())
+    yield opened
+    opened.close()

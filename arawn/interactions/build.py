@@ -1,0 +1,242 @@
+"""From one attempt of one call to its record, and from a tool's answer to its line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.errors import BackendError
+from arawn.interactions.record import (
+    ErrorRecord,
+    InteractionRecord,
+    Status,
+    ToolCallRecord,
+    ToolResultLine,
+    timestamp_text,
+)
+from arawn.interactions.redact import Redactor
+from arawn.interactions.shorten import cut_text, cut_tool_results, digest_block, digest_message
+from arawn.messages import (
+    CallContext,
+    CompletionRequest,
+    CompletionResponse,
+    ContentBlock,
+    Message,
+    RoutingMetadata,
+    ToolDefinition,
+    ToolUse,
+    Usage,
+)
+
+__all__ = ["build_record", "build_tool_result"]
+
+_PARAMETERS = ("tool_choice", "max_tokens", "temperature", "top_p", "stop", "extra")
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything in a record that callers, providers and tools have written: what is searched for secrets."""
+
+    context: CallContext
+    routing: RoutingMetadata | None
+    tags: dict[str, str]
+    params: dict[str, Any]
+    error: ErrorRecord | None
+    model_requested: str | None
+    model_used: str | None
+    system: str | None
+    tools: tuple[ToolDefinition, ...]
+    answer: tuple[ContentBlock, ...]
+    messages: tuple[Message, ...]
+
+
+def build_record(
+    *,
+    record_id: str,
+    call_id: str,
+    attempt: int,
+    profile: str,
+    provider: str,
+    request: CompletionRequest,
+    context: CallContext,
+    started: datetime,
+    duration_ms: float,
+    ttft_ms: float | None,
+    queue_ms: float | None,
+    status: Status,
+    response: CompletionResponse | None,
+    error: BaseException | None,
+    stream: bool,
+    model_default: str | None,
+    config: InteractionLogConfig,
+    secrets: Redactor | Sequence[str],
+) -> InteractionRecord:
+    """Return the record of one attempt; `writer` and `seq` stay empty until it is written.
+
+    Args:
+        record_id: The record's own UUIDv7, from `RecordIds`.
+        call_id: The same for all attempts of one call; `attempt` counts from 1.
+        profile, provider: The profile's name and its backend kind.
+        request, context: What was asked, and where it came from.
+        started: When the call began, with a time zone.
+        duration_ms, ttft_ms, queue_ms: From the monotonic clock, in milliseconds; None where there is none.
+        status: `partial` when a stream broke after content had arrived.
+        response: The answer; for `partial` and `cancelled` what had arrived of it.
+        error: What ended a call that is not `ok`.
+        stream: Whether the answer was streamed.
+        model_default: The profile's model, used when the request names none.
+        config: Which content is kept, and how much of a tool result.
+        secrets: Every secret the process holds, best as one `Redactor` that lives as long as the backend.
+    """
+    said = _said(request, context, response, error, model_default)
+    redactions: list[str] = []
+    if config.redact_secrets:
+        said, redactions = _redactor(secrets).redact(said)
+    messages, truncated = cut_tool_results(said.messages, config.truncate_tool_results)
+    usage = response.usage if response else Usage()
+    calls = tuple(block for block in said.answer if isinstance(block, ToolUse))
+    return InteractionRecord(
+        id=record_id,
+        timestamp=timestamp_text(started),
+        duration_ms=_milliseconds(duration_ms),
+        ttft_ms=None if ttft_ms is None else _milliseconds(ttft_ms),
+        queue_ms=None if queue_ms is None else _milliseconds(queue_ms),
+        status=status,
+        profile=profile,
+        provider=provider,
+        model_requested=said.model_requested,
+        model_used=said.model_used,
+        stop_reason=response.stop_reason if response else None,
+        stop_reason_raw=response.stop_reason_raw if response else None,
+        workstream=said.context.workstream,
+        session_id=said.context.session_id,
+        turn_id=context.turn_id,
+        iteration=context.iteration,
+        call_id=call_id,
+        attempt=attempt,
+        stream=stream,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        total_input_tokens=usage.total_input_tokens,
+        has_tool_use=bool(calls),
+        tool_count=len(said.tools),
+        request_id=response.request_id if response else getattr(error, "request_id", None),
+        error=said.error,
+        routing=said.routing,
+        tags=said.tags,
+        params=said.params,
+        tools_available=tuple(tool.name for tool in said.tools),
+        tool_calls=_tool_calls(calls, config),
+        truncated=truncated if config.include_messages else (),
+        redactions=tuple(redactions),
+        system_prompt=said.system if config.include_messages else None,
+        tools=said.tools,
+        response_content=_kept_answer(said.answer, config),
+        messages=_kept_messages(said.system, messages, config),
+    )
+
+
+def build_tool_result(
+    *,
+    interaction_id: str,
+    tool_call_id: str,
+    success: bool,
+    content: str,
+    at: datetime,
+    config: InteractionLogConfig,
+    secrets: Redactor | Sequence[str],
+) -> ToolResultLine:
+    """Return the line that joins a tool's answer to the call in `interaction_id` which asked for it.
+
+    Args:
+        interaction_id: The record whose response held the tool call.
+        tool_call_id: The provider's id of the tool call.
+        success: False when the tool failed.
+        content: What the tool answered; cut, redacted or left out as `config` says.
+        at: When it was known, with a time zone.
+        config: As for `build_record`.
+        secrets: As for `build_record`.
+    """
+    redactions: list[str] = []
+    if config.redact_secrets:
+        content, redactions = _redactor(secrets).redact(content)
+    kept, cut = cut_text(content, config.truncate_tool_results, "content")
+    return ToolResultLine(
+        interaction_id=interaction_id,
+        tool_call_id=tool_call_id,
+        success=success,
+        content=kept if config.include_messages else None,
+        truncated=(cut,) if cut else (),
+        redactions=tuple(redactions),
+        timestamp=timestamp_text(at),
+    )
+
+
+def _redactor(secrets: Redactor | Sequence[str]) -> Redactor:
+    return secrets if isinstance(secrets, Redactor) else Redactor(secrets)
+
+
+def _said(
+    request: CompletionRequest,
+    context: CallContext,
+    response: CompletionResponse | None,
+    error: BaseException | None,
+    model_default: str | None,
+) -> _Said:
+    tags = context.tags
+    if context.routing is not None:
+        tags = {**tags, "routing_profile": context.routing.profile}
+    return _Said(
+        context=msgspec.structs.replace(context, tags={}, routing=None),
+        routing=context.routing,
+        tags=tags,
+        params={name: value for name in _PARAMETERS if (value := getattr(request, name)) not in (None, {})},
+        error=None if error is None else _error_record(error),
+        model_requested=request.model or model_default,
+        model_used=response.model if response else None,
+        system=request.system,
+        tools=request.tools,
+        answer=response.content if response else (),
+        messages=request.messages,
+    )
+
+
+def _error_record(error: BaseException) -> ErrorRecord:
+    kind = type(error).__name__
+    if not isinstance(error, BackendError):
+        return ErrorRecord(type=kind, message=str(error))
+    return ErrorRecord(
+        type=kind, status=error.status, code=error.code, message=error.user_message, retryable=error.retryable
+    )
+
+
+def _milliseconds(value: float) -> int:
+    return max(0, round(value))
+
+
+def _tool_calls(calls: Sequence[ToolUse], config: InteractionLogConfig) -> tuple[ToolCallRecord, ...]:
+    return tuple(ToolCallRecord(tool_name=c.name, tool_call_id=c.id, arguments=_arguments(c, config)) for c in calls)
+
+
+def _arguments(call: ToolUse, config: InteractionLogConfig) -> Any:
+    if not config.include_responses:
+        return None
+    return call.arguments if call.invalid_arguments is None else call.invalid_arguments
+
+
+def _kept_answer(answer: tuple[ContentBlock, ...], config: InteractionLogConfig) -> tuple[Any, ...]:
+    return answer if config.include_responses else tuple(digest_block(block) for block in answer)
+
+
+def _kept_messages(system: str | None, messages: tuple[Message, ...], config: InteractionLogConfig) -> tuple[Any, ...]:
+    """Return the messages, or their digests led by one for the system prompt."""
+    if config.include_messages:
+        return messages
+    head = () if system is None else (digest_message("system", system),)
+    return head + tuple(digest_message(message.role, message.content) for message in messages)

@@ -1,0 +1,284 @@
+"""The files of the log, synchronously: which line goes where, what is kept until it is safe, what follows a failure.
+
+Lines move in one direction: taken (encoded, numbered) -> pending -> written -> synced. A failed write leaves them
+pending; a failed sync, or a descriptor that cannot be trusted, makes them pending again, for a new part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from arawn.errors import LogWriteFailed
+from arawn.interactions.directory import ClaimedDirectory
+from arawn.interactions.encode import encode_line
+from arawn.interactions.files import day_files, next_part
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.part import Line, Part, PartBroken, PartFull, PartTooLong, create_part
+from arawn.interactions.record import LogLine, MarkLine, timestamp_text
+from arawn.interactions.sync_jobs import SyncJob, run_sync_jobs
+
+__all__ = ["DayLog"]
+
+_SYNC_ATTEMPTS_AT_CLOSE = 3
+
+
+class DayLog:
+    """The sole owner of a log directory and of its open files. Not for sharing between threads.
+
+    Use `open_day_log` to make one. `append` and `sync` are all that a synchronous owner needs; the writer uses the
+    steps that they are made of, to keep `fdatasync` and new files off the event loop.
+    """
+
+    def __init__(
+        self,
+        filesystem: Filesystem,
+        directory: ClaimedDirectory,
+        *,
+        writer: str,
+        keeps_unsynced: bool,
+        clock: Callable[[], datetime],
+        newest_day: str = "",
+    ) -> None:
+        """Start with nothing open.
+
+        Args:
+            filesystem: The operating system, or a simulation of it.
+            directory: The directory, claimed; `close` lets it go.
+            writer: Written into every line beside its number.
+            keeps_unsynced: Whether lines are kept in memory until they are synced.
+            clock: Returns the time of day, with its zone.
+            newest_day: No line goes into the file of an earlier day.
+        """
+        self.writer = writer
+        self._filesystem = filesystem
+        self._directory = directory
+        self._keeps_unsynced = keeps_unsynced
+        self._clock = clock
+        self._seq = 0
+        self._newest_day = newest_day
+        self._part: Part | None = None
+        self._retired: list[Part] = []  # parts of earlier days with lines not yet synced
+        self._pending: list[Line] = []
+
+    def __repr__(self) -> str:
+        name = self._part.file.name if self._part else None
+        state = f"seq={self._seq} file={name} pending={self.pending} unsynced={self.unsynced_bytes} B"
+        return f"<DayLog {self.writer} {state}>"
+
+    @property
+    def pending(self) -> int:
+        """How many lines are taken and not yet written."""
+        return len(self._pending)
+
+    @property
+    def unsynced_bytes(self) -> int:
+        """How many bytes are written, not yet synced, and kept in memory until they are."""
+        return sum(part.unsynced_bytes for part in self._parts())
+
+    def append(self, lines: Sequence[LogLine]) -> None:
+        """Take `lines` and write everything that is pending.
+
+        Raises:
+            LogWriteFailed: Not everything could be written; the rest is kept. Call `flush` until it succeeds.
+        """
+        self.take(lines)
+        self.flush()
+
+    def take(self, lines: Sequence[LogLine]) -> None:
+        """Number and encode `lines` and keep them pending. Cannot fail."""
+        for line in lines:
+            self._seq += 1
+            numbered = msgspec.structs.replace(line, writer=self.writer, seq=self._seq)
+            self._pending.append((line.timestamp[:10], encode_line(numbered)))
+
+    def day_to_open(self) -> str | None:
+        """Return the day of the file that the next `flush` needs and that is not open, if any."""
+        if not self._pending:
+            return None
+        day = max(self._pending[0][0], self._newest_day)
+        return None if self._part is not None and self._part.file.day >= day else day
+
+    def create_part(self, day: str) -> Part:
+        """Make the next file of `day`. Changes nothing in this object, so any thread may run it.
+
+        Raises:
+            LogWriteFailed: The file cannot be made; try again later.
+        """
+        path = self._directory.path
+        try:
+            file = next_part(day_files(self._filesystem.names(path)), day)
+            return create_part(self._filesystem, path, file, keeps_unsynced=self._keeps_unsynced)
+        except OSError as error:
+            raise LogWriteFailed(
+                f"cannot make a new file for {day} in `{path}`: {error.strerror}; "
+                "lines are kept in memory and the write is tried again"
+            ) from error
+
+    def adopt(self, part: Part) -> None:
+        """Write to `part` from now on; the part before it stays open until its lines are synced."""
+        before, self._part = self._part, part
+        self._newest_day = max(self._newest_day, part.file.day)
+        if before is not None:
+            self._retired.append(before)
+            self._close_synced()
+
+    def flush(self) -> None:
+        """Write everything that is pending, one write a file.
+
+        Raises:
+            LogWriteFailed: Not everything could be written; the rest is kept, and the file ends with a whole line.
+        """
+        while self._pending:
+            if (day := self.day_to_open()) is not None:
+                self.adopt(self.create_part(day))
+            self.write()
+
+    def write(self) -> None:
+        """Write the pending lines that belong into the open file; there is one when `day_to_open` returns None.
+
+        Returns with lines still pending if the file had to be given up, or if they belong to a later day.
+
+        Raises:
+            LogWriteFailed: As `flush`.
+        """
+        part = self._part
+        assert part is not None
+        later = (index for index, (day, _) in enumerate(self._pending) if day > part.file.day)
+        count = next(later, len(self._pending))
+        self._append(part, count)
+
+    def _append(self, part: Part, count: int) -> None:
+        """Write the first `count` pending lines to `part`, or draw the consequences."""
+        try:
+            part.append(self._pending[:count])
+        except PartFull as full:
+            raise self._failure(part, full) from full
+        except PartTooLong as limit:
+            self._go_on_elsewhere(part, count, limit)
+        except PartBroken as broken:
+            worked_before = part.size > 0
+            self._give_up(part, str(broken))
+            if not worked_before:  # a second new file at once would hardly do better
+                raise self._failure(part, broken) from broken
+        else:
+            del self._pending[:count]
+
+    def _go_on_elsewhere(self, part: Part, count: int, limit: PartTooLong) -> None:
+        """Leave `part` at its limit, to be synced and closed; where even a fresh file is too small, write less."""
+        if part.size > 0:
+            self._part = None
+            self._retired.append(part)
+            self._close_synced()
+        elif count > 1:
+            self._append(part, count // 2)
+        else:
+            raise self._failure(part, limit) from limit
+
+    def _give_up(self, part: Part, reason: str) -> None:
+        """Leave `part` for good: what it holds unsynced is pending again, behind a mark that says so."""
+        if part is self._part:
+            self._part = None
+        else:
+            self._retired.remove(part)
+        lines, self._pending = part.unsynced + self._pending, []
+        detail = {"after": part.file.name, "reason": reason, "rewritten": len(part.unsynced)}
+        self.take([MarkLine(event="new_part", detail=detail, timestamp=timestamp_text(self._clock()))])
+        self._pending += lines
+        self._close(part)
+        if part.size == 0:  # no line of it was ever acknowledged
+            with contextlib.suppress(OSError):
+                self._filesystem.unlink(self._directory.path / part.file.name)
+
+    def _failure(self, part: Part, cause: Exception) -> LogWriteFailed:
+        return LogWriteFailed(
+            f"cannot write to `{self._directory.path / part.file.name}`: {cause}; {self.pending} lines are kept in "
+            "memory and the write is tried again; free space or check the disk"
+        )
+
+    def sync_jobs(self) -> list[SyncJob]:
+        """Return what has to be synced now, for `run_sync_jobs` and then `finish_sync`; both lists in one order.
+
+        Raises:
+            LogWriteFailed: The process has no descriptor left; try again.
+        """
+        try:
+            return [
+                SyncJob(part, self._filesystem.dup(part.fd), len(part.unsynced)) for part in self._parts() if part.dirty
+            ]
+        except OSError as error:
+            raise LogWriteFailed(f"cannot sync the log in `{self._directory.path}`: {error.strerror}") from error
+
+    def finish_sync(self, jobs: Sequence[SyncJob], failures: Sequence[OSError | None]) -> None:
+        """Take note of what was synced.
+
+        Raises:
+            LogWriteFailed: A sync failed. Its lines are pending again; call `flush` until it succeeds, then sync.
+        """
+        parts = self._parts()
+        failed: OSError | None = None
+        for job, failure in zip(jobs, failures, strict=True):
+            if job.part not in parts:  # given up since: its lines have moved on
+                continue
+            if failure is None:
+                job.part.synced(job.count)
+            else:
+                failed = failure
+                self._give_up(job.part, str(failure))
+        self._close_synced()
+        if failed is not None:
+            raise LogWriteFailed(f"cannot sync the log in `{self._directory.path}`: {failed.strerror}") from failed
+
+    def sync(self) -> None:
+        """Bring everything written to the disk.
+
+        Raises:
+            LogWriteFailed: As `finish_sync`.
+        """
+        jobs = self.sync_jobs()
+        self.finish_sync(jobs, run_sync_jobs(self._filesystem, jobs))
+
+    def close(self) -> None:
+        """Write what is pending and the stop mark, sync, and let the directory go, in any case.
+
+        Raises:
+            LogWriteFailed: Lines are lost: `pending` says how many.
+        """
+        try:
+            self.take([MarkLine(event="stop", timestamp=timestamp_text(self._clock()))])
+            self._flush_and_sync(_SYNC_ATTEMPTS_AT_CLOSE)
+        finally:
+            self.release_files()
+            self._filesystem.close(self._directory.lock)
+
+    def release_files(self) -> None:
+        """Close every file, writing nothing; the directory stays claimed."""
+        parts, self._part, self._retired = self._parts(), None, []
+        for part in parts:
+            self._close(part)
+
+    def _flush_and_sync(self, attempts: int) -> None:
+        """Write and sync everything; a failed sync is followed by another round, in a new part."""
+        self.flush()
+        try:
+            self.sync()
+        except LogWriteFailed:
+            if attempts == 1:
+                raise
+            self._flush_and_sync(attempts - 1)
+
+    def _parts(self) -> list[Part]:
+        return [*self._retired, self._part] if self._part is not None else list(self._retired)
+
+    def _close_synced(self) -> None:
+        """Close the retired parts that hold nothing unsynced (nothing is kept when `sync` is off)."""
+        for part in [part for part in self._retired if not part.unsynced]:
+            self._retired.remove(part)
+            self._close(part)
+
+    def _close(self, part: Part) -> None:
+        with contextlib.suppress(OSError):  # by now its lines are synced, or moved on, or `sync` is off
+            self._filesystem.close(part.fd)

@@ -1,0 +1,159 @@
+"""Claims a log directory for one writer: makes it private, names it, locks it for life."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from arawn.errors import LogWriteFailed
+from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.record import timestamp_text
+
+__all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "claim"]
+
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
+_LOCK = ".lock"
+_ID = ".directory-id"
+_IGNORE = ".gitignore"
+_ID_SHAPE = re.compile(rb"[0-9a-f]{8}")
+
+
+class ClaimedDirectory(msgspec.Struct, frozen=True):
+    """A directory that this process alone writes to until `lock` is closed; `id` stays the same for ever."""
+
+    path: Path
+    id: str
+    lock: int
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    """What stands in the lock file: who writes, and since when."""
+
+    pid: int
+    started: str
+
+
+def claim(
+    filesystem: Filesystem, path: Path, *, now: datetime, pid: int, token: Callable[[int], str]
+) -> ClaimedDirectory:
+    """Make and lock the log directory.
+
+    Args:
+        filesystem: The operating system, or a simulation of it.
+        path: The directory; made with its parents when missing, its mode set to 0700 in any case.
+        now, pid: Written into the lock file for the next process that wants it.
+        token: Returns that many random bytes as hexadecimal text (`secrets.token_hex`).
+
+    Raises:
+        LogWriteFailed: Another process has the lock; `path` is a symbolic link or no directory. Nothing was changed.
+        OSError: Anything that the system refused.
+    """
+    _make_private(filesystem, path)
+    lock = _lock(filesystem, path, _Owner(pid=pid, started=timestamp_text(now)))
+    try:
+        names = filesystem.names(path)
+        if _IGNORE not in names:
+            _write_new(filesystem, path, _IGNORE, b"*\n")
+        known = _read_id(filesystem, path) if _ID in names else None
+        if known is None:
+            known = token(4)
+            _write_new(filesystem, path, _ID, known.encode())
+    except BaseException:
+        filesystem.close(lock)
+        raise
+    return ClaimedDirectory(path, known, lock)
+
+
+def _make_private(filesystem: Filesystem, path: Path) -> None:
+    _make_parents(filesystem, path)
+    mode = filesystem.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        raise LogWriteFailed(
+            f"cannot open the interaction log in `{path}`: it is a symbolic link; "
+            "set `logging.interactions.path` to the directory that it points to"
+        )
+    if not stat.S_ISDIR(mode):
+        raise LogWriteFailed(
+            f"cannot open the interaction log in `{path}`: it is not a directory; "
+            "move it away, or set `logging.interactions.path` to a directory"
+        )
+    filesystem.chmod(path, DIRECTORY_MODE)
+
+
+def _make_parents(filesystem: Filesystem, path: Path) -> None:
+    missing = []
+    while not _stands(filesystem, path):
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        filesystem.mkdir(directory, DIRECTORY_MODE)
+        filesystem.fsync_directory(directory.parent)
+
+
+def _stands(filesystem: Filesystem, path: Path) -> bool:
+    try:
+        filesystem.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _lock(filesystem: Filesystem, path: Path, owner: _Owner) -> int:
+    fd = filesystem.open(path / _LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        _take(filesystem, fd, path)
+        filesystem.fchmod(fd, FILE_MODE)
+        filesystem.ftruncate(fd, 0)
+        write_fully(filesystem, fd, msgspec.json.encode(owner))
+    except BaseException:
+        filesystem.close(fd)
+        raise
+    return fd
+
+
+def _take(filesystem: Filesystem, fd: int, path: Path) -> None:
+    try:
+        filesystem.flock(fd)
+    except BlockingIOError as error:
+        raise LogWriteFailed(
+            f"cannot open the interaction log in `{path}`: {_holder(filesystem.pread(fd, 4096, 0))} is writing to it; "
+            "stop that process, or set another `logging.interactions.path` for this one"
+        ) from error
+
+
+def _holder(content: bytes) -> str:
+    try:
+        owner = msgspec.json.decode(content, type=_Owner)
+    except msgspec.DecodeError:  # its owner is just writing it
+        return "another process"
+    return f"process {owner.pid} (started {owner.started})"
+
+
+def _read_id(filesystem: Filesystem, path: Path) -> str | None:
+    fd = filesystem.open(path / _ID, os.O_RDONLY, 0)
+    try:
+        content = filesystem.pread(fd, 64, 0)
+    finally:
+        filesystem.close(fd)
+    return content.decode() if _ID_SHAPE.fullmatch(content) else None
+
+
+def _write_new(filesystem: Filesystem, path: Path, name: str, content: bytes) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    unfinished = path / f"{name}.new"
+    fd = filesystem.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+    try:
+        filesystem.fchmod(fd, FILE_MODE)
+        write_fully(filesystem, fd, content)
+        filesystem.fdatasync(fd)
+    finally:
+        filesystem.close(fd)
+    filesystem.rename(unfinished, path / name)
+    filesystem.fsync_directory(path)

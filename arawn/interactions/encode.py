@@ -1,0 +1,115 @@
+"""One valid JSON line for any value whatever. Pure.
+
+Rules, for what JSON has no word for:
+
+| value | written as |
+| --- | --- |
+| NaN, infinities | `null` |
+| surrogate pair / lone surrogate in a text | its character / U+FFFD |
+| bytes | base64 text |
+| integer of more than 4,300 digits | hexadecimal text |
+| key that is neither text nor number | its text form for None and booleans, else `[unloggable <type>]` |
+| any other object | `[unloggable <type>]`, never its repr |
+| object inside itself, nesting beyond `MAX_DEPTH` | `[cycle]`, `[nested too deeply]` |
+| U+0085, U+2028, U+2029 | JSON escapes, since some tools end a line there |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["CYCLE", "MAX_DEPTH", "TOO_DEEP", "clean_text", "encode_line"]
+
+MAX_DEPTH = 100
+TOO_DEEP = "[nested too deeply]"
+CYCLE = "[cycle]"
+_LINE_ENDS = (
+    ("\x85".encode(), b"\\u0085"),
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
+)
+
+
+def _unloggable(value: Any) -> str:
+    if value is None or isinstance(value, bool):  # as a key
+        return str(value)
+    return f"[unloggable {type(value).__name__}]"
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_unloggable)
+
+
+def encode_line(value: Any) -> bytes:
+    """Return `value` as JSON in UTF-8, ended by the only newline in it. Raises nothing for any value."""
+    try:
+        data = _encoder.encode(value)
+    except (ValueError, TypeError, RecursionError, OverflowError):  # UnicodeEncodeError is a ValueError
+        data = _encoder.encode(_plain(value, ()))
+    if not data.isascii():
+        for found, escape in _LINE_ENDS:
+            data = data.replace(found, escape)
+    return data + b"\n"
+
+
+def clean_text(text: str) -> str:
+    """Return `text` with surrogate pairs joined and lone surrogates as U+FFFD."""
+    if text.isascii():
+        return str(text)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _plain(value: Any, above: tuple[int, ...]) -> Any:
+    """Return `value` in types that the encoder cannot refuse; `above` are the ids of the containers around it."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, (dict, list, tuple, set, frozenset, msgspec.Struct)):
+        if id(value) in above:
+            return CYCLE
+        if len(above) >= MAX_DEPTH:
+            return TOO_DEEP
+        return _plain_container(value, (*above, id(value)))
+    return _plain_scalar(value)
+
+
+def _plain_container(value: Any, above: tuple[int, ...]) -> Any:
+    if isinstance(value, dict):
+        return {_key(key): _plain(item, above) for key, item in value.items()}
+    if isinstance(value, msgspec.Struct):
+        return {key: _plain(item, above) for key, item in _struct_items(value)}
+    return [_plain(item, above) for item in value]
+
+
+def _struct_items(value: msgspec.Struct) -> list[tuple[str, Any]]:
+    """Return the keys and values that the encoder would write for a struct, its tag first."""
+    config = value.__struct_config__
+    items: list[tuple[str, Any]] = [(config.tag_field, config.tag)] if config.tag_field else []
+    for field in msgspec.structs.fields(value):
+        item = getattr(value, field.name)
+        default = field.default
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        if not (config.omit_defaults and type(item) is type(default) and item == default):
+            items.append((field.encode_name, item))
+    return items
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return clean_text(key)
+    if key is None or isinstance(key, bool):
+        return _unloggable(key)
+    text = _plain_scalar(key)
+    return text if isinstance(text, str) else str(text)
+
+
+def _plain_scalar(value: Any) -> Any:
+    """Return a value that is no container, or the text that stands for it."""
+    try:
+        _encoder.encode(value)
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        return hex(value) if isinstance(value, int) else _unloggable(value)
+    return value

@@ -1,0 +1,71 @@
+"""Names of the files in a log directory. Pure.
+
+`interactions-2026-01-28.jsonl` is a day's first part; `interactions-2026-01-28.part2.jsonl` the next, opened when the
+first could not be written to any more. `.zst` at the end means a closed, compressed part; `.torn-<time>` a tail that
+was cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+
+import msgspec
+
+__all__ = ["DayFile", "day_files", "day_of_name", "next_part", "parse_name", "torn_name"]
+
+_NAME = re.compile(r"interactions-(\d{4}-\d{2}-\d{2})(?:\.part([1-9]\d{0,5}))?\.jsonl(\.zst)?", re.ASCII)
+_OWNED = re.compile(r"interactions-(\d{4}-\d{2}-\d{2})\.", re.ASCII)
+
+
+class DayFile(msgspec.Struct, frozen=True, order=True):
+    """One part of one day; sorts by day, then part. `day` is `YYYY-MM-DD`, so that texts sort as days do."""
+
+    day: str
+    part: int = 1
+    compressed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        part = "" if self.part == 1 else f".part{self.part}"
+        return f"interactions-{self.day}{part}.jsonl{'.zst' if self.compressed else ''}"
+
+
+def parse_name(name: str) -> DayFile | None:
+    """Return what a file name says, or None when it is not the name of a day's part."""
+    match = _NAME.fullmatch(name)
+    if match is None or not _is_day(match[1]):
+        return None
+    file = DayFile(match[1], int(match[2] or 1), match[3] is not None)
+    return file if file.name == name else None  # `.part1` is nobody's name
+
+
+def day_of_name(name: str) -> date | None:
+    """Return the day that a file belongs to (parts, torn tails and manifests too), or None for any other file."""
+    match = _OWNED.match(name)
+    return date.fromisoformat(match[1]) if match and _is_day(match[1]) else None
+
+
+def day_files(names: Iterable[str]) -> list[DayFile]:
+    """Return the parts among `names`, oldest first."""
+    return sorted(file for name in names if (file := parse_name(name)) is not None)
+
+
+def next_part(files: Iterable[DayFile], day: str) -> DayFile:
+    """Return the first part of `day` that does not exist yet and comes after all that do."""
+    return DayFile(day, 1 + max((file.part for file in files if file.day == day), default=0))
+
+
+def torn_name(name: str, at: datetime) -> str:
+    """Return the name under which the torn tail of `name` is kept."""
+    return f"{name}.torn-{at:%Y%m%dT%H%M%S.%fZ}"
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

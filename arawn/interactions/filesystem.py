@@ -1,0 +1,176 @@
+"""Every operation of the log's write side on the operating system: one seam, so that tests can make each one fail."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["Filesystem", "RealFilesystem", "write_fully"]
+
+
+class Filesystem(Protocol):
+    """What the write side needs; each method means what the system call of its name means and raises OSError."""
+
+    def open(self, path: Path, flags: int, mode: int) -> int:
+        """Open a file, never through a symbolic link, closed on exec."""
+        ...
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor."""
+        ...
+
+    def dup(self, fd: int) -> int:
+        """Return a second descriptor of the same open file."""
+        ...
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        """Write some of `data`; return how many bytes were taken."""
+        ...
+
+    def pread(self, fd: int, count: int, offset: int) -> bytes:
+        """Read up to `count` bytes at `offset`."""
+        ...
+
+    def ftruncate(self, fd: int, size: int) -> None:
+        """Cut the file to `size` bytes."""
+        ...
+
+    def fdatasync(self, fd: int) -> None:
+        """Bring the file's content to the disk."""
+        ...
+
+    def fsync_directory(self, path: Path) -> None:
+        """Bring the directory's entries to the disk."""
+        ...
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Replace `target` by `source` in one step."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+        ...
+
+    def flock(self, fd: int) -> None:
+        """Take the exclusive lock of an open file; BlockingIOError when another has it."""
+        ...
+
+    def mkdir(self, path: Path, mode: int) -> None:
+        """Make one directory."""
+        ...
+
+    def chmod(self, path: Path, mode: int) -> None:
+        """Set a directory's mode."""
+        ...
+
+    def fchmod(self, fd: int, mode: int) -> None:
+        """Set an open file's mode."""
+        ...
+
+    def lstat(self, path: Path) -> os.stat_result:
+        """Describe what stands at `path`, links not followed."""
+        ...
+
+    def size(self, fd: int) -> int:
+        """Return an open file's size in bytes."""
+        ...
+
+    def names(self, path: Path) -> list[str]:
+        """List a directory."""
+        ...
+
+
+class RealFilesystem:
+    """The operating system itself."""
+
+    def open(self, path: Path, flags: int, mode: int) -> int:
+        """Open a file, never through a symbolic link, closed on exec."""
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor."""
+        os.close(fd)
+
+    def dup(self, fd: int) -> int:
+        """Return a second descriptor of the same open file."""
+        return os.dup(fd)
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        """Write some of `data`; return how many bytes were taken."""
+        return os.write(fd, data)
+
+    def pread(self, fd: int, count: int, offset: int) -> bytes:
+        """Read up to `count` bytes at `offset`."""
+        return os.pread(fd, count, offset)
+
+    def ftruncate(self, fd: int, size: int) -> None:
+        """Cut the file to `size` bytes."""
+        os.ftruncate(fd, size)
+
+    def fdatasync(self, fd: int) -> None:
+        """Bring the file's content to the disk."""
+        getattr(os, "fdatasync", os.fsync)(fd)  # macOS has only fsync
+
+    def fsync_directory(self, path: Path) -> None:
+        """Bring the directory's entries to the disk."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Replace `target` by `source` in one step."""
+        source.rename(target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+        path.unlink()
+
+    def flock(self, fd: int) -> None:
+        """Take the exclusive lock of an open file; BlockingIOError when another has it."""
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def mkdir(self, path: Path, mode: int) -> None:
+        """Make one directory."""
+        path.mkdir(mode)
+
+    def chmod(self, path: Path, mode: int) -> None:
+        """Set a directory's mode."""
+        path.chmod(mode)
+
+    def fchmod(self, fd: int, mode: int) -> None:
+        """Set an open file's mode."""
+        os.fchmod(fd, mode)
+
+    def lstat(self, path: Path) -> os.stat_result:
+        """Describe what stands at `path`, links not followed."""
+        return path.lstat()
+
+    def size(self, fd: int) -> int:
+        """Return an open file's size in bytes."""
+        return os.fstat(fd).st_size
+
+    def names(self, path: Path) -> list[str]:
+        """List a directory."""
+        return [entry.name for entry in path.iterdir()]
+
+
+def write_fully(filesystem: Filesystem, fd: int, data: bytes) -> None:
+    """Write all of `data`, going on after short writes and interruptions.
+
+    Raises:
+        OSError: Anything that the system refused; any part of `data` may have been written.
+    """
+    rest = memoryview(data)
+    while rest:
+        try:
+            count = filesystem.write(fd, rest)
+        except InterruptedError:  # nothing was taken
+            continue
+        if count == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rest = rest[count:]

@@ -1,0 +1,113 @@
+"""Which interactions are wanted. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta, tzinfo
+
+import msgspec
+
+from arawn.errors import BadInput
+from arawn.interactions.record import InteractionHead, timestamp_text
+
+__all__ = ["Filters", "matches", "time_window"]
+
+_AGO = re.compile(r"(\d{1,6})([smhdw])")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What an interaction must be to be shown; None asks nothing.
+
+    `start` (inclusive) and `end` (exclusive) are timestamps as the log writes them; `time_window` makes them. `model`
+    is the one asked for or the one that answered. `limit` counts interactions shown.
+    """
+
+    start: str | None = None
+    end: str | None = None
+    workstream: str | None = None
+    session: str | None = None
+    profile: str | None = None
+    model: str | None = None
+    status: str | None = None
+    tool: str | None = None
+    tags: dict[str, str] = {}
+    min_duration_ms: int | None = None
+    has_error: bool = False
+    limit: int | None = None
+
+
+def matches(head: InteractionHead, wanted: Filters) -> bool:
+    """Say whether `head` is what is wanted, `limit` apart."""
+    return (
+        (wanted.start is None or head.timestamp >= wanted.start)
+        and (wanted.end is None or head.timestamp < wanted.end)
+        and (wanted.workstream is None or head.workstream == wanted.workstream)
+        and (wanted.session is None or head.session_id == wanted.session)
+        and (wanted.profile is None or head.profile == wanted.profile)
+        and (wanted.model is None or wanted.model in (head.model_used, head.model_requested))
+        and (wanted.status is None or head.status == wanted.status)
+        and (wanted.tool is None or any(call.tool_name == wanted.tool for call in head.tool_calls))
+        and all(head.tags.get(key) == value for key, value in wanted.tags.items())
+        and (wanted.min_duration_ms is None or head.duration_ms >= wanted.min_duration_ms)
+        and (not wanted.has_error or head.error is not None)
+    )
+
+
+def time_window(
+    *, on: str | None = None, since: str | None = None, until: str | None = None, zone: tzinfo, now: datetime
+) -> tuple[str | None, str | None]:
+    """Return `Filters.start` and `Filters.end` for what a person typed.
+
+    Args:
+        on: One day, `YYYY-MM-DD`, `today` or `yesterday`, from midnight to midnight in `zone`.
+        since, until: A day (`until` includes all of it), a time `YYYY-MM-DDTHH:MM[:SS][+HH:MM]`, or an age such as
+            `90s`, `15m`, `2h`, `3d`, `1w`.
+        zone: Where days begin, and where times without an offset are read.
+        now: With a time zone.
+
+    Raises:
+        BadInput: A text is none of these.
+    """
+    starts, ends = [], []
+    if on is not None:
+        day = _day(on, zone, now)
+        starts.append(_midnight(day, zone))
+        ends.append(_midnight(day + timedelta(days=1), zone))
+    if since is not None:
+        starts.append(_moment(since, zone, now, whole_day=timedelta(0)))
+    if until is not None:
+        ends.append(_moment(until, zone, now, whole_day=timedelta(days=1)))
+    start, end = max(starts, default=None), min(ends, default=None)
+    return (timestamp_text(start) if start else None), (timestamp_text(end) if end else None)
+
+
+def _day(text: str, zone: tzinfo, now: datetime) -> date:
+    today = now.astimezone(zone).date()
+    if text == "today":
+        return today
+    if text == "yesterday":
+        return today - timedelta(days=1)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"`{text}` is no day; write it as `2026-01-28`, `today` or `yesterday`") from None
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone)
+
+
+def _moment(text: str, zone: tzinfo, now: datetime, *, whole_day: timedelta) -> datetime:
+    """Return the moment that `text` names; a day is its first midnight, plus `whole_day`."""
+    if (ago := _AGO.fullmatch(text)) is not None:
+        return now - timedelta(seconds=int(ago[1]) * _UNIT_SECONDS[ago[2]])
+    try:
+        if len(text) == len("2026-01-28"):
+            return _midnight(date.fromisoformat(text) + whole_day, zone)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(
+            f"`{text}` is no time; write it as `2026-01-28`, `2026-01-28T14:30` or an age such as `15m`, `2h`, `3d`"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

@@ -1,0 +1,135 @@
+"""Opens a log directory: claims it, repairs what a crash left, and goes on with the day's file."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.errors import LogWriteFailed
+from arawn.interactions.day_log import DayLog
+from arawn.interactions.directory import FILE_MODE, ClaimedDirectory, claim
+from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.part import Part, open_part
+from arawn.interactions.record import MarkLine, timestamp_text
+from arawn.interactions.tail import TornTail, repair_tail
+
+__all__ = ["now_utc", "open_day_log"]
+
+
+def now_utc() -> datetime:
+    """Return the time of day, with its zone."""
+    return datetime.now(UTC)
+
+
+def open_day_log(
+    directory: Path,
+    config: InteractionLogConfig,
+    *,
+    filesystem: Filesystem | None = None,
+    clock: Callable[[], datetime] = now_utc,
+    token: Callable[[int], str] = secrets.token_hex,
+) -> DayLog:
+    """Claim `directory`, repair what a crash left, and open the day's file.
+
+    Args:
+        directory: The log directory, made when missing.
+        config: `sync` decides what is kept in memory until it is safe.
+        filesystem: A simulation in tests.
+        clock: Returns the time of day, with its zone.
+        token: Returns that many random bytes as hexadecimal text.
+
+    Raises:
+        LogWriteFailed: Another process writes there, or the system refused; one sentence says what to do.
+    """
+    filesystem = filesystem or RealFilesystem()
+    try:
+        claimed = claim(filesystem, directory, now=clock(), pid=os.getpid(), token=token)
+        try:
+            return _open_claimed(filesystem, claimed, config, clock, token)
+        except BaseException:
+            filesystem.close(claimed.lock)
+            raise
+    except OSError as error:
+        raise LogWriteFailed(
+            f"cannot open the interaction log in `{directory}`: {error.strerror}; make it a directory that this user "
+            "may write to, or set `logging.interactions.path` to one"
+        ) from error
+
+
+def _open_claimed(
+    filesystem: Filesystem,
+    claimed: ClaimedDirectory,
+    config: InteractionLogConfig,
+    clock: Callable[[], datetime],
+    token: Callable[[int], str],
+) -> DayLog:
+    now = clock()
+    files = day_files(filesystem.names(claimed.path))
+    torn, unreadable = _repair(filesystem, claimed.path, files, now)
+    filesystem.fsync_directory(claimed.path)
+    log = DayLog(
+        filesystem,
+        claimed,
+        writer=f"{claimed.id}-{token(4)}",
+        keeps_unsynced=config.sync != "off",
+        clock=clock,
+        newest_day=max([timestamp_text(now)[:10], *(file.day for file in files)]),
+    )
+    if files and not files[-1].compressed and files[-1] not in unreadable:
+        log.adopt(_reopen(filesystem, claimed.path, files[-1], config))
+    try:
+        log.append(_first_marks(torn, config, timestamp_text(now)))
+    except BaseException:
+        log.release_files()
+        raise
+    return log
+
+
+def _reopen(filesystem: Filesystem, path: Path, file: DayFile, config: InteractionLogConfig) -> Part:
+    return open_part(filesystem, path, file, keeps_unsynced=config.sync != "off")
+
+
+def _repair(
+    filesystem: Filesystem, path: Path, files: Sequence[DayFile], now: datetime
+) -> tuple[list[TornTail], list[DayFile]]:
+    """Repair the tail of every file that is not compressed; return what was torn, and the files with a bad disk."""
+    torn: list[TornTail] = []
+    unreadable: list[DayFile] = []
+    for file in files:
+        if file.compressed:
+            continue
+        try:
+            tail = _repair_file(filesystem, path / file.name, now, newest=file is files[-1])
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            unreadable.append(file)
+        else:
+            torn += [tail] if tail else []
+    return torn, unreadable
+
+
+def _repair_file(filesystem: Filesystem, path: Path, now: datetime, *, newest: bool) -> TornTail | None:
+    fd = filesystem.open(path, os.O_RDWR, FILE_MODE)
+    try:
+        tail = repair_tail(filesystem, path, fd, now)
+        if newest and tail is None:
+            filesystem.fdatasync(fd)  # a killed writer may have left lines unsynced
+    finally:
+        filesystem.close(fd)
+    return tail
+
+
+def _first_marks(torn: Sequence[TornTail], config: InteractionLogConfig, at: str) -> list[MarkLine]:
+    detail = {"pid": os.getpid(), "config_sha256": hashlib.sha256(msgspec.json.encode(config)).hexdigest()}
+    recoveries = [MarkLine(event="recovery", detail=msgspec.structs.asdict(tail), timestamp=at) for tail in torn]
+    return [*recoveries, MarkLine(event="start", detail=detail, timestamp=at)]

@@ -1,0 +1,78 @@
+"""Long tool results are cut, left-out bodies become digests. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from arawn.interactions.encode import encode_line
+from arawn.interactions.record import BodyDigest, Truncation
+from arawn.messages import ContentBlock, Image, Message, Text, ToolResult
+
+__all__ = ["cut_text", "cut_tool_results", "digest_block", "digest_message"]
+
+
+def cut_text(text: str, limit: int, where: str) -> tuple[str, Truncation | None]:
+    """Return the first `limit` characters of `text`, and what was cut; a limit of 0 keeps all."""
+    if not limit or len(text) <= limit:
+        return text, None
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return text[:limit], Truncation(where=where, length=len(text), sha256=digest)
+
+
+def cut_tool_results(messages: Sequence[Message], limit: int) -> tuple[tuple[Message, ...], tuple[Truncation, ...]]:
+    """Return `messages` with every tool result cut to `limit` characters of text, and the list of cuts."""
+    cuts: list[Truncation] = []
+    shortened = tuple(
+        _cut_message(message, limit, f"messages[{index}]", cuts) if limit else message
+        for index, message in enumerate(messages)
+    )
+    return shortened, tuple(cuts)
+
+
+def _cut_message(message: Message, limit: int, where: str, cuts: list[Truncation]) -> Message:
+    content: list[ContentBlock] = []
+    changed = False
+    for index, block in enumerate(message.content):
+        after = _cut_result(block, limit, f"{where}.content[{index}]", cuts) if isinstance(block, ToolResult) else block
+        changed = changed or after is not block
+        content.append(after)
+    return msgspec.structs.replace(message, content=tuple(content)) if changed else message
+
+
+def _cut_result(result: ToolResult, limit: int, where: str, cuts: list[Truncation]) -> ToolResult:
+    """Return `result` with `limit` characters over all its texts; pictures stay."""
+    texts = [part.text for part in result.content if isinstance(part, Text)]
+    _, cut = cut_text("".join(texts), limit, where)
+    if cut is None:
+        return result
+    cuts.append(cut)
+    kept: list[Text | Image] = []
+    room = limit
+    for part in result.content:
+        if isinstance(part, Image):
+            kept.append(part)
+        elif room > 0:
+            kept.append(Text(part.text[:room]))
+            room -= len(part.text)
+    return msgspec.structs.replace(result, content=tuple(kept))
+
+
+def digest_message(role: str, content: Any) -> BodyDigest:
+    """Return what is kept of a message that is not logged."""
+    size, sha256 = _measure(content)
+    return BodyDigest(role=role, size=size, sha256=sha256)
+
+
+def digest_block(block: ContentBlock) -> BodyDigest:
+    """Return what is kept of a response block that is not logged."""
+    size, sha256 = _measure(block)
+    return BodyDigest(type=str(block.__struct_config__.tag), size=size, sha256=sha256)
+
+
+def _measure(content: Any) -> tuple[int, str]:
+    data = encode_line(content)[:-1]
+    return len(data), hashlib.sha256(data).hexdigest()

@@ -1,0 +1,81 @@
+"""Finds and moves away the torn last line that a crash leaves, reading only from the end of the file."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from arawn.interactions.directory import FILE_MODE
+from arawn.interactions.files import torn_name
+from arawn.interactions.filesystem import Filesystem, write_fully
+
+__all__ = ["TornTail", "repair_tail"]
+
+_BLOCK = 65_536
+
+
+class TornTail(msgspec.Struct, frozen=True):
+    """What was cut off, from which file, and where it is kept now."""
+
+    file: str
+    torn_bytes: int
+    torn_file: str
+
+
+def repair_tail(filesystem: Filesystem, path: Path, fd: int, now: datetime) -> TornTail | None:
+    """Make the file at `path` end with a whole line; return what was moved away, None if nothing had to be.
+
+    The tail is copied and synced before the file is cut, so a crash in between loses nothing.
+
+    Args:
+        filesystem: The operating system, or a simulation of it.
+        path: The file, open for reading and writing as `fd`.
+        fd: Its descriptor.
+        now: Names the file that keeps the tail.
+
+    Raises:
+        OSError: Anything that the system refused; the file is as it was.
+    """
+    size = filesystem.size(fd)
+    whole = _end_of_last_line(filesystem, fd, size)
+    if whole == size:
+        return None
+    kept = _free_name(filesystem, path, now)
+    _copy(filesystem, fd, (whole, size), path.with_name(kept))
+    filesystem.fsync_directory(path.parent)
+    filesystem.ftruncate(fd, whole)
+    filesystem.fdatasync(fd)
+    return TornTail(file=path.name, torn_bytes=size - whole, torn_file=kept)
+
+
+def _end_of_last_line(filesystem: Filesystem, fd: int, size: int) -> int:
+    end = size
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        newline = filesystem.pread(fd, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def _free_name(filesystem: Filesystem, path: Path, now: datetime) -> str:
+    taken = set(filesystem.names(path.parent))
+    name = torn_name(path.name, now)
+    while name in taken:
+        name += "+"
+    return name
+
+
+def _copy(filesystem: Filesystem, fd: int, span: tuple[int, int], target: Path) -> None:
+    out = filesystem.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        filesystem.fchmod(out, FILE_MODE)
+        for offset in range(*span, _BLOCK):
+            write_fully(filesystem, out, filesystem.pread(fd, min(_BLOCK, span[1] - offset), offset))
+        filesystem.fdatasync(out)
+    finally:
+        filesystem.close(out)
