@@ -47,6 +47,7 @@ def _serve(settings: dict[str, Any]) -> Any:
     params.ui = False
     params.n_parallel = settings["n_parallel"]
     params.n_ctx = settings["n_ctx"] * settings["n_parallel"]  # the server shares it out among the calls
+    params.use_jinja = settings["jinja"]
     if settings["n_threads"] is not None:
         params.cpuparams.n_threads = settings["n_threads"]
     return xllamacpp.Server(params)

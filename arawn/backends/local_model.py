@@ -28,12 +28,14 @@ class LocalModel(msgspec.Struct, frozen=True):
 class ServerSettings(msgspec.Struct, frozen=True):
     """The keys of `extra` that are for the server and are not sent with requests.
 
-    `n_ctx` is the context of one call in tokens; `n_parallel` calls run at once, the others wait.
+    `n_ctx` is the context of one call in tokens; `n_parallel` calls run at once, the others wait; `jinja = false` takes
+    the server's built-in form of the model's chat template instead of the model's own (which tool calls need).
     """
 
     n_ctx: Annotated[int, Meta(ge=128)] = _CONTEXT_TOKENS
     n_parallel: Annotated[int, Meta(ge=1, le=256)] = 1
     n_threads: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    jinja: bool = True
 
 
 def read_settings(profile_name: str, profile: Profile) -> tuple[ServerSettings, Profile]:

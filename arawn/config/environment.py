@@ -14,7 +14,7 @@ from arawn.config.structure import kind_at
 __all__ = ["RESERVED", "environment_layers", "flag_layers"]
 
 PREFIX = "ARAWN_"
-RESERVED = frozenset({"ARAWN_CONFIG_DIR", "ARAWN_RUNTIME_DIR", "ARAWN_STATE_DIR", "ARAWN_TOKEN"})
+RESERVED = frozenset({"ARAWN_CONFIG_DIR", "ARAWN_RUNTIME_DIR", "ARAWN_STATE_DIR", "ARAWN_TOKEN", "ARAWN_TRACEBACK"})
 
 
 def environment_layers(environ: Mapping[str, str]) -> list[Layer]:

@@ -35,7 +35,7 @@ class TimeoutsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often one call is tried, and the exponential waits between tries, in seconds. `attempts = 1` never retries."""
+    """How often one call is tried, and the exponential waits in between, in seconds. `attempts = 1` never retries."""
 
     attempts: Annotated[int, Meta(ge=1, le=100)] = 4
     initial_s: Annotated[float, Meta(ge=0, le=3_600)] = 0.5

