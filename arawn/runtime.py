@@ -19,17 +19,19 @@ from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.health import BackendHealth
 from arawn.backends.secret_values import secret_values
 from arawn.config import default_profile
+from arawn.config.check import checked
 from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, InteractionLogConfig, NamedWorkstream
 from arawn.config.search import find_config
-from arawn.errors import ArawnError, Unavailable
+from arawn.errors import ArawnError, LogWriteFailed, Unavailable
 from arawn.interactions.health import LogHealth
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal
 from arawn.interactions.writer import open_writer
 from arawn.runtime_door import Runtime
+from arawn.threads import RunInThread
 from arawn.workstreams.actor import WorkstreamParts, open_workstream
-from arawn.workstreams.store_actor import Query, RunInThread, open_store
+from arawn.workstreams.store_actor import Query, open_store
 
 __all__ = ["open_runtime", "start_runtime"]
 
@@ -74,12 +76,15 @@ async def open_runtime(
         LogWriteFailed: The interaction log cannot be opened, or another process owns it.
         StoreFailed: The workstream database cannot be opened.
         Unavailable: The default profile has no key, or its model server does not start.
+        LogWriteFailed: On leaving the block, too: records were lost, or the log could not be closed.
 
     Checkpoint: always.
     If cancelled: calls under way are cancelled and recorded as such; the log is flushed and synced.
     """
     environ = os.environ if environ is None else environ
-    if not isinstance(config, Config):
+    if isinstance(config, Config):
+        config = checked(config)
+    else:
         path = None if config is None else Path(config)
         found = await find_config(path, environ=environ, cwd=Path.cwd())
         config = found.loaded.config
@@ -118,6 +123,9 @@ async def start_runtime(
             healths=healths,
             workstreams=workstreams,
         )
+    health = journal.health()
+    if health.state == "lost":
+        raise LogWriteFailed(f"{health.count} records are not in the interaction log: {health.reason}")
 
 
 async def _start_log(

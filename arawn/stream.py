@@ -34,8 +34,9 @@ class EventStream:
         try:
             return await self._events.receive()
         except trio.EndOfChannel:
+            response = await self._reply.wait()  # waiting again after a cancellation is safe: the reply is there
             self._over = True
-            return Completed(await self._reply.wait())
+            return Completed(response)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +22,17 @@ from arawn.backends.local import LocalProvider
 from arawn.backends.open import open_provider
 from arawn.backends.protocol import Provider
 from arawn.config.schema import InteractionLogConfig, Profile
-from arawn.errors import BackendError, RateLimited, Unavailable
+from arawn.errors import (
+    ArawnError,
+    AuthFailed,
+    BackendError,
+    BadReply,
+    ConnectionFailed,
+    Overloaded,
+    RateLimited,
+    TimedOut,
+    Unavailable,
+)
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Journal
 from arawn.interactions.redact import Redactor
@@ -30,7 +41,9 @@ from arawn.messages import CallContext, CompletionRequest, CompletionResponse, S
 __all__ = ["BackendParts", "Call", "open_backend"]
 
 RETRY_START_S = 15.0  # how long a backend that could not start answers `Unavailable` before it tries again
-_RECORD_S = 30.0  # bounds the record of a failed call when the log has no room; it is counted as lost then
+_PROVIDER_FAULTS = (AuthFailed, Overloaded, ConnectionFailed, TimedOut, BadReply, Unavailable)
+_LOG = logging.getLogger("arawn.backends")
+_RECORD_S = 5.0  # bounds the record of a failed call when the log has no room; it is counted as lost then
 _LAST_CALLS_S = 1.0  # calls under way get this long to fail by themselves when their model server has died
 
 
@@ -57,6 +70,14 @@ class BackendParts(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...]
     ids: RecordIds
     health: AsyncValue
+
+
+class CallFailed(BackendError):
+    """A call failed inside Arawn itself; its cause is attached, and its traceback is in the program's log."""
+
+    def __init__(self, profile: str, cause: Exception) -> None:
+        what = type(cause).__name__  # its text may hold content
+        super().__init__(f"the call to profile `{profile}` failed inside Arawn ({what}); please report it")
 
 
 class ModelServerDied(Exception):
@@ -89,11 +110,14 @@ async def open_backend(parts: BackendParts) -> AsyncIterator[Callable[[Call], Aw
             return
         backend = _Backend(parts, provider)
         parts.health.value = BackendHealth("ready", since=datetime.now(UTC))
-        async with trio.open_nursery() as nursery:
-            if isinstance(provider, LocalProvider):
-                nursery.start_soon(_crash_with_server, provider, backend)
-            yield backend.handle
-            nursery.cancel_scope.cancel(reason="the backend is stopping")
+        try:
+            async with trio.open_nursery() as nursery:
+                if isinstance(provider, LocalProvider):
+                    nursery.start_soon(_crash_with_server, provider, backend)
+                yield backend.handle
+                nursery.cancel_scope.cancel(reason="the backend is stopping")
+        finally:
+            parts.health.value = BackendHealth("starting", since=datetime.now(UTC))
 
 
 async def _end_after(seconds: float, scope: trio.CancelScope) -> None:
@@ -118,9 +142,10 @@ class _Refuser:
 
     async def handle(self, call: Call) -> CompletionResponse:
         """Answer with the reason, and leave a record of it."""
-        error = Unavailable(self._reason.user_message, retry_after_s=self._reason.retry_after_s, retryable=True)
+        error = Unavailable(self._reason.user_message, retryable=self._reason.retryable)
         attempt = Attempt(self._parts, self._redactor, call, _new_id(self._parts), 1)
-        await attempt.record(Outcome("error", error=error))
+        with trio.move_on_after(_RECORD_S, shield=True):  # this stand-in may end at any moment
+            await attempt.record(Outcome("error", error=error))
         attempt.explain(error)
         raise error
 
@@ -149,6 +174,11 @@ class _Backend:
         self.under_way.value += 1
         try:
             return await self._with_retries(call)
+        except ArawnError:
+            raise
+        except Exception as error:  # one call's fault must not end the others on this backend
+            _LOG.exception("a call to profile `%s` failed inside Arawn", self._parts.name)
+            raise CallFailed(self._parts.name, error) from error
         finally:
             self.under_way.value -= 1
 
@@ -156,7 +186,7 @@ class _Backend:
         retry = self._parts.profile.retry
         call_id = _new_id(self._parts)
         async for attempt in stamina.retry_context(
-            on=lambda error: _wait_before_retry(error, retry.max_s),
+            on=lambda error: wait_before_retry(error, retry.max_s),
             attempts=retry.attempts,
             timeout=None,
             wait_initial=retry.initial_s,
@@ -197,30 +227,34 @@ class _Backend:
         """
         now = trio.current_time()
         waits = [limit.wait(now, 1) for limit in (self._requests, self._tokens) if limit is not None]
-        if self._requests is not None:
-            self._requests.spend(now, 1)
         wait = max(waits, default=0.0)
         if wait > self._parts.profile.retry.max_s:
             raise RateLimited(
                 f"profile `{attempt.profile_name}`: its own limit per minute is used up; free again in {wait:.0f} s",
                 retry_after_s=wait,
-                retryable=False,
             )
+        if self._requests is not None:
+            self._requests.spend(now, 1)
         if wait:
             await trio.sleep(wait)
 
     def _see(self, error: Exception | None) -> None:
         """Keep the health up to date with the outcome of the last attempt."""
-        reason = error.user_message if isinstance(error, BackendError) and error.retryable else None
-        state: Literal["ready", "degraded"] = "ready" if reason is None else "degraded"
-        if self._parts.health.value.state != state:
-            self._parts.health.value = BackendHealth(state, reason, datetime.now(UTC))
+        health: BackendHealth = self._parts.health.value
+        if error is None:
+            seen: tuple[Literal["ready", "degraded"], str | None] = ("ready", None)
+        elif isinstance(error, _PROVIDER_FAULTS):
+            seen = ("degraded", error.user_message)
+        else:  # the caller's own doing says nothing of the provider
+            return
+        if (health.state, health.reason) != seen:
+            self._parts.health.value = BackendHealth(seen[0], seen[1], datetime.now(UTC))
 
 
-def _wait_before_retry(error: Exception, longest: float) -> bool | float:
+def wait_before_retry(error: Exception, longest: float) -> bool | float:
     """Decide whether to try again: False, True (the usual back-off), or the seconds that the provider asked for."""
-    if not isinstance(error, BackendError) or not error.retryable:
-        return False
+    if not isinstance(error, BackendError) or not error.retryable or isinstance(error, Unavailable):
+        return False  # what is unavailable now is so for the next second too
     if error.retry_after_s is None:
         return True
     return error.retry_after_s if error.retry_after_s <= longest else False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,18 +15,24 @@ from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Provider
 from arawn.errors import ArawnError, BackendError
 from arawn.interactions.build import build_record
-from arawn.interactions.record import Status
+from arawn.interactions.record import InteractionRecord, Status
 from arawn.interactions.redact import Redactor
 from arawn.messages import CompletionResponse, StreamEvent
 
 if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
 
+_LOG = logging.getLogger("arawn.backends")
+
 __all__ = ["Attempt", "Outcome", "ReaderGone"]
 
 
 class ReaderGone(ArawnError):
     """The reader of a stream went away in the middle of it."""
+
+
+class CallCancelled(ArawnError):
+    """A call was cancelled; only records say so, callers get trio's `Cancelled`."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -82,8 +89,10 @@ class Attempt:
     def cancelled(self) -> Outcome:
         """Return the outcome of an attempt whose caller went away."""
         partial = self._arrived()
-        gone = ReaderGone("the caller went away before the answer was complete")
-        return Outcome("cancelled" if partial is None else "partial", partial, gone)
+        cut = CallCancelled(
+            "cancelled before the answer was there: the caller left, or the backend was stopped"
+        )
+        return Outcome("cancelled" if partial is None else "partial", partial, cut)
 
     def _arrived(self) -> CompletionResponse | None:
         """Return what has arrived of a stream as an answer without an end; None if nothing has."""
@@ -99,12 +108,22 @@ class Attempt:
         """
         if not self._parts.journal.enabled:
             return
-        now = trio.current_time()
         at_unix_ms = int(self._started.timestamp() * 1000)
-        self._record_id = self._parts.ids.next(at_unix_ms, secrets.randbits(74))
+        record_id = self._parts.ids.next(at_unix_ms, secrets.randbits(74))
+        try:
+            record = self._build(record_id, outcome)
+        except Exception as error:  # noqa: BLE001  # the log never fails a call, and never is silent
+            _LOG.exception("the record of a call to profile `%s` could not be built", self.profile_name)
+            self._parts.journal.lose(f"a record could not be built ({type(error).__name__})")
+            return
+        self._record_id = record_id
+        await self._parts.journal.record(record)
+
+    def _build(self, record_id: str, outcome: Outcome) -> InteractionRecord:
+        now = trio.current_time()
         first = self._first_delta_at
-        record = build_record(
-            record_id=self._record_id,
+        return build_record(
+            record_id=record_id,
             call_id=self._call_id,
             attempt=self.number,
             profile=self._parts.name,
@@ -123,7 +142,6 @@ class Attempt:
             config=self._parts.log,
             secrets=self._redactor,
         )
-        await self._parts.journal.record(record)
 
     def answered(self, response: CompletionResponse) -> CompletionResponse:
         """Return the answer as the caller gets it."""

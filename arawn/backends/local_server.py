@@ -24,7 +24,7 @@ __all__ = ["LocalServer", "open_server"]
 _START_S = 120.0
 _GRACE_S = 5.0
 _REAP_S = 2.0
-_TAIL_LINES = 40
+_TAIL_LINES = 6
 _LONGEST_LINE = 2_000
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import trio
 
-from actors import ActorError, Ref, Reply, Request
+from actors import ActorError, OutcomeUnknown, Ref, Reply, Request
 from arawn.interactions.health import LogHealth
 from arawn.interactions.record import GapLine, LogLine, timestamp_text
 
 __all__ = ["Append", "Journal"]
+
+_LOG = logging.getLogger("arawn.log")
 
 
 class Append(msgspec.Struct, Request[None], frozen=True):
@@ -35,16 +37,15 @@ class Journal:
 
         Args:
             writer: The writer actor; None when the log is switched off.
-            answer_wait: Seconds that an answer waits for its record, `answer_wait_ms` / 1000.
+            answer_wait: Seconds that an answer waits for its record, `answer_wait_ms` / 1000; 0 waits not at all.
             writer_health: Returns what the writer says of itself.
         """
         self._writer = writer
         self._answer_wait = answer_wait
         self._writer_health = writer_health
-        self._late: str | None = None
-        self._lost = 0
+        self._late: LogHealth | None = None
+        self._lost: LogHealth | None = None
         self._lost_unsaid = 0
-        self._lost_why = ""
 
     @property
     def enabled(self) -> bool:
@@ -53,12 +54,10 @@ class Journal:
 
     def health(self) -> LogHealth:
         """Return the state of the log: what was lost weighs most, then what is late, then the writer's own word."""
-        if self._lost:
-            return LogHealth("lost", self._lost_why, count=self._lost)
         writer = self._writer_health()
-        if writer.state == "ok" and self._late:
-            return LogHealth("degraded", self._late)
-        return writer
+        if self._lost is not None or writer.state == "lost":
+            return self._lost or writer
+        return self._late if writer.state == "ok" and self._late is not None else writer
 
     async def record(self, line: LogLine) -> None:
         """Have `line` written, and wait for that at most `answer_wait` seconds.
@@ -73,16 +72,26 @@ class Journal:
             return
         try:
             reply = await self._submit(self._writer, line)
+            if not self._answer_wait:
+                return
             with trio.move_on_after(self._answer_wait) as scope:
                 await reply.wait()
+        except OutcomeUnknown:
+            return  # the writer was stopped with the line in its hands: it writes it while it closes, or says otherwise
         except ActorError as error:
-            self._lose(line, str(error))
+            self.lose(str(error))
             return
         if scope.cancelled_caught:
-            self._late = f"an answer went out {self._answer_wait:g} s before its record was written"
-        else:
+            self._be_late()
+        elif self._late is not None or self._lost_unsaid:
             self._late = None
             await self._confess(self._writer)
+
+    def _be_late(self) -> None:
+        if self._late is None:
+            reason = f"an answer went out {self._answer_wait:g} s before its record was written"
+            _LOG.warning("interaction log degraded: %s", reason)
+            self._late = LogHealth("degraded", reason, datetime.now(UTC))
 
     async def _submit(self, writer: Ref[Append], line: LogLine) -> Reply[None]:
         try:
@@ -91,27 +100,30 @@ class Journal:
             with trio.move_on_after(self._answer_wait, shield=True):
                 await writer.submit(Append(line))
                 raise
-            self._lose(line, "its call was cancelled while the log had no room")
+            self.lose("its call was cancelled while the log had no room")
             raise
 
-    def lost(self, line: Any, why: str) -> None:
-        """Count a line that the writer took and will not write (its dead letter)."""
-        if isinstance(line, Append):
-            self._lose(line.line, why)
+    def lost(self, message: object, why: str) -> None:
+        """Count what the writer took and will not write: its dead letters."""
+        if isinstance(message, Append) and isinstance(message.line, GapLine):
+            self._lost_unsaid += message.line.count
+        elif isinstance(message, Append):
+            self.lose(why)
 
-    def _lose(self, line: LogLine, why: str) -> None:
-        if isinstance(line, GapLine):
-            self._lost_unsaid += line.count
-            return
-        self._lost += 1
+    def lose(self, why: str) -> None:
+        """Count one record as lost."""
+        count = 1 if self._lost is None else self._lost.count + 1
+        self._lost = LogHealth("lost", why, datetime.now(UTC), count)
+        if not self._lost_unsaid:
+            _LOG.error("interaction log: a record is lost: %s", why)
         self._lost_unsaid += 1
-        self._lost_why = why
 
     async def _confess(self, writer: Ref[Append]) -> None:
         """Write how many lines were lost, once lines are being written again."""
-        if not self._lost_unsaid:
+        if self._lost is None or not self._lost_unsaid:
             return
-        gap = GapLine(count=self._lost_unsaid, reason=self._lost_why, timestamp=timestamp_text(datetime.now(UTC)))
+        reason = self._lost.reason or ""
+        gap = GapLine(count=self._lost_unsaid, reason=reason, timestamp=timestamp_text(datetime.now(UTC)))
         self._lost_unsaid = 0
         try:
             await writer.tell(Append(gap))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
@@ -21,8 +21,9 @@ from arawn.interactions.health import LogHealth
 from arawn.interactions.opening import now_utc, open_day_log
 from arawn.interactions.record import InteractionRecord, LogLine
 from arawn.interactions.sync_jobs import run_sync_jobs
+from arawn.threads import RunInThread
 
-__all__ = ["RunInThread", "Writer", "open_writer"]
+__all__ = ["Writer", "open_writer"]
 
 _GROUP_SECONDS = 0.05  # half of the promised 100 ms: the rest is for the sync itself
 _UNSYNCED_LIMIT_BYTES = 64 << 20
@@ -30,6 +31,7 @@ _FIRST_RETRY_SECONDS = 0.1
 _LONGEST_RETRY_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 _EVENTS = logging.getLogger("arawn.interactions")
+_LOG = logging.getLogger("arawn.log")
 _EVENT_TEXT = (
     "LLM interaction id=%(id)s session=%(session)s model=%(model)s input_tokens=%(input_tokens)s "
     "output_tokens=%(output_tokens)s tool_calls=%(tool_calls)s duration_ms=%(duration_ms)s "
@@ -37,14 +39,6 @@ _EVENT_TEXT = (
 )
 
 T = TypeVar("T")
-
-
-class RunInThread(Protocol):
-    """`trio.to_thread.run_sync`, or what stands in for it in tests."""
-
-    def __call__(self, sync_fn: Callable[[], T], /) -> Awaitable[T]:
-        """Run `sync_fn` off the event loop and return its result; not abandoned on cancellation."""
-        ...
 
 
 class Writer:
@@ -158,11 +152,14 @@ class Writer:
     def _degraded(self, reason: str) -> None:
         before = self.health.value
         since = before.since if before.state == "degraded" else self._clock()
+        if before.state != "degraded":
+            _LOG.warning("interaction log degraded: %s", reason)
         self.health.value = LogHealth("degraded", reason, since)
 
     def _well(self) -> None:
         if self.health.value.state == "degraded" and not self._sync_failed and not self._log.pending:
             self.health.value = LogHealth()
+            _LOG.warning("interaction log: all is well again")
 
     async def close(self) -> None:
         """Write and sync what is left, with the stop mark, and let the directory go.
@@ -176,6 +173,7 @@ class Writer:
         try:
             await self._run_in_thread(self._log.close)
         except LogWriteFailed as failure:
+            _LOG.error("interaction log: lines are lost: %s", failure)
             self.health.value = LogHealth("lost", str(failure), self._clock(), max(1, self._log.pending))
             raise
 

@@ -14,7 +14,7 @@ import msgspec
 from arawn.errors import BadInput, StoreFailed
 from arawn.messages import Message
 
-__all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name"]
+__all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name", "require_text"]
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -37,7 +37,7 @@ CREATE TABLE messages (
 ) STRICT, WITHOUT ROWID;
 """
 _BUSY_MS = 5_000
-_NAME = re.compile(r"[^\x00-\x1f\x7f/]{1,200}")
+_NAME = re.compile(r"[^\x00-\x1f\x7f/\ud800-\udfff]{1,200}")
 
 
 class WorkstreamState(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,13 +70,30 @@ def require_name(name: str) -> str:
     Raises:
         BadInput: It is empty, longer than 200 characters, or holds a slash or a control character.
     """
-    if not _NAME.fullmatch(name) or name != name.strip():
-        shown = name if len(name) <= 40 else name[:40] + "…"
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name != name.strip():
+        shown = str(name)[:40]
         raise BadInput(
             f"{shown!r} cannot name a workstream; a name has 1 to 200 characters, no slash, no control character "
             "and no space at either end"
         )
     return name
+
+
+def require_text(text: str) -> str:
+    """Return `text` if it is one that can be sent and stored.
+
+    Raises:
+        BadInput: It is no `str`, or holds a lone surrogate, as text that was decoded wrongly does.
+    """
+    if not isinstance(text, str):
+        raise BadInput(f"a message is text, found {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"the message holds half a character at position {error.start}; decode it with the right encoding"
+        ) from error
+    return text
 
 
 class WorkstreamStore:
@@ -227,7 +244,7 @@ class WorkstreamStore:
     def _explained(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, msgspec.DecodeError) as error:
+        except (sqlite3.Error, OSError, ValueError, RecursionError) as error:  # a ValueError: text or JSON that is none
             raise StoreFailed(
                 f"cannot {verb} the workstream database `{self._path}`: {error}; `workstreams.database` must name a "
                 "file in a directory that this user may write to"

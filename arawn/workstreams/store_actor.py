@@ -6,25 +6,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 
 from actors import Request
+from arawn.threads import RunInThread
 from arawn.workstreams.store import WorkstreamStore
 
-__all__ = ["Query", "RunInThread", "open_store"]
+__all__ = ["Query", "open_store"]
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-
-class RunInThread(Protocol):
-    """`trio.to_thread.run_sync`, or what stands in for it in tests."""
-
-    def __call__(self, sync_fn: Callable[[], T], /) -> Awaitable[T]:
-        """Run `sync_fn` off the event loop; not abandoned on cancellation."""
-        ...
 
 
 class Query(Request[R], Generic[R]):

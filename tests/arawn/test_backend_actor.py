@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from arawn.config.schema import RetryConfig
-from arawn.errors import AuthFailed, BadReply, Overloaded, RateLimited, Unavailable
-from arawn.messages import Completed, CompletionRequest, user
+from arawn.backends.scripted import ScriptedProvider
+from arawn.config.schema import Config, Profile, RetryConfig
+from arawn.errors import (
+    AuthFailed,
+    BackendError,
+    BadReply,
+    ConfigError,
+    LogWriteFailed,
+    Overloaded,
+    RateLimited,
+    Unavailable,
+)
+from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
+from arawn.runtime import open_runtime
 from tests.runtimes import configured, records, running, scripted
 
 ASK = CompletionRequest(messages=(user("hello there"),))
@@ -160,8 +172,6 @@ async def test_a_reader_sets_the_pace_of_the_provider(tmp_path: Path, autojump_c
 
 async def test_a_backend_without_a_key_answers_with_the_reason(tmp_path: Path) -> None:
     """A profile without its key starts as `unavailable`, says why at once, and leaves a record of each refusal."""
-    from arawn.config.schema import Profile
-
     keyless = Profile(backend="groq", model="m", retry=ONCE)
     config = configured(tmp_path, {"default": scripted(tmp_path, [{"text": "ok"}]), "fast": keyless})
 
@@ -179,8 +189,6 @@ async def test_a_backend_without_a_key_answers_with_the_reason(tmp_path: Path) -
 
 async def test_a_default_without_a_key_does_not_start(tmp_path: Path) -> None:
     """Without its key the default profile aborts the start, naming the variable."""
-    from arawn.config.schema import Profile
-
     with pytest.raises(Unavailable, match="GROQ_API_KEY"):
         async with running(configured(tmp_path, {"default": Profile(backend="groq", model="m")})):
             pass
@@ -188,8 +196,6 @@ async def test_a_default_without_a_key_does_not_start(tmp_path: Path) -> None:
 
 async def test_a_key_that_comes_later_is_found(tmp_path: Path, autojump_clock: MockClock) -> None:
     """An unavailable backend looks again for what it lacked, and is then ready."""
-    from arawn.config.schema import Profile
-
     environ: dict[str, str] = {}
     keyless = Profile(backend="groq", model="m")
     config = configured(tmp_path, {"default": scripted(tmp_path, [{"text": "ok"}]), "fast": keyless})
@@ -225,3 +231,133 @@ async def test_the_log_may_be_off(tmp_path: Path) -> None:
 
     assert response.interaction_id is None
     assert not (tmp_path / "log").exists()
+
+
+async def test_a_local_limit_frees_itself(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A caller that waits as long as it was told is let in; being refused costs nothing."""
+    profile = scripted(tmp_path, [{"text": "ok"}], requests_per_minute=2, retry=RetryConfig(max_s=1))
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        for _ in range(2):
+            await runtime.complete(ASK)
+        for _ in range(5):
+            with pytest.raises(RateLimited) as caught:
+                await runtime.complete(ASK)
+        assert caught.value.retryable
+        await trio.sleep(caught.value.retry_after_s or 0)
+
+        assert (await runtime.complete(ASK)).text == "ok"
+
+
+@pytest.mark.parametrize(
+    ("step", "health"),
+    [
+        ({"error": {"status": 401}}, "degraded"),
+        ({"error": {"status": 503}}, "degraded"),
+        ({"hang": True}, "degraded"),
+        ({"text": "x", "cut_after": 0}, "degraded"),
+        ({"error": {"status": 400}}, "ready"),
+    ],
+)
+async def test_health_tells_the_providers_faults_from_the_callers(
+    tmp_path: Path, autojump_clock: MockClock, step: dict[str, Any], health: str
+) -> None:
+    """What the provider does wrong shows; what the caller does wrong does not."""
+    profile = scripted(tmp_path, [step], retry=ONCE)
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        with pytest.raises(BackendError):
+            await runtime.complete(ASK)
+
+        assert runtime.status().backends[0].health == health
+
+
+async def test_a_fault_inside_one_call_hurts_no_other(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug in the provider's code is one caller's typed error with its record; calls beside it go on."""
+    complete = ScriptedProvider.complete
+
+    async def faulty(self: ScriptedProvider, request: CompletionRequest) -> CompletionResponse:
+        if request.model == "faulty":
+            raise KeyError("secret content")
+        return await complete(self, request)
+
+    monkeypatch.setattr(ScriptedProvider, "complete", faulty)
+    profile = scripted(tmp_path, [{"delay_s": 5}])
+    answers = []
+    async with running(configured(tmp_path, {"default": profile})) as runtime, trio.open_nursery() as nursery:
+
+        async def beside() -> None:
+            answers.append(await runtime.complete(ASK))
+
+        nursery.start_soon(beside)
+        await trio.sleep(1)
+        with pytest.raises(BackendError, match="KeyError") as caught:
+            await runtime.complete(CompletionRequest(messages=ASK.messages, model="faulty"))
+
+    assert "secret content" not in str(caught.value)
+    assert len(answers) == 1
+    assert [record["status"] for record in records(tmp_path)] == ["error", "ok"]
+    assert "failed inside Arawn" in caplog.text
+
+
+async def test_a_record_that_cannot_be_built_does_not_cost_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer arrives, and the log says that a record is lost."""
+
+    def broken(**_facts: object) -> None:
+        raise KeyError("broken")
+
+    monkeypatch.setattr("arawn.backends.attempt.build_record", broken)
+    with pytest.raises(LogWriteFailed, match="1 records are not"):
+        async with running(configured(tmp_path)) as runtime:
+            response = await runtime.complete(ASK)
+            health = runtime.status().log.health
+
+    assert response.text
+    assert (health.state, health.count) == ("lost", 1)
+
+
+async def test_a_stream_never_ends_in_silence(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A reader cancelled at any step, that then goes on reading, gets `Completed` or an error, never just the end."""
+    steps = 0
+    for cut in range(1, 40):
+        async with running(configured(tmp_path)) as runtime, runtime.stream(ASK) as events:
+            last = None
+            with trio.CancelScope() as scope:
+                for _ in range(cut):
+                    await trio.lowlevel.checkpoint()
+                scope.cancel(reason="sweep")
+                async for event in events:
+                    last = event
+            with trio.fail_after(60):
+                async for event in events:
+                    last = event
+            steps += isinstance(last, Completed)
+
+    assert steps == 39
+
+
+async def test_unavailable_is_said_once_and_at_once(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """What is not there is not tried again and again: one record, no wait."""
+    profile = scripted(tmp_path, [{"text": "ok"}])
+    config = configured(tmp_path, {"default": profile, "fast": Profile(backend="groq", model="m")})
+    async with running(config) as runtime:
+        began = trio.current_time()
+        with pytest.raises(Unavailable) as caught:
+            await runtime.complete(ASK, profile="fast")
+
+    assert trio.current_time() == began
+    assert not caught.value.retryable
+    assert len(records(tmp_path)) == 1
+
+
+async def test_a_config_built_in_python_is_checked_like_a_file() -> None:
+    """Every problem is listed, before anything starts."""
+    config = Config(profiles={"default": Profile(backend="grog"), "x": Profile(backend="groq", model="m", top_p=7.0)})
+
+    with pytest.raises(ConfigError) as caught:
+        async with open_runtime(config, environ={}):
+            pass
+
+    assert "top_p" in str(caught.value)

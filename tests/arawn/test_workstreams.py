@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from actors import ActorError
 from arawn.config.schema import NamedWorkstream, RetryConfig
 from arawn.errors import BadInput, Overloaded, StoreFailed, UnknownProfile
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
@@ -213,3 +215,63 @@ def test_the_database_is_private(tmp_path: Path) -> None:
 
     assert (tmp_path / "new" / "workstreams.db").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_caller_that_leaves_while_its_turn_is_stored_wedges_nothing(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Database and memory agree afterwards, whatever the moment the caller left: the next turn goes on."""
+    add_turn = WorkstreamStore.add_turn
+    leave: list[trio.CancelScope] = []
+
+    def leaving(self: WorkstreamStore, *arguments: Any) -> None:
+        add_turn(self, *arguments)
+        if leave:
+            leave.pop().cancel(reason="the caller leaves")
+
+    monkeypatch.setattr(WorkstreamStore, "add_turn", leaving)
+    async with running(configured(tmp_path)) as runtime:
+        talk = runtime.workstream("talk")
+        with trio.CancelScope() as scope:
+            leave.append(scope)
+            await talk.send("one")
+        await talk.send("two")
+        state = await runtime.stored_workstream("talk")
+
+    assert state is not None
+    assert state.turns == 2
+    assert [record["turn_id"] for record in records(tmp_path)] == [1, 2]
+    assert len(records(tmp_path)[1]["messages"]) == 3
+
+
+@pytest.mark.parametrize("text", ["half \ud800 a character", 123])
+async def test_what_is_no_text_is_refused_before_anything_is_paid_for(tmp_path: Path, text: Any) -> None:
+    """A lone surrogate or another type is the caller's error; nothing is sent, nothing else is hurt."""
+    async with running(configured(tmp_path)) as runtime:
+        with pytest.raises(BadInput):
+            await runtime.workstream("talk").send(text)
+        await runtime.workstream("talk").send("fine")
+
+    assert len(records(tmp_path)) == 1
+
+
+async def test_leaving_the_runtime_does_not_wait_for_each_conversation_in_turn(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Ten hung conversations are stopped together."""
+    profile = scripted(tmp_path, [{"hang": True}])
+    async with trio.open_nursery() as nursery:
+        async with running(configured(tmp_path, {"default": profile})) as runtime:
+
+            async def hang(number: int) -> None:
+                with pytest.raises(ActorError):
+                    await runtime.workstream(f"w{number}").send("x")
+
+            for number in range(10):
+                nursery.start_soon(hang, number)
+            await trio.sleep(1)
+            began = trio.current_time()
+
+        assert trio.current_time() - began < 12
+    assert [record["status"] for record in records(tmp_path)] == ["cancelled"] * 10
+    assert "stopped" in records(tmp_path)[0]["error"]["message"]
