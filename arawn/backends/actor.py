@@ -143,7 +143,9 @@ class _Refuser:
     async def handle(self, call: Call) -> CompletionResponse:
         """Answer with the reason, and leave a record of it."""
         error = Unavailable(self._reason.user_message, retryable=self._reason.retryable)
-        attempt = Attempt(self._parts, self._redactor, call, _new_id(self._parts), 1)
+        attempt = Attempt(
+            self._parts, self._redactor, self._parts.profile, call, call_id=_new_id(self._parts), number=1
+        )
         with trio.move_on_after(_RECORD_S, shield=True):  # this stand-in may end at any moment
             await attempt.record(Outcome("error", error=error))
         attempt.explain(error)
@@ -194,7 +196,9 @@ class _Backend:
             wait_jitter=retry.initial_s,
         ):
             with attempt:
-                return await self._attempt(Attempt(self._parts, self._redactor, call, call_id, attempt.num))
+                defaults = self._provider.defaults
+                one = Attempt(self._parts, self._redactor, defaults, call, call_id=call_id, number=attempt.num)
+                return await self._attempt(one)
         raise AssertionError("stamina returns or raises")  # pragma: no cover
 
     async def _attempt(self, attempt: Attempt) -> CompletionResponse:

@@ -13,6 +13,7 @@ import trio
 from arawn.backends.assembly import ContentAssembly
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Provider
+from arawn.config.schema import Profile
 from arawn.errors import ArawnError, BackendError
 from arawn.interactions.build import build_record
 from arawn.interactions.record import InteractionRecord, Status
@@ -46,12 +47,14 @@ class Outcome(msgspec.Struct, frozen=True):
 class Attempt:
     """Asks the provider once, and knows all that the record of it will say."""
 
-    def __init__(self, parts: BackendParts, redactor: Redactor, call: Call, call_id: str, number: int) -> None:
+    def __init__(
+        self, parts: BackendParts, redactor: Redactor, defaults: Profile, call: Call, *, call_id: str, number: int
+    ) -> None:
         self.profile_name = parts.name
         self.number = number
         self._parts = parts
         self._call = call
-        self._request = with_profile(call.request, parts.profile)
+        self._request = with_profile(call.request, defaults)
         self._redactor = redactor
         self._call_id = call_id
         self._received = ContentAssembly()
@@ -89,9 +92,7 @@ class Attempt:
     def cancelled(self) -> Outcome:
         """Return the outcome of an attempt whose caller went away."""
         partial = self._arrived()
-        cut = CallCancelled(
-            "cancelled before the answer was there: the caller left, or the backend was stopped"
-        )
+        cut = CallCancelled("cancelled before the answer was there: the caller left, or the backend was stopped")
         return Outcome("cancelled" if partial is None else "partial", partial, cut)
 
     def _arrived(self) -> CompletionResponse | None:
@@ -138,7 +139,7 @@ class Attempt:
             response=outcome.response,
             error=outcome.error,
             stream=self._call.sink is not None,
-            model_default=self._parts.profile.model,
+            model_default=self._request.model,
             config=self._parts.log,
             secrets=self._redactor,
         )

@@ -67,6 +67,7 @@ class HttpProvider:
         place = base.netloc.decode()  # without user and password
         self.kind = endpoint.kind
         self.address: str | None = f"{base.scheme}://{place}{base.path.rstrip('/')}"
+        self.defaults = profile
         self.secrets: tuple[str, ...] = (endpoint.key,) if endpoint.key else ()
         self._where = f"profile `{profile_name}` ({endpoint.kind} at {place})"
         self._profile_name = profile_name

@@ -30,6 +30,7 @@ class LocalProvider:
 
     def __init__(self, http: HttpProvider, server: LocalServer) -> None:
         self.address = http.address
+        self.defaults = http.defaults
         self.secrets = http.secrets
         self._http = http
         self._server = server

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from arawn.config.schema import Profile
 from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
 from arawn.wire.sse import SseEvent
 
@@ -25,6 +26,10 @@ class Provider(Protocol):
     @property
     def address(self) -> str | None:
         """Where requests go, without secrets; None when nothing leaves the process."""
+
+    @property
+    def defaults(self) -> Profile:
+        """What requests leave open is taken from here: the profile, less what is for the provider alone."""
 
     @property
     def secrets(self) -> tuple[str, ...]:

