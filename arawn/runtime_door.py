@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
-from actors import OnDemand, Ref, Reply, Supervisor
+from actors import ChildSpec, OnDemand, Ref, Reply, Status, Supervisor
 from arawn.backends.actor import Call
 from arawn.backends.health import BackendHealth
 from arawn.config import default_profile
@@ -21,17 +22,19 @@ from arawn.routing.policy import choose_profile, require_profile
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 from arawn.stream import EventStream, open_stream
 from arawn.version import VERSION
-from arawn.workstreams.actor import Bind, Say
-from arawn.workstreams.store import Summary, require_name
+from arawn.workstreams.actor import Archive, Bind, Create, Remove, Say, WorkstreamMessage
+from arawn.workstreams.store import Summary, WorkstreamState, require_name, require_text
 from arawn.workstreams.store_actor import Query
 
 __all__ = ["Runtime", "Workstream"]
+
+M = TypeVar("M")
 
 
 class Workstream:
     """The handle of one conversation. Calls on it are answered one after another, in order."""
 
-    def __init__(self, name: str, profile: str | None, ref: Ref[Say | Bind]) -> None:
+    def __init__(self, name: str, profile: str | None, ref: Ref[WorkstreamMessage]) -> None:
         self.name = name
         self._profile = profile
         self._ref = ref
@@ -46,6 +49,36 @@ class Workstream:
         If cancelled: it is bound, or it is not.
         """
         await self._ref.ask(Bind(profile))
+
+    async def create(
+        self, *, profile: str | None = None, system_prompt: str | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Store the conversation with these settings, before anything is said in it.
+
+        Raises:
+            BadInput: There is one of that name.
+            UnknownProfile: The profile is not configured; nothing was stored.
+
+        Checkpoint: always.
+        If cancelled: it is stored, or it is not.
+        """
+        await self._ref.ask(Create(profile=profile, system_prompt=system_prompt, tags=dict(tags or {})))
+
+    async def archive(self, *, archived: bool = True) -> bool:
+        """Archive the conversation, after the calls before; False brings it back. Return whether there is one.
+
+        Checkpoint: always.
+        If cancelled: it is archived, or it is not.
+        """
+        return await self._ref.ask(Archive(archived))
+
+    async def remove(self) -> bool:
+        """Delete the conversation, after the calls before; its records stay. Return whether there was one.
+
+        Checkpoint: always.
+        If cancelled: it is deleted, or it is not.
+        """
+        return await self._ref.ask(Remove())
 
     async def send(
         self,
@@ -75,7 +108,7 @@ class Workstream:
         """
         await self._bind_first()
         return await self._ref.ask(
-            Say(text=text, profile=profile, session_id=session_id, system=system, tags=dict(tags or {}))
+            Say(text=require_text(text), profile=profile, session_id=session_id, system=system, tags=dict(tags or {}))
         )
 
     def stream(
@@ -95,7 +128,14 @@ class Workstream:
         async def submit(sink: trio.MemorySendChannel[StreamEvent]) -> Reply[CompletionResponse]:
             await self._bind_first()
             return await self._ref.submit(
-                Say(text=text, profile=profile, session_id=session_id, system=system, tags=dict(tags or {}), sink=sink)
+                Say(
+                    text=require_text(text),
+                    profile=profile,
+                    session_id=session_id,
+                    system=system,
+                    tags=dict(tags or {}),
+                    sink=sink,
+                )
             )
 
         return open_stream(submit)
@@ -157,6 +197,28 @@ class Runtime:
         """
         return await self._store.ask(Query(lambda store: store.list(archived=archived)))
 
+    async def stored_workstream(self, name: str) -> WorkstreamState | None:
+        """Return one stored conversation with its history; None if there is none.
+
+        Raises:
+            StoreFailed: The database cannot be read.
+
+        Checkpoint: always.
+        If cancelled: nothing has changed.
+        """
+        return await self._store.ask(Query(lambda store: store.load(name)))
+
+    async def start(self, spec: ChildSpec[M]) -> Ref[M]:
+        """Start one more part; it is supervised like the others and stopped before them.
+
+        Raises:
+            Exception: Whatever its own start raised.
+
+        Checkpoint: always.
+        If cancelled: the part is stopped.
+        """
+        return await self._root.start(spec)
+
     async def complete(
         self,
         request: CompletionRequest,
@@ -205,22 +267,22 @@ class Runtime:
     def status(self) -> RuntimeStatus:
         """Return the state of everything, now; synchronous and free of side effects."""
         tree = self._root.status()
-        active = next(child for child in tree.children if child.name == "workstreams")
+        below = {child.name: child for child in tree.children}
+        actors = {child.name: child for child in below["backends"].children}
         return RuntimeStatus(
             version=VERSION,
             pid=os.getpid(),
             uptime_s=trio.current_time() - self._began,
             default_profile=default_profile(self.config),
             log=LogStatus(path=str(self.log_path) if self.log_path else None, health=self._journal.health()),
-            backends=tuple(self._backend_status(name) for name in self._backends),
-            active_workstreams=tuple(child.name for child in active.children),
+            backends=tuple(self._backend_status(name, actors[f"backend:{name}"]) for name in self._backends),
+            active_workstreams=tuple(child.name for child in below["workstreams"].children),
             tree=tree,
         )
 
-    def _backend_status(self, name: str) -> BackendStatus:
+    def _backend_status(self, name: str, actor: Status) -> BackendStatus:
         health: BackendHealth = self._healths[name].value
         profile = self.config.profiles[name]
-        actor = self._backends[name].status()
         return BackendStatus(
             profile=name,
             kind=profile.backend,

@@ -127,13 +127,25 @@ class MemoryConversation:
         self._name = name
 
     async def send(
-        self, text: str, *, session_id: str | None = None, profile: str | None = None, tags: Tags = None
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Tags = None,
     ) -> CompletionResponse:
         self._runtime.note(text, self._name, profile, session_id, tags)
         return await self._runtime.answer()
 
     def stream(
-        self, text: str, *, session_id: str | None = None, profile: str | None = None, tags: Tags = None
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Tags = None,
     ) -> EventSource:
         self._runtime.note(text, self._name, profile, session_id, tags)
         return self._runtime.events()

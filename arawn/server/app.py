@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 from arawn.server.auth import Door
 from arawn.server.call import Call
 from arawn.server.native import chat
 from arawn.server.protocol import RuntimeDoor
 from arawn.server.reply import FAILURES, Refused, Reply, error_reply, json_reply, refusal
+from arawn.server.workstreams import WORKSTREAM
 from arawn.wire.asgi import ASGIApp, Receive, Scope, Send
 
 __all__ = ["build_app"]
@@ -18,19 +20,27 @@ Route = Callable[[Call], Awaitable[None]]
 Routes = Mapping[tuple[str, str], Route]
 
 
-def build_app(runtime: RuntimeDoor, *, door: Door, why_not_ready: Callable[[], str | None] = lambda: None) -> ASGIApp:
+def build_app(
+    runtime: RuntimeDoor,
+    *,
+    door: Door,
+    why_not_ready: Callable[[], str | None] = lambda: None,
+    more: Routes = MappingProxyType({}),
+) -> ASGIApp:
     """Return the ASGI application that serves `runtime`.
 
     Args:
         runtime: The running Arawn.
         door: Decides which requests come in.
         why_not_ready: Asked by `GET /readyz`: None when calls can be taken, else one sentence that says why not.
+        more: Further routes, such as `workstream_routes(runtime)`.
     """
     routes: Routes = {
         ("GET", "/healthz"): _healthz,
         ("GET", "/readyz"): partial(_readyz, why_not_ready),
         ("GET", "/status"): partial(_status, runtime),
         ("POST", "/chat"): partial(chat, runtime),
+        **more,
     }
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,14 +61,20 @@ async def _dispatch(routes: Routes, door: Door, scope: Scope, call: Call) -> Non
     reply = door.refuse(scope)
     if reply is not None:
         raise Refused(reply)
-    route = routes.get(("GET" if call.method == "HEAD" else call.method, call.path))
+    route = routes.get(("GET" if call.method == "HEAD" else call.method, _pattern(call.path)))
     if route is None:
         raise Refused(_no_route(routes, call))
     await route(call)
 
 
+def _pattern(path: str) -> str:
+    """Return the path as the routes spell it: one name below `/workstreams` is a parameter."""
+    collection, slash, name = path.rpartition("/")
+    return WORKSTREAM if collection == "/workstreams" and slash and name else path
+
+
 def _no_route(routes: Routes, call: Call) -> Reply:
-    allowed = sorted(method for method, path in routes if path == call.path)
+    allowed = sorted(method for method, path in routes if path == _pattern(call.path))
     if not allowed:
         paths = ", ".join(f"`{method} {path}`" for method, path in routes)
         return refusal(404, "not_found", f"there is no `{call.path}` here; there are {paths}")

@@ -15,6 +15,7 @@ from arawn.messages import (
     CompletionRequest,
     CompletionResponse,
     ContentBlock,
+    RoutingMetadata,
     StreamEvent,
     ToolUse,
     Usage,
@@ -32,17 +33,21 @@ _KEEP_ALIVE = b": keep-alive\n\n"
 
 
 class ChatRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of `POST /chat`. Without `workstream` it is one call that belongs to no conversation."""
+    """The body of `POST /chat`. Without `workstream` it is one call that belongs to no conversation.
+
+    `system` stands in for the workstream's own system prompt, for this call alone.
+    """
 
     message: Annotated[str, msgspec.Meta(min_length=1)]
     workstream: str | None = None
     session_id: str | None = None
     routing_profile: str | None = None
+    system: str | None = None
     tags: dict[str, str] = {}
     stream: bool = False
 
 
-class ChatReply(msgspec.Struct, frozen=True):
+class ChatReply(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer of `POST /chat`, whole or in the last event of a stream."""
 
     text: str
@@ -54,6 +59,7 @@ class ChatReply(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolUse, ...]
     interaction_id: str | None
     workstream: str | None
+    routing: RoutingMetadata | None = None
 
 
 class ChatCompleted(msgspec.Struct, frozen=True, tag="completed"):
@@ -152,7 +158,9 @@ async def _ask(runtime: RuntimeDoor, request: ChatRequest) -> CompletionResponse
     if request.workstream is None:
         return await runtime.complete(_completion(request), profile=profile, session_id=session_id, tags=tags)
     conversation = runtime.workstream(request.workstream)
-    return await conversation.send(request.message, profile=profile, session_id=session_id, tags=tags)
+    return await conversation.send(
+        request.message, profile=profile, session_id=session_id, system=request.system, tags=tags
+    )
 
 
 def _open_stream(runtime: RuntimeDoor, request: ChatRequest) -> EventSource:
@@ -160,11 +168,13 @@ def _open_stream(runtime: RuntimeDoor, request: ChatRequest) -> EventSource:
     if request.workstream is None:
         return runtime.stream(_completion(request), profile=profile, session_id=session_id, tags=tags)
     conversation = runtime.workstream(request.workstream)
-    return conversation.stream(request.message, profile=profile, session_id=session_id, tags=tags)
+    return conversation.stream(
+        request.message, profile=profile, session_id=session_id, system=request.system, tags=tags
+    )
 
 
 def _completion(request: ChatRequest) -> CompletionRequest:
-    return CompletionRequest(messages=(user(request.message),))
+    return CompletionRequest(messages=(user(request.message),), system=request.system)
 
 
 def _chat_reply(response: CompletionResponse, request: ChatRequest) -> ChatReply:
@@ -178,6 +188,7 @@ def _chat_reply(response: CompletionResponse, request: ChatRequest) -> ChatReply
         tool_calls=response.tool_calls,
         interaction_id=response.interaction_id,
         workstream=request.workstream,
+        routing=response.routing,
     )
 
 

@@ -22,7 +22,7 @@ class StatusReport(Protocol):
 
 
 class Conversation(Protocol):
-    """One workstream. `profile` is a hint for this call alone."""
+    """One workstream. `profile` and `system` are for this call alone."""
 
     async def send(
         self,
@@ -30,6 +30,7 @@ class Conversation(Protocol):
         *,
         session_id: str | None = None,
         profile: str | None = None,
+        system: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> CompletionResponse:
         """Send `text` and return the model's answer."""
@@ -41,6 +42,7 @@ class Conversation(Protocol):
         *,
         session_id: str | None = None,
         profile: str | None = None,
+        system: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> EventSource:
         """Send `text` and yield events, the last one `Completed`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import msgspec
 import trio
@@ -21,10 +22,13 @@ from arawn.messages import (
     user,
 )
 from arawn.routing.policy import choose_profile, require_profile
-from arawn.workstreams.store import WorkstreamState
+from arawn.workstreams.store import WorkstreamState, WorkstreamStore
 from arawn.workstreams.store_actor import Query
 
-__all__ = ["Bind", "Say", "WorkstreamParts", "open_workstream"]
+_STORE_S = 30.0
+R = TypeVar("R")
+
+__all__ = ["Archive", "Bind", "Create", "Remove", "Say", "WorkstreamMessage", "WorkstreamParts", "open_workstream"]
 
 
 class Say(msgspec.Struct, Request[CompletionResponse], frozen=True, kw_only=True):
@@ -47,6 +51,31 @@ class Bind(msgspec.Struct, Request[None], frozen=True):
     profile: str | None
 
 
+class Create(msgspec.Struct, Request[None], frozen=True, kw_only=True):
+    """Store the workstream with these settings and no history."""
+
+    profile: str | None = None
+    system_prompt: str | None = None
+    tags: dict[str, str] = {}
+
+
+class Archive(msgspec.Struct, Request[bool], frozen=True):
+    """Archive the workstream, or bring it back; the reply says whether there is one."""
+
+    archived: bool
+
+
+class Remove(msgspec.Struct, Request[bool], frozen=True):
+    """Forget settings and history, stored and in memory; the reply says whether there was anything stored."""
+
+
+WorkstreamMessage = Say | Bind | Create | Archive | Remove
+
+
+class StoreTimeout(Exception):
+    """The workstream store did not answer in time; the conversation is loaded anew."""
+
+
 class WorkstreamParts(msgspec.Struct, frozen=True):
     """What every workstream is given: the store, the map of backends, the profile that is used by default."""
 
@@ -58,7 +87,7 @@ class WorkstreamParts(msgspec.Struct, frozen=True):
 @asynccontextmanager
 async def open_workstream(
     name: str, standing: NamedWorkstream, parts: WorkstreamParts
-) -> AsyncIterator[Callable[[Say | Bind], Awaitable[CompletionResponse | None]]]:
+) -> AsyncIterator[Callable[[WorkstreamMessage], Awaitable[CompletionResponse | bool | None]]]:
     """Load one conversation and yield the handler of its messages.
 
     Args:
@@ -84,20 +113,29 @@ class _Workstream:
         self._standing = standing
         self._parts = parts
 
-    async def handle(self, message: Say | Bind) -> CompletionResponse | None:
+    async def handle(self, message: WorkstreamMessage) -> CompletionResponse | bool | None:
         """Handle one message.
 
         Raises:
             UnknownProfile: A profile was named that is not configured; nothing was sent, nothing changed.
+            BadInput: It is to be created and is there already, or spoken to and archived.
             BackendError: The call failed; the conversation is as it was.
             StoreFailed: The answer came but could not be kept; the conversation is as it was.
 
-        If cancelled: the call is cancelled; the conversation is as it was, unless the turn was stored already.
+        If cancelled: the call is cancelled; the conversation is as it was, unless the answer was there already.
         """
-        if isinstance(message, Bind):
-            await self._bind(message.profile)
-            return None
-        return await self._say(message)
+        match message:
+            case Say():
+                return await self._say(message)
+            case Bind():
+                await self._bind(message.profile)
+            case Create():
+                await self._create(message)
+            case Archive():
+                return await self._archive(archived=message.archived)
+            case Remove():
+                return await self._remove()
+        return None
 
     async def _bind(self, profile: str | None) -> None:
         if profile is not None:
@@ -105,8 +143,25 @@ class _Workstream:
         name = self._state.name
         if profile == self._state.profile:
             return
-        await self._parts.store.ask(Query(lambda store: store.bind(name, profile)))
-        self._state = msgspec.structs.replace(self._state, profile=profile)
+        bound = msgspec.structs.replace(self._state, profile=profile)
+        await self._change(lambda store: store.bind(name, profile), lambda _: bound)
+
+    async def _create(self, settings: Create) -> None:
+        if settings.profile is not None:
+            require_profile(settings.profile, self._parts.backends)
+        state = WorkstreamState(name=self._state.name, **msgspec.structs.asdict(settings))
+        await self._change(lambda store: store.create(state), lambda _: state)
+
+    async def _archive(self, *, archived: bool) -> bool:
+        state = self._state
+        changed = msgspec.structs.replace(state, archived=archived)
+        return await self._change(
+            lambda store: store.set_archived(state.name, archived=archived), lambda found: changed if found else state
+        )
+
+    async def _remove(self) -> bool:
+        name = self._state.name
+        return await self._change(lambda store: store.remove(name), lambda _: WorkstreamState(name=name))
 
     async def _say(self, said: Say) -> CompletionResponse:
         state, standing = self._state, self._standing
@@ -139,7 +194,18 @@ class _Workstream:
         return response
 
     async def _keep(self, turn: int, messages: tuple[Message, ...], interaction_id: str | None) -> None:
-        """Store the turn first, then take it into memory: both or neither."""
         state = self._state
-        await self._parts.store.ask(Query(lambda store: store.add_turn(state, turn, messages, interaction_id)))
-        self._state = msgspec.structs.replace(state, turns=turn, history=(*state.history, *messages))
+        grown = msgspec.structs.replace(state, turns=turn, history=(*state.history, *messages))
+        await self._change(lambda store: store.add_turn(state, turn, messages, interaction_id), lambda _: grown)
+
+    async def _change(self, write: Callable[[WorkstreamStore], R], state_after: Callable[[R], WorkstreamState]) -> R:
+        """Write to the store first, then to memory: both or neither, also when the caller goes away in between.
+
+        Raises:
+            StoreTimeout: No word from the store: what it holds is unknown, so this incarnation ends and the next loads.
+        """
+        with trio.move_on_after(_STORE_S, shield=True):
+            result = await self._parts.store.ask(Query(write))
+            self._state = state_after(result)
+            return result
+        raise StoreTimeout(f"the store did not answer within {_STORE_S:g} s")

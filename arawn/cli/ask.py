@@ -1,0 +1,105 @@
+"""`arawn ask`: one question, its answer as it comes, and a short account of it."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from arawn.cli import summary
+from arawn.cli.answering import Wanted, open_answerer
+from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.log_output import silence
+from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of
+from arawn.cli.output import AnswerPrinter, note, print_json
+from arawn.cli.question import Emit, Question
+from arawn.cli.summary import Answered, newest_file
+from arawn.messages import StreamEvent
+from arawn.workstreams.store import require_name
+
+__all__ = ["ask"]
+
+
+@click.command()
+@click.argument("prompt", nargs=-1)
+@click.option("-p", "--profile", metavar="NAME", help="Use this profile.")
+@click.option("-w", "--workstream", metavar="NAME", help="Ask in this conversation, and keep the answer in it.")
+@click.option("-s", "--system", metavar="TEXT", help="A system prompt for this question.")
+@click.option("--session", metavar="ID", help="A session id for the record.")
+@tag_option
+@click.option("--no-log", is_flag=True, help="Leave no record; not with a running daemon.")
+@json_option
+@quiet_option
+@config_option
+def ask(
+    prompt: tuple[str, ...],
+    *,
+    profile: str | None,
+    workstream: str | None,
+    system: str | None,
+    session: str | None,
+    tags: tuple[str, ...],
+    no_log: bool,
+    as_json: bool,
+    quiet: bool,
+    config_file: Path | None,
+) -> None:
+    """Ask one question and print the answer as it comes.
+
+    What is piped in is appended to PROMPT. The running daemon answers when there is one, else this process does.
+    Afterwards stderr says which profile answered and why, what it cost, and where its record is.
+    """
+    question = Question(
+        text=_text(prompt),
+        workstream=None if workstream is None else require_name(workstream),
+        profile=profile,
+        session_id=session,
+        system=system,
+        tags=tags_of(tags),
+    )
+    wanted = Wanted(
+        config_file=config_file,
+        profile=profile,
+        conversation=workstream is not None,
+        logged=not no_log,
+        told=not quiet,
+    )
+    silence()
+    if as_json:
+        print_json(summary.as_json(run_async(partial(_ask, question, wanted, emit=_keep_silent))))
+        return
+    with AnswerPrinter() as printer:
+        answered = run_async(partial(_ask, question, wanted, emit=printer.emit))
+    if not quiet:
+        for line in ["", *summary.block(answered)]:
+            note(line)
+
+
+def _text(prompt: tuple[str, ...]) -> str:
+    """Return what is asked: the words of the command line, then what is piped in."""
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
+    text = "\n\n".join(part for part in (" ".join(prompt), piped.strip("\n")) if part.strip())
+    if not text:
+        raise click.UsageError("nothing is asked; give the question as an argument, or pipe it in")
+    return text
+
+
+async def _ask(question: Question, wanted: Wanted, _: Interrupts, *, emit: Emit) -> Answered:
+    async with open_answerer(wanted) as answerer:
+        began = trio.current_time()
+        response = await answerer.ask(question, emit)
+        return Answered(
+            question=question,
+            response=response,
+            seconds=trio.current_time() - began,
+            why=answerer.why,
+            log_file=newest_file(answerer.log_path),
+        )
+
+
+async def _keep_silent(_: StreamEvent) -> None:
+    """JSON is printed whole at the end."""
+    await trio.lowlevel.checkpoint()

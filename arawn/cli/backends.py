@@ -1,0 +1,150 @@
+"""`arawn backends`: the profiles, and whether they answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+import msgspec
+import trio
+
+from actors import ActorError
+from arawn.cli.answering import narrowed
+from arawn.cli.daemon_client import DaemonClient, find_daemon
+from arawn.cli.failures import sentence
+from arawn.cli.group import LazyGroup
+from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.log_output import silence
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import note, print_json, print_table
+from arawn.config import load
+from arawn.config.paths import socket_path
+from arawn.config.schema import Config
+from arawn.config.search import find_config
+from arawn.errors import ArawnError
+from arawn.messages import CompletionRequest, StreamEvent, user
+from arawn.routing.policy import require_profile
+from arawn.runtime import start_runtime
+from arawn.server.native import ChatRequest
+
+__all__ = ["Listed", "Tested", "backends", "list_backends", "test"]
+
+_PLACES = {
+    "list": ("arawn.cli.backends:list_backends", "List the profiles: kind, model, health."),
+    "test": ("arawn.cli.backends:test", "Send one tiny request to each profile."),
+}
+_PROMPT = "Say OK"
+_MAX_TOKENS = 8
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One profile; `health` is None while no daemon runs."""
+
+    profile: str
+    kind: str
+    model: str | None
+    health: str | None = None
+    reason: str | None = None
+
+
+class Tested(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of one tiny request; `error` is None when it was answered."""
+
+    profile: str
+    seconds: float
+    answer: str | None = None
+    error: str | None = None
+
+
+@click.group(cls=LazyGroup, places=_PLACES)
+def backends() -> None:
+    """List and test the profiles."""
+
+
+@click.command("list")
+@json_option
+@config_option
+def list_backends(as_json: bool, config_file: Path | None) -> None:
+    """List the profiles: kind and model, and how they are if a daemon runs."""
+    listed = run_async(partial(_list, config_file))
+    if as_json:
+        print_json(listed)
+        return
+    rows = [(one.profile, one.kind, one.model or "", one.health or "not running", one.reason or "") for one in listed]
+    print_table(("profile", "kind", "model", "health", "reason"), rows)
+
+
+async def _list(config_file: Path | None, _: Interrupts) -> list[Listed]:
+    loaded = load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
+    async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
+        if daemon is not None:
+            found = (await daemon.status()).backends
+            return [Listed(one.profile, one.kind, one.model, one.health, one.reason) for one in found]
+    config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).loaded.config
+    return [Listed(name, profile.backend, profile.model) for name, profile in config.profiles.items()]
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+@config_option
+def test(names: tuple[str, ...], as_json: bool, config_file: Path | None) -> int:
+    """Send one tiny request to each profile, or to those named; exit code 1 if any fails.
+
+    The running daemon sends them when there is one. Every request has its record in the log.
+    """
+    silence()
+    tested = run_async(partial(_test, names, config_file))
+    if as_json:
+        print_json(tested)
+    else:
+        print_table(("profile", "result", "seconds", "answer"), [_row(one) for one in tested])
+    return 1 if any(one.error is not None for one in tested) else 0
+
+
+def _row(one: Tested) -> tuple[str, str, str, str]:
+    said = one.answer if one.error is None else one.error
+    return one.profile, "ok" if one.error is None else "failed", f"{one.seconds:.1f}", " ".join((said or "").split())
+
+
+async def _test(names: tuple[str, ...], config_file: Path | None, _: Interrupts) -> list[Tested]:
+    loaded = load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
+    async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
+        if daemon is not None:
+            known = [backend.profile for backend in (await daemon.status()).backends]
+            return [await _tested(name, partial(_ask_daemon, daemon)) for name in _chosen(names, known)]
+    config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).loaded.config
+    return [await _tested(name, partial(_ask_here, config)) for name in _chosen(names, list(config.profiles))]
+
+
+def _chosen(names: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+    return [require_profile(name, known) for name in names] or known
+
+
+async def _tested(name: str, ask: Callable[[str], Awaitable[str]]) -> Tested:
+    note(f"asking `{name}` …")
+    began = trio.current_time()
+    try:
+        answer = await ask(name)
+    except (ArawnError, ActorError) as error:
+        return Tested(profile=name, seconds=trio.current_time() - began, error=sentence(error))
+    return Tested(profile=name, seconds=trio.current_time() - began, answer=answer)
+
+
+async def _ask_daemon(daemon: DaemonClient, name: str) -> str:
+    reply = await daemon.chat(ChatRequest(message=_PROMPT, routing_profile=name, stream=True), _ignore)
+    return reply.text
+
+
+async def _ask_here(config: Config, name: str) -> str:
+    async with start_runtime(narrowed(config, name), os.environ) as runtime:
+        request = CompletionRequest(messages=(user(_PROMPT),), max_tokens=_MAX_TOKENS)
+        return (await runtime.complete(request, profile=name)).text
+
+
+async def _ignore(_: StreamEvent) -> None:
+    """The whole answer comes at the end."""
+    await trio.lowlevel.checkpoint()

@@ -1,0 +1,92 @@
+"""`arawn config`: what is configured, where it comes from, and whether it is right."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from arawn.cli.group import LazyGroup
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import print_json, print_table
+from arawn.config import load
+from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
+from arawn.config.search import Found, find_config
+from arawn.config.show import rows
+from arawn.server.auth import TOKEN_FILE
+
+__all__ = ["check", "config", "path", "show"]
+
+_PLACES = {
+    "show": ("arawn.cli.config:show", "Print every value in effect and where it was set."),
+    "check": ("arawn.cli.config:check", "Check the configuration without starting anything."),
+    "path": ("arawn.cli.config:path", "Print where configuration and data are."),
+}
+
+
+@click.group(cls=LazyGroup, places=_PLACES)
+def config() -> None:
+    """Show and check the configuration."""
+
+
+@click.command()
+@json_option
+@config_option
+def show(as_json: bool, config_file: Path | None) -> None:
+    """Print every value in effect and where it was set. Secrets are not shown."""
+    found = _found(config_file)
+    if as_json:
+        print_json([{"key": row.key, "value": row.value, "origin": row.origin} for row in rows(found.loaded)])
+        return
+    if found.why is not None:
+        click.echo(f"{found.why}\n")
+    print_table(("key", "value", "set by"), [(row.key, row.text, row.origin) for row in rows(found.loaded)])
+
+
+@click.command()
+@config_option
+def check(config_file: Path | None) -> None:
+    """Check the configuration without starting anything; every problem is listed."""
+    found = _found(config_file)
+    files = ", ".join(f"`{file}`" for file in found.loaded.files) or "no file"
+    profiles = ", ".join(f"`{name}`" for name in found.loaded.config.profiles)
+    click.echo(f"the configuration is right: {files}; profiles: {profiles}")
+    if found.why is not None:
+        click.echo(found.why)
+
+
+@click.command()
+@json_option
+@config_option
+def path(as_json: bool, config_file: Path | None) -> None:
+    """Print where configuration and data are, there or not."""
+    settings = load(config_file=config_file, environ=os.environ, cwd=Path.cwd()).config
+    searched = {"configuration": config_file} if config_file else _searched()
+    places = {
+        **searched,
+        "interaction log": interactions_dir(settings, os.environ),
+        "workstreams": database_path(settings, os.environ),
+        "socket": socket_path(settings, os.environ),
+        "token": state_dir(os.environ) / TOKEN_FILE,
+    }
+    if as_json:
+        print_json({name: str(place) if place else None for name, place in places.items()})
+        return
+    print_table(("what", "path", ""), [(name, str(place or ""), _presence(place)) for name, place in places.items()])
+
+
+def _searched() -> dict[str, Path]:
+    return {"user's file": config_dir(os.environ) / "config.toml", "project's file": Path.cwd() / "arawn.toml"}
+
+
+def _presence(place: Path | None) -> str:
+    if place is None:
+        return "none"
+    return "there" if place.exists() else "not there"
+
+
+def _found(config_file: Path | None) -> Found:
+    return trio.run(partial(find_config, config_file, environ=os.environ, cwd=Path.cwd()))

@@ -1,0 +1,64 @@
+"""The one place that turns an error into a message for a person and an exit code. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from actors.errors import ActorError
+from arawn.errors import ArawnError, BadInput, ConfigError, UnknownProfile
+
+__all__ = ["Failure", "explained", "sentence"]
+
+FAILED = 1
+MISUSED = 2
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What is printed on stderr, and how the program ends."""
+
+    lines: tuple[str, ...]
+    exit_code: int
+
+
+def explained(error: BaseException) -> Failure:
+    """Return the message and exit code for `error`; of a group, for the first error in it that is Arawn's own."""
+    leaves = list(_leaves(error))
+    known = [leaf for leaf in leaves if isinstance(leaf, ArawnError | ActorError)]
+    return _explained_leaf(known[0] if known else leaves[0])
+
+
+def sentence(error: ArawnError | ActorError) -> str:
+    """Return what `error` says; what the actor runtime says has the cause that a person can act on."""
+    cause = error.__cause__
+    if isinstance(error, ActorError) and isinstance(cause, ArawnError):
+        return str(cause)
+    return str(error) or type(error).__name__
+
+
+def _explained_leaf(error: BaseException) -> Failure:
+    if isinstance(error, ConfigError):
+        return _listed(error)
+    if isinstance(error, ArawnError | ActorError):
+        code = MISUSED if isinstance(error, BadInput | UnknownProfile) else FAILED
+        return Failure((f"arawn: {sentence(error)}",), code)
+    if isinstance(error, OSError) and error.filename is not None:
+        return Failure((f"arawn: `{error.filename}`: {error.strerror}",), FAILED)
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    ask = "please report it, with what `ARAWN_TRACEBACK=1` adds to the same command"
+    return Failure((f"arawn: unexpected error, {what}; {ask}",), FAILED)
+
+
+def _listed(error: ConfigError) -> Failure:
+    if len(error.problems) == 1:
+        return Failure((f"arawn: {error.problems[0]}",), MISUSED)
+    return Failure(("arawn: the configuration cannot be used:", *(f"  {line}" for line in error.problems)), MISUSED)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

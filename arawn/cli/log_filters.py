@@ -1,0 +1,74 @@
+"""The options that say which interactions are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from typing import Any, TypeVar, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+import msgspec
+
+from arawn.cli.options import tag_option, tags_of
+from arawn.errors import BadInput
+from arawn.interactions.filters import Filters, time_window
+from arawn.interactions.record import Status
+
+__all__ = ["filter_options", "filters_of", "zone_of"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--date", "on", metavar="DAY", help="One day: 2026-01-28, today or yesterday."),
+    click.option("--since", metavar="TIME", help="From a day, a time, or an age such as 15m, 2h, 3d."),
+    click.option("--until", metavar="TIME", help="Up to a day (all of it), a time, or an age."),
+    click.option(
+        "--tz", metavar="ZONE", help="Time zone of days and times, such as Europe/Berlin or UTC; local if none."
+    ),
+    click.option("-w", "--workstream", metavar="NAME"),
+    click.option("--session", metavar="ID"),
+    click.option("-p", "--profile", metavar="NAME"),
+    click.option("-m", "--model", metavar="NAME", help="Asked for, or answered."),
+    click.option("--status", type=click.Choice(get_args(Status))),
+    click.option("--tool", metavar="NAME", help="The model called this tool."),
+    tag_option,
+    click.option("--min-duration", "min_duration_ms", type=click.IntRange(min=0), metavar="MS"),
+    click.option("--has-error", is_flag=True, help="Only calls that failed."),
+)
+
+
+def filter_options(command: F) -> F:
+    """Give a command the options that `filters_of` reads."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def filters_of(options: dict[str, Any], *, limit: int | None) -> Filters:
+    """Return the filters that the options of `filter_options` ask for.
+
+    Raises:
+        BadInput: A time or a zone cannot be read.
+    """
+    zone = zone_of(options.pop("tz"))
+    times = {name: options.pop(name) for name in ("on", "since", "until")}
+    start, end = time_window(**times, zone=zone, now=datetime.now(UTC))
+    tags = tags_of(options.pop("tags"))
+    return msgspec.convert({**options, "start": start, "end": end, "tags": tags, "limit": limit}, Filters)
+
+
+def zone_of(name: str | None) -> tzinfo:
+    """Return the time zone of that name, this machine's own if None.
+
+    Raises:
+        BadInput: There is no such zone.
+    """
+    if name is None:
+        local = datetime.now(UTC).astimezone().tzinfo
+        assert local is not None
+        return local
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise BadInput(f"there is no time zone `{name}`; write it as `Europe/Berlin` or `UTC`") from error

@@ -1,0 +1,102 @@
+"""What commands print: for people on a terminal, plain when piped, JSON when asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Self
+
+import click
+import msgspec
+import trio
+
+from arawn.messages import StreamEvent, TextDelta
+
+__all__ = ["AnswerPrinter", "note", "print_json", "print_table", "printable", "write_out"]
+
+# What could move the cursor or change the terminal; line ends and tabs stay.
+_CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def note(text: str) -> None:
+    """Print one line on stderr: beside the output, never part of it."""
+    click.echo(text, err=True)
+
+
+def printable(text: str) -> str:
+    """Return `text`, which a model or a provider wrote, without what a terminal would take as a command."""
+    return text.translate(_CONTROL) if sys.stdout.isatty() else text
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document, made for reading."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below their headers: a table on a terminal, else columns two spaces apart."""
+    if sys.stdout.isatty():
+        _print_rich_table(headers, rows)
+        return
+    lines = [headers, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _print_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*headers, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console().print(table)
+
+
+async def write_out(text: str) -> None:
+    """Write to stdout now; a reader that is slow holds up the caller, but not the rest of the program.
+
+    Raises:
+        BrokenPipeError: The reader has left.
+
+    Checkpoint: always.
+    If cancelled: a part may still be written.
+    """
+    sys.stdout.flush()
+    data = printable(text).encode("utf-8", "replace")
+    await trio.to_thread.run_sync(partial(_write_all, sys.stdout.fileno(), data), abandon_on_cancel=True)
+
+
+class AnswerPrinter:
+    """Prints the text of answers as it comes; leaving the block ends a line that is still open, errors or not."""
+
+    def __init__(self) -> None:
+        self._in_line = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_line()
+
+    async def emit(self, event: StreamEvent) -> None:
+        """Print the event if it is text; checkpoints and errors as for `write_out`."""
+        if isinstance(event, TextDelta) and event.text:
+            self._in_line = not event.text.endswith("\n")
+            await write_out(event.text)
+
+    def end_line(self) -> None:
+        """End the line that the text so far left open."""
+        if self._in_line:
+            self._in_line = False
+            click.echo()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

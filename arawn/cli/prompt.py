@@ -1,0 +1,53 @@
+"""Reads what a person types, or what is piped in, line by line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+__all__ = ["LineSource", "open_lines"]
+
+
+class LineSource:
+    """The lines of standard input. `interactive` says whether a person types them."""
+
+    def __init__(self, *, interactive: bool) -> None:
+        self.interactive = interactive
+
+    async def next_line(self, prompt: str) -> str | None:
+        """Return the next line without its end; None when there are no more. Only a person sees the prompt.
+
+        Checkpoint: always.
+        If cancelled: what was typed so far is lost; read no further.
+        """
+        read = self._typed if self.interactive else self._piped
+        return await trio.to_thread.run_sync(read, prompt, abandon_on_cancel=True)
+
+    def _typed(self, prompt: str) -> str | None:
+        try:
+            return input(prompt)
+        except EOFError:
+            return None
+
+    def _piped(self, _: str) -> str | None:
+        line = sys.stdin.buffer.readline()
+        return line.decode("utf-8", "replace").rstrip("\r\n") if line else None
+
+
+@contextmanager
+def open_lines() -> Iterator[LineSource]:
+    """Yield the lines of standard input; the terminal is left as it was found."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        yield LineSource(interactive=False)
+        return
+    import readline  # noqa: F401  # gives `input` its line editing
+    import termios
+
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        yield LineSource(interactive=True)
+    finally:  # a prompt that was given up has left the terminal in its own mode
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -1,0 +1,62 @@
+"""Runs a command and turns however it ends into an exit code and at most one clear message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from arawn.cli.root import root
+
+__all__ = ["main", "run"]
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line of this process and leave it."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every message has been printed by then."""
+    try:
+        code = root.main(list(arguments), prog_name="arawn", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _say_misuse(error)
+    except Exception as error:  # noqa: BLE001  # the edge of the program: shown, and turned into an exit code
+        return _explain(error)
+    return code if isinstance(code, int) else 0
+
+
+def _forget_output() -> None:
+    """Let the interpreter's last flush go nowhere: the reader of our output has left, and that is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _say_misuse(error: click.ClickException) -> int:
+    click.echo(f"arawn: {error.format_message()}", err=True)
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"try `{error.ctx.command_path} --help`", err=True)
+    return error.exit_code
+
+
+def _explain(error: Exception) -> int:
+    from arawn.cli.failures import explained
+
+    if os.environ.get("ARAWN_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    failure = explained(error)
+    for line in failure.lines:
+        click.echo(line, err=True)
+    return failure.exit_code

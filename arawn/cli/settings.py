@@ -1,0 +1,31 @@
+"""The configuration as commands need it that do not run anything: where things are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from arawn.config import load
+from arawn.config.paths import interactions_dir, socket_path
+from arawn.config.schema import Config
+
+__all__ = ["configured", "log_directory", "socket_of"]
+
+
+def configured(config_file: Path | None) -> Config:
+    """Return the configuration, without looking for profiles if it has none.
+
+    Raises:
+        ConfigError: It is wrong; every problem is listed.
+    """
+    return load(config_file=config_file, environ=os.environ, cwd=Path.cwd()).config
+
+
+def socket_of(config_file: Path | None) -> Path | None:
+    """Return the daemon's socket; None if it has none. Errors as for `configured`."""
+    return socket_path(configured(config_file), os.environ)
+
+
+def log_directory(config_file: Path | None) -> Path:
+    """Return the directory of the interaction log, which need not exist. Errors as for `configured`."""
+    return interactions_dir(configured(config_file), os.environ)

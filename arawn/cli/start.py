@@ -1,0 +1,94 @@
+"""`arawn start`: the daemon in the foreground, as systemd and people like it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from arawn.cli.log_output import show_from
+from arawn.cli.options import config_option
+from arawn.config.paths import state_dir
+from arawn.config.search import Found, find_config
+from arawn.daemon import Opened, run_daemon
+from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
+from arawn.status import BackendStatus
+from arawn.version import VERSION
+
+__all__ = ["start"]
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Listen here; port 0 lets the system pick one.")
+@config_option
+@click.option("-q", "--quiet", is_flag=True, help="Do not print where the doors and the log are.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every call, without content, on stderr.")
+def start(listen: str | None, config_file: Path | None, quiet: bool, verbose: bool) -> None:
+    """Run the daemon in the foreground.
+
+    It is ready when it prints `ready`. SIGTERM or SIGINT ends it in order: calls in flight get the grace of
+    `server.shutdown_grace_s`; a second signal takes that grace away.
+    """
+    show_from(logging.INFO if verbose else logging.WARNING)
+    trio.run(partial(_start, listen, config_file, quiet=quiet))
+
+
+async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -> None:
+    flags = {"server.listen": listen}
+    found = await find_config(config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
+    await run_daemon(found.loaded.config, os.environ, announce=partial(_announce, found, quiet=quiet))
+
+
+def _announce(found: Found, opened: Opened, *, quiet: bool) -> None:
+    if quiet:
+        return
+    for line in [*_account(found, opened), "", *_exports(opened), "ready"]:
+        click.echo(line)
+    sys.stdout.flush()
+
+
+def _account(found: Found, opened: Opened) -> list[str]:
+    """Return what runs and where it is."""
+    files = ", ".join(str(path) for path in found.loaded.files)
+    runtime = opened.runtime
+    rows = [
+        ("arawn", f"{VERSION}, process {os.getpid()}"),
+        ("configuration", files or found.why or "environment"),
+        ("", found.why if files and found.why else ""),
+        *(("profile", _profile_words(backend)) for backend in runtime.status().backends),
+        *(("http", address) for address in opened.addresses),
+        ("socket", str(opened.socket) if opened.socket else "none"),
+        ("token", "none is asked for" if opened.token is None else _token_place()),
+        ("log", str(runtime.log_path) if runtime.log_path else "off"),
+    ]
+    return [f"{name:<14} {text}" for name, text in rows if text]
+
+
+def _profile_words(backend: BackendStatus) -> str:
+    model = f", {backend.model}" if backend.model else ""
+    trouble = f": {backend.health}, {backend.reason}" if backend.reason else ""
+    return f"{backend.profile} ({backend.kind}{model}){trouble}"
+
+
+def _token_place() -> str:
+    return f"from {TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else str(state_dir(os.environ) / TOKEN_FILE)
+
+
+def _exports(opened: Opened) -> list[str]:
+    """Return the lines for the shell of a client; the token itself is shown to a person only, never to a log."""
+    lines = [f"export OPENAI_BASE_URL={address}/v1" for address in opened.addresses[:1]]
+    if opened.token is None:
+        return lines
+    if sys.stdout.isatty():
+        value = shlex.quote(opened.token)
+    elif TOKEN_VARIABLE in os.environ:
+        value = f'"${TOKEN_VARIABLE}"'
+    else:
+        value = f'"$(cat {shlex.quote(_token_place())})"'
+    return [*lines, f"export OPENAI_API_KEY={value}"]

@@ -1,0 +1,72 @@
+"""`arawn stop`: end the running daemon in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from arawn.cli.daemon_client import DaemonFault, require_daemon
+from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.options import config_option
+from arawn.cli.output import note
+from arawn.cli.settings import socket_of
+
+__all__ = ["stop"]
+
+_POLL_S = 0.05
+
+
+@click.command()
+@config_option
+def stop(config_file: Path | None) -> None:
+    """Stop the running daemon and wait until it is gone.
+
+    Calls in flight get the grace of `server.shutdown_grace_s`. Ctrl-C ends the waiting, not the daemon.
+    """
+    run_async(partial(_stop, socket_of(config_file)))
+
+
+async def _stop(socket: Path | None, _: Interrupts) -> None:
+    async with require_daemon(socket) as daemon:
+        pid = (await daemon.status()).pid
+    try:
+        await _end(pid)
+    except PermissionError as error:
+        raise DaemonFault(f"process {pid} is another user's; only that user can stop it") from error
+    note(f"process {pid} has ended")
+
+
+async def _end(pid: int) -> None:
+    """Ask the process to end, and wait until it has.
+
+    Raises:
+        PermissionError: It is another user's.
+    """
+    if sys.platform == "linux":
+        try:
+            watch = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            signal.pidfd_send_signal(watch, signal.SIGTERM)
+            await trio.lowlevel.wait_readable(watch)
+        finally:
+            os.close(watch)
+    else:
+        os.kill(pid, signal.SIGTERM)
+        while _lives(pid):  # noqa: ASYNC110  # nothing here tells when another process ends
+            await trio.sleep(_POLL_S)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""Two ways to the conversations: the running daemon, or their database when none runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+import trio
+
+from arawn.cli.daemon_client import DaemonClient, find_daemon
+from arawn.cli.settings import configured
+from arawn.config.paths import database_path, socket_path
+from arawn.config.profiles import DEFAULT
+from arawn.errors import BadInput
+from arawn.routing.policy import require_profile
+from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, no_workstream
+from arawn.workstreams.store import Summary, WorkstreamState, WorkstreamStore, require_name
+
+__all__ = ["WorkstreamAccess", "open_access"]
+
+T = TypeVar("T")
+
+
+class WorkstreamAccess(Protocol):
+    """What the commands do with conversations. Each raises `BadInput` for a name that does not fit, or is not there."""
+
+    async def list(self) -> list[Summary]:
+        """Return all, the archived ones too."""
+        ...
+
+    async def load(self, name: str) -> WorkstreamState:
+        """Return one with its messages."""
+        ...
+
+    async def create(self, settings: WorkstreamSettings) -> None:
+        """Store a new one."""
+        ...
+
+    async def bind(self, name: str, profile: str) -> None:
+        """Bind one to a profile."""
+        ...
+
+    async def archive(self, name: str, *, archived: bool) -> None:
+        """Put one away or bring it back."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Delete one."""
+        ...
+
+
+@asynccontextmanager
+async def open_access(config_file: Path | None) -> AsyncIterator[WorkstreamAccess]:
+    """Yield the daemon's workstreams if it runs, else those in the database.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        StoreFailed: The database cannot be opened.
+
+    Checkpoint: always.
+    If cancelled: a change that has begun is finished or was never made.
+    """
+    config = configured(config_file)
+    async with find_daemon(socket_path(config, os.environ)) as daemon:
+        if daemon is not None:
+            yield ThroughDaemon(daemon)
+            return
+    store = await trio.to_thread.run_sync(WorkstreamStore, database_path(config, os.environ))
+    try:
+        yield OnStore(store, tuple(config.profiles) or (DEFAULT,))
+    finally:
+        store.close()
+
+
+class ThroughDaemon:
+    """Has the daemon do it, so that what it holds in memory stays true."""
+
+    def __init__(self, daemon: DaemonClient) -> None:
+        self._daemon = daemon
+        self.list = daemon.workstreams
+        self.load = daemon.workstream
+        self.create = daemon.create_workstream
+        self.remove = daemon.remove_workstream
+
+    async def bind(self, name: str, profile: str) -> None:
+        """Bind one to a profile."""
+        await self._daemon.change_workstream(name, WorkstreamChange(profile=profile))
+
+    async def archive(self, name: str, *, archived: bool) -> None:
+        """Put one away or bring it back."""
+        await self._daemon.change_workstream(name, WorkstreamChange(archived=archived))
+
+
+class OnStore:
+    """Works on the database, in a thread."""
+
+    def __init__(self, store: WorkstreamStore, profiles: tuple[str, ...]) -> None:
+        self._store = store
+        self._profiles = profiles
+
+    async def list(self) -> list[Summary]:
+        """Return all, the archived ones too."""
+        return await self._run(partial(self._store.list, archived=True))
+
+    async def load(self, name: str) -> WorkstreamState:
+        """Return one with its messages."""
+        state = await self._run(partial(self._store.load, require_name(name)))
+        if state is None:
+            raise BadInput(no_workstream(name))
+        return state
+
+    async def create(self, settings: WorkstreamSettings) -> None:
+        """Store a new one."""
+        if settings.profile is not None:
+            require_profile(settings.profile, self._profiles)
+        await self._run(partial(self._store.create, WorkstreamState(**msgspec.structs.asdict(settings))))
+
+    async def bind(self, name: str, profile: str) -> None:
+        """Bind one to a profile."""
+        await self._run(partial(self._store.bind, name, require_profile(profile, self._profiles)))
+
+    async def archive(self, name: str, *, archived: bool) -> None:
+        """Put one away or bring it back."""
+        self._require(await self._run(partial(self._store.set_archived, require_name(name), archived=archived)), name)
+
+    async def remove(self, name: str) -> None:
+        """Delete one."""
+        self._require(await self._run(partial(self._store.remove, require_name(name))), name)
+
+    async def _run(self, act: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(act)
+
+    def _require(self, found: bool, name: str) -> None:
+        if not found:
+            raise BadInput(no_workstream(name))

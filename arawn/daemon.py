@@ -1,0 +1,226 @@
+"""The daemon: a runtime, the doors to it, and how both end."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import trio
+
+from actors import ChildSpec, Request
+from arawn.config import listen_address
+from arawn.config.paths import socket_path, state_dir
+from arawn.config.schema import Config
+from arawn.errors import ArawnError
+from arawn.runtime import start_runtime
+from arawn.runtime_door import Runtime
+from arawn.server.app import build_app
+from arawn.server.auth import ensure_token, open_door
+from arawn.server.workstreams import workstream_routes
+from arawn.wire.asgi import ASGIApp
+from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
+from arawn.wire.server import serve
+
+__all__ = ["DoorFailed", "Opened", "StopRequest", "run_daemon"]
+
+_DOORS_CLEANUP_S = 5.0  # past the grace: time for cancelled requests to unwind
+
+Announce = Callable[["Opened"], None]
+
+
+class DoorFailed(ArawnError):
+    """A door cannot be opened; the message says which, why, and what to change."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A daemon that is ready: what runs, and where it answers. `token` is None where none is asked for."""
+
+    runtime: Runtime
+    addresses: tuple[str, ...]
+    socket: Path | None
+    token: str | None
+
+
+class StopRequest:
+    """What signals ask for: an end in order; asked again, calls in flight get no more grace."""
+
+    def __init__(self) -> None:
+        self.wanted = trio.Event()
+        self.hurried = trio.Event()
+
+    def ask(self) -> None:
+        """Ask for the stop, or, when it was asked for before, for an end to the waiting."""
+        if self.wanted.is_set():
+            self.hurried.set()
+        self.wanted.set()
+
+
+class _Where(Request[tuple[str, ...]]):
+    """Ask the doors for the URLs that they answer on."""
+
+    __slots__ = ()
+
+
+async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: Announce) -> None:
+    """Run until SIGTERM or SIGINT, then stop in order: doors, workstreams, backends, store, log.
+
+    Args:
+        config: As it passed every check.
+        environ: The process environment.
+        announce: Called once, when everything is ready.
+
+    Raises:
+        DoorFailed: An address or the socket cannot be listened on.
+        ConfigError, LogWriteFailed, StoreFailed, Unavailable: As for `open_runtime`.
+        SupervisorGaveUp: A part crashed again and again.
+
+    Checkpoint: always.
+    If cancelled: calls in flight are cancelled and recorded; the log is flushed.
+    """
+    stop = StopRequest()
+    ready = trio.Event()
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_watch_signals, stop)
+        with trio.CancelScope() as starting:
+            nursery.start_soon(_give_up_start, stop, ready, starting)
+            try:
+                await _run(config, environ, partial(_tell, announce, ready), stop)
+            except Exception as error:  # noqa: BLE001  # raised again below, outside the nursery
+                failure = error
+        nursery.cancel_scope.cancel(reason="the daemon has stopped")
+    if failure is not None:
+        raise failure
+
+
+def _tell(announce: Announce, ready: trio.Event, opened: Opened) -> None:
+    ready.set()
+    announce(opened)
+
+
+async def _watch_signals(stop: StopRequest, task_status: trio.TaskStatus[None]) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            stop.ask()
+
+
+async def _give_up_start(stop: StopRequest, ready: trio.Event, starting: trio.CancelScope) -> None:
+    """Cancel a start that is not wanted any more; once it is ready, the daemon ends in order instead."""
+    await stop.wanted.wait()
+    if not ready.is_set():
+        starting.cancel(reason="a signal came during the start")
+
+
+async def _run(config: Config, environ: Mapping[str, str], announce: Announce, stop: StopRequest) -> None:
+    token = ensure_token(state_dir(environ), environ) if config.server.auth == "token" else None
+    socket = socket_path(config, environ)
+    async with start_runtime(config, environ) as runtime:
+        app = build_app(
+            runtime,
+            door=open_door(config.server, token),
+            why_not_ready=partial(why_not_ready, runtime),
+            more=workstream_routes(runtime),
+        )
+        doors = await runtime.start(_doors_spec(app, config, socket, stop))
+        announce(Opened(runtime, await doors.ask(_Where()), socket, token))
+        await stop.wanted.wait()
+
+
+def why_not_ready(runtime: Runtime) -> str | None:
+    """Return why calls cannot be taken now, None when they can."""
+    status = runtime.status()
+    if status.log.health.state == "lost":
+        return f"the interaction log has lost records: {status.log.health.reason}"
+    default = next((backend for backend in status.backends if backend.profile == status.default_profile), None)
+    if default is not None and default.health == "unavailable":
+        return f"profile `{default.profile}` is unavailable: {default.reason}"
+    return None
+
+
+def _doors_spec(app: ASGIApp, config: Config, socket: Path | None, stop: StopRequest) -> ChildSpec[_Where]:
+    return ChildSpec(
+        name="doors",
+        start=partial(_open_doors, app, config, socket, stop.hurried),
+        mailbox=1,
+        cleanup_grace=config.server.shutdown_grace_s + _DOORS_CLEANUP_S,
+    )
+
+
+@asynccontextmanager
+async def _open_doors(
+    app: ASGIApp, config: Config, socket: Path | None, hurried: trio.Event
+) -> AsyncIterator[Callable[[_Where], Awaitable[tuple[str, ...]]]]:
+    """Serve `app` on every door; leaving the block drains them within the grace that the configuration gives."""
+    with ExitStack() as stack:
+        listeners = await _listen(config.server.listen)
+        for listener in listeners:
+            stack.callback(listener.socket.close)
+        addresses = tuple(_url(listener) for listener in listeners)
+        if socket is not None:
+            listeners.append(_listen_on_socket(socket, stack))
+
+        async def where(_: _Where) -> tuple[str, ...]:
+            return addresses
+
+        service = _Service()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(service.run, app, listeners)
+            yield where
+            nursery.start_soon(_cut_short, hurried, service.scope)
+            await service.drain(config.server.shutdown_grace_s)
+            nursery.cancel_scope.cancel(reason="the doors are closed")
+
+
+class _Service:
+    """The server behind all doors, and the end of it."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self._stopping = trio.Event()
+        self._ended = trio.Event()
+
+    async def run(self, app: ASGIApp, listeners: list[trio.SocketListener], task_status: trio.TaskStatus[None]) -> None:
+        with self.scope:
+            await serve(app, listeners=listeners, stopping=self._stopping, task_status=task_status)
+        self._ended.set()
+
+    async def drain(self, grace: float) -> None:
+        """Accept nothing more, let what is in flight go on for `grace` seconds, then cancel it."""
+        self._stopping.set()
+        self.scope.deadline = trio.current_time() + grace
+        await self._ended.wait()
+
+
+async def _cut_short(hurried: trio.Event, serving: trio.CancelScope) -> None:
+    await hurried.wait()
+    serving.cancel(reason="a second signal came")
+
+
+async def _listen(listen: str) -> list[trio.SocketListener]:
+    host, port = listen_address(listen)
+    try:
+        return await open_tcp_listeners(host, port)
+    except OSError as error:
+        why = "another process listens there" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        other = "stop that process, or give another address with `--listen` or `server.listen`"
+        raise DoorFailed(f"cannot listen on `{listen}`: {why}; {other}") from error
+
+
+def _listen_on_socket(path: Path, stack: ExitStack) -> trio.SocketListener:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return stack.enter_context(open_unix_listener(path))
+    except OSError as error:
+        right = 'set `server.socket` to another path, or to "" for none'
+        raise DoorFailed(f"cannot listen on the Unix socket `{path}`: {error.strerror}; {right}") from error
+
+
+def _url(listener: trio.SocketListener) -> str:
+    host, port = listener.socket.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

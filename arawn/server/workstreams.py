@@ -1,0 +1,141 @@
+"""`/workstreams`: the conversations, their settings and their histories."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Protocol
+
+import msgspec
+
+from arawn.server.call import Call
+from arawn.server.reply import Refused, json_reply, refusal
+from arawn.workstreams.store import Summary, WorkstreamState, require_name
+
+__all__ = [
+    "WORKSTREAM",
+    "StoredConversation",
+    "WorkstreamChange",
+    "WorkstreamSettings",
+    "WorkstreamsDoor",
+    "no_workstream",
+    "workstream_routes",
+]
+
+WORKSTREAM = "/workstreams/{name}"
+
+Route = Callable[[Call], Awaitable[None]]
+
+
+class WorkstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /workstreams`."""
+
+    name: str
+    profile: str | None = None
+    system_prompt: str | None = None
+    tags: dict[str, str] = {}
+
+
+class WorkstreamChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The body of `PATCH /workstreams/{name}`: what is not given stays; `profile` null binds to none."""
+
+    profile: str | msgspec.UnsetType | None = msgspec.UNSET
+    archived: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class StoredConversation(Protocol):
+    """One workstream, as far as its settings go."""
+
+    async def create(
+        self, *, profile: str | None = None, system_prompt: str | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Store it with these settings."""
+        ...
+
+    async def bind(self, profile: str | None) -> None:
+        """Bind it to a profile, making it if it is new."""
+        ...
+
+    async def archive(self, *, archived: bool = True) -> bool:
+        """Archive it or bring it back; return whether there is one."""
+        ...
+
+    async def remove(self) -> bool:
+        """Delete it; return whether there was one."""
+        ...
+
+
+class WorkstreamsDoor(Protocol):
+    """What these routes need of the runtime."""
+
+    def workstream(self, name: str, /) -> StoredConversation:
+        """Return the conversation called `name`; it need not exist yet."""
+        ...
+
+    async def workstreams(self, *, archived: bool = False) -> list[Summary]:
+        """Return every stored conversation by name."""
+        ...
+
+    async def stored_workstream(self, name: str, /) -> WorkstreamState | None:
+        """Return one stored conversation with its history."""
+        ...
+
+
+def workstream_routes(runtime: WorkstreamsDoor) -> dict[tuple[str, str], Route]:
+    """Return the routes by method and path."""
+    return {
+        ("GET", "/workstreams"): partial(_list, runtime),
+        ("POST", "/workstreams"): partial(_create, runtime),
+        ("GET", WORKSTREAM): partial(_show, runtime),
+        ("PATCH", WORKSTREAM): partial(_change, runtime),
+        ("DELETE", WORKSTREAM): partial(_remove, runtime),
+    }
+
+
+def no_workstream(name: str) -> str:
+    """Return the sentence for a workstream that does not exist."""
+    return f"there is no workstream `{name}`; `arawn workstreams list --all` shows those there are"
+
+
+async def _list(runtime: WorkstreamsDoor, call: Call) -> None:
+    await call.respond(json_reply(200, await runtime.workstreams(archived=True)))
+
+
+async def _create(runtime: WorkstreamsDoor, call: Call) -> None:
+    wanted = await call.read_json(WorkstreamSettings)
+    conversation = runtime.workstream(wanted.name)
+    await conversation.create(profile=wanted.profile, system_prompt=wanted.system_prompt, tags=wanted.tags)
+    await call.respond(json_reply(201, await _stored(runtime, wanted.name)))
+
+
+async def _show(runtime: WorkstreamsDoor, call: Call) -> None:
+    await call.respond(json_reply(200, await _stored(runtime, _name(call))))
+
+
+async def _change(runtime: WorkstreamsDoor, call: Call) -> None:
+    name = _name(call)
+    wanted = await call.read_json(WorkstreamChange)
+    conversation = runtime.workstream(name)
+    if wanted.profile is not msgspec.UNSET:
+        await conversation.bind(wanted.profile)
+    if wanted.archived is not msgspec.UNSET and not await conversation.archive(archived=wanted.archived):
+        raise Refused(refusal(404, "not_found", no_workstream(name)))
+    await call.respond(json_reply(200, await _stored(runtime, name)))
+
+
+async def _remove(runtime: WorkstreamsDoor, call: Call) -> None:
+    name = _name(call)
+    if not await runtime.workstream(name).remove():
+        raise Refused(refusal(404, "not_found", no_workstream(name)))
+    await call.respond(json_reply(200, {"removed": name}))
+
+
+async def _stored(runtime: WorkstreamsDoor, name: str) -> WorkstreamState:
+    state = await runtime.stored_workstream(name)
+    if state is None:
+        raise Refused(refusal(404, "not_found", no_workstream(name)))
+    return state
+
+
+def _name(call: Call) -> str:
+    return require_name(call.path.rpartition("/")[2])

@@ -1,0 +1,54 @@
+"""What the tests of the command line share."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from arawn.cli.running import run
+from tests.arawn.cli.place import Place
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A configured place; `command` and children alike live in it."""
+    with tempfile.TemporaryDirectory(prefix="arawn-") as runtime:  # a socket's path must be short
+        place = Place(tmp_path, Path(runtime))
+        place.configure()
+        yield place
+
+
+@pytest.fixture
+def command(place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Run a command in this process: quick, and as the real one from the arguments on."""
+    for name, value in place.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(place.directory)
+    handlers = list(logging.getLogger().handlers)
+
+    def act(*arguments: str, piped: str = "") -> Result:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped.encode())))
+        code = run(arguments)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    yield act
+    logging.getLogger().handlers[:] = handlers

@@ -1,0 +1,115 @@
+"""One question: what goes to the model, what comes to stdout, what is said beside it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import Place
+
+
+def test_the_answer_is_on_stdout_and_the_account_on_stderr(command: Command, place: Place) -> None:
+    """Stdout holds the answer alone; stderr says who gave it, why, at what cost, and where its record is."""
+    result = command("ask", "hello", "world")
+
+    assert (result.code, result.out) == (0, "echo: hello world\n")
+    account = dict(line.split(maxsplit=1) for line in result.err.splitlines() if line)
+    record = json.loads(next(place.log.glob("*.jsonl")).read_text().splitlines()[1])
+    assert account["profile"] == "default (the default profile)"
+    assert account["model"] == "echo"
+    assert account["tokens"] == "2 in, 3 out"
+    assert account["record"] == record["id"]
+    assert account["log"] == str(next(place.log.glob("*.jsonl")))
+
+
+def test_what_is_piped_in_is_appended(command: Command) -> None:
+    """`cat file | arawn ask summarise` asks about the file."""
+    assert command("ask", "-q", "summarise", piped="a file\n").out == "echo: summarise\n\na file\n"
+    assert command("ask", "-q", piped="alone").out == "echo: alone\n"
+
+
+def test_quiet_prints_the_answer_alone(command: Command) -> None:
+    """Nothing goes to stderr."""
+    result = command("ask", "--quiet", "hi")
+
+    assert (result.out, result.err) == ("echo: hi\n", "")
+
+
+def test_json_is_one_object_and_nothing_else(command: Command) -> None:
+    """Everything that the account says is in it."""
+    result = command("ask", "--json", "-p", "fast", "hi")
+
+    answer = json.loads(result.out)
+    assert result.err == ""
+    assert (answer["text"], answer["profile"], answer["reason"]) == ("echo: hi", "fast", "CallerHint")
+    assert answer["usage"]["output_tokens"] == 2
+    assert answer["interaction_id"]
+
+
+def test_settings_of_the_call_reach_the_record(command: Command) -> None:
+    """System prompt, session and tags are in the log; without a workstream no conversation is touched."""
+    command("ask", "-s", "be brief", "--session", "s1", "--tag", "a=b", "--tag", "c=d=e", "hi")
+
+    record = json.loads(command("interactions", "show", "latest", "--json").out)
+    assert (record["system_prompt"], record["session_id"], record["workstream"]) == ("be brief", "s1", None)
+    assert record["tags"] == {"a": "b", "c": "d=e", "routing_profile": "default"}
+    assert json.loads(command("workstreams", "list", "--json").out) == []
+
+
+def test_a_workstream_remembers(command: Command) -> None:
+    """The second question is asked with the first in its history, and the account names the binding."""
+    command("workstreams", "bind", "research", "fast")
+    command("ask", "-w", "research", "one")
+    result = command("ask", "-w", "research", "two")
+
+    record = json.loads(command("interactions", "show", "latest", "--json").out)
+    assert len(record["messages"]) == 3
+    assert "fast (workstream `research` is bound to it)" in result.err
+
+
+def test_without_a_log_nothing_is_written(command: Command, place: Place) -> None:
+    """`--no-log` leaves no file, and says that there is no record."""
+    result = command("ask", "--no-log", "hi")
+
+    assert result.code == 0
+    assert "the log is off" in result.err
+    assert not place.log.exists()
+
+
+def test_another_file_is_read_alone(command: Command, place: Place) -> None:
+    """`--config` stands in for every other file."""
+    (place.directory / "other.toml").write_text('[llm]\nbackend = "scripted"\nmodel = "other"\n')
+
+    assert "other" in command("ask", "--config", "other.toml", "hi").err
+
+
+def test_one_call_starts_no_profile_that_it_does_not_use(command: Command, place: Place) -> None:
+    """A default profile without a key does not stand in the way of another one."""
+    place.configure('[llm]\nbackend = "openai"\nmodel = "x"\n[llm_profiles.fast]\nbackend = "scripted"\n')
+
+    assert command("ask", "-q", "-p", "fast", "hi").out == "echo: hi\n"
+
+
+def test_a_failed_answer_is_one_message(place: Place) -> None:
+    """What its retries log stays off the terminal, in a process that nothing else has set up."""
+    script = place.directory / "cut.toml"
+    script.write_text('[[steps]]\nerror = { status = 500, message = "down" }\n')
+    place.configure(f'[llm]\nbackend = "scripted"\nscript = "{script}"\nretry = {{ initial_s = 0.0, attempts = 3 }}\n')
+
+    result = place.run("ask", "hi")
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("arawn: profile `default`")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["-p", "nope", "hi"], ["-w", "a/b", "hi"]])
+def test_a_name_that_cannot_be_is_wrong_use(command: Command, place: Place, arguments: list[str]) -> None:
+    """It is refused before anything starts."""
+    result = command("ask", *arguments)
+
+    assert result.code == 2
+    assert result.err.startswith("arawn: ")
+    assert not place.log.exists()

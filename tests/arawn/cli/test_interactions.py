@@ -1,0 +1,126 @@
+"""The commands that read the log."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import PATIENCE, Place
+
+
+@pytest.fixture
+def asked(command: Command) -> list[str]:
+    """Three calls in the log; their ids."""
+    command("ask", "one")
+    command("ask", "-w", "research", "-p", "fast", "--tag", "team=search", "two")
+    command("ask", "three")
+    return [head["id"] for head in json.loads(command("interactions", "list", "--json").out)]
+
+
+def test_the_newest_is_last_and_ids_are_as_long_as_needed(asked: list[str], command: Command) -> None:
+    """What is shown of an id finds it again."""
+    header, *rows = command("interactions", "list").out.splitlines()
+
+    assert header.split() == ["time", "id", "profile", "model", "status", "tokens", "ms", "workstream"]
+    shown = [row.split()[2] for row in rows]
+    assert [identity[: len(part)] for identity, part in zip(asked, shown, strict=True)] == shown
+    assert json.loads(command("interactions", "show", shown[1], "--json").out)["id"] == asked[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["-n", "2"], [1, 2]),
+        (["-w", "research"], [1]),
+        (["--profile", "fast"], [1]),
+        (["--tag", "team=search"], [1]),
+        (["--tag", "team=other"], []),
+        (["--since", "1h", "--until", "2999-01-01"], [0, 1, 2]),
+        (["--date", "2001-01-01", "--tz", "UTC"], []),
+        (["--until", "2001-01-01"], []),
+        (["--status", "error"], []),
+        (["--has-error"], []),
+        (["--model", "echo"], [0, 2]),
+        (["--min-duration", "600000"], []),
+    ],
+)
+def test_filters_choose(asked: list[str], command: Command, arguments: list[str], found: list[int]) -> None:
+    """Each filter narrows, for `list` and `tail` alike."""
+    listed = json.loads(command("interactions", "list", "--json", *arguments).out)
+    tailed = [json.loads(line) for line in command("interactions", "tail", "--json", *arguments).out.splitlines()]
+
+    assert [head["id"] for head in listed] == [asked[place] for place in found]
+    assert [head["id"] for head in tailed] == [asked[place] for place in found]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list", "--since", "yore"], ["list", "--tz", "Mars/Base"], ["show", "nope"], ["show", "0"]]
+)
+def test_what_cannot_be_read_is_wrong_use(asked: list[str], command: Command, arguments: list[str]) -> None:
+    """One message that says what would be right; an id that several have is no id."""
+    result = command("interactions", *arguments)
+
+    assert (result.code, result.out) == (2, "")
+    assert len(result.err.splitlines()) == 1
+
+
+def test_one_call_is_shown_whole(asked: list[str], command: Command) -> None:
+    """Settings, conversation, answer, tokens."""
+    command("ask", "-w", "research", "-s", "be brief", "three")
+
+    shown = command("interactions", "show", "latest").out
+
+    for part in ("workstream  research", "system:\n  be brief", "user:\n  two", "assistant:\n  echo: two", "answer:"):
+        assert part in shown
+    assert "profile     default (the default profile)" in shown
+    assert "tokens      " in shown
+
+
+def test_a_failed_call_is_shown_with_its_error(command: Command, place: Place) -> None:
+    """Type, status and message."""
+    script = place.directory / "fault.toml"
+    script.write_text('[[steps]]\nerror = { status = 401, message = "wrong key" }\n')
+    place.configure(f'[llm]\nbackend = "scripted"\nscript = "{script}"\n')
+    command("ask", "hi")
+
+    shown = command("interactions", "show", "latest").out
+
+    assert "status      error" in shown
+    assert "error (AuthFailed 401):" in shown
+
+
+def test_a_damaged_line_is_named_and_skipped(asked: list[str], command: Command, place: Place) -> None:
+    """The rest is shown; the warning says file and line."""
+    file = next(place.log.glob("*.jsonl"))
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([*lines[:2], "{broken\n", *lines[2:]]))
+
+    result = command("interactions", "list", "--json")
+
+    assert [head["id"] for head in json.loads(result.out)] == asked
+    assert result.err.startswith(f"arawn: warning: {file.name}:3: ")
+
+
+def test_without_a_log_there_is_nothing_to_show(command: Command, place: Place) -> None:
+    """A listing is empty; one call cannot be found; the path is known all the same."""
+    assert command("interactions", "list", "--json").out == "[]\n"
+    assert command("interactions", "show", "latest").code == 2
+    assert command("interactions", "tail", "-f").code == 2
+    assert command("interactions", "path").out == f"{place.log}\n"
+
+
+def test_tail_goes_on_with_what_is_written(asked: list[str], command: Command, place: Place) -> None:
+    """`tail -f` shows the last ones, then new ones as they come, each once; Ctrl-C ends it with 130."""
+    child = place.popen("interactions", "tail", "-f", "-n", "1", "--json")
+    try:
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["id"] == asked[-1]
+        command("ask", "four")
+        assert json.loads(child.stdout.readline())["id"] not in asked
+        child.send_signal(2)
+        assert child.wait(PATIENCE) == 130
+    finally:
+        child.kill()
+        child.communicate()

@@ -1,0 +1,132 @@
+"""Records and messages as a person reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from itertools import pairwise
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.cli.record_view import id_length, record_lines
+from arawn.cli.transcript import logged_lines, message_lines
+from arawn.interactions.record import InteractionRecord, ToolCallRecord
+from arawn.messages import Image, Message, RoutingMetadata, Text, Thinking, ToolResult, ToolUse
+
+RECORD = InteractionRecord(
+    id="0197-x",
+    timestamp="2026-01-28T10:00:00.000000Z",
+    duration_ms=1500,
+    ttft_ms=300,
+    queue_ms=7,
+    status="ok",
+    profile="fast",
+    provider="custom",
+    model_requested="asked",
+    model_used="answered",
+    stop_reason="tool_use",
+    stop_reason_raw="tool_calls",
+    workstream="research",
+    session_id="s1",
+    turn_id=3,
+    iteration=1,
+    call_id="0197-c",
+    attempt=2,
+    stream=True,
+    input_tokens=5,
+    output_tokens=None,
+    cache_read_tokens=100,
+    cache_write_tokens=0,
+    reasoning_tokens=None,
+    total_input_tokens=105,
+    has_tool_use=True,
+    tool_count=1,
+    request_id=None,
+    error=None,
+    routing=RoutingMetadata("fast", "Workstream"),
+    tags={"k": "v"},
+    params={"temperature": 0.5},
+    tools_available=("look",),
+    tool_calls=(
+        ToolCallRecord(
+            tool_name="look", tool_call_id="t1", arguments={"at": "é"}, result_success=True, result_content="a map"
+        ),
+        ToolCallRecord(tool_name="wait", tool_call_id="t2", arguments={}),
+    ),
+    truncated=(),
+    redactions=(),
+    system_prompt="be brief",
+    tools=(),
+    response_content=({"type": "text", "text": "one\ntwo"}, {"size": 9, "sha256": "00"}),
+    messages=(
+        {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+        {"role": "user", "size": 44, "sha256": ""},
+    ),
+)
+
+
+def test_everything_that_a_record_says_is_shown() -> None:
+    """Settings, conversation, answer, tool calls with their results; what was not logged is said to be."""
+    shown = list(record_lines(RECORD, UTC))
+
+    for line in (
+        "id          0197-x",
+        "status      ok, attempt 2 of call 0197-c",
+        "profile     fast (workstream `research` is bound to it)",
+        "model       answered (asked for: asked)",
+        "took        1500 ms, first token after 300 ms, waited 7 ms",
+        "tokens      105 in, ? out, 100 from the cache",
+        "  be brief",
+        "  hi",
+        "  (44 bytes, not logged)",
+        "  two",
+        "  (9 bytes, not logged)",
+        "tool look (t1):",
+        '  {"at": "é"}',
+        "  answered: a map",
+        "  (no result in the log)",
+    ):
+        assert line in shown
+
+
+def test_every_kind_of_block_is_text() -> None:
+    """Nothing that was said is left out."""
+    blocks = (
+        Text("plain"),
+        Thinking("hm"),
+        Image(url="http://x/y.png"),
+        ToolUse("t1", "look", {"at": 1}),
+        ToolUse("t2", "look", invalid_arguments="{"),
+        ToolResult("t1", (Text("map"),)),
+        ToolResult("t2", (), is_error=True),
+    )
+
+    shown = "\n".join(message_lines(Message("user", blocks)))
+
+    for part in (
+        "plain",
+        "hm",
+        "y.png",
+        '(calls look, t1) {"at": 1}',
+        "(calls look, t2) {",
+        "of t1) map",
+        "(error of t2)",
+    ):
+        assert part in shown
+
+
+def test_a_logged_message_reads_like_the_message() -> None:
+    """The record holds it as plain values."""
+    message = Message("assistant", (Text("yes"), ToolUse("t", "look", {})))
+
+    assert list(logged_lines(msgspec.to_builtins(message))) == list(message_lines(message))
+
+
+@given(st.lists(st.text("01ab", min_size=6, max_size=6), unique=True, max_size=20))
+def test_ids_are_cut_where_they_still_differ(ids: list[str]) -> None:
+    """The length is enough to tell any two apart, and no shorter one is."""
+    length = id_length(ids)
+
+    assert len({one[:length] for one in ids}) == len(ids) or len(ids) < 2
+    assert length == 0 or any(one[: length - 1] == other[: length - 1] for one, other in pairwise(sorted(ids)))

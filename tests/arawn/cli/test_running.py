@@ -1,0 +1,148 @@
+"""The command itself: what it loads, what it prints alone, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+
+from arawn.cli.root import root
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import ROOT, Place
+
+HEAVY = ("trio", "httpx", "rich", "msgspec", "stamina", "httptools", "actors", "arawn.runtime", "arawn.config")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], []])
+def test_the_first_page_loads_next_to_nothing(arguments: list[str]) -> None:
+    """`arawn` and `arawn --help` import click alone, so they answer at once."""
+    program = (
+        "import sys; from arawn.cli.running import run; "
+        f"code = run({arguments!r}); heavy = [name for name in {HEAVY!r} if name in sys.modules]; "
+        "print(heavy, file=sys.stderr); sys.exit(code)"
+    )
+
+    child = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+    assert (child.returncode, child.stderr) == (0, "[]\n")
+    assert "arawn" in child.stdout
+
+
+def test_alone_it_says_what_to_try(command: Command) -> None:
+    """The page without arguments is short and names the commands that matter first."""
+    page = command()
+
+    assert page.code == 0
+    assert len(page.out.splitlines()) <= 12
+    assert all(word in page.out for word in ("arawn ask", "arawn chat", "arawn start", "--help"))
+
+
+def test_the_version_is_printed(command: Command) -> None:
+    """`--version` names program and version."""
+    assert command("--version").out.startswith("arawn ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["nope"], "nope"),
+        (["ask", "--nope"], "--nope"),
+        (["interactions", "nope"], "nope"),
+        (["ask", "--tag", "x", "hi"], "key=value"),
+        (["ask"], "nothing is asked"),
+    ],
+)
+def test_misuse_is_one_message_and_code_2(command: Command, arguments: list[str], named: str) -> None:
+    """The message names what is wrong and where the help is."""
+    result = command(*arguments)
+
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.startswith("arawn: ")
+    assert named in result.err
+    assert "--help" in result.err
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the whole program fail in a way that nobody foresaw."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("lost the plot\nand more")
+
+    monkeypatch.setattr(root, "main", fail)
+
+
+def test_the_unforeseen_is_one_line_that_asks_for_a_report(broken: None, command: Command) -> None:
+    """No traceback; type and message are named; exit code 1."""
+    result = command("ask", "hi")
+
+    assert result.code == 1
+    assert len(result.err.splitlines()) == 1
+    assert "RuntimeError: lost the plot" in result.err
+    assert "ARAWN_TRACEBACK=1" in result.err
+
+
+def test_the_traceback_is_there_when_asked_for(broken: None, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ARAWN_TRACEBACK=1` shows the whole."""
+    monkeypatch.setenv("ARAWN_TRACEBACK", "1")
+
+    assert "Traceback (most recent call last)" in command("ask", "hi").err
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupt_is_code_130(command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Ctrl-C anywhere is no error of the program."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(root, "main", fail)
+
+    assert (command("ask").code, command("ask").err) == (130, "")
+
+
+@pytest.mark.parametrize("arguments", [["ask", "hi"], ["config", "show"]])
+def test_the_reader_may_leave(place: Place, arguments: list[str]) -> None:
+    """A broken pipe is silent."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = place.popen(*arguments, stdout=writing)
+    os.close(writing)
+
+    _, err = child.communicate()
+
+    assert (child.returncode, err) == (1, "")
+
+
+SLOW = '[[steps]]\ntext = "one two"\ntoken_delay_s = 600.0\n'
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_cancels_the_call_in_order(place: Place, number: signal.Signals, code: int) -> None:
+    """The call is recorded as cut off before the process ends."""
+    script = place.directory / "slow.toml"
+    script.write_text(SLOW)
+    place.configure(f'[llm]\nbackend = "scripted"\nscript = "{script}"\n')
+    child = place.popen("ask", "hi")
+    assert child.stdout is not None
+    assert child.stdout.read(3) == "one"
+
+    began = time.monotonic()
+    child.send_signal(number)
+    _, err = child.communicate()
+
+    assert (child.returncode, err) == (code, "")
+    assert time.monotonic() - began < 5
+    assert '"status":"partial"' in next(place.log.glob("*.jsonl")).read_text()
