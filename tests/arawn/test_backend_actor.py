@@ -21,7 +21,7 @@ from arawn.errors import (
     RateLimited,
     Unavailable,
 )
-from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
+from arawn.messages import Completed, CompletionRequest, CompletionResponse, TextDelta, user
 from arawn.runtime import open_runtime
 from tests.runtimes import configured, records, running, scripted
 
@@ -121,7 +121,7 @@ async def test_a_stream_ends_with_its_whole_answer(tmp_path: Path) -> None:
                 deltas.append(event)
 
     assert last is not None
-    assert "".join(event.text for event in deltas) == last.text == "echo: hello there"
+    assert "".join(event.text for event in deltas if isinstance(event, TextDelta)) == last.text == "echo: hello there"
     assert [record["id"] for record in on_disk] == [last.interaction_id]
     assert on_disk[0]["ttft_ms"] is not None
 

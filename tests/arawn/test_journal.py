@@ -49,7 +49,7 @@ async def journal_on(writer: SlowWriter, *, mailbox: int = 10) -> AsyncIterator[
             journals[0].lost(event.message, event.reason)
 
     async with open_supervisor(SupervisorSpec(name="root"), hooks=[hear]) as root:
-        spec = ChildSpec(name="log", start=writer.start, mailbox=mailbox, batch=2, abandoned="run")
+        spec: ChildSpec[Append] = ChildSpec(name="log", start=writer.start, mailbox=mailbox, batch=2, abandoned="run")
         journals.append(Journal(await root.start(spec), answer_wait=2.0, writer_health=LogHealth))
         yield journals[0]
 

@@ -97,7 +97,7 @@ async def test_a_binding_whose_profile_is_gone_is_an_error(tmp_path: Path) -> No
 
 async def test_a_failed_call_leaves_the_conversation_as_it_was(tmp_path: Path, autojump_clock: MockClock) -> None:
     """Only what was answered becomes history."""
-    steps = [{"error": {"status": 503}}, {"text": "fine"}]
+    steps: list[dict[str, Any]] = [{"error": {"status": 503}}, {"text": "fine"}]
     profile = scripted(tmp_path, steps, retry=RetryConfig(attempts=1))
 
     async with running(configured(tmp_path, {"default": profile})) as runtime:

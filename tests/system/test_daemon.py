@@ -128,8 +128,9 @@ def test_the_token_is_nobody_elses(place: Place) -> None:
 
         assert modes == [0o600, 0o600]
         assert daemon.token not in "\n".join(daemon.said)
-        assert f'export OPENAI_API_KEY="$(cat {place.directory}/state/token)"' in daemon.said
-        assert f"export OPENAI_BASE_URL={daemon.url}/v1" in daemon.said
+        (command,) = (line for line in daemon.said if line.startswith("curl "))
+        assert f"{daemon.url}/chat" in command
+        assert f"x-api-key: $(cat {place.directory}/state/token)" in command
         assert daemon.end(signal.SIGINT) == (0, "")
         assert not door.exists()
 
