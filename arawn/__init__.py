@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from arawn.messages import user as user
     from arawn.runtime import open_runtime as open_runtime
     from arawn.runtime_door import Runtime as Runtime
-    from arawn.runtime_door import Workstream as Workstream
+    from arawn.workstreams.handle import Workstream as Workstream
 
 _HOME = {
     "arawn.config.schema": (
@@ -89,10 +89,8 @@ _HOME = {
         "user",
     ),
     "arawn.runtime": ("open_runtime",),
-    "arawn.runtime_door": (
-        "Runtime",
-        "Workstream",
-    ),
+    "arawn.runtime_door": ("Runtime",),
+    "arawn.workstreams.handle": ("Workstream",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [*_MODULE_OF]  # noqa: PLE0604  # names, made from the table above
