@@ -12,7 +12,8 @@ class RestartDelay:
 
     def __init__(self, backoff: Backoff, seed: str) -> None:
         self._backoff = backoff
-        self._random = random.Random(seed)  # noqa: S311  # spreads restarts; guards no secret
+        self._seed = seed
+        self._restarts = 0
         self._exponent = 0
 
     def after(self, lived: float) -> float:
@@ -22,11 +23,16 @@ class RestartDelay:
             self._exponent = 0
         base = _capped_power(backoff, self._exponent)
         self._exponent += 1
-        return min(backoff.maximum, base * (1 + backoff.jitter * self._random.uniform(-1, 1)))
+        return min(backoff.maximum, base * (1 + backoff.jitter * self._spread()))
+
+    def _spread(self) -> float:
+        """Return a number in -1..1; made anew each time, for a generator weighs 2.5 kB and most actors never crash."""
+        self._restarts += 1
+        return random.Random(f"{self._seed} {self._restarts}").uniform(-1, 1)  # noqa: S311  # guards no secret
 
 
 def _capped_power(backoff: Backoff, exponent: int) -> float:
     try:
-        return min(backoff.maximum, backoff.initial * backoff.factor**exponent)
-    except OverflowError:  # a float power past 1e308 is past every cap
-        return backoff.maximum
+        return min(backoff.maximum, backoff.initial * float(backoff.factor) ** exponent)
+    except OverflowError:  # a float power past 1e308 is past every cap, unless there is nothing to multiply
+        return backoff.maximum if backoff.initial else 0.0

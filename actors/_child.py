@@ -11,6 +11,7 @@ import trio
 from actors._backoff import RestartDelay
 from actors._seat import RunEnd
 from actors._window import RestartWindow
+from actors.events import Crashed, Hooks, Interrupted, Started
 from actors.spec import ChildSpec, Strategy, SupervisorSpec
 from actors.status import Status
 
@@ -23,6 +24,7 @@ class Seat(Protocol):
     stopped: trio.Event
     on_stop: Callable[[], None]
 
+    def begin(self) -> None: ...
     async def run(self, ready: Callable[[], None]) -> RunEnd: ...
     def request_stop(self, grace: float | None = None) -> None: ...
     def interrupt(self, reason: str) -> None: ...
@@ -32,40 +34,82 @@ class Seat(Protocol):
 
 
 class Child:
-    """One seat with its restart policy and the story of its incarnations."""
+    """One seat with its restart policy and the story of its incarnations.
 
-    def __init__(self, seat: Seat, spec: ChildSpec[Any] | SupervisorSpec) -> None:
+    Attributes:
+        hired: Whether it has ever been ready; a child that fails before that is its starter's business alone.
+        alive: Whether an incarnation exists, from its beginning to the end of its clean-up.
+        ready: Whether the present or last incarnation got as far as handling mail.
+        outcome: How the last incarnation ended.
+    """
+
+    def __init__(self, name: str, seat: Seat, spec: ChildSpec[Any] | SupervisorSpec) -> None:
+        self.name = name
         self.seat = seat
-        self.name = spec.name
         self.restart = spec.restart
         self.refuses_mail = isinstance(spec, ChildSpec) and spec.while_restarting == "fail"
-        self.window = RestartWindow(spec.intensity)
-        self.delay = RestartDelay(spec.backoff, seed=seat.path)
-        self.incarnation = 0
-        self.born = 0.0
+        self.hired = False
         self.alive = False
         self.ready = False
+        self.incarnation = 0
+        self.born = 0.0
+        self.outcome: RunEnd | Exception | None = None
         self.last_crash: Exception | None = None
         self.next_start: float | None = None
         self.settled = trio.Event()
         self.ended = trio.Event()
+        self._spec = spec
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget past crashes: a supervisor that lives again judges its children anew."""
+        self.window = RestartWindow(self._spec.intensity)
+        self.delay = RestartDelay(self._spec.backoff, seed=self.seat.path)
 
     def begin(self, now: float) -> None:
-        """A new incarnation begins to start."""
+        """A new incarnation begins to start; the one before it must have ended."""
+        assert not self.alive, f"`{self.seat.path}` would have two incarnations"
         self.incarnation += 1
-        self.born, self.alive, self.ready, self.next_start = now, True, False, None
+        self.born, self.alive, self.ready = now, True, False
+        self.outcome = self.next_start = None
         self.settled, self.ended = trio.Event(), trio.Event()
+        self.seat.begin()
 
-    def settle(self) -> None:
-        """The incarnation is ready."""
-        self.ready = True
-        self.settled.set()
+    async def live(self, hooks: Hooks) -> None:
+        """Run the incarnation to its end, clean-up included; how it ended is its `outcome`."""
 
-    def end(self) -> None:
-        """The incarnation has ended, clean-up included."""
-        self.alive = False
-        self.settled.set()
-        self.ended.set()
+        def ready() -> None:
+            self.hired = self.ready = True
+            self.settled.set()
+            hooks.emit(Started(self.seat.path, self.incarnation))
+
+        try:
+            self.outcome = await self.seat.run(ready)
+        except Exception as error:  # noqa: BLE001  # the supervisor judges it, or whoever waits for the start raises it
+            self.outcome = self.last_crash = error
+            hooks.emit(Crashed(self.seat.path, self.incarnation, error, trio.current_time() - self.born))
+        finally:
+            self.alive = False
+            self.settled.set()
+            self.ended.set()
+        if self.outcome == "interrupted":
+            hooks.emit(Interrupted(self.seat.path, self.incarnation))
+
+    async def interrupt(self, reason: str) -> None:
+        """End the incarnation there is, if any, and wait until it has ended."""
+        if self.alive:
+            self.seat.interrupt(reason)
+            await self.wait_ended()
+
+    async def wait_ended(self) -> None:
+        """Wait until no incarnation is alive."""
+        if self.alive:
+            await self.ended.wait()
+
+    def rest(self, due: float) -> None:
+        """Sit until the next incarnation begins at `due`."""
+        self.next_start = due
+        self.seat.rest(f"it restarts in {due - trio.current_time():.3g} s", refuse=self.refuses_mail)
 
     def status(self, now: float) -> Status:
         """Return the seat's snapshot with the supervisor's knowledge added."""
@@ -77,26 +121,34 @@ class Child:
         )
 
 
-class Pending:
-    """A group waiting to be started again, left to right, at `due`."""
+class Group:
+    """Children to be started again together, left to right, at `due`."""
 
-    def __init__(self, group: list[Child], due: float) -> None:
+    def __init__(self, members: list[Child], due: float) -> None:
+        self.members = list(members)
         self.due = due
         self.scope = trio.CancelScope()
-        self._group = list(group)
-
-    def __contains__(self, child: Child) -> bool:
-        return child in self._group
 
     def remove(self, child: Child) -> None:
         """Take a child out that is not to be started any more."""
-        if child in self._group:
-            self._group.remove(child)
+        if child in self.members:
+            self.members.remove(child)
+
+    def dissolve(self, reason: str) -> None:
+        """Start nobody any more, from this very moment."""
+        self.members.clear()
+        self.scope.cancel(reason=reason)
+
+    def leaving(self) -> Iterator[Child]:
+        """Hand out the members right to left, as long as they are members."""
+        for child in reversed(self.members.copy()):
+            if child in self.members:
+                yield child
 
     def taking(self) -> Iterator[Child]:
         """Hand out the children still to be started, each leaving the group as it goes."""
-        while self._group:
-            yield self._group.pop(0)
+        while self.members:
+            yield self.members.pop(0)
 
 
 def affected(strategy: Strategy, crashed: Child, children: list[Child]) -> list[Child]:
@@ -104,7 +156,7 @@ def affected(strategy: Strategy, crashed: Child, children: list[Child]) -> list[
     if strategy == "one_for_one":
         return [crashed]
     first = 0 if strategy == "one_for_all" else children.index(crashed)
-    return [child for child in children[first:] if child is crashed or child.incarnation > 1 or child.ready]
+    return [child for child in children[first:] if child.hired and not child.seat.stopping]
 
 
 def wants_restart(policy: Literal["permanent", "transient", "temporary"], *, crashed: bool) -> bool:

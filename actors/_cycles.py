@@ -1,46 +1,85 @@
-"""Who waits for whom: finds the cycle an ask would close. Pure."""
+"""Who waits for whom: finds the cycle that an ask would close. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from actors._envelope import Envelope
 
 
-class _Workers(Protocol):
-    @property
-    def workers(self) -> int: ...
+class Answering(Protocol):
+    """What the search needs to know of an actor."""
+
+    path: str
+    workers: Sequence[Worker]
 
 
-class Waiting(Protocol):
-    """What the search needs to know of an actor: whom its handlers wait for, and how many handlers it may run."""
+class Worker:
+    """One task that handles an actor's mail: what it has in hand since when, and whose replies it waits for."""
 
-    @property
-    def awaiting(self) -> Mapping[Any, int]: ...
-    @property
-    def spec(self) -> _Workers: ...
+    __slots__ = ("awaiting", "in_hand", "seat", "since")
+
+    def __init__(self, seat: Answering) -> None:
+        self.seat = seat
+        self.in_hand: Sequence[Envelope[Any]] = ()
+        self.since = 0.0
+        self.awaiting: dict[Envelope[Any], Answering] = {}
 
 
-W = TypeVar("W", bound=Waiting)
+def find_cycle(asker: Worker, target: Answering) -> tuple[str, ...] | None:
+    """Return the paths of the actors in the cycle that `asker` would close by asking `target`, or None.
 
-
-def find_cycle(asker: W, target: W) -> list[W] | None:
-    """Return the actors of the cycle that `asker` would close by asking `target`, or None.
-
-    Only actors all of whose workers wait can hold up a chain: one with a free worker will answer.
+    A reply comes from the worker that has the message in hand, or from any worker of the actor while it is queued. An
+    actor without workers is between two incarnations: its next one will answer.
     """
-    if target is asker:
-        return [asker, asker]
-    paths = [[asker, target]]
-    seen = {id(target)}
-    while paths:
-        path = paths.pop()
-        last = path[-1]
-        if sum(last.awaiting.values()) < last.spec.workers:
-            continue
-        for following in last.awaiting:
-            if following is asker:
-                return [*path, asker]
-            if id(following) not in seen:
-                seen.add(id(following))
-                paths.append([*path, following])
-    return None
+    if any(worker is not asker and not worker.awaiting for worker in target.workers):
+        return None  # the usual case, found without a search
+    stuck = _stuck(asker, target)
+    if not _never_answered(target.workers, stuck):
+        return None
+    routes: deque[tuple[Worker, tuple[str, ...]]] = deque(
+        (worker, (asker.seat.path, target.path)) for worker in target.workers
+    )
+    while routes[0][0] is not asker:  # breadth first; a deadlock without the asker was refused when it was made
+        worker, route = routes.popleft()
+        stuck.discard(worker)
+        for envelope, seat in worker.awaiting.items():
+            routes.extend((after, (*route, seat.path)) for after in _answering(envelope, seat) if after in stuck)
+    return routes[0][1]
+
+
+def _stuck(asker: Worker, target: Answering) -> set[Worker]:
+    """Return the workers within reach of `target` that can never go on once `asker` waits for it."""
+    stuck = _reach(target.workers)
+    while True:
+        freed = {worker for worker in stuck if worker is not asker and _goes_on(worker, stuck)}
+        if not freed:
+            return stuck
+        stuck -= freed
+
+
+def _reach(workers: Iterable[Worker]) -> set[Worker]:
+    found: set[Worker] = set()
+    pending = list(workers)
+    while pending:
+        worker = pending.pop()
+        if worker not in found:
+            found.add(worker)
+            for envelope, seat in worker.awaiting.items():
+                pending += _answering(envelope, seat)
+    return found
+
+
+def _goes_on(worker: Worker, stuck: set[Worker]) -> bool:
+    return not any(_never_answered(_answering(*awaited), stuck) for awaited in worker.awaiting.items())
+
+
+def _never_answered(answering: Sequence[Worker], stuck: set[Worker]) -> bool:
+    return bool(answering) and stuck.issuperset(answering)
+
+
+def _answering(envelope: Envelope[Any], seat: Answering) -> Sequence[Worker]:
+    """Return the workers that may answer: the one that has the envelope in hand, or all while it is queued."""
+    return [worker for worker in seat.workers if envelope in worker.in_hand] or seat.workers

@@ -5,48 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar
 
+import msgspec
 import trio
+
+from actors.errors import OutcomeUnknown
 
 M = TypeVar("M")
 
-State = Literal["queued", "taken", "done", "abandoned"]
+EnvelopeState = Literal["queued", "taken", "done", "abandoned"]
 
 
-class Envelope(Generic[M]):
-    """A message with its fate; exactly one of `reply`, `fail` or the asker's cancellation ends it.
+class Envelope(msgspec.Struct, Generic[M], eq=False):
+    """A message with its fate; exactly one of `reply`, `fail` or `abandon` ends it.
 
     The asker parks on the envelope itself (no channel, no event): `reply` and `fail` wake it directly and never block.
     """
 
-    __slots__ = ("_asker", "_error", "_value", "asked", "message", "on_abandoned", "on_done", "state")
-
-    def __init__(self, message: M, *, asked: bool) -> None:
-        self.message = message
-        self.asked = asked
-        self.state: State = "queued"
-        self.on_abandoned: Callable[[], None] | None = None
-        self.on_done: Callable[[], None] | None = None
-        self._asker: trio.lowlevel.Task | None = None
-        self._value: Any = None
-        self._error: Exception | None = None
+    message: M
+    asked: bool
+    state: EnvelopeState = "queued"
+    value: Any = None
+    error: Exception | None = None
+    asker: trio.lowlevel.Task | None = None
+    on_abandoned: Callable[[], None] | None = None
+    on_done: Callable[[], None] | None = None
 
     def reply(self, value: object) -> None:
         """End with a value; does nothing if the asker is gone."""
-        self._value = value
-        self._end()
+        if self.state != "abandoned":
+            self.value = value
+            self._end()
 
     def fail(self, error: Exception) -> None:
         """End with an error; does nothing if the asker is gone."""
-        self._error = error
-        self._end()
+        if self.state != "abandoned":
+            self.error = error
+            self._end()
 
     def _end(self) -> None:
-        if self.state == "abandoned":
-            return
         self.state = "done"
-        if self._asker is not None:
-            trio.lowlevel.reschedule(self._asker)
-            self._asker = None
+        if self.asker is not None:
+            trio.lowlevel.reschedule(self.asker)
+            self.asker = None
         if self.on_done is not None:
             self.on_done()
 
@@ -55,19 +55,26 @@ class Envelope(Generic[M]):
 
         Checkpoint: always.
         If cancelled: the envelope is abandoned; an `on_abandoned` hook is told at once.
+
+        Raises:
+            OutcomeUnknown: It was abandoned before.
+            trio.BusyResourceError: Another task waits already.
         """
         if self.state == "done":
             await trio.lowlevel.checkpoint()
+        elif self.state == "abandoned":
+            raise OutcomeUnknown("waiting for a reply that was abandoned: whether it was handled is not known")
+        elif self.asker is not None:
+            raise trio.BusyResourceError("another task waits for this reply")
         else:
-            self._asker = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abandon)
-        if self._error is not None:
-            error, self._error = self._error, None  # breaks the cycle error -> traceback -> frame -> envelope
-            raise error
-        return self._value
+            self.asker = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._wait_cancelled)
+        if self.error is not None:
+            raise self.error
+        return self.value
 
-    def _abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
-        self._asker = None
+    def _wait_cancelled(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self.asker = None
         self.abandon()
         return trio.lowlevel.Abort.SUCCEEDED
 

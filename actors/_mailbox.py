@@ -1,14 +1,15 @@
-"""A bounded mailbox: one trio memory channel for the life of the seat, behind a gate."""
+"""A bounded mailbox: first in, first out, behind a gate, kept across restarts."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import trio
 
 from actors._envelope import Envelope, about
-from actors.errors import MailboxFull, NotStarted, Stopped
+from actors.errors import MailboxFull, NotStarted
 
 M = TypeVar("M")
 
@@ -16,104 +17,151 @@ Refusal = Callable[[object], NotStarted]
 
 
 class Mailbox(Generic[M]):
-    """Envelopes in the order they were sent, at most `bound` of them, kept across restarts.
+    """Envelopes in the order they were sent, at most `bound` of them.
 
-    It owns both ends of its channel: mail outlives the task that reads it, and closing fails what is left one by one.
+    A reader is woken, not handed an envelope: mail leaves the box only by `take_nowait`, so a reader that is cancelled
+    in the same moment leaves it where it is. Senders wait only while the box is full, in the order they came.
     """
 
     def __init__(self, owner: str, bound: int) -> None:
         self.owner = owner
         self.bound = bound
-        self._send, self._receive = trio.open_memory_channel[Envelope[M]](bound)
+        self.peak = 0
+        self.finished = False
+        self._room = bound  # 0 while mail is refused: one comparison decides for `offer`
+        self._queue: deque[Envelope[M]] = deque()
+        self._readers: dict[trio.lowlevel.Task, None] = {}
+        self._senders: dict[trio.lowlevel.Task, Envelope[M]] = {}
+        self._turned_away: dict[trio.lowlevel.Task, NotStarted] = {}
         self._refusal: Refusal | None = None
+
+    # -- mail in ----------------------------------------------------------------------------------------------------
+
+    def offer(self, envelope: Envelope[M]) -> bool:
+        """Queue the envelope and return True, unless mail is refused or the box is full."""
+        queued = len(self._queue)
+        if queued >= self._room:
+            return False
+        self._queue.append(envelope)
+        if queued >= self.peak:
+            self.peak = queued + 1
+        if self._readers:
+            self._wake_reader()
+        return True
 
     def put_nowait(self, envelope: Envelope[M]) -> None:
         """Queue the envelope.
 
         Raises:
             MailboxFull: At its bound.
-            NotStarted: The gate is shut; the subclass says why.
+            NotStarted: Mail is refused.
         """
+        if not self.offer(envelope):
+            raise self.refusal(envelope.message)
+
+    def refusal(self, message: object) -> NotStarted:
+        """Return the error for a message that `offer` does not queue."""
         if self._refusal is not None:
-            raise self._refusal(envelope.message)
-        try:
-            self._send.send_nowait(envelope)
-        except trio.WouldBlock:
-            full = f"mailbox is full ({self.bound} waiting)"
-            raise MailboxFull(about(self.owner, envelope.message, full)) from None
+            return self._refusal(message)
+        return MailboxFull(about(self.owner, message, f"mailbox is full ({self.bound} waiting)"))
 
     async def put(self, envelope: Envelope[M]) -> None:
         """Queue the envelope, waiting for room.
 
-        Checkpoint: only when the mailbox is full.
+        Checkpoint: only when the mailbox is full (it then waits for room).
         If cancelled: it was not queued.
 
         Raises:
-            NotStarted: The gate is shut, before or while it waited for room.
+            NotStarted: Mail is refused, or was while this waited for room.
         """
-        try:
-            self.put_nowait(envelope)
-        except MailboxFull:
-            try:
-                await self._send.send(envelope)
-            except trio.ClosedResourceError:
-                raise self._refused(envelope.message) from None
+        if self.offer(envelope):
+            return
+        if self._refusal is not None:
+            raise self._refusal(envelope.message)
+        task = trio.lowlevel.current_task()
+        self._senders[task] = envelope
 
-    async def take(self) -> Envelope[M]:
-        """Return the next envelope.
+        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+            del self._senders[task]
+            return trio.lowlevel.Abort.SUCCEEDED
 
-        Checkpoint: only when the mailbox is empty.
-        If cancelled: nothing was taken.
+        await trio.lowlevel.wait_task_rescheduled(abort)
+        refused = self._turned_away.pop(task, None)
+        if refused is not None:
+            raise refused
 
-        Raises:
-            trio.EndOfChannel: The gate is shut for good and the mailbox is empty.
-        """
-        try:
-            return self._receive.receive_nowait()
-        except trio.WouldBlock:
-            return await self._receive.receive()
+    # -- mail out ---------------------------------------------------------------------------------------------------
 
     def take_nowait(self) -> Envelope[M] | None:
         """Return the next envelope, or None when there is none."""
-        try:
-            return self._receive.receive_nowait()
-        except (trio.WouldBlock, trio.EndOfChannel):
+        if not self._queue:
             return None
+        envelope = self._queue.popleft()
+        if self._senders:
+            self._admit_sender()
+        return envelope
 
-    @property
-    def waiting(self) -> int:
-        """Envelopes queued, those of senders still waiting for room included."""
-        statistics = self._send.statistics()
-        return statistics.current_buffer_used + statistics.tasks_waiting_send
+    async def wait_mail(self) -> bool:
+        """Wait until there is mail (True), or none is left and none will come (False).
+
+        Checkpoint: only when there is no mail.
+        If cancelled: mail that has come meanwhile stays in the box.
+        """
+        while not self._queue:
+            if self.finished:
+                return False
+            task = trio.lowlevel.current_task()
+            self._readers[task] = None
+
+            def abort(_raise_cancel: object, task: trio.lowlevel.Task = task) -> trio.lowlevel.Abort:
+                del self._readers[task]
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(abort)
+            await trio.lowlevel.checkpoint_if_cancelled()
+        return True
 
     @property
     def queued(self) -> int:
-        """Envelopes queued; never above `bound`."""
-        return self._send.statistics().current_buffer_used
+        """Envelopes in the box; never above `bound`."""
+        return len(self._queue)
 
     @property
-    def peak(self) -> int:
-        """The most that were ever queued."""
-        return self._send.statistics().peak_buffer_used
+    def waiting(self) -> int:
+        """Envelopes in the box, and those of senders still waiting for room."""
+        return len(self._queue) + len(self._senders)
+
+    # -- the gate ---------------------------------------------------------------------------------------------------
 
     def refuse(self, refusal: Refusal) -> None:
-        """Refuse new mail with what `refusal` makes of it; queued mail stays."""
-        self._refusal = refusal
+        """Refuse new mail, and senders still waiting for room, with what `refusal` makes of it; queued mail stays."""
+        self._refusal, self._room = refusal, 0
+        senders, self._senders = self._senders, {}
+        for task, envelope in senders.items():
+            self._turned_away[task] = refusal(envelope.message)
+            trio.lowlevel.reschedule(task)
 
     def reopen(self) -> None:
-        """Accept mail again after `refuse`."""
-        self._refusal = None
+        """Accept mail again after `refuse`, unless the box is finished."""
+        if not self.finished:
+            self._refusal, self._room = None, self.bound
 
     def finish(self, refusal: Refusal) -> None:
         """Refuse new mail for good; readers get what is queued, then the end."""
-        self._refusal = refusal
-        self._send.close()
+        self.finished = True
+        self.refuse(refusal)
+        while self._readers:
+            self._wake_reader()
 
-    def close(self) -> None:
-        """Close both ends; needs `finish` first and `take_nowait` until empty."""
-        self._receive.close()
+    def _wake_reader(self) -> None:
+        task = next(iter(self._readers))
+        del self._readers[task]
+        trio.lowlevel.reschedule(task)
 
-    def _refused(self, message: object) -> NotStarted:
-        if self._refusal is None:  # pragma: no cover  # `finish` sets it before it closes
-            return Stopped(f"actor `{self.owner}` has stopped")
-        return self._refusal(message)
+    def _admit_sender(self) -> None:
+        """Move the first waiting sender's envelope into the room just made; a parked reader may be free for it."""
+        task = next(iter(self._senders))
+        self._queue.append(self._senders.pop(task))
+        trio.lowlevel.reschedule(task)
+        if self._readers:
+            self._wake_reader()

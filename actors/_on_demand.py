@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from actors._child import Child
-from actors._seat import ActorSeat, RunEnd
+from actors._seat import ActorSeat
 from actors._supervisor import Supervisor
-from actors.errors import Stopped
 from actors.events import GaveUp, Hooks, Passivated
 from actors.ref import Ref
 from actors.spec import ChildSpec, SupervisorSpec
@@ -19,6 +18,7 @@ __all__ = ["OnDemand"]
 class OnDemand(Supervisor):
     """Children by key: started by their first message, ended when idle, started again by the next message.
 
+    They are independent: a stop ends all of them at the same time, and each has the grace that the stop gives.
     A child that spends its restart budget is stopped alone: the mail it has fails, the next message begins afresh.
     """
 
@@ -32,33 +32,47 @@ class OnDemand(Supervisor):
         self._idle_after = idle_after
 
     def ref(self, key: str) -> Ref[Any]:
-        """Return the handle of the child called `key`, which need not exist yet."""
-        return Ref(f"{self.path}/{key}", lambda: self._seat(key))
+        """Return the handle of the child called `key`, which need not exist yet.
 
-    def _seat(self, key: str) -> ActorSeat[Any]:
+        What the maker of its spec raises reaches whoever sends the message that would have started it. Stopping it
+        ends only what is active: a later message starts it again.
+        """
+        return Ref(f"{self.path}/{key}", lambda: self._active(key), lambda: self._present(key))
+
+    def _active(self, key: str) -> ActorSeat[Any]:
+        return self._present(key) or self._activate(key)
+
+    def _present(self, key: str) -> ActorSeat[Any] | None:
         child = self.children.get(key)
-        if child is None:
-            child = self._activate(key)
-        assert isinstance(child.seat, ActorSeat)
-        return child.seat
+        return None if child is None else cast("ActorSeat[Any]", child.seat)  # `_activate` makes no other kind
 
-    def _activate(self, key: str) -> Child:
-        if self._nursery is None or self.stopping:
-            raise Stopped(f"`{self.path}` is not running; nothing was sent to `{key}`")
+    def _activate(self, key: str) -> ActorSeat[Any]:
+        self._check_open(key)
         spec = self._make(key)
-        child = Child(ActorSeat(spec, f"{self.path}/{key}", self.hooks, self._idle_after), spec)
+        seat = ActorSeat(spec, f"{self.path}/{key}", self.hooks, self._idle_after)
+        child = Child(key, seat, spec)
+        child.hired = True  # nobody waits for its start: a failed one is a crash like any other
         self._adopt(child)
         self._begin(child)
-        return child
+        return seat
 
-    async def _after(self, child: Child, result: RunEnd | Exception) -> None:
-        if result != "idle" or child.seat.stopping:
-            await super()._after(child, result)
-        elif isinstance(child.seat, ActorSeat) and child.seat.mailbox.waiting:
+    def _after(self, child: Child) -> None:
+        if child.outcome != "idle" or child.seat.stopping or child.alive:
+            super()._after(child)
+            return
+        self.hooks.emit(Passivated(child.seat.path))
+        if cast("ActorSeat[Any]", child.seat).mailbox.waiting:
             self._begin(child)
         else:
-            self.hooks.emit(Passivated(child.seat.path))
-            self._forget(child, "idle")
+            self._drop(child, "it was idle")
+
+    async def _stop_children(self) -> None:
+        for child in list(self.children.values()):  # all at once: they have no order
+            if self.stopping:
+                child.seat.request_stop(self._grace)
+            else:
+                child.seat.interrupt(f"`{self.path}` is stopping")
+        await super()._stop_children()
 
     def _give_up(self, child: Child, error: Exception) -> None:
         self.hooks.emit(GaveUp(self.path, child.name, error))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 
 import trio
 
 from actors._supervisor import Supervisor
-from actors.events import Hook, Hooks
+from actors.events import Hook, Hooks, Started, Stopped
 from actors.spec import SupervisorSpec
 
 __all__ = ["open_supervisor"]
@@ -26,16 +27,22 @@ class _Root:
 
     async def run(self) -> None:
         """Run to the end of the tree; what went wrong is raised again by the block."""
+        path, hooks = self._supervisor.path, self._supervisor.hooks
+        reason = f"`{path}` has stopped"
         try:
-            await self._supervisor.run(self.ready.set)
-        except trio.Cancelled:
-            raise
-        except BaseException as error:  # noqa: BLE001  # `open_supervisor` raises it in the task that opened the tree
+            await self._supervisor.run(self._be_ready)
+        except BaseException as error:  # noqa: ASYNC103, BLE001  # raised in the task that opened the tree
             self.error = error
-            self._block.cancel(reason=f"`{self._supervisor.path}` has failed")
+            reason = f"`{path}` has failed"
+            self._block.cancel(reason=reason)
         finally:
-            self._supervisor.finalise(f"`{self._supervisor.path}` has stopped")
+            self._supervisor.finalise(reason)
+            hooks.emit(Stopped(path, reason))
             self.ended.set()
+
+    def _be_ready(self) -> None:
+        self._supervisor.hooks.emit(Started(self._supervisor.path, 1))
+        self.ready.set()
 
 
 @asynccontextmanager
@@ -51,16 +58,19 @@ async def open_supervisor(spec: SupervisorSpec, *, hooks: Iterable[Hook] = ()) -
     supervisor = Supervisor(spec, spec.name, Hooks(hooks))
     with trio.CancelScope() as block:
         root = _Root(supervisor, block)
-        trio.lowlevel.spawn_system_task(root.run, name=spec.name)
+        trio.lowlevel.spawn_system_task(root.run, name=spec.name, context=copy_context())
         try:
             await root.ready.wait()
             yield supervisor
-        except BaseException:
-            supervisor.request_stop(0)
-            raise
-        finally:
             supervisor.request_stop()
-            with trio.CancelScope(shield=True):  # bounded: by each child's grace and clean-up deadlines
+            await root.ended.wait()
+        except BaseException as error:
+            supervisor.request_stop(0)
+            with trio.CancelScope(shield=True):  # bounded: by each child's clean-up deadline
                 await root.ended.wait()
-    if root.error is not None:
-        raise root.error
+            if root.error is None:
+                raise
+            if not (isinstance(error, Exception) and isinstance(root.error, Exception)):
+                raise root.error  # noqa: ASYNC104, B904  # the block was cancelled for it, or it is an interrupt or an exit
+            error.add_note(f"meanwhile `{spec.name}` failed: {root.error!r}")
+            raise

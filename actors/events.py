@@ -14,6 +14,7 @@ __all__ = [
     "GaveUp",
     "Hook",
     "Hooks",
+    "Interrupted",
     "Passivated",
     "Started",
     "Stopped",
@@ -28,7 +29,7 @@ class Started(msgspec.Struct, frozen=True, tag=True):
 
 
 class Crashed(msgspec.Struct, frozen=True, tag=True):
-    """An incarnation ended with `error`, `lived` seconds after it was begun."""
+    """An incarnation ended with `error`, `lived` seconds after it was begun; it need not have been ready."""
 
     actor: str
     incarnation: int
@@ -36,8 +37,15 @@ class Crashed(msgspec.Struct, frozen=True, tag=True):
     lived: float
 
 
+class Interrupted(msgspec.Struct, frozen=True, tag=True):
+    """An incarnation was ended by its supervisor, to start again with its group."""
+
+    actor: str
+    incarnation: int
+
+
 class BackingOff(msgspec.Struct, frozen=True, tag=True):
-    """The next incarnation begins in `delay` seconds."""
+    """An incarnation crashed or ended by itself; the next one begins in `delay` seconds."""
 
     actor: str
     delay: float
@@ -50,7 +58,7 @@ class Passivated(msgspec.Struct, frozen=True, tag=True):
 
 
 class Stopped(msgspec.Struct, frozen=True, tag=True):
-    """The actor has ended for good."""
+    """The actor has ended for good; each actor has this as its last event, unless it was passivated."""
 
     actor: str
     reason: str
@@ -65,14 +73,22 @@ class GaveUp(msgspec.Struct, frozen=True, tag=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, tag=True):
-    """A message nobody will handle, or an error reply to nobody; `message` is the message itself."""
+    """A message that was sent and will not be handled, or whose error reply has nobody to go to.
+
+    A message is a dead letter only if nobody else is told: what a send raises, or an asker gets, is no dead letter.
+
+    Attributes:
+        message: The message itself.
+        started: Whether a handler has begun it; if not, sending it again is safe.
+    """
 
     actor: str
     message: object
     reason: str
+    started: bool = False
 
 
-Event = Started | Crashed | BackingOff | Passivated | Stopped | GaveUp | DeadLetter
+Event = Started | Crashed | Interrupted | BackingOff | Passivated | Stopped | GaveUp | DeadLetter
 Hook = Callable[[Event], None]
 
 

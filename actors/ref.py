@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import trio
+
 from actors._envelope import Envelope
 from actors.spec import Request
 from actors.status import Status
@@ -24,11 +26,15 @@ class Ref(Generic[M_contra]):
     After the final stop every send fails at once with `Stopped`.
     """
 
-    __slots__ = ("_seat", "name")
+    __slots__ = ("_present", "_seat", "name")
 
-    def __init__(self, name: str, seat: Callable[[], ActorSeat[Any]]) -> None:
+    def __init__(
+        self, name: str, seat: Callable[[], ActorSeat[Any]], present: Callable[[], ActorSeat[Any] | None]
+    ) -> None:
+        """Supervisors make these: `seat` finds the actor, started if need be, `present` only if there is one."""
         self.name = name
         self._seat = seat
+        self._present = present
 
     def __repr__(self) -> str:
         return f"<Ref {self.name}>"
@@ -42,7 +48,10 @@ class Ref(Generic[M_contra]):
         Raises:
             Stopped, Restarting: It was not sent and will not be handled.
         """
-        await self._seat().put(Envelope(message, asked=False))
+        envelope = Envelope(message, asked=False)
+        seat = self._seat()
+        if not seat.mailbox.offer(envelope):
+            await seat.mailbox.put(envelope)
 
     def tell_nowait(self, message: M_contra) -> None:
         """Send without waiting at all.
@@ -51,7 +60,7 @@ class Ref(Generic[M_contra]):
             MailboxFull: No room; nothing was sent.
             Stopped, Restarting: As for `tell`.
         """
-        self._seat().put_nowait(Envelope(message, asked=False))
+        self._seat().mailbox.put_nowait(Envelope(message, asked=False))
 
     async def ask(self, message: Request[R]) -> R:
         """Send and wait for the handler's reply. There is no time limit: use `trio.fail_after`.
@@ -67,7 +76,11 @@ class Ref(Generic[M_contra]):
             Exception: One of the spec's `reply_errors`, as the handler raised it.
         """
         envelope: Envelope[Request[R]] = Envelope(message, asked=True)
-        reply: R = await self._seat().ask(envelope)
+        try:
+            reply: R = await self._seat().ask(envelope)
+        except Exception:
+            envelope.error = None  # breaks the cycle error -> traceback -> frame -> envelope
+            raise
         return reply
 
     async def submit(self, message: Request[R]) -> Reply[R]:
@@ -82,7 +95,7 @@ class Ref(Generic[M_contra]):
             Stopped, Restarting: It was not sent and will not be handled.
         """
         envelope: Envelope[Request[R]] = Envelope(message, asked=True)
-        await self._seat().put(envelope)
+        await self._seat().mailbox.put(envelope)
         return Reply(envelope)
 
     def submit_nowait(self, message: Request[R]) -> Reply[R]:
@@ -93,7 +106,7 @@ class Ref(Generic[M_contra]):
             Stopped, Restarting: As for `submit`.
         """
         envelope: Envelope[Request[R]] = Envelope(message, asked=True)
-        self._seat().put_nowait(envelope)
+        self._seat().mailbox.put_nowait(envelope)
         return Reply(envelope)
 
     async def stop(self, grace: float | None = None) -> None:
@@ -105,11 +118,18 @@ class Ref(Generic[M_contra]):
         Checkpoint: always.
         If cancelled: the stop goes on without this caller.
         """
-        await self._seat().stop(grace)
+        seat = self._present()
+        if seat is None:
+            await trio.lowlevel.checkpoint()
+        else:
+            await seat.stop(grace)
 
     def status(self) -> Status:
         """Return a snapshot; synchronous and free of side effects."""
-        return self._seat().status()
+        seat = self._present()
+        return (
+            Status(name=self.name.rpartition("/")[2], kind="actor", state="passive") if seat is None else seat.status()
+        )
 
 
 class Reply(Generic[R]):
@@ -121,7 +141,14 @@ class Reply(Generic[R]):
         self._envelope = envelope
 
     async def wait(self) -> R:
-        """Wait for the reply; one waiter only. Checkpoint, cancellation and errors as for `Ref.ask`."""
+        """Wait for the reply; one task at a time.
+
+        Checkpoint: always.
+        If cancelled: as `abandon`.
+
+        Raises:
+            ActorError, Exception: As for `Ref.ask`; `OutcomeUnknown` if it was abandoned before.
+        """
         value: R = await self._envelope.wait()
         return value
 
@@ -130,7 +157,10 @@ class Reply(Generic[R]):
         self._envelope.abandon()
 
     def when_done(self, callback: Callable[[], None]) -> None:
-        """Call `callback` (which must not block or raise) as soon as the reply is there; at once if it is."""
+        """Call `callback` (one; it must not block or raise) as soon as the reply is there; at once if it is.
+
+        It is not called for a reply that was abandoned before it came.
+        """
         if self._envelope.state == "done":
             callback()
         else:

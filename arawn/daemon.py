@@ -88,7 +88,7 @@ async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: An
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop)
         with trio.CancelScope() as starting:
-            nursery.start_soon(_give_up_start, stop, ready, starting)
+            nursery.start_soon(_give_up_start, stop, ready, starting)  # noqa: ASYNC111  # cancelling it late is harmless
             try:
                 await _run(config, environ, partial(_tell, announce, ready), stop)
             except Exception as error:  # noqa: BLE001  # raised again below, outside the nursery

@@ -1,0 +1,257 @@
+"""Tools that find what example tests cannot: other schedules, cancellation and crashes at every step, leaks.
+
+| tool | what it does | finds |
+| --- | --- | --- |
+| `run_taped` | runs a program under a schedule given by numbers, in virtual time | races |
+| `step_sweep` | runs a scenario once for each step of a task, and acts just before that step | lost clean-up |
+| `crash_sweep` | runs a scenario once for each point it marks, and raises there | lost callers |
+| `no_leaks` | compares tasks before and after, and looks for mailboxes still open | orphans |
+| `GuestHost` | lets a synchronous test drive a trio run by hand | broken models, with Hypothesis' state machines |
+
+Each run has a `trio.testing.MockClock`: sleeping costs no time, and the same numbers give the same run.
+"""
+
+from __future__ import annotations
+
+import gc
+import queue
+import random
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableSequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+from unittest import mock
+
+import trio
+from trio._core import _run as _scheduler  # the one private seam: where trio keeps its source of randomness
+from trio.testing import MockClock
+
+from actors._mailbox import Mailbox
+
+__all__ = ["AtStep", "CrashPoints", "GuestHost", "Job", "Tape", "crash_sweep", "no_leaks", "run_taped", "step_sweep"]
+
+T = TypeVar("T")
+
+_RUN_LIMIT_S = 86_400.0  # virtual seconds: some task waits for ever
+_PUMP_LIMIT_S = 20.0  # real seconds without a callback: the run under test hangs
+
+
+class Tape(random.Random):
+    """The scheduler's source of randomness, fed by numbers: 0 keeps the natural order, so shrinking calms a schedule.
+
+    Draw the whole tape before the run; once it is used up, the order stays natural.
+    """
+
+    def __init__(self, draws: Iterable[int]) -> None:
+        super().__init__(0)
+        self._draws = list(draws)[::-1]
+
+    def shuffle(self, x: MutableSequence[Any]) -> None:
+        """Order one batch of runnable tasks; the scheduler takes them from the end."""
+        for last in range(len(x) - 1, 0, -1):
+            chosen = last - (self._draws.pop() if self._draws else 0) % (last + 1)
+            x[last], x[chosen] = x[chosen], x[last]
+        x.reverse()
+
+
+def run_taped(
+    main: Callable[[], Awaitable[T]], draws: Iterable[int] = (), *, instruments: Iterable[trio.abc.Instrument] = ()
+) -> T:
+    """Run `main` in virtual time under the schedule that `draws` gives, and check that it leaves nothing behind.
+
+    Args:
+        main: An async function without arguments.
+        draws: Numbers >= 0, one for each choice that the scheduler has.
+        instruments: As for `trio.run`.
+
+    Raises:
+        trio.TooSlowError: A virtual day has passed: some task waits for ever.
+    """
+
+    async def checked() -> T:
+        with _no_tasks_left(), trio.fail_after(_RUN_LIMIT_S):
+            return await main()
+
+    clock = MockClock(autojump_threshold=0)
+    with mock.patch.multiple(_scheduler, _r=Tape(draws), _ALLOW_DETERMINISTIC_SCHEDULING=True):
+        return trio.run(checked, clock=clock, instruments=list(instruments))
+
+
+class AtStep(trio.abc.Instrument):
+    """Call `action` just before step `step` of the task called `task`; `seen` counts that task's steps."""
+
+    def __init__(self, task: str, step: int | None) -> None:
+        self.action: Callable[[], object] = lambda: None
+        self.seen = 0
+        self.error: Exception | None = None
+        self._task = task
+        self._step = step
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Count; trio drops an instrument that raises, so an error of the action is kept for later."""
+        if task.name != self._task:
+            return
+        self.seen += 1
+        if self.seen == self._step:
+            try:
+                self.action()
+            except Exception as error:  # noqa: BLE001  # `step_sweep` raises it
+                self.error = error
+
+
+def step_sweep(scenario: Callable[[AtStep], Awaitable[object]], *, task: str) -> int:
+    """Run `scenario` once to count the steps of `task`, then once for each step, acting just before it.
+
+    Args:
+        scenario: Gets the `AtStep` and sets its `action`: a cancel scope's `cancel`, a stop, a crash. It holds the
+            assertions, and runs in virtual time.
+        task: A task's name: for an actor its path (`root/log`), else what `start_soon` was given as `name`.
+
+    Returns:
+        How many steps there were: a test may check that its sweep was one.
+    """
+    steps = _run_at_step(scenario, AtStep(task, None))
+    for step in range(1, steps + 1):
+        _run_at_step(scenario, AtStep(task, step))
+    return steps
+
+
+def _run_at_step(scenario: Callable[[AtStep], Awaitable[object]], at_step: AtStep) -> int:
+    async def main() -> None:
+        await scenario(at_step)
+
+    run_taped(main, instruments=[at_step])
+    if at_step.error is not None:
+        raise at_step.error
+    return at_step.seen
+
+
+class CrashPoints:
+    """Points where code under test may crash: `reach` counts them, and raises `RuntimeError` at the chosen one."""
+
+    def __init__(self, chosen: int | None) -> None:
+        self.seen = 0
+        self._chosen = chosen
+
+    def reach(self) -> None:
+        """Pass a point, or crash there."""
+        self.seen += 1
+        if self.seen == self._chosen:
+            raise RuntimeError(f"planted crash at point {self.seen}")
+
+
+def crash_sweep(scenario: Callable[[CrashPoints], Awaitable[object]]) -> int:
+    """Run `scenario` once to count its crash points, then once for each, crashing there; return how many there were."""
+    points = CrashPoints(None)
+    run_taped(lambda: scenario(points))
+    for chosen in range(1, points.seen + 1):
+        crashing = CrashPoints(chosen)
+        run_taped(lambda crashing=crashing: scenario(crashing))  # type: ignore[misc]  # binds early
+    return points.seen
+
+
+@contextmanager
+def no_leaks() -> Iterator[None]:
+    """Check that no task outlives the block, and that no actor's mailbox is still open after it.
+
+    Raises:
+        AssertionError: Names the tasks or mailboxes.
+    """
+    with _no_tasks_left():
+        yield
+    mailboxes = [box.owner for box in gc.get_objects() if type(box) is Mailbox and not box.finished]
+    assert not mailboxes, f"mailboxes are still open: {mailboxes}"
+
+
+@contextmanager
+def _no_tasks_left() -> Iterator[None]:
+    before = set(_tasks())
+    yield
+    tasks = [task.name for task in _tasks() if task not in before]
+    assert not tasks, f"tasks outlived the block: {tasks}"
+
+
+def _tasks() -> Iterator[trio.lowlevel.Task]:
+    root = trio.lowlevel.current_root_task()
+    pending = [] if root is None else [root]
+    while pending:
+        task = pending.pop()
+        yield task
+        pending += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+
+
+class Job(Generic[T]):
+    """One call running inside a `GuestHost`; `done` with a `value` or an `error` once it has ended."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.done = False
+        self.cancelled = False
+        self.value: T | None = None
+        self.error: Exception | None = None
+
+    async def run(self, async_fn: Callable[[], Awaitable[T]]) -> None:
+        """Keep what `async_fn` gives."""
+        try:
+            with self.scope:
+                self.value = await async_fn()
+        except Exception as error:  # noqa: BLE001  # the test looks at it
+            self.error = error
+        self.cancelled = self.scope.cancelled_caught
+        self.done = True
+
+
+class GuestHost:
+    """A trio run in guest mode under a clock moved by hand, for tests that are synchronous."""
+
+    def __init__(self) -> None:
+        self.clock = MockClock()
+        self._callbacks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._running = True
+        self._nursery: trio.Nursery | None = None
+        trio.lowlevel.start_guest_run(
+            self._root,
+            run_sync_soon_threadsafe=self._callbacks.put,
+            done_callback=self._ended,
+            host_uses_signal_set_wakeup_fd=True,  # several hosts may live in one test process
+            clock=self.clock,
+        )
+        while self._nursery is None:
+            self._step()
+
+    async def _root(self) -> None:
+        async with trio.open_nursery() as self._nursery:
+            await trio.sleep_forever()
+
+    def _ended(self, _outcome: object) -> None:
+        self._running = False
+
+    def _step(self) -> None:
+        self._callbacks.get(timeout=_PUMP_LIMIT_S)()
+
+    def start(self, async_fn: Callable[[], Awaitable[T]]) -> Job[T]:
+        """Call `async_fn` in a task of its own and go on until every task waits; the job may not be done then."""
+        job: Job[T] = Job()
+        assert self._nursery is not None
+        self._nursery.start_soon(job.run, async_fn)
+        self.settle()
+        return job
+
+    def settle(self) -> None:
+        """Go on until every task waits for something."""
+        probe: Job[None] = Job()
+        assert self._nursery is not None
+        self._nursery.start_soon(probe.run, trio.testing.wait_all_tasks_blocked)
+        while not probe.done:
+            self._step()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock, and go on until every task waits for something."""
+        self.clock.jump(seconds)
+        self.settle()
+
+    def close(self) -> None:
+        """Cancel what still runs and end the trio run."""
+        assert self._nursery is not None
+        self._nursery.cancel_scope.cancel(reason="the guest host is closed")
+        while self._running:
+            self._step()

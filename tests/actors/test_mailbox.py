@@ -1,0 +1,118 @@
+"""The mailbox alone: woken readers, waiting senders, the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from actors._envelope import Envelope
+from actors._mailbox import Mailbox
+from actors.errors import NotStarted, Restarting, Stopped
+
+
+@pytest.fixture
+def box() -> Iterator[Mailbox[int]]:
+    box: Mailbox[int] = Mailbox("root/a", 1)
+    yield box
+    box.finish(lambda _message: Stopped("the test is over"))
+
+
+def letter(number: int) -> Envelope[int]:
+    return Envelope(number, asked=False)
+
+
+async def test_mail_for_a_cancelled_reader_stays_in_the_box(box: Mailbox[int]) -> None:
+    """A reader that is woken and cancelled in the same moment takes nothing (trio's own channel would hand it over)."""
+    woken: list[bool] = []
+
+    async def read() -> None:
+        woken.append(await box.wait_mail())
+
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await wait_all_tasks_blocked()
+            assert box.offer(letter(1))
+            scope.cancel()
+
+    assert woken == []
+    taken = box.take_nowait()
+    assert taken is not None
+    assert taken.message == 1
+
+
+async def test_room_made_for_a_sender_wakes_another_reader(box: Mailbox[int]) -> None:
+    """Of two parked readers one takes what is there, and the other what the waiting sender then brings in."""
+    taken: list[int] = []
+
+    async def read() -> None:
+        assert await box.wait_mail()
+        envelope = box.take_nowait()
+        assert envelope is not None
+        taken.append(envelope.message)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        nursery.start_soon(read)
+        await wait_all_tasks_blocked()
+        box.put_nowait(letter(1))
+        await box.put(letter(2))
+
+    assert taken == [1, 2]
+
+
+async def test_a_reader_that_finds_the_box_empty_waits_on(box: Mailbox[int]) -> None:
+    """Somebody else was quicker: it is no error, and no message is made up."""
+    ended: list[bool] = []
+
+    async def read() -> None:
+        ended.append(await box.wait_mail())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await wait_all_tasks_blocked()
+        box.put_nowait(letter(1))
+        box.take_nowait()
+        await wait_all_tasks_blocked()
+        assert ended == []
+        box.finish(lambda _message: Stopped("it is over"))
+
+    assert ended == [False]
+
+
+async def test_a_closed_gate_turns_waiting_senders_away(box: Mailbox[int]) -> None:
+    """They hear the reason, even if they are cancelled in the same moment; what is queued stays; then all is open."""
+    box.put_nowait(letter(1))
+    heard: list[NotStarted] = []
+
+    async def send() -> None:
+        try:
+            await box.put(letter(2))
+        except Restarting as error:
+            heard.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        await wait_all_tasks_blocked()
+        assert (box.queued, box.waiting) == (1, 2)
+        box.refuse(lambda message: Restarting(f"not now, {message}"))
+        nursery.cancel_scope.cancel()
+
+    assert [str(error) for error in heard] == ["not now, 2"]
+    with pytest.raises(Restarting, match="not now, 3"):
+        box.put_nowait(letter(3))
+    box.take_nowait()
+    box.reopen()
+    assert box.offer(letter(4))
+
+
+async def test_a_finished_box_does_not_open_again(box: Mailbox[int]) -> None:
+    """A restart that comes too late changes nothing."""
+    box.finish(lambda _message: Stopped("it is over"))
+    box.reopen()
+
+    with pytest.raises(Stopped, match="it is over"):
+        await box.put(letter(1))

@@ -1,0 +1,151 @@
+"""Children on demand: started by their first message, passivated when idle, and nothing lost in between."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors import (
+    Backoff,
+    ChildSpec,
+    Intensity,
+    OnDemand,
+    Stopped,
+    Supervisor,
+)
+from actors.events import GaveUp, Passivated, Started
+from actors.events import Stopped as StoppedEvent
+from tests.actors.rig import Rig, Work
+
+
+async def on_demand(root: Supervisor, rig: Rig, *, idle_after: float = 5.0, **fields: Any) -> OnDemand:
+    return await root.start_on_demand(Rig.group("demand"), lambda key: rig.actor(key, **fields), idle_after=idle_after)
+
+
+async def test_an_idle_child_is_passivated_and_starts_again(rig: Rig, autojump_clock: MockClock) -> None:
+    """After `idle_after` seconds without mail the child ends; the same ref starts it with its next message."""
+    async with rig.open() as root:
+        demand = await on_demand(root, rig, idle_after=5)
+        ref = demand.ref("x")
+        assert list(demand.children) == []
+        await rig.ask(ref, Work(1))
+        await trio.sleep(4)
+        await rig.ask(ref, Work(2))
+        await trio.sleep(4.9)
+        assert list(demand.children) == ["x"]
+        await trio.sleep(0.2)
+        assert list(demand.children) == []
+        await rig.ask(ref, Work(3))
+
+    mine = [type(event) for event in rig.events if event.actor == "root/demand/x"]
+    assert mine == [Started, Passivated, Started, StoppedEvent]
+
+
+async def test_mail_that_comes_while_a_child_is_passivated_is_kept(rig: Rig, autojump_clock: MockClock) -> None:
+    """A message sent during the clean-up of an idle child is handled by its next incarnation, in order."""
+    async with rig.open() as root:
+        ref = (await on_demand(root, rig, idle_after=5, cleanup_s=2, mailbox=2)).ref("x")
+        await rig.ask(ref, Work(1))
+        await trio.sleep(6)
+        for number in (2, 3, 4, 5):
+            await rig.tell(ref, Work(number))
+        await trio.sleep(1)
+
+    assert rig.started == [1, 2, 3, 4, 5]
+
+
+async def test_a_child_is_idle_only_when_all_its_workers_are(rig: Rig, autojump_clock: MockClock) -> None:
+    """While one worker is busy, or was a moment ago, no other worker leaves."""
+    async with rig.open() as root, trio.open_nursery() as nursery:
+        demand = await on_demand(root, rig, idle_after=5, workers=3)
+        ref = demand.ref("x")
+        nursery.start_soon(rig.ask, ref, Work(1, seconds=12))
+        await trio.sleep(16)
+        assert list(demand.children) == ["x"]
+        for number in (2, 3, 4):
+            nursery.start_soon(rig.ask, ref, Work(number, seconds=1))
+        await wait_all_tasks_blocked()
+        assert ref.status().in_hand == 3
+        await trio.sleep(7)
+        assert list(demand.children) == []
+
+
+async def test_a_child_that_spends_its_budget_goes_alone(rig: Rig, autojump_clock: MockClock) -> None:
+    """Its queued mail fails, its siblings live on, and its next message begins afresh."""
+    async with rig.open() as root:
+        demand = await on_demand(root, rig, intensity=Intensity(limit=0), backoff=Backoff())
+        await rig.ask(demand.ref("y"), Work(1))
+        await rig.tell(demand.ref("x"), Work(2, raises=ValueError))
+        await rig.tell(demand.ref("x"), Work(3))
+        await trio.sleep(1)
+        assert list(demand.children) == ["y"]
+        await rig.ask(demand.ref("x"), Work(4))
+
+    assert [event.child for event in rig.events if isinstance(event, GaveUp)] == ["x"]
+    assert rig.dead() == [3]
+
+
+async def test_what_the_maker_of_a_spec_raises_reaches_the_sender(rig: Rig, autojump_clock: MockClock) -> None:
+    """A key that cannot be made is the sender's error, and nothing else happens."""
+
+    def make(key: str) -> ChildSpec[Any]:
+        raise LookupError(key)
+
+    async with rig.open() as root:
+        demand = await root.start_on_demand(Rig.group("demand"), make, idle_after=1)
+
+        with pytest.raises(LookupError, match="x"):
+            await demand.ref("x").ask(Work(1))
+        with pytest.raises(LookupError, match="x"):
+            await demand.ref("x").tell(Work(1))
+        assert list(demand.children) == []
+    with pytest.raises(Stopped):
+        demand.ref("x").tell_nowait(Work(1))
+
+
+async def test_stopping_a_child_on_demand_ends_only_what_is_active(rig: Rig, autojump_clock: MockClock) -> None:
+    """A passive child needs no stop; an active one is stopped, and a later message starts it again."""
+    async with rig.open() as root:
+        demand = await on_demand(root, rig, idle_after=math.inf)
+        ref = demand.ref("x")
+        await ref.stop()
+        assert rig.started == []
+        await rig.ask(ref, Work(1))
+        await ref.stop()
+        assert list(demand.children) == []
+        await rig.ask(ref, Work(2))
+
+
+async def test_children_on_demand_have_no_order(rig: Rig) -> None:
+    """Only `one_for_one` makes sense for them."""
+    async with rig.open() as root:
+        with pytest.raises(ValueError, match="children on demand have no order; need one_for_one, got one_for_all"):
+            await root.start_on_demand(Rig.group("demand", strategy="one_for_all"), rig.actor, idle_after=1)
+
+
+@pytest.mark.parametrize("ending", ["stop", "restart"])
+async def test_children_on_demand_end_all_at_once(rig: Rig, autojump_clock: MockClock, ending: str) -> None:
+    """However many there are, their supervisor ends within the time of one."""
+    async with rig.open() as root, trio.open_nursery() as nursery:
+        group = await root.start_supervisor(Rig.group(strategy="one_for_all"))
+        first = await group.start(rig.actor("a"))
+        demand = await group.start_on_demand(
+            Rig.group("demand"), lambda key: rig.actor(key, cleanup_s=1, stop_grace=2), idle_after=60
+        )
+        for number, key in enumerate("vwxyz"):
+            nursery.start_soon(rig.ask, demand.ref(key), Work(number, seconds=math.inf))
+        await wait_all_tasks_blocked()
+        began = trio.current_time()
+        if ending == "stop":
+            await group.stop()
+            assert trio.current_time() - began == pytest.approx(3)
+        else:
+            await rig.ask(first, Work(10, raises=ValueError))
+            await rig.ask(first, Work(11))
+            assert trio.current_time() - began == pytest.approx(1)
+
+    assert [rig.fates[number] for number in range(5)] == ["unknown"] * 5

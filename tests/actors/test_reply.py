@@ -1,0 +1,40 @@
+"""Replies that are waited for later."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.actors.rig import Rig, Work
+
+
+async def test_a_submitted_message_is_answered_later(rig: Rig, autojump_clock: MockClock) -> None:
+    """The reply may be waited for at any time, and again; a callback hears of it at once."""
+    async with rig.open() as root:
+        ref = await root.start(rig.actor("a", mailbox=1))
+        reply = await ref.submit(Work(1))
+        rig.fates[1] = "answered"
+        heard: list[str] = []
+        reply.when_done(lambda: heard.append("early"))
+        await trio.sleep(1)
+        reply.when_done(lambda: heard.append("late"))
+
+        assert heard == ["early", "late"]
+        assert await reply.wait() == await reply.wait() == 1
+        now = ref.submit_nowait(Work(2))
+        rig.fates[2] = "answered"
+        assert await now.wait() == 2
+
+
+async def test_only_one_task_waits_for_a_reply(rig: Rig, autojump_clock: MockClock) -> None:
+    """A second waiter is a programming error that says so."""
+    async with rig.open() as root, trio.open_nursery() as nursery:
+        ref = await root.start(rig.actor("a"))
+        reply = await ref.submit(Work(1, seconds=1))
+        rig.fates[1] = "answered"
+        nursery.start_soon(reply.wait)
+        await wait_all_tasks_blocked()
+
+        with pytest.raises(trio.BusyResourceError, match="another task waits for this reply"):
+            await reply.wait()
