@@ -22,7 +22,10 @@ def main() -> None:
     os.dup2(2, 1)  # whatever native code prints goes to the log, not between the answers
     watch = threading.Thread(target=_exit_at_end_of_input, daemon=True)
     watch.start()
-    server = _serve(settings)
+    try:
+        server = _serve(settings)
+    except RuntimeError as error:  # what the engine says of itself; its reasons stand in the lines before
+        sys.exit(str(error))
     answers.write(json.dumps({"address": server.listening_address}) + "\n")
     answers.flush()
     watch.join()
