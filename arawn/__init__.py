@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from actors.errors import ActorError as ActorError
     from arawn.config.schema import Config as Config
     from arawn.config.schema import Profile as Profile
     from arawn.errors import ArawnError as ArawnError
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from arawn.workstreams.handle import Workstream as Workstream
 
 _HOME = {
+    "actors.errors": ("ActorError",),
     "arawn.config.schema": (
         "Config",
         "Profile",

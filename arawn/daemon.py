@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from actors import ChildSpec, Request
-from arawn.config import listen_address
+from arawn.config import default_profile, listen_address
 from arawn.config.paths import socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.errors import ArawnError
@@ -120,7 +120,7 @@ async def _give_up_start(stop: StopRequest, ready: trio.Event, starting: trio.Ca
 async def _run(config: Config, environ: Mapping[str, str], announce: Announce, stop: StopRequest) -> None:
     token = ensure_token(state_dir(environ), environ) if config.server.auth == "token" else None
     socket = socket_path(config, environ)
-    async with start_runtime(config, environ) as runtime:
+    async with start_runtime(config, environ, required=default_profile(config)) as runtime:
         app = build_app(
             runtime,
             door=open_door(config.server, token),

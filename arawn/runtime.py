@@ -88,19 +88,25 @@ async def open_runtime(
         path = None if config is None else Path(config)
         found = await find_config(path, environ=environ, cwd=Path.cwd())
         config = found.loaded.config
-    async with start_runtime(config, environ) as runtime:
+    async with start_runtime(config, environ, required=default_profile(config)) as runtime:
         yield runtime
 
 
 @asynccontextmanager
 async def start_runtime(
-    config: Config, environ: Mapping[str, str], *, run_in_thread: RunInThread = trio.to_thread.run_sync
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    required: str | None = None,
+    run_in_thread: RunInThread = trio.to_thread.run_sync,
 ) -> AsyncIterator[Runtime]:
     """Start every part in order; see `open_runtime`.
 
     Args:
         config: A configuration that has passed every check.
         environ: The process environment.
+        required: The profile without which there is no point in starting; others may be unavailable, and say so to
+            each call.
         run_in_thread: Runs what may block on the disk; tests on the virtual clock run it in place.
     """
     board = _Board()
@@ -111,6 +117,8 @@ async def start_runtime(
         store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
         healths = {name: AsyncValue(BackendHealth()) for name in config.profiles}
         backends = await _start_backends(root, config, environ, journal, healths)
+        if required is not None and (health := healths[required].value).state == "unavailable":
+            raise Unavailable(health.reason or "", retryable=False)
         parts = WorkstreamParts(store, MappingProxyType(backends), default_profile(config))
         workstreams = await _start_workstreams(root, config, parts)
         yield Runtime(
@@ -178,11 +186,7 @@ async def _start_backends(
     journal: Journal,
     healths: Mapping[str, AsyncValue],
 ) -> dict[str, Ref[Call]]:
-    """Start every profile; one that is unavailable is kept, unless it is the default.
-
-    Raises:
-        Unavailable: The default profile cannot take calls.
-    """
+    """Start every profile; one that is unavailable is kept, and answers each call with its reason."""
     supervisor = await root.start_supervisor(SupervisorSpec(name="backends", total=_KEEPS_TRYING))
     secrets = tuple(secret_values(config.profiles, environ))
     ids = RecordIds()
@@ -190,8 +194,6 @@ async def _start_backends(
     for name, profile in config.profiles.items():
         parts = BackendParts(name, profile, environ, config.logging.interactions, journal, secrets, ids, healths[name])
         refs[name] = await supervisor.start(_backend_spec(parts))
-        if name == default_profile(config) and healths[name].value.state == "unavailable":
-            raise Unavailable(healths[name].value.reason)
     return refs
 
 

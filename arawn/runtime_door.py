@@ -18,6 +18,7 @@ from arawn.config import default_profile
 from arawn.config.schema import Config
 from arawn.interactions.journal import Journal
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
+from arawn.requests import require_request, require_tags
 from arawn.routing.policy import choose_profile, require_profile
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 from arawn.stream import EventStream, open_stream
@@ -142,8 +143,8 @@ class Runtime:
     ) -> Call:
         default = default_profile(self.config)
         routing = choose_profile(hint=profile, bound=None, default=default, known=self._backends)
-        context = CallContext(session_id=session_id, tags=dict(tags or {}), routing=routing)
-        return Call(request, context, trio.current_time(), sink)
+        context = CallContext(session_id=session_id, tags=require_tags(tags), routing=routing)
+        return Call(require_request(request), context, trio.current_time(), sink)
 
     def _backend_of(self, call: Call) -> Ref[Call]:
         assert call.context.routing is not None

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import trio
 
+from arawn.config import default_profile
 from arawn.config.schema import (
     Config,
     InteractionLogConfig,
@@ -52,7 +53,8 @@ def configured(
 
 @asynccontextmanager
 async def running(config: Config, environ: Mapping[str, str] | None = None) -> AsyncIterator[Runtime]:
-    async with start_runtime(config, {} if environ is None else environ, run_in_thread=in_place) as runtime:
+    environ = {} if environ is None else environ
+    async with start_runtime(config, environ, required=default_profile(config), run_in_thread=in_place) as runtime:
         yield runtime
 
 

@@ -188,7 +188,7 @@ class _Backend:
         retry = self._parts.profile.retry
         call_id = _new_id(self._parts)
         async for attempt in stamina.retry_context(
-            on=lambda error: wait_before_retry(error, retry.max_s),
+            on=self._whether_to_retry,
             attempts=retry.attempts,
             timeout=None,
             wait_initial=retry.initial_s,
@@ -200,6 +200,12 @@ class _Backend:
                 one = Attempt(self._parts, self._redactor, defaults, call, call_id=call_id, number=attempt.num)
                 return await self._attempt(one)
         raise AssertionError("stamina returns or raises")  # pragma: no cover
+
+    def _whether_to_retry(self, error: Exception) -> bool | float:
+        decision = wait_before_retry(error, self._parts.profile.retry.max_s)
+        if decision is not False:
+            _LOG.info("profile `%s`: %s; it is tried again if attempts are left", self._parts.name, error)
+        return decision
 
     async def _attempt(self, attempt: Attempt) -> CompletionResponse:
         """Make one attempt and record it before anyone hears of its outcome."""

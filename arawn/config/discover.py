@@ -76,7 +76,7 @@ def adopted(loaded: Loaded, discovery: Discovery) -> Loaded:
     unset = Profile(backend="")
     chosen = {("llm", key) for key in profile.__struct_fields__ if getattr(profile, key) != getattr(unset, key)}
     entry = NamedProfile(DEFAULT, ("llm",), profile)
-    sources = profile_sources(entry, lambda path: "discovered" if path in chosen else None)
+    sources = profile_sources(entry, lambda path: "discovered" if path[:2] in chosen else None)
     config = msgspec.structs.replace(loaded.config, profiles=discovery.profiles)
     return Loaded(config, sources | loaded.sources, loaded.files)
 

@@ -124,7 +124,8 @@ def _take(filesystem: Filesystem, fd: int, path: Path) -> None:
     except BlockingIOError as error:
         raise LogWriteFailed(
             f"cannot open the interaction log in `{path}`: {_holder(filesystem.pread(fd, 4096, 0))} is writing to it; "
-            "stop that process, or set another `logging.interactions.path` for this one"
+            "wait until it has ended; or run `arawn start` once, and every command goes through that daemon; or set "
+            "another `logging.interactions.path` for this one"
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from arawn.interactions.record import MarkLine, timestamp_text
 from arawn.interactions.tail import TornTail, repair_tail
 
 __all__ = ["now_utc", "open_day_log"]
+
+_LOG = logging.getLogger("arawn.log")
 
 
 def now_utc() -> datetime:
@@ -115,6 +118,8 @@ def _repair(
             unreadable.append(file)
         else:
             torn += [tail] if tail else []
+            if tail:
+                _LOG.warning("%s ended in half a line after a crash; moved it to %s", tail.file, tail.torn_file)
     return torn, unreadable
 
 

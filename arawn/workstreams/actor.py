@@ -88,21 +88,16 @@ class WorkstreamParts(msgspec.Struct, frozen=True):
 async def open_workstream(
     name: str, standing: NamedWorkstream, parts: WorkstreamParts
 ) -> AsyncIterator[Callable[[WorkstreamMessage], Awaitable[CompletionResponse | bool | None]]]:
-    """Load one conversation and yield the handler of its messages.
+    """Yield the handler of one conversation's messages.
 
     Args:
         name: The workstream's name.
         standing: Its settings in the configuration; what is stored wins.
         parts: See `WorkstreamParts`.
 
-    Raises:
-        StoreFailed: Its history cannot be read.
-
-    Checkpoint: always.
-    If cancelled: nothing has changed.
+    Checkpoint: never; the history is loaded by the first message.
     """
-    stored = await parts.store.ask(Query(lambda store: store.load(name)))
-    yield _Workstream(stored or WorkstreamState(name=name), standing, parts).handle
+    yield _Workstream(WorkstreamState(name=name), standing, parts).handle
 
 
 class _Workstream:
@@ -112,6 +107,7 @@ class _Workstream:
         self._state = state
         self._standing = standing
         self._parts = parts
+        self._loaded = False
 
     async def handle(self, message: WorkstreamMessage) -> CompletionResponse | bool | None:
         """Handle one message.
@@ -120,10 +116,14 @@ class _Workstream:
             UnknownProfile: A profile was named that is not configured; nothing was sent, nothing changed.
             BadInput: It is to be created and is there already, or spoken to and archived.
             BackendError: The call failed; the conversation is as it was.
-            StoreFailed: The answer came but could not be kept; the conversation is as it was.
+            StoreFailed: The history cannot be read, or the answer cannot be kept; the conversation is as it was.
 
         If cancelled: the call is cancelled; the conversation is as it was, unless the answer was there already.
         """
+        if not self._loaded:
+            name = self._state.name
+            stored = await self._parts.store.ask(Query(lambda store: store.load(name)))
+            self._state, self._loaded = stored or self._state, True
         match message:
             case Say():
                 return await self._say(message)

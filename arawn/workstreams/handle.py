@@ -9,6 +9,7 @@ import trio
 
 from actors import Ref, Reply
 from arawn.messages import CompletionResponse, StreamEvent
+from arawn.requests import require_tags
 from arawn.stream import EventStream, open_stream
 from arawn.workstreams.actor import Archive, Bind, Create, Remove, Say, WorkstreamMessage
 from arawn.workstreams.store import require_text
@@ -47,7 +48,7 @@ class Workstream:
         Checkpoint: always.
         If cancelled: it is stored, or it is not.
         """
-        await self._ref.ask(Create(profile=profile, system_prompt=system_prompt, tags=dict(tags or {})))
+        await self._ref.ask(Create(profile=profile, system_prompt=system_prompt, tags=require_tags(tags)))
 
     async def archive(self, *, archived: bool = True) -> bool:
         """Archive the conversation, after the calls before; False brings it back. Return whether there is one.
@@ -93,7 +94,7 @@ class Workstream:
         """
         await self._bind_first()
         return await self._ref.ask(
-            Say(text=require_text(text), profile=profile, session_id=session_id, system=system, tags=dict(tags or {}))
+            Say(text=require_text(text), profile=profile, session_id=session_id, system=system, tags=require_tags(tags))
         )
 
     def stream(
@@ -118,7 +119,7 @@ class Workstream:
                     profile=profile,
                     session_id=session_id,
                     system=system,
-                    tags=dict(tags or {}),
+                    tags=require_tags(tags),
                     sink=sink,
                 )
             )

@@ -87,6 +87,8 @@ def require_text(text: str) -> str:
     """
     if not isinstance(text, str):
         raise BadInput(f"a message is text, found {type(text).__name__}")
+    if not text.strip():
+        raise BadInput("the message is empty; say something")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -246,9 +248,14 @@ class WorkstreamStore:
             yield
         except (sqlite3.Error, OSError, ValueError, RecursionError) as error:  # a ValueError: text or JSON that is none
             raise StoreFailed(
-                f"cannot {verb} the workstream database `{self._path}`: {error}; `workstreams.database` must name a "
-                "file in a directory that this user may write to"
+                f"cannot {verb} the workstream database `{self._path}`: {error}; {_remedy(error)}"
             ) from error
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return "it is damaged or no such database: restore a copy, or move it away to begin a new one"
+    return "`workstreams.database` must name a file in a directory that this user may write to"
 
 
 def _now() -> str:

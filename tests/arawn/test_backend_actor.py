@@ -14,6 +14,7 @@ from arawn.config.schema import Config, Profile, RetryConfig
 from arawn.errors import (
     AuthFailed,
     BackendError,
+    BadInput,
     BadReply,
     ConfigError,
     LogWriteFailed,
@@ -22,7 +23,7 @@ from arawn.errors import (
     Unavailable,
 )
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, TextDelta, user
-from arawn.runtime import open_runtime
+from arawn.runtime import open_runtime, start_runtime
 from tests.runtimes import configured, records, running, scripted
 
 ASK = CompletionRequest(messages=(user("hello there"),))
@@ -361,3 +362,30 @@ async def test_a_config_built_in_python_is_checked_like_a_file() -> None:
             pass
 
     assert "top_p" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("request_", "tags"),
+    [
+        ("hi", None),
+        (CompletionRequest(messages=()), None),
+        (CompletionRequest(messages=ASK.messages, max_tokens=0), None),
+        (ASK, {"job": 42}),
+    ],
+)
+async def test_a_request_that_is_none_is_refused_before_it_is_sent(tmp_path: Path, request_: Any, tags: Any) -> None:
+    """The error says what would be right; nothing was sent, so there is no record."""
+    async with running(configured(tmp_path)) as runtime:
+        with pytest.raises(BadInput):
+            await runtime.complete(request_, tags=tags)
+
+    assert records(tmp_path) == []
+
+
+async def test_a_default_without_a_key_need_not_stop_those_who_ask_another(tmp_path: Path) -> None:
+    """Without a required profile the runtime starts, and the default says why it cannot when it is asked."""
+    config = configured(tmp_path, {"default": Profile(backend="groq", model="m"), "mine": Profile(backend="scripted")})
+    async with start_runtime(config, {}, required=None) as runtime:
+        assert (await runtime.complete(ASK, profile="mine")).text
+        with pytest.raises(Unavailable, match="GROQ_API_KEY"):
+            await runtime.complete(ASK)

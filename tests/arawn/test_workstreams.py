@@ -171,12 +171,38 @@ async def test_a_bad_name_is_refused(tmp_path: Path, name: str) -> None:
             runtime.workstream(name)
 
 
+def test_a_database_in_an_impossible_place_is_one_clear_error(tmp_path: Path) -> None:
+    """A path below a file is named, with the key to set."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StoreFailed, match=r"cannot open .*workstreams\.db.*`workstreams\.database` must name"):
+        WorkstreamStore(tmp_path / "file" / "workstreams.db")
+
+
+async def test_a_history_that_cannot_be_read_is_said_at_once(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller gets the store's own error, and no restart is spent on it."""
+
+    def broken(_self: WorkstreamStore, name: str) -> None:
+        raise StoreFailed(f"cannot read {name}")
+
+    monkeypatch.setattr(WorkstreamStore, "load", broken)
+    async with running(configured(tmp_path)) as runtime:
+        began = trio.current_time()
+        with pytest.raises(StoreFailed, match="cannot read talk"):
+            await runtime.workstream("talk").send("one")
+
+    assert trio.current_time() == began
+    assert records(tmp_path) == []
+
+
 def test_a_damaged_database_is_one_clear_error(tmp_path: Path) -> None:
-    """A file that is no database is named, with what to set."""
+    """A file that is no database is named, with what to do about it."""
     path = tmp_path / "workstreams.db"
     path.write_bytes(b"this is not a database, and longer than a header of one" * 10)
 
-    with pytest.raises(StoreFailed, match=r"cannot open .*workstreams\.db.*workstreams\.database"):
+    with pytest.raises(StoreFailed, match=r"cannot open .*workstreams\.db.*move it away"):
         WorkstreamStore(path)
 
 
