@@ -39,7 +39,7 @@ class Filesystem(Protocol):
         ...
 
     def fdatasync(self, fd: int) -> None:
-        """Bring the file's content to the disk."""
+        """Bring the file's content to the disk; fails as well when the file has no name any more."""
         ...
 
     def fsync_directory(self, path: Path) -> None:
@@ -113,6 +113,8 @@ class RealFilesystem:
     def fdatasync(self, fd: int) -> None:
         """Bring the file's content to the disk."""
         getattr(os, "fdatasync", os.fsync)(fd)  # macOS has only fsync
+        if os.fstat(fd).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the file was removed while it was being written")
 
     def fsync_directory(self, path: Path) -> None:
         """Bring the directory's entries to the disk."""
