@@ -272,6 +272,7 @@ class ActorSeat(Generic[M]):
             return OutcomeUnknown(about(self.path, message, "cancelled while it was being handled"))
         if isinstance(cause, self.spec.reply_errors):
             return cause
-        failed = HandlerFailed(about(self.path, message, f"its handler failed: {cause!r}"))
+        what = str(cause) if isinstance(cause, ActorError) else type(cause).__name__  # other texts may hold content
+        failed = HandlerFailed(about(self.path, message, f"its handler failed: {what}"))
         failed.__cause__ = cause
         return failed
