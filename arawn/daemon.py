@@ -120,7 +120,8 @@ async def _give_up_start(stop: StopRequest, ready: trio.Event, starting: trio.Ca
 async def _run(config: Config, environ: Mapping[str, str], announce: Announce, stop: StopRequest) -> None:
     token = ensure_token(state_dir(environ), environ) if config.server.auth == "token" else None
     socket = socket_path(config, environ)
-    async with start_runtime(config, environ, required=default_profile(config)) as runtime:
+    secrets = [token] if token else []
+    async with start_runtime(config, environ, required=default_profile(config), secrets=secrets) as runtime:
         app = build_app(
             runtime,
             door=open_door(config.server, token),

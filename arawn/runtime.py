@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -98,6 +98,7 @@ async def start_runtime(
     environ: Mapping[str, str],
     *,
     required: str | None = None,
+    secrets: Sequence[str] = (),
     run_in_thread: RunInThread = trio.to_thread.run_sync,
 ) -> AsyncIterator[Runtime]:
     """Start every part in order; see `open_runtime`.
@@ -107,6 +108,7 @@ async def start_runtime(
         environ: The process environment.
         required: The profile without which there is no point in starting; others may be unavailable, and say so to
             each call.
+        secrets: Texts that must never reach the log, besides the keys of the profiles.
         run_in_thread: Runs what may block on the disk; tests on the virtual clock run it in place.
     """
     board = _Board()
@@ -116,7 +118,7 @@ async def start_runtime(
         journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
         store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
         healths = {name: AsyncValue(BackendHealth()) for name in config.profiles}
-        backends = await _start_backends(root, config, environ, journal, healths)
+        backends = await _start_backends(root, config, environ, journal, healths, secrets)
         if required is not None and (health := healths[required].value).state == "unavailable":
             raise Unavailable(health.reason or "", retryable=False)
         parts = WorkstreamParts(store, MappingProxyType(backends), default_profile(config))
@@ -185,10 +187,11 @@ async def _start_backends(
     environ: Mapping[str, str],
     journal: Journal,
     healths: Mapping[str, AsyncValue],
+    secrets: Sequence[str],
 ) -> dict[str, Ref[Call]]:
     """Start every profile; one that is unavailable is kept, and answers each call with its reason."""
     supervisor = await root.start_supervisor(SupervisorSpec(name="backends", total=_KEEPS_TRYING))
-    secrets = tuple(secret_values(config.profiles, environ))
+    secrets = (*secrets, *secret_values(config.profiles, environ))
     ids = RecordIds()
     refs = {}
     for name, profile in config.profiles.items():

@@ -69,6 +69,16 @@ def test_a_call_over_tcp_needs_the_token_and_leaves_its_record(place: Place) -> 
             assert daemon.end(signal.SIGTERM) == (0, "")
 
 
+def test_the_token_is_not_in_the_log(place: Place) -> None:
+    """A token pasted into a message is redacted like any other secret that the daemon holds."""
+    place.configure('[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\n')
+    with running(place) as daemon:
+        daemon.chat(f"is {daemon.token} mine?")
+
+        assert daemon.token not in "".join(file.read_text() for file in place.log.glob("*.jsonl"))
+        assert records(place)[0]["redactions"]
+
+
 def test_the_token_is_nobody_elses(place: Place) -> None:
     """What is piped never shows it; token and socket are for the owner alone; the socket goes with the daemon."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=0))
