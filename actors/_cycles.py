@@ -17,14 +17,19 @@ class Answering(Protocol):
 
 
 class Worker:
-    """One task that handles an actor's mail: what it has in hand since when, and whose replies it waits for."""
+    """One task that handles an actor's mail: what it has in hand since when, and whose replies it waits for.
 
-    __slots__ = ("awaiting", "in_hand", "seat", "since")
+    `depth` is how many nurseries the task had open before it began: tasks in those outlive a message.
+    """
+
+    __slots__ = ("awaiting", "depth", "in_hand", "seat", "since", "task")
 
     def __init__(self, seat: Answering) -> None:
         self.seat = seat
         self.in_hand: Sequence[Envelope[Any]] = ()
         self.since = 0.0
+        self.task: Any = None
+        self.depth = 0
         self.awaiting: dict[Envelope[Any], Answering] = {}
 
 

@@ -27,6 +27,27 @@ _YIELD_EVERY = 32  # messages handled without a checkpoint before the other task
 _current: ContextVar[Worker | None] = ContextVar("worker whose handler this is", default=None)
 
 
+def _begin_work(worker: Worker) -> None:
+    """Have what the current task, and the nurseries that it opens from here on, ask count as the worker's."""
+    worker.task = trio.lowlevel.current_task()
+    worker.depth = len(worker.task.child_nurseries)
+    _current.set(worker)
+
+
+def _asker() -> Worker | None:
+    """Return the worker that waits when the current task asks; none if its handler has left the task running."""
+    worker = _current.get()
+    if worker is None:
+        return None
+    task, nursery = trio.lowlevel.current_task(), None
+    while task is not worker.task:
+        nursery = task.parent_nursery
+        if nursery is None:
+            return None
+        task = nursery.parent_task
+    return worker if nursery is None or nursery in task.child_nurseries[worker.depth :] else None
+
+
 class ActorSeat(Generic[M]):
     """Runs one incarnation at a time; the supervisor decides when and how often."""
 
@@ -54,7 +75,7 @@ class ActorSeat(Generic[M]):
 
     async def ask(self, envelope: Envelope[M]) -> Any:
         """See `Ref.ask`."""
-        asker = _current.get()
+        asker = _asker()
         if asker is None:
             await self.mailbox.put(envelope)
             return await envelope.wait()
@@ -78,7 +99,7 @@ class ActorSeat(Generic[M]):
 
     async def run(self, ready: Callable[[], None]) -> RunEnd:
         """Live one incarnation: start, call `ready`, handle mail, clean up; raises what crashed it."""
-        _current.set(self.workers[0])
+        _begin_work(self.workers[0])
         end: RunEnd = "finished"
         crash: Exception | None = None
         with self._life:
@@ -121,7 +142,7 @@ class ActorSeat(Generic[M]):
 
     async def _handle_mail(self, worker: Worker, call: Call[M]) -> None:
         """Handle mail until the box is finished, or the whole actor has been idle for long enough."""
-        _current.set(worker)
+        _begin_work(worker)
         take_nowait, alone = self.mailbox.take_nowait, self.spec.batch == 1
         now = trio.lowlevel.current_clock().current_time  # half the price of `trio.current_time`
         taken = 0

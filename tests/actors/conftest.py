@@ -6,18 +6,28 @@ import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import trio
 
 from actors._mailbox import Mailbox
 from actors.testing import no_leaks
 from tests.actors.rig import Rig
 
+PATIENCE_S = 86_400.0
+
 
 @pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
+async def rig(nursery: trio.Nursery) -> AsyncIterator[Rig]:
+    nursery.start_soon(lose_patience)
     with no_leaks():
         rig = Rig()
         yield rig
     rig.check()
+
+
+async def lose_patience() -> None:
+    """Fail a test that would hang: on the virtual clock a day passes as soon as all other tasks wait for ever."""
+    await trio.sleep(PATIENCE_S)
+    raise AssertionError("a day has passed: some task waits for ever")
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ from tests.actors.lifecycle import check_life_cycles
 
 Fate = Literal["pending", "told", "answered", "refused", "failed", "unknown", "not started", "cancelled", "cycle"]
 
+HOUR = 3600.0  # as good as for ever, but a test that waits for it fails instead of hanging
 GENEROUS = Intensity(limit=1000, period=1.0)
 AT_ONCE = Backoff(initial=0, jitter=0)
 ROOT = SupervisorSpec(name="root", total=GENEROUS)

@@ -14,9 +14,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors import ActorError, Backoff, ChildSpec, HandlerFailed, Intensity, Restarting, Stopped, SupervisorSpec
 from actors.events import Crashed
 from actors.events import Stopped as StoppedEvent
-from tests.actors.rig import ROOT, Rig, Work, told
+from tests.actors.rig import HOUR, ROOT, Rig, Work, told
 
-FOREVER = Work(1, seconds=math.inf)
+FOREVER = Work(1, seconds=HOUR)
 
 
 # -- G11: drain -----------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ async def test_g11_a_second_stop_can_only_shorten_the_grace(rig: Rig, autojump_c
 async def test_g11_clean_up_has_its_own_deadline(rig: Rig, autojump_clock: MockClock) -> None:
     """A clean-up that hangs is cut short after `cleanup_grace`, and reported as a crash."""
     async with rig.open() as root:
-        ref = await root.start(rig.actor("a", cleanup_s=math.inf, cleanup_grace=2))
+        ref = await root.start(rig.actor("a", cleanup_s=HOUR, cleanup_grace=2))
         began = trio.current_time()
 
         await ref.stop()
@@ -93,7 +93,7 @@ async def test_g11_mail_finished_after_a_late_start_has_one_deadline(rig: Rig, a
     async with rig.open() as root:
         ref = await root.start(rig.actor("a", start_s=3, cleanup_s=1))
         await rig.ask(ref, Work(1, raises=ValueError))
-        await rig.tell(ref, Work(2, seconds=math.inf))
+        await rig.tell(ref, Work(2, seconds=HOUR))
         await trio.sleep(1)
         began = trio.current_time()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,9 +13,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors import Backoff, ChildSpec, Stopped
 from actors._backoff import RestartDelay
 from actors.events import BackingOff, Crashed, Interrupted, Started
-from tests.actors.rig import AT_ONCE, Rig, Work, told
+from tests.actors.rig import AT_ONCE, HOUR, Rig, Work, told
 
-FOREVER = Work(1, seconds=math.inf)
+FOREVER = Work(1, seconds=HOUR)
 
 
 # -- G6: control is never behind work -------------------------------------------------------------------------------

@@ -133,6 +133,68 @@ async def test_g16_a_starting_actor_that_is_asked_back_closes_a_cycle(rig: Rig, 
         await rig.ask(asker.refs["a"], Work(2))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_g16_a_task_that_a_handler_leaves_running_asks_for_itself(
+    rig: Rig, autojump_clock: MockClock, workers: int
+) -> None:
+    """Nobody waits for it: it may ask the actor that started it, which is as free as before."""
+    heard: list[str] = []
+    refs: dict[str, Ref[Route]] = {}
+
+    async def ask_later(name: str) -> None:
+        await trio.sleep(1)
+        heard.append(await refs[name].ask(Route("")))
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Any]:
+        async def handle(route: Route) -> str:
+            for letter in route.letters:
+                nursery.start_soon(ask_later, letter)
+            await trio.sleep(2 * (not route.letters))
+            return "here"
+
+        async with trio.open_nursery() as nursery:
+            yield handle
+
+    async with rig.open() as root:
+        for name in "ab":
+            refs[name] = await root.start(ChildSpec(name=name, start=start, mailbox=5, workers=workers))
+        await refs["a"].ask(Route("ab"))
+        await refs["b"].ask(Route("a"))
+        await trio.sleep(10)
+
+    assert heard == ["here"] * 3
+
+
+async def test_g16_a_task_that_a_handler_waits_for_asks_for_the_handler(rig: Rig, autojump_clock: MockClock) -> None:
+    """A cycle through a nursery of the handler, however deep, is a cycle."""
+    refs: dict[str, Ref[Route]] = {}
+
+    async def ask_in_a_nursery(depth: int) -> None:
+        async with trio.open_nursery() as nursery:
+            if depth:
+                nursery.start_soon(ask_in_a_nursery, depth - 1)
+            else:
+                nursery.start_soon(refs["a"].ask, Route(""))
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Any]:
+        async def handle(_route: Route) -> None:
+            await ask_in_a_nursery(2)
+
+        async with trio.open_nursery():
+            yield handle
+
+    async with rig.open() as root:
+        refs["a"] = await root.start(ChildSpec(name="a", start=start, mailbox=5))
+
+        with pytest.raises(HandlerFailed) as caught:
+            await refs["a"].ask(Route(""))
+
+    assert isinstance(caught.value.__cause__, ExceptionGroup)
+    assert caught.value.__cause__.subgroup(AskCycle) is not None
+
+
 # -- G18: introspection ---------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors._envelope import Envelope
 from actors._mailbox import Mailbox
@@ -44,7 +44,7 @@ async def test_mail_for_a_cancelled_reader_stays_in_the_box(box: Mailbox[int]) -
     assert taken.message == 1
 
 
-async def test_room_made_for_a_sender_wakes_another_reader(box: Mailbox[int]) -> None:
+async def test_room_made_for_a_sender_wakes_another_reader(box: Mailbox[int], autojump_clock: MockClock) -> None:
     """Of two parked readers one takes what is there, and the other what the waiting sender then brings in."""
     taken: list[int] = []
 
@@ -54,14 +54,27 @@ async def test_room_made_for_a_sender_wakes_another_reader(box: Mailbox[int]) ->
         assert envelope is not None
         taken.append(envelope.message)
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(read)
-        nursery.start_soon(read)
-        await wait_all_tasks_blocked()
-        box.put_nowait(letter(1))
-        await box.put(letter(2))
+    with trio.fail_after(1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            nursery.start_soon(read)
+            await wait_all_tasks_blocked()
+            box.put_nowait(letter(1))
+            await box.put(letter(2))
 
     assert taken == [1, 2]
+
+
+async def test_senders_get_in_in_the_order_they_came(box: Mailbox[int]) -> None:
+    """Whoever has waited longest for room has it first."""
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(box.put, letter(number))
+            await wait_all_tasks_blocked()
+
+        taken = [box.take_nowait() for _ in range(5)]
+
+    assert [envelope.message for envelope in taken if envelope is not None] == [0, 1, 2, 3, 4]
 
 
 async def test_a_reader_that_finds_the_box_empty_waits_on(box: Mailbox[int]) -> None:
