@@ -118,7 +118,15 @@ async def start_runtime(
         journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
         store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
         healths = {name: AsyncValue(BackendHealth()) for name in config.profiles}
-        backends = await _start_backends(root, config, environ, journal, healths, secrets)
+        hidden = (*secrets, *secret_values(config.profiles, environ))
+        ids, log = RecordIds(), config.logging.interactions
+        backends = await _start_backends(
+            root,
+            [
+                BackendParts(name, profile, environ, log, journal, hidden, ids, healths[name])
+                for name, profile in config.profiles.items()
+            ],
+        )
         if required is not None and (health := healths[required].value).state == "unavailable":
             raise Unavailable(health.reason or "", retryable=False)
         parts = WorkstreamParts(store, MappingProxyType(backends), default_profile(config))
@@ -181,23 +189,10 @@ def _store_spec(path: Path, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]
     )
 
 
-async def _start_backends(
-    root: Supervisor,
-    config: Config,
-    environ: Mapping[str, str],
-    journal: Journal,
-    healths: Mapping[str, AsyncValue],
-    secrets: Sequence[str],
-) -> dict[str, Ref[Call]]:
+async def _start_backends(root: Supervisor, every: Sequence[BackendParts]) -> dict[str, Ref[Call]]:
     """Start every profile; one that is unavailable is kept, and answers each call with its reason."""
     supervisor = await root.start_supervisor(SupervisorSpec(name="backends", total=_KEEPS_TRYING))
-    secrets = (*secrets, *secret_values(config.profiles, environ))
-    ids = RecordIds()
-    refs = {}
-    for name, profile in config.profiles.items():
-        parts = BackendParts(name, profile, environ, config.logging.interactions, journal, secrets, ids, healths[name])
-        refs[name] = await supervisor.start(_backend_spec(parts))
-    return refs
+    return {parts.name: await supervisor.start(_backend_spec(parts)) for parts in every}
 
 
 def _backend_spec(parts: BackendParts) -> ChildSpec[Call]:
