@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from arawn.cli.daemon_client import DaemonClient, find_daemon
+from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
 from arawn.cli.question import Answerer, Emit, Question
 from arawn.config import default_profile, load
@@ -90,7 +91,8 @@ async def _open_in_process(wanted: Wanted) -> AsyncIterator[Answerer]:
     local = next((profile for profile in config.profiles.values() if profile.backend == "local"), None)
     if local is not None and wanted.told:
         note(f"starting the local model `{local.model}` …")
-    async with start_runtime(config, os.environ) as runtime:
+    quiet_retries()
+    async with start_runtime(config, os.environ, required=None) as runtime:
         yield InProcessAnswerer(runtime, found.why)
 
 

@@ -80,7 +80,7 @@ def ask(
 
 def _text(prompt: tuple[str, ...]) -> str:
     """Return what is asked: the words of the command line, then what is piped in."""
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
+    piped = "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
     text = "\n\n".join(part for part in (" ".join(prompt), piped.strip("\n")) if part.strip())
     if not text:
         raise click.UsageError("nothing is asked; give the question as an argument, or pipe it in")

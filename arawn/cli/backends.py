@@ -17,7 +17,7 @@ from arawn.cli.daemon_client import DaemonClient, find_daemon
 from arawn.cli.failures import sentence
 from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import Interrupts, run_async
-from arawn.cli.log_output import silence
+from arawn.cli.log_output import quiet_retries, silence
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.config import load
@@ -140,7 +140,8 @@ async def _ask_daemon(daemon: DaemonClient, name: str) -> str:
 
 
 async def _ask_here(config: Config, name: str) -> str:
-    async with start_runtime(narrowed(config, name), os.environ) as runtime:
+    quiet_retries()
+    async with start_runtime(narrowed(config, name), os.environ, required=None) as runtime:
         request = CompletionRequest(messages=(user(_PROMPT),), max_tokens=_MAX_TOKENS)
         return (await runtime.complete(request, profile=name)).text
 

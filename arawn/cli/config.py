@@ -9,13 +9,16 @@ from pathlib import Path
 import click
 import trio
 
+from arawn.backends.preflight import preflight
 from arawn.cli.group import LazyGroup
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import print_json, print_table
+from arawn.cli.output import note, print_json, print_table
+from arawn.cli.places import impossible_places
 from arawn.config import load
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
 from arawn.config.search import Found, find_config
 from arawn.config.show import rows
+from arawn.errors import ConfigError
 from arawn.server.auth import TOKEN_FILE
 
 __all__ = ["check", "config", "path", "show"]
@@ -49,8 +52,20 @@ def show(as_json: bool, config_file: Path | None) -> None:
 @click.command()
 @config_option
 def check(config_file: Path | None) -> None:
-    """Check the configuration without starting anything; every problem is listed."""
+    """Check the configuration without starting anything; every problem is listed.
+
+    Scripts, models, keys and the places of files are looked at too; no request is made. What only keeps a profile
+    other than the default one from working is a note.
+    """
     found = _found(config_file)
+    obstacles = trio.run(preflight, found.loaded.config, os.environ)
+    for obstacle in obstacles:
+        if not obstacle.fatal:
+            note(f"note: {obstacle.text}")
+    problems = [obstacle.text for obstacle in obstacles if obstacle.fatal]
+    problems += impossible_places(found.loaded.config, os.environ)
+    if problems:
+        raise ConfigError(problems)
     files = ", ".join(f"`{file}`" for file in found.loaded.files) or "no file"
     profiles = ", ".join(f"`{name}`" for name in found.loaded.config.profiles)
     click.echo(f"the configuration is right: {files}; profiles: {profiles}")

@@ -30,7 +30,11 @@ __all__ = ["DaemonClient", "DaemonFault", "find_daemon", "require_daemon"]
 
 _PROBE_S = 5.0
 _EVENT_BYTES = 64 * 1024 * 1024
-_LOOK = "`arawn interactions list` shows how the call went"
+_CHANGE_LOST = "what was asked for may have been done, or not"
+_CALL_LOST = (
+    "a daemon that was stopped has recorded the call, and `arawn interactions list` shows it; "
+    "one that was killed may have left no record"
+)
 _REMOVE = "end it, or set `server.socket` to another path"
 _MISUSE = frozenset({"unknown_profile", "bad_input", "invalid_request", "not_found"})
 _Delta = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta
@@ -66,7 +70,7 @@ class DaemonClient:
         If cancelled: what was asked may have been done.
         """
         content = None if body is None else msgspec.json.encode(body)
-        with self._explained():
+        with self._explained(_CHANGE_LOST):
             reply = await self._http.request(method, path, content=content)
         if reply.is_error:
             raise _error(reply.content)
@@ -105,7 +109,7 @@ class DaemonClient:
         Checkpoint: always.
         If cancelled: the daemon sees that its client left, and cancels the call.
         """
-        with self._explained():
+        with self._explained(_CALL_LOST):
             async with self._http.stream("POST", "/chat", content=msgspec.json.encode(request)) as reply:
                 if reply.is_error:
                     raise _error(await reply.aread())
@@ -124,15 +128,17 @@ class DaemonClient:
             return msgspec.json.decode(last.data, type=_Completed).response
         if last is not None:
             raise _error(last.data.encode())
-        raise DaemonFault(f"the daemon on `{self.socket}` ended its answer too early; {_LOOK}")
+        raise DaemonFault(f"the daemon on `{self.socket}` ended its answer too early; {_CALL_LOST}")
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, lost: str) -> Iterator[None]:
         try:
             yield
+        except httpx.ConnectError as error:
+            gone = f"no daemon answers on `{self.socket}` any more"
+            raise DaemonFault(f"{gone}; nothing was sent; `arawn start` runs one") from error
         except httpx.HTTPError as error:
-            broke = f"the connection to the daemon on `{self.socket}` broke: {error or type(error).__name__}"
-            raise DaemonFault(f"{broke}; {_LOOK}") from error
+            raise DaemonFault(f"the daemon on `{self.socket}` went away before it had answered; {lost}") from error
 
 
 @asynccontextmanager

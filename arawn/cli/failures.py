@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
 import msgspec
@@ -14,12 +15,16 @@ __all__ = ["Failure", "explained", "sentence"]
 FAILED = 1
 MISUSED = 2
 
+# What a device says that takes no more. Everything else that writes names its file, or wraps such an error in its own.
+_OUTPUT_FAULTS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
+
 
 class Failure(msgspec.Struct, frozen=True):
-    """What is printed on stderr, and how the program ends."""
+    """What is printed on stderr, and how the program ends; `output_lost`: stdout cannot be written to."""
 
     lines: tuple[str, ...]
     exit_code: int
+    output_lost: bool = False
 
 
 def explained(error: BaseException) -> Failure:
@@ -43,6 +48,8 @@ def _explained_leaf(error: BaseException) -> Failure:
     if isinstance(error, ArawnError | ActorError):
         code = MISUSED if isinstance(error, BadInput | UnknownProfile) else FAILED
         return Failure((f"arawn: {sentence(error)}",), code)
+    if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_FAULTS:
+        return Failure((f"arawn: cannot write the output: {error.strerror}",), FAILED, output_lost=True)
     if isinstance(error, OSError) and error.filename is not None:
         return Failure((f"arawn: `{error.filename}`: {error.strerror}",), FAILED)
     what = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -11,6 +11,8 @@ import click
 
 __all__ = ["LazyGroup"]
 
+_MISUSED = 2
+
 
 class LazyGroup(click.Group):
     """A group that knows its commands by place and one line of help, so that its own help imports none of them."""
@@ -25,6 +27,13 @@ class LazyGroup(click.Group):
         """
         super().__init__(*args, **kwargs)
         self.places = places
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Print the help, and end with the code of wrong use, when no command is given and one is needed."""
+        if not args and self.no_args_is_help:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(_MISUSED)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the names in the order of the table."""

@@ -15,7 +15,7 @@ from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_filters import filter_options, filters_of, zone_of
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table, printable, write_out
-from arawn.cli.record_view import HEADERS, id_length, record_lines, row, short_row
+from arawn.cli.record_view import ELASTIC, HEADERS, id_length, record_lines, row, short_row
 from arawn.cli.settings import log_directory
 from arawn.errors import BadInput
 from arawn.interactions.filters import Filters
@@ -51,7 +51,7 @@ def list_interactions(limit: int, as_json: bool, config_file: Path | None, **opt
         print_json(heads)
         return
     characters = id_length([head.id for head in heads])
-    print_table(HEADERS, [row(head, zone, characters) for head in heads])
+    print_table(HEADERS, [row(head, zone, characters) for head in heads], elastic=ELASTIC)
 
 
 @click.command()
@@ -118,21 +118,23 @@ def _line(entry: Entry, zone: tzinfo, *, as_json: bool) -> str:
 
 
 def _last(directory: Path, wanted: Filters) -> list[Entry]:
-    """Return what is wanted, the newest last."""
+    """Return what is wanted, the newest last; say so when there is nothing."""
     if not directory.is_dir():
         note(_missing(directory))
         return []
-    return list(LogReader(directory, on_damage=_warn).newest_first(wanted))[::-1]
+    found = list(LogReader(directory, on_damage=_warn).newest_first(wanted))[::-1]
+    if not found and wanted.limit != 0:
+        note(f"no call in the interaction log at `{directory}` is one of those asked for")
+    return found
 
 
 def _found(directory: Path, interaction: str) -> Entry:
+    _require(directory)
     if interaction != "latest":
-        _require(directory)
         return LogReader(directory, on_damage=_warn).find(interaction)
-    entries = _last(directory, Filters(limit=1))
-    if not entries:
-        raise BadInput(f"the interaction log at `{directory}` is empty")
-    return entries[0]
+    for entry in LogReader(directory, on_damage=_warn).newest_first(Filters(limit=1)):
+        return entry
+    raise BadInput(f"the interaction log at `{directory}` is empty")
 
 
 def _require(directory: Path) -> None:

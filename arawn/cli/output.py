@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Self
 
 import click
 import msgspec
 import trio
 
+from arawn.cli.streams import INTERRUPTED
+from arawn.cli.table_fit import GAP, fitted
 from arawn.messages import StreamEvent, TextDelta
 
 __all__ = ["AnswerPrinter", "note", "print_json", "print_table", "printable", "write_out"]
@@ -35,10 +38,18 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below their headers: a table on a terminal, else columns two spaces apart."""
+def print_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, elastic: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """Print rows below their headers: a table on a terminal, else columns two spaces apart.
+
+    Args:
+        headers, rows: The table.
+        elastic: Makes every row one line of the terminal by cutting these columns alone; see `fitted`. Without it,
+            long cells are wrapped.
+    """
     if sys.stdout.isatty():
-        _print_rich_table(headers, rows)
+        _print_rich_table(headers, rows, elastic)
         return
     lines = [headers, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
@@ -47,15 +58,24 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def _print_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], elastic: Mapping[str, int]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*headers, box=None, pad_edge=False, header_style="bold")
+    console = Console()
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    if elastic:
+        headers, rows, widths = fitted(headers, rows, console.width, elastic)
+        for header, width in zip(headers, widths, strict=True):
+            table.add_column(header, width=width, no_wrap=True, overflow="ellipsis")
+        console.width = max(console.width, sum(widths) + GAP * (len(widths) - 1))
+    else:
+        for header in headers:
+            table.add_column(header)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Console().print(table)
+    console.print(table)
 
 
 async def write_out(text: str) -> None:
@@ -81,8 +101,10 @@ class AnswerPrinter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.end_line()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        interrupted = isinstance(error, click.exceptions.Exit) and error.exit_code == INTERRUPTED
+        if not (interrupted and sys.stdout.isatty()):  # the end of an interrupted program ends a terminal's line
+            self.end_line()
 
     async def emit(self, event: StreamEvent) -> None:
         """Print the event if it is text; checkpoints and errors as for `write_out`."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from itertools import pairwise
+from types import MappingProxyType
 
 import msgspec
 
@@ -14,9 +15,11 @@ from arawn.cli.transcript import block_text, logged_lines
 from arawn.interactions.record import InteractionHead, InteractionRecord, ToolCallRecord
 from arawn.messages import ContentBlock
 
-__all__ = ["HEADERS", "id_length", "record_lines", "row", "short_row"]
+__all__ = ["ELASTIC", "HEADERS", "id_length", "record_lines", "row", "short_row"]
 
 HEADERS = ("time", "id", "profile", "model", "status", "tokens", "ms", "workstream")
+# What gives way on a narrow terminal, and down to how many characters; time and id never do.
+ELASTIC = MappingProxyType({"workstream": 8, "model": 8, "tokens": 20, "profile": 8, "status": 16})
 
 _SHORTEST_ID = 13  # the first thirteen characters of an id are its millisecond
 
@@ -37,7 +40,7 @@ def row(head: InteractionHead, zone: tzinfo, id_characters: int) -> tuple[str, .
         head.id[: max(id_characters, _SHORTEST_ID)],
         head.profile,
         head.model_used or head.model_requested or "",
-        head.status,
+        head.status if head.error is None or head.status != "error" else f"error {head.error.type}",
         f"{_count(head.total_input_tokens)}+{_count(head.output_tokens)}",
         str(head.duration_ms),
         head.workstream or "",

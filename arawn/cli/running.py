@@ -9,15 +9,18 @@ from collections.abc import Sequence
 import click
 
 from arawn.cli.root import root
+from arawn.cli.streams import INTERRUPTED, complain, end_terminal_line, forget_output, open_missing_streams
 
 __all__ = ["main", "run"]
-
-INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line of this process and leave it."""
-    sys.exit(run(sys.argv[1:]))
+    open_missing_streams()
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        end_terminal_line()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -25,8 +28,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = root.main(list(arguments), prog_name="arawn", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_output()
+    except BrokenPipeError:  # the reader of our output has left, and that is no error
+        forget_output()
         return 1
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -37,15 +40,10 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _forget_output() -> None:
-    """Let the interpreter's last flush go nowhere: the reader of our output has left, and that is no error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
 def _say_misuse(error: click.ClickException) -> int:
-    click.echo(f"arawn: {error.format_message()}", err=True)
+    complain(f"arawn: {error.format_message()}")
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        click.echo(f"try `{error.ctx.command_path} --help`", err=True)
+        complain(f"try `{error.ctx.command_path} --help`")
     return error.exit_code
 
 
@@ -58,5 +56,7 @@ def _explain(error: Exception) -> int:
         traceback.print_exception(error)
     failure = explained(error)
     for line in failure.lines:
-        click.echo(line, err=True)
+        complain(line)
+    if failure.output_lost:
+        forget_output()
     return failure.exit_code

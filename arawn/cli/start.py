@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import trio
 
-from arawn.cli.log_output import show_from
+from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
 from arawn.config.paths import state_dir
 from arawn.config.search import Found, find_config
@@ -36,6 +36,7 @@ def start(listen: str | None, config_file: Path | None, quiet: bool, verbose: bo
     `server.shutdown_grace_s`; a second signal takes that grace away.
     """
     show_from(logging.INFO if verbose else logging.WARNING)
+    quiet_retries()
     trio.run(partial(_start, listen, config_file, quiet=quiet))
 
 

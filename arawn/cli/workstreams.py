@@ -43,7 +43,10 @@ def workstreams() -> None:
 @config_option
 def list_workstreams(archived: bool, as_json: bool, config_file: Path | None) -> None:
     """List the conversations by name."""
-    found = [one for one in _with_access(config_file, lambda access: access.list()) if archived or not one.archived]
+    stored = _with_access(config_file, lambda access: access.list())
+    found = [one for one in stored if archived or not one.archived]
+    if not found:
+        note("every conversation is archived; `--all` shows them" if stored else "there is no conversation yet")
     if as_json:
         print_json(found)
         return

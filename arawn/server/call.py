@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 import trio
 
+from arawn.config.describe import suggestion, ticked
 from arawn.server.reply import Refused, Reply, refusal
 from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
 
@@ -17,6 +18,7 @@ __all__ = ["BODY_BYTES", "Call", "run_beside"]
 BODY_BYTES = 32 * 1024 * 1024
 
 T = TypeVar("T")
+B = TypeVar("B", bound=msgspec.Struct)
 
 _EVENT_STREAM = ((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"))
 
@@ -31,7 +33,7 @@ class Call:
         self._receive = receive
         self._send = send
 
-    async def read_json(self, kind: type[T]) -> T:
+    async def read_json(self, kind: type[B]) -> B:
         """Return the request's body, decoded and checked.
 
         Raises:
@@ -44,7 +46,8 @@ class Call:
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError as error:
-            raise Refused(refusal(422, "invalid_request", f"the request body does not fit: {error}")) from error
+            misfit = _unknown_fields(body, kind) or str(error)
+            raise Refused(refusal(422, "invalid_request", f"the request body does not fit: {misfit}")) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Refused(refusal(400, "invalid_request", f"the request body is not JSON: {error}")) from error
 
@@ -110,6 +113,17 @@ class Call:
     async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]], request_id: str | None) -> None:
         identity = (b"x-request-id", (request_id or secrets.token_hex(16)).encode())
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, identity]})
+
+
+def _unknown_fields(body: bytes, kind: type[msgspec.Struct]) -> str | None:
+    """Return what to say of fields that a body has and `kind` has not; None if there are none."""
+    value = msgspec.json.decode(body)
+    known = kind.__struct_encode_fields__
+    unknown = [name for name in value if name not in known] if isinstance(value, dict) else []
+    if not unknown:
+        return None
+    names = ", ".join(ticked(name) + suggestion(name, known) for name in unknown)
+    return f"unknown: {names}; accepted: {', '.join(map(ticked, known))}"
 
 
 async def run_beside(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import arawn
@@ -46,6 +47,13 @@ class Place:
         path = self.directory / "config" / "config.toml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+    def wait_for_log(self) -> None:
+        """Return when a command has opened the log, which it does just before it asks."""
+        deadline = time.monotonic() + PATIENCE
+        while not list(self.log.glob("*.jsonl")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def popen(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         """Start the real command; `options` are those of `Popen`."""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
-import time
-
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import PATIENCE, Place
+from tests.arawn.cli.terminal import Terminal
 
 
 def test_each_piped_line_is_a_message(command: Command) -> None:
@@ -62,37 +58,6 @@ def test_an_unknown_profile_is_refused_before_anything_is_said(command: Command)
     assert command("chat", "-p", "nope", piped="hi\n").code == 2
 
 
-class Terminal:
-    """A person at a terminal."""
-
-    def __init__(self, place: Place, *arguments: str) -> None:
-        self._mine, theirs = pty.openpty()
-        streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-        self.child = place.popen(*arguments, **streams, start_new_session=True, preexec_fn=_own_terminal)
-        os.close(theirs)
-        self._seen = ""
-
-    def wait_for(self, text: str) -> None:
-        """Return when `text` has appeared since the last call."""
-        deadline = time.monotonic() + PATIENCE
-        while text not in self._seen:
-            assert select.select([self._mine], [], [], deadline - time.monotonic())[0], (
-                f"{text!r} not in {self._seen!r}"
-            )
-            self._seen += os.read(self._mine, 4096).decode()
-        self._seen = self._seen.partition(text)[2]
-
-    def type(self, text: str) -> None:
-        os.write(self._mine, text.encode())
-
-
-def _own_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
 def test_a_person_cancels_an_answer_and_goes_on(place: Place) -> None:
     """Ctrl-C ends the answer, not the conversation; Ctrl-D ends the conversation."""
     script = place.directory / "slow.toml"
@@ -122,3 +87,14 @@ def test_ctrl_c_at_the_prompt_leaves(place: Place) -> None:
     terminal.type("\x03")
 
     assert terminal.child.wait(PATIENCE) == 130
+
+
+def test_the_default_profile_need_not_be_there(command: Command, place: Place) -> None:
+    """A missing key is the matter of who uses that profile, and of nobody else."""
+    place.configure('[llm]\nbackend = "openai"\nmodel = "x"\n[llm_profiles.fast]\nbackend = "scripted"\n')
+
+    with_it, without = command("chat", "-p", "fast", piped="hi\n"), command("chat", piped="hi\n")
+
+    assert (with_it.code, with_it.out) == (0, "echo: hi\n")
+    assert (without.code, without.out) == (1, "")
+    assert "OPENAI_API_KEY" in without.err

@@ -124,3 +124,27 @@ def test_tail_goes_on_with_what_is_written(asked: list[str], command: Command, p
     finally:
         child.kill()
         child.communicate()
+
+
+def test_a_failed_call_is_listed_with_the_type_of_its_error(command: Command, place: Place) -> None:
+    """What went wrong is seen without opening it."""
+    script = place.directory / "fault.toml"
+    script.write_text('[[steps]]\nerror = { status = 503, message = "busy" }\n')
+    place.configure(f'[llm]\nbackend = "scripted"\nscript = "{script}"\nretry = {{ attempts = 1 }}\n')
+    command("ask", "hi")
+
+    assert "  error Overloaded  " in command("interactions", "list").out
+    assert "  error Overloaded  " in command("interactions", "tail").out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--profile", "nobody"]])
+def test_an_empty_list_says_so(command: Command, place: Place, arguments: list[str]) -> None:
+    """In one line on stderr; stdout has the headers alone, or an empty array."""
+    if arguments:
+        command("ask", "hi")
+
+    table, whole = command("interactions", "list", *arguments), command("interactions", "list", "--json", *arguments)
+
+    assert (len(table.out.splitlines()), len(table.err.splitlines())) == (1, 1)
+    assert str(place.log) in table.err
+    assert whole.out == "[]\n"

@@ -14,6 +14,7 @@ import pytest
 from arawn.cli.root import root
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import ROOT, Place
+from tests.arawn.cli.terminal import Terminal
 
 HEAVY = ("trio", "httpx", "rich", "msgspec", "stamina", "httptools", "actors", "arawn.runtime", "arawn.config")
 
@@ -146,3 +147,60 @@ def test_a_signal_cancels_the_call_in_order(place: Place, number: signal.Signals
     assert (child.returncode, err) == (code, "")
     assert time.monotonic() - began < 5
     assert '"status":"partial"' in next(place.log.glob("*.jsonl")).read_text()
+
+
+@pytest.mark.parametrize("group", ["interactions", "workstreams", "config", "backends"])
+def test_a_group_alone_prints_its_help(command: Command, group: str) -> None:
+    """On stderr, as it is, with the code of wrong use."""
+    result = command(group)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"Usage: arawn {group} ")
+    assert "Commands:" in result.err
+
+
+LONELY = '[[steps]]\ntext = "one two"\n{delay} = 600.0\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "delay", "before"),
+    [
+        (["ask", "hi"], "delay_s", None),
+        (["ask", "hi"], "token_delay_s", "one"),
+        (["backends", "test"], "delay_s", "asking `default` …\r\n"),
+        (["workstreams", "rm", "x"], "delay_s", "[y/N]: "),
+    ],
+)
+def test_ctrl_c_ends_the_line(place: Place, arguments: list[str], delay: str, before: str | None) -> None:
+    """The shell's prompt begins a line of its own, and no empty line stands before it."""
+    (place.directory / "slow.toml").write_text(LONELY.format(delay=delay))
+    place.configure(f'[llm]\nbackend = "scripted"\nscript = "{place.directory / "slow.toml"}"\n')
+    terminal = Terminal(place, *arguments)
+    if before is None:
+        place.wait_for_log()
+    else:
+        terminal.wait_for(before)
+
+    terminal.interrupt()
+    said = terminal.rest()
+
+    assert terminal.child.returncode == 130
+    assert said.endswith("^C\r\n")
+    assert said.count("\r\n") == 1
+
+
+def test_retries_say_nothing_of_their_own(place: Place) -> None:
+    """What the library logs of a retry stays out of stderr, even of a daemon that logs everything."""
+    program = (
+        "import logging; from arawn.cli.log_output import quiet_retries, show_from; "
+        "import stamina; show_from(logging.INFO); quiet_retries()\n"
+        "for attempt in stamina.retry_context(on=ValueError, attempts=2, wait_initial=0, wait_jitter=0):\n"
+        "    with attempt:\n"
+        "        if attempt.num == 1: raise ValueError\n"
+    )
+
+    child = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, env=place.environ, check=False
+    )
+
+    assert (child.returncode, child.stderr) == (0, "")

@@ -113,3 +113,16 @@ def test_deleting_asks_first(command: Command) -> None:
     assert command("workstreams", "rm", "x").code == 2
     assert len(json.loads(command("workstreams", "list", "--json").out)) == 1
     assert command("workstreams", "rm", "x", piped="y\n").code == 0
+
+
+def test_an_empty_list_says_so(command: Command) -> None:
+    """And says where the archived ones are."""
+    nothing = command("workstreams", "list")
+    command("workstreams", "new", "x")
+    command("workstreams", "archive", "x")
+    archived = command("workstreams", "list")
+
+    assert (len(nothing.out.splitlines()), nothing.err) == (1, "there is no conversation yet\n")
+    assert "--all" in archived.err
+    assert command("workstreams", "list", "--json").out == "[]\n"
+    assert command("workstreams", "list", "--all").err == ""

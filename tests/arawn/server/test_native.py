@@ -136,7 +136,12 @@ async def test_failures_of_the_call_are_answered(fault: Exception, status: int) 
         ({"message": ""}, 422, "`$.message`"),
         ({"message": 3}, 422, "`$.message`"),
         ({"message": "hi", "tags": {"a": 1}}, 422, "`$.tags[...]`"),
-        ({"message": "hi", "mesage": "hi"}, 422, "`mesage`"),
+        (
+            {"message": "hi", "mesage": "hi"},
+            422,
+            "`mesage` (did you mean `message`?); accepted: `message`, `workstream`",
+        ),
+        ({"mesage": "hi", "zzz": 1}, 422, "unknown: `mesage` (did you mean `message`?), `zzz`; accepted: "),
         ({"message": "hi", "stream": "yes"}, 422, "`$.stream`"),
     ],
 )

@@ -104,3 +104,15 @@ async def test_what_cannot_be_is_refused(
 
     assert (response.status_code, response.json()["error"]["type"]) == (status, kind)
     assert [(one.name, one.profile, one.archived) for one in stored] == [("x", None, False)]
+
+
+async def test_an_unknown_field_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    """Of the body at hand, with the nearest one."""
+    async with serving(tmp_path) as (client, _):
+        made = await client.post("/workstreams", json={"name": "x", "system": "be brief"})
+        changed = await client.patch("/workstreams/x", json={"archive": True})
+
+    assert "`system`" in made.json()["error"]["message"]
+    assert "accepted: `name`, `profile`, `system_prompt`, `tags`" in made.json()["error"]["message"]
+    wanted = "unknown: `archive` (did you mean `archived`?); accepted: `profile`, `archived`"
+    assert wanted in changed.json()["error"]["message"]

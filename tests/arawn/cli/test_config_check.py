@@ -1,0 +1,116 @@
+"""What `config check` finds beyond the text of the files, without starting anything."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from arawn.backends.preflight import Obstacle, preflight
+from arawn.config.schema import Config, Profile
+from tests.arawn.cli.conftest import Command, Result
+from tests.arawn.cli.place import Place
+
+FINE = '[llm]\nbackend = "scripted"\n'
+
+
+def checked(command: Command, place: Place, text: str) -> Result:
+    place.configure(text)
+    return command("config", "check")
+
+
+@pytest.mark.parametrize(
+    ("profile", "named"),
+    [
+        ('backend = "scripted"\nscript = "/nowhere/s.toml"', "/nowhere/s.toml: script of profile `x`: cannot be read"),
+        ('backend = "local"\nmodel = "/nowhere/m.gguf"', "there is no file `/nowhere/m.gguf`"),
+        ('backend = "local"\nmodel = "no-such-package"', "`no-such-package` is neither a file nor"),
+        ('backend = "local"\nmodel = "/dev/null"\nextra = { n_ctx = "x" }', "profile `x`: extra: "),
+    ],
+)
+def test_what_can_never_work_is_a_problem_in_any_profile(
+    command: Command, place: Place, profile: str, named: str
+) -> None:
+    """It would keep the daemon from starting; code 2."""
+    result = checked(command, place, f"{FINE}[llm_profiles.x]\n{profile}\n")
+
+    assert (result.code, result.out) == (2, "")
+    assert named in result.err
+
+
+def test_a_missing_key_is_a_problem_of_the_default_profile_alone(command: Command, place: Place) -> None:
+    """For any other it is a note, and the code stays 0."""
+    keyless = '[{}]\nbackend = "openai"\nmodel = "m"\n'
+
+    default = checked(command, place, keyless.format("llm"))
+    other = checked(command, place, FINE + keyless.format("llm_profiles.x"))
+
+    assert default.code == 2
+    assert default.err.startswith("arawn: profile `default` (openai) has no key")
+    assert other.code == 0
+    assert other.err.startswith("note: profile `x` (openai) has no key")
+    assert "the configuration is right" in other.out
+
+
+def test_a_key_command_is_not_run(command: Command, place: Place) -> None:
+    """It might ask for a password."""
+    trace = place.directory / "trace"
+    text = f'[llm]\nbackend = "openai"\nmodel = "m"\napi_key_command = ["touch", "{trace}"]\n'
+
+    assert checked(command, place, text).code == 0
+    assert not trace.exists()
+
+
+def test_impossible_places_are_problems(command: Command, place: Place) -> None:
+    """Every one has its line, beside what else is wrong; nothing is made."""
+    file = place.directory / "file"
+    file.write_text("")
+    text = f"""
+[llm]
+backend = "openai"
+model = "m"
+[logging.interactions]
+path = "{file}/log"
+[workstreams]
+database = "{place.directory}"
+[server]
+socket = "{file}/s/arawn.sock"
+"""
+
+    lines = checked(command, place, text).err.splitlines()
+
+    assert lines[0] == "arawn: the configuration cannot be used:"
+    for part in ("OPENAI_API_KEY", "logging.interactions.path", "workstreams.database", "server.socket"):
+        assert len([line for line in lines[1:] if part in line]) == 1
+    assert not (place.directory / "state").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_may_not_be_written_to_is_a_problem(command: Command, place: Place) -> None:
+    """Named with where the permission is missing."""
+    (place.directory / "forbidden").mkdir(mode=0o500)
+
+    result = checked(command, place, f'{FINE}[logging.interactions]\npath = "{place.directory}/forbidden/log"\n')
+
+    assert result.code == 2
+    assert "permission denied" in result.err
+
+
+async def test_a_missing_engine_is_fatal_for_the_default_profile_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As a missing key is."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    model = tmp_path / "m.gguf"
+    model.write_bytes(b"")
+    local = Profile(backend="local", model=str(model))
+
+    found = await preflight(Config(profiles={"default": local, "other": local}), {})
+
+    text = "profile `{}` (local): the model server is missing; run `pip install 'arawn[local]'`"
+    assert found == [
+        Obstacle("default", text.format("default"), fatal=True),
+        Obstacle("other", text.format("other"), fatal=False),
+    ]

@@ -1,0 +1,63 @@
+"""Standard streams that are closed, full, or read by nobody."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.arawn.cli.place import PATIENCE, Place
+
+
+def through_shell(place: Place, command: str, redirection: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command with a redirection that only a shell can make."""
+    line = f"{shlex.quote(sys.executable)} -P -m arawn.cli {command} {redirection}"
+    return subprocess.run(
+        ["/bin/sh", "-c", line],
+        check=False,
+        env=place.environ,
+        cwd=place.directory,
+        input="hi\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("command", "code"), [("ask -q hi", 0), ("ask hi", 0), ("chat", 0), ("config check", 0), ("--help", 0), ("nope", 2)]
+)
+def test_a_closed_stream_is_one_to_nowhere(place: Place, command: str, code: int, redirection: str) -> None:
+    """The exit code is what it would be; what is printed elsewhere is no complaint."""
+    done = through_shell(place, command, redirection)
+
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr
+
+
+def test_what_is_printed_to_a_closed_stdout_reaches_no_file(place: Place) -> None:
+    """No file that is opened later takes its number."""
+    through_shell(place, "ask -q hello", ">&-")
+
+    assert "echo: hello\n" not in next(place.log.glob("*.jsonl")).read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+@pytest.mark.parametrize("command", ["ask -q hi", "ask --json hi", "chat -q", "config check", "--help"])
+def test_a_full_device_is_one_clear_message(place: Place, command: str) -> None:
+    """Nobody is asked to report it; code 1."""
+    done = through_shell(place, command, ">/dev/full")
+
+    assert (done.returncode, done.stderr) == (1, "arawn: cannot write the output: No space left on device\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+@pytest.mark.parametrize(("command", "code"), [("nope", 2), ("ask -p nope hi", 2), ("ask -q hi", 0)])
+def test_a_full_stderr_leaves_the_exit_code(place: Place, command: str, code: int) -> None:
+    """It alone tells what happened."""
+    assert through_shell(place, command, "2>/dev/full").returncode == code

@@ -1,0 +1,81 @@
+"""The page `docs/http-api.md` leaves out nothing that is served."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from actors.errors import HandlerFailed, MailboxFull, OutcomeUnknown, Restarting, Stopped
+from arawn import errors
+from arawn.server.app import build_app
+from arawn.server.auth import Door
+from arawn.server.native import ChatReply, ChatRequest
+from arawn.server.reply import FAILURES, error_reply
+from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, workstream_routes
+from arawn.wire.asgi import Event
+from arawn.workstreams.store import Summary, WorkstreamState
+from tests.memory_runtime import MemoryRuntime
+
+PAGE = Path("docs/http-api.md").read_text("utf-8")
+ABSTRACT = {errors.ArawnError, errors.BackendError, errors.ConfigError}  # never what a call fails with
+FAULTS = [kind for name in errors.__all__ if (kind := getattr(errors, name)) not in ABSTRACT]
+
+
+async def routes() -> list[str]:
+    """Return every route of the daemon's application, as its own 404 lists them."""
+    sent: list[Event] = []
+
+    async def receive() -> Event:
+        raise AssertionError("no body is read")
+
+    async def send(event: Event) -> None:
+        sent.append(event)
+
+    runtime = MemoryRuntime()
+    app = build_app(runtime, door=Door(token=None, hosts=()), more=workstream_routes(runtime))  # type: ignore[arg-type]
+    scope = {"type": "http", "method": "GET", "path": "/nope", "headers": [], "server": ("socket", None)}
+    await app(scope, receive, send)
+    return re.findall(r"`([A-Z]+ /[^`]*)`", sent[1]["body"].decode())
+
+
+async def test_every_route_is_on_the_page() -> None:
+    """With its method."""
+    served = await routes()
+
+    assert len(served) >= 9
+    assert [route for route in served if f"`{route}`" not in PAGE] == []
+
+
+async def test_the_page_shows_no_other_route() -> None:
+    """What is not served is not promised."""
+    shown = re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", PAGE)
+
+    assert set(shown) <= set(await routes())
+
+
+@pytest.mark.parametrize(
+    "kind", [ChatRequest, ChatReply, WorkstreamSettings, WorkstreamChange, WorkstreamState, Summary]
+)
+def test_every_field_is_on_the_page(kind: type) -> None:
+    """Of requests and of answers."""
+    assert [name for name in kind.__struct_encode_fields__ if f"`{name}`" not in PAGE] == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", [*FAULTS, HandlerFailed, OutcomeUnknown, MailboxFull, Restarting, Stopped])
+def test_every_error_is_on_the_page_with_its_status(kind: type[Exception]) -> None:
+    """The row that names its type names its status."""
+    error = _made(kind)
+    assert isinstance(error, FAILURES)
+    reply = error_reply(error)
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+    rows = [row for row in PAGE.splitlines() if row.startswith("| ") and f"`{name}`" in row]
+    assert any(str(reply.status) in row for row in rows)
+
+
+def _made(kind: type[Exception]) -> Exception:
+    if kind is errors.UnknownProfile:
+        return errors.UnknownProfile("x", ())
+    return errors.TimedOut("x", which="total") if kind is errors.TimedOut else kind("x")
