@@ -52,7 +52,7 @@ class Child:
         self.alive = False
         self.ready = False
         self.incarnation = 0
-        self.born = 0.0
+        self.born = self.ready_at = 0.0
         self.outcome: RunEnd | Exception | None = None
         self.last_crash: Exception | None = None
         self.next_start: float | None = None
@@ -70,7 +70,7 @@ class Child:
         """A new incarnation begins to start; the one before it must have ended."""
         assert not self.alive, f"`{self.seat.path}` would have two incarnations"
         self.incarnation += 1
-        self.born, self.alive, self.ready = now, True, False
+        self.born, self.ready_at, self.alive, self.ready = now, now, True, False
         self.outcome = self.next_start = None
         self.settled, self.ended = trio.Event(), trio.Event()
         self.seat.begin()
@@ -80,6 +80,7 @@ class Child:
 
         def ready() -> None:
             self.hired = self.ready = True
+            self.ready_at = trio.current_time()
             self.settled.set()
             hooks.emit(Started(self.seat.path, self.incarnation))
 

@@ -68,7 +68,7 @@ class Mailbox(Generic[M]):
     async def put(self, envelope: Envelope[M]) -> None:
         """Queue the envelope, waiting for room.
 
-        Checkpoint: only when the mailbox is full (it then waits for room).
+        Checkpoint: only when the mailbox is full (it then waits for room) or refuses mail.
         If cancelled: it was not queued.
 
         Raises:
@@ -77,7 +77,9 @@ class Mailbox(Generic[M]):
         if self.offer(envelope):
             return
         if self._refusal is not None:
-            raise self._refusal(envelope.message)
+            refusal = self._refusal
+            await trio.lowlevel.checkpoint()  # "safe to send again" must not become a loop that starves everything
+            raise refusal(envelope.message)
         task = trio.lowlevel.current_task()
         self._senders[task] = envelope
 

@@ -102,21 +102,21 @@ class ActorSeat(Generic[M]):
         _begin_work(self.workers[0])
         end: RunEnd = "finished"
         crash: Exception | None = None
-        with self._life:
+        with self._life, trio.CancelScope() as leaving:
             async with self.spec.start() as handler:
-                await trio.lowlevel.checkpoint_if_cancelled()  # ended while it started: it never was ready
-                self._open()
-                ready()
                 try:
+                    await trio.lowlevel.checkpoint_if_cancelled()  # ended while it started: it never was ready
+                    self._open()
+                    ready()
                     end = await self._serve(handler)
                 except Exception as error:
                     crash = error
                     raise
                 finally:  # from here on only the clean-up's own deadline may cut it short
                     self.state = "stopping"
-                    self._life.shield = True
-                    self._life.deadline = trio.current_time() + self.spec.cleanup_grace
-        if self._ready and self._life.cancelled_caught:
+                    leaving.shield = True
+                    leaving.deadline = trio.current_time() + self.spec.cleanup_grace
+        if leaving.cancelled_caught:
             raise ActorError(f"clean-up of `{self.path}` was cut short after {self.spec.cleanup_grace:g} s") from crash
         if self.stopping:
             return "stopped"

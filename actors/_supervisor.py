@@ -184,7 +184,7 @@ class Supervisor:
         if not (child.window.allows(now) and self._total.allows(now)):
             self._give_up(child, error)
             return
-        delay = child.delay.after(now - child.born)
+        delay = child.delay.after(now - child.ready_at if child.ready else 0.0)  # a slow start is no healthy spell
         members = affected(self.spec.strategy, child, list(self.children.values()))
         for older in self._groups:
             if any(member in older.members for member in members):

@@ -42,7 +42,7 @@ class Ref(Generic[M_contra]):
     async def tell(self, message: M_contra) -> None:
         """Send without waiting for the handler.
 
-        Checkpoint: only when the mailbox is full (it then waits for room).
+        Checkpoint: only when the mailbox is full (it then waits for room) or refuses mail.
         If cancelled: the message was not sent.
 
         Raises:
@@ -88,7 +88,7 @@ class Ref(Generic[M_contra]):
 
         Unlike `ask` it does not look for cycles.
 
-        Checkpoint: only when the mailbox is full.
+        Checkpoint: only when the mailbox is full or refuses mail.
         If cancelled: nothing was sent.
 
         Raises:

@@ -89,6 +89,11 @@ class ChildSpec(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
     reply_errors: tuple[type[Exception], ...] = ()
 
     def __post_init__(self) -> None:
+        _require_types(self)
+        if not callable(self.start):
+            raise TypeError(f"`{self.name}`: start must be a function that opens an incarnation, got {self.start!r}")
+        if not all(isinstance(error, type) and issubclass(error, Exception) for error in self.reply_errors):
+            raise TypeError(f"`{self.name}`: reply_errors must be exception types, got {self.reply_errors!r}")
         if self.mailbox < 1 or self.workers < 1:
             raise ValueError(
                 f"`{self.name}`: need mailbox >= 1 and workers >= 1, got {self.mailbox} and {self.workers}"
@@ -108,3 +113,36 @@ class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     intensity: Intensity = Intensity()
     backoff: Backoff = Backoff()
+
+    def __post_init__(self) -> None:
+        _require_types(self)
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "restart": ("permanent", "transient", "temporary"),
+    "strategy": ("one_for_one", "one_for_all", "rest_for_one"),
+    "while_restarting": ("keep", "fail"),
+    "abandoned": ("skip", "cancel", "run"),
+}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "mailbox": int,
+    "workers": int,
+    "batch": int,
+    "intensity": Intensity,
+    "total": Intensity,
+    "backoff": Backoff,
+    "stop_grace": (int, float),
+    "cleanup_grace": (int, float),
+    "reply_errors": tuple,
+}
+
+
+def _require_types(spec: ChildSpec[Any] | SupervisorSpec) -> None:
+    """Refuse what a type checker would: a misspelt policy must not mean "never restarted"."""
+    for field in spec.__struct_fields__:
+        value = getattr(spec, field)
+        if field in _CHOICES and value not in _CHOICES[field]:
+            raise ValueError(f"`{spec.name}`: {field} must be one of {', '.join(_CHOICES[field])}, got {value!r}")
+        if field in _TYPES and (not isinstance(value, _TYPES[field]) or isinstance(value, bool)):
+            raise TypeError(f"`{spec.name}`: {field} has the wrong type, got {value!r}")

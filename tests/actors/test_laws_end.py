@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,7 +11,17 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors import ActorError, Backoff, ChildSpec, HandlerFailed, Intensity, Restarting, Stopped, SupervisorSpec
+from actors import (
+    ActorError,
+    Backoff,
+    ChildSpec,
+    HandlerFailed,
+    Intensity,
+    Restarting,
+    Stopped,
+    SupervisorSpec,
+    open_supervisor,
+)
 from actors.events import Crashed
 from actors.events import Stopped as StoppedEvent
 from tests.actors.rig import HOUR, ROOT, Rig, Work, told
@@ -262,3 +272,29 @@ async def test_g17_a_start_is_told_that_its_supervisor_has_ended(rig: Rig, autoj
         await root.stop()
         with pytest.raises(Stopped, match="`root` is stopped"):
             await root.start(rig.actor("d"))
+
+
+async def test_g11_a_start_that_completes_after_its_cancel_is_cleaned_up(autojump_clock: MockClock) -> None:
+    """What a start has opened is closed with the whole clean-up grace, though the stop came while it started."""
+    did: list[str] = []
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        with trio.CancelScope(shield=True):  # stands in for work in a thread, which cannot be cancelled
+            await trio.sleep(1)
+        did.append("opened")
+
+        async def handle(_: int) -> None: ...
+
+        try:
+            yield handle
+        finally:
+            await trio.sleep(1)  # noqa: ASYNC102  # the runtime gives it its own deadline
+            did.append("closed")
+
+    async with open_supervisor(SupervisorSpec(name="root")) as root:
+        with trio.move_on_after(0.5) as scope:
+            await root.start(ChildSpec(name="db", start=start, mailbox=1, cleanup_grace=5.0))
+
+    assert scope.cancelled_caught
+    assert did == ["opened", "closed"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors import Backoff, ChildSpec, Stopped
+from actors import Backoff, ChildSpec, Intensity, Stopped, SupervisorSpec, open_supervisor
 from actors._backoff import RestartDelay
 from actors.events import BackingOff, Crashed, Interrupted, Started
 from tests.actors.rig import AT_ONCE, HOUR, Rig, Work, told
@@ -233,3 +234,31 @@ async def test_g9_a_sibling_that_fails_while_it_is_interrupted_counts_once(rig: 
 
     assert told(rig, Crashed) == ["a", "b", "b"]  # the last at the end: its clean-up never is in time
     assert rig.fates == {1: "unknown", 2: "failed", 3: "answered"}
+
+
+async def test_g8_a_start_that_is_slow_to_fail_backs_off_all_the_same(autojump_clock: MockClock) -> None:
+    """Time spent starting is no healthy spell: the delays grow."""
+    begun: list[float] = []
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        begun.append(trio.current_time())
+
+        async def handle(_: int) -> None:
+            raise RuntimeError("crash")
+
+        if len(begun) > 1:
+            await trio.sleep(15)
+            raise OSError("no connection")
+        yield handle
+
+    spec = ChildSpec(
+        name="slow", start=start, mailbox=1, backoff=Backoff(initial=1, jitter=0), intensity=Intensity(limit=100)
+    )
+    async with open_supervisor(SupervisorSpec(name="root", total=Intensity(limit=100))) as root:
+        ref = await root.start(spec)
+        ref.tell_nowait(1)
+        await trio.sleep(60)
+
+    waits = [later - earlier for earlier, later in itertools.pairwise(begun)]
+    assert waits[:4] == pytest.approx([1, 15 + 2, 15 + 4, 15 + 8])

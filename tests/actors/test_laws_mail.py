@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import Backoff, HandlerFailed, MailboxFull, OutcomeUnknown, Restarting, Stopped
+from actors import (
+    Backoff,
+    ChildSpec,
+    HandlerFailed,
+    MailboxFull,
+    OutcomeUnknown,
+    Restarting,
+    Stopped,
+    SupervisorSpec,
+    open_supervisor,
+)
 from tests.actors.rig import Refused, Rig, Work
 
 # -- G1: first in, first out ----------------------------------------------------------------------------------------
@@ -274,3 +288,30 @@ async def test_an_outcome_stays_unknown_for_a_reply_abandoned_before(rig: Rig, a
 
         with pytest.raises(OutcomeUnknown):
             await reply.wait()
+
+
+async def test_g4_a_refusal_in_a_loop_starves_nobody() -> None:
+    """Asking again and again an actor that refuses lets the restart happen that ends the refusals (real time)."""
+    crashes = [RuntimeError("crash")]
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[Work], Awaitable[str]]]:
+        async def handle(_: Work) -> str:
+            if crashes:
+                raise crashes.pop()
+            return "answer"
+
+        yield handle
+
+    spec: ChildSpec[Work] = ChildSpec(
+        name="a", start=start, mailbox=1, while_restarting="fail", backoff=Backoff(initial=0.02, jitter=0)
+    )
+    answer: object = None
+    async with open_supervisor(SupervisorSpec(name="root")) as root:
+        ref = await root.start(spec)
+        with trio.fail_after(10):
+            while answer is None:
+                with contextlib.suppress(HandlerFailed, Restarting):
+                    answer = await ref.ask(Work(1))
+
+    assert answer == "answer"
