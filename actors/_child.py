@@ -54,7 +54,7 @@ class Child:
         self.incarnation = 0
         self.born = self.ready_at = 0.0
         self.outcome: RunEnd | Exception | None = None
-        self.last_crash: Exception | None = None
+        self.last_crash: str | None = None
         self.next_start: float | None = None
         self.settled = trio.Event()
         self.ended = trio.Event()
@@ -87,7 +87,8 @@ class Child:
         try:
             self.outcome = await self.seat.run(ready)
         except Exception as error:  # noqa: BLE001  # the supervisor judges it, or whoever waits for the start raises it
-            self.outcome = self.last_crash = error
+            self.outcome = error
+            self.last_crash = _shown(error)
             hooks.emit(Crashed(self.seat.path, self.incarnation, error, trio.current_time() - self.born))
         finally:
             self.alive = False
@@ -117,9 +118,19 @@ class Child:
         return msgspec.structs.replace(
             self.seat.status(),
             restarts=max(0, self.incarnation - 1),
-            last_crash=None if self.last_crash is None else repr(self.last_crash),
+            last_crash=self.last_crash,
             next_restart_s=None if self.next_start is None else max(0.0, self.next_start - now),
         )
+
+
+def _shown(error: Exception) -> str:
+    """Word a crash for `status`, as text: the exception itself would keep all that its frames hold."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    try:
+        return repr(error)
+    except Exception:  # noqa: BLE001  # a broken `__repr__` must not break the status of the whole tree
+        return type(error).__name__
 
 
 class Group:

@@ -23,6 +23,7 @@ class OnDemand(Supervisor):
     """
 
     kind = "on demand"
+    ordered = False
 
     def __init__(
         self, spec: SupervisorSpec, path: str, hooks: Hooks, make: Callable[[str], ChildSpec[Any]], idle_after: float
@@ -73,6 +74,9 @@ class OnDemand(Supervisor):
             else:
                 child.seat.interrupt(f"`{self.path}` is stopping")
         await super()._stop_children()
+
+    def _within_budget(self, child: Child, now: float) -> bool:
+        return child.window.allows(now)  # the children are independent: no one's crashes are charged to another
 
     def _give_up(self, child: Child, error: Exception) -> None:
         self.hooks.emit(GaveUp(self.path, child.name, error))

@@ -28,6 +28,7 @@ class Supervisor:
     """A running supervisor: starts children, restarts them by its strategy, stops them in reverse order."""
 
     kind = "supervisor"
+    ordered = True  # children start one after the other, left to right
 
     def __init__(self, spec: SupervisorSpec, path: str, hooks: Hooks) -> None:
         self.spec = spec
@@ -181,7 +182,7 @@ class Supervisor:
 
     def _restart(self, child: Child, error: Exception) -> None:
         now = trio.current_time()
-        if not (child.window.allows(now) and self._total.allows(now)):
+        if not self._within_budget(child, now):
             self._give_up(child, error)
             return
         delay = child.delay.after(now - child.ready_at if child.ready else 0.0)  # a slow start is no healthy spell
@@ -197,6 +198,9 @@ class Supervisor:
         self.hooks.emit(BackingOff(child.seat.path, delay))
         assert self._nursery is not None
         self._nursery.start_soon(self._restart_group, group)
+
+    def _within_budget(self, child: Child, now: float) -> bool:
+        return child.window.allows(now) and self._total.allows(now)
 
     def _give_up(self, child: Child, error: Exception) -> None:
         self.hooks.emit(GaveUp(self.path, child.name, error))
@@ -214,6 +218,8 @@ class Supervisor:
             await trio.sleep_until(group.due)
             for child in group.taking():
                 self._begin(child)
+                if not self.ordered:
+                    continue
                 await child.settled.wait()
                 if not (child.ready or child.seat.stopping or self.spec.strategy == "one_for_one"):
                     break  # its crash restarts it with those to its right

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -268,3 +268,38 @@ async def test_g19_a_failing_hook_hurts_nobody_and_is_counted(rig: Rig, autojump
 
     assert root.hooks.failures == len(heard) == 4
     assert isinstance(root.hooks.last_failure, KeyError)
+
+
+class UnspeakableError(Exception):
+    """Cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize(
+    ("crash", "shown"),
+    [
+        (ValueError("bad"), "ValueError('bad')"),
+        (ExceptionGroup("group", [ExceptionGroup("group", [ValueError("bad")])]), "ValueError('bad')"),
+        (UnspeakableError(), "UnspeakableError"),
+    ],
+)
+async def test_g18_a_crash_is_shown_by_its_leaf_whatever_it_is(
+    crash: Exception, shown: str, autojump_clock: MockClock
+) -> None:
+    """`status` names the last crash as text, and no exception can break it."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        async def handle(_: int) -> None:
+            raise crash
+
+        yield handle
+
+    async with open_supervisor(SupervisorSpec(name="root")) as root:
+        ref = await root.start(ChildSpec(name="a", start=start, mailbox=1))
+        ref.tell_nowait(1)
+        await trio.sleep(1)
+
+        assert root.status().children[0].last_crash == shown

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,10 +16,13 @@ from actors import (
     ChildSpec,
     Intensity,
     OnDemand,
+    Request,
     Stopped,
     Supervisor,
+    SupervisorSpec,
+    open_supervisor,
 )
-from actors.events import GaveUp, Passivated, Started
+from actors.events import Event, GaveUp, Passivated, Started
 from actors.events import Stopped as StoppedEvent
 from tests.actors.rig import Rig, Work
 
@@ -149,3 +154,69 @@ async def test_children_on_demand_end_all_at_once(rig: Rig, autojump_clock: Mock
             assert trio.current_time() - began == pytest.approx(1)
 
     assert [rig.fates[number] for number in range(5)] == ["unknown"] * 5
+
+
+@asynccontextmanager
+async def fragile() -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """An actor that crashes when told to."""
+
+    async def handle(word: str) -> None:
+        if word == "crash":
+            raise RuntimeError(word)
+
+    yield handle
+
+
+async def test_the_crashes_of_some_are_not_charged_to_others(autojump_clock: MockClock) -> None:
+    """However many children crash, the first crash of another is followed by a restart."""
+    gave_up: list[Event] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, GaveUp):
+            gave_up.append(event)
+
+    def make(key: str) -> ChildSpec[str]:
+        return ChildSpec(name=key, start=fragile, mailbox=4)
+
+    async with open_supervisor(SupervisorSpec(name="root"), hooks=[hear]) as root:
+        family = await root.start_on_demand(SupervisorSpec(name="family"), make, idle_after=1000)
+        for number in range(50):
+            await family.ref(f"child{number}").tell("crash")
+        await trio.sleep(10)
+
+    assert gave_up == []
+
+
+async def test_a_child_whose_restart_hangs_holds_up_no_other(autojump_clock: MockClock) -> None:
+    """After their supervisor was restarted, the children come back independently of each other."""
+    hanging: list[str] = []
+
+    def make(key: str) -> ChildSpec[Get]:
+        @asynccontextmanager
+        async def start() -> AsyncIterator[Callable[[Get], Awaitable[str]]]:
+            if key in hanging:
+                await trio.sleep_forever()
+
+            async def handle(_: Get) -> str:
+                return key
+
+            yield handle
+
+        return ChildSpec(name=key, start=start, mailbox=4)
+
+    async with open_supervisor(SupervisorSpec(name="root", strategy="one_for_all")) as root:
+        family = await root.start_on_demand(SupervisorSpec(name="family"), make, idle_after=1000)
+        other = await root.start(ChildSpec(name="other", start=fragile, mailbox=4))
+        for key in ("bad", "good"):
+            await family.ref(key).ask(Get())
+        hanging.append("bad")
+        await other.tell("crash")
+        await trio.sleep(5)
+        with trio.fail_after(5):
+            answer = await family.ref("good").ask(Get())
+
+    assert answer == "good"
+
+
+class Get(Request[str]):
+    """Ask an actor for its key."""
