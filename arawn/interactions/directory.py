@@ -84,7 +84,8 @@ def _make_private(filesystem: Filesystem, path: Path) -> None:
             f"cannot open the interaction log in `{path}`: it is not a directory; "
             "move it away, or set `logging.interactions.path` to a directory"
         )
-    filesystem.chmod(path, DIRECTORY_MODE)
+    if mode & 0o077:  # only ever narrower: a directory that its owner made read-only stays so
+        filesystem.chmod(path, mode & DIRECTORY_MODE)
 
 
 def _make_parents(filesystem: Filesystem, path: Path) -> None:
@@ -94,6 +95,7 @@ def _make_parents(filesystem: Filesystem, path: Path) -> None:
         path = path.parent
     for directory in reversed(missing):
         filesystem.mkdir(directory, DIRECTORY_MODE)
+        filesystem.chmod(directory, DIRECTORY_MODE)  # whatever the umask
         filesystem.fsync_directory(directory.parent)
 
 

@@ -7,13 +7,16 @@ import errno
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
+from arawn.interactions.opening import open_day_log
 from arawn.interactions.sync_jobs import run_sync_jobs
 from tests.arawn.interactions.samples import (
     NOON,
@@ -301,3 +304,17 @@ def test_a_sync_that_fails_at_the_end_is_made_good() -> None:
         filesystem.power_loss()
         assert (1 in notes_of(whole_lines(filesystem.files()))) == rescued
         assert not filesystem.descriptors
+
+
+def test_a_directory_is_made_narrower_and_never_wider(tmp_path: Path) -> None:
+    """Others lose their access; what the owner has taken away from himself stays away."""
+    modes = {}
+    for before in (0o755, 0o555, 0o700):
+        directory = tmp_path / oct(before)
+        directory.mkdir()
+        directory.chmod(before)
+        with contextlib.suppress(LogWriteFailed):  # whoever is not root cannot write to the second
+            open_day_log(directory, InteractionLogConfig()).close()
+        modes[before] = directory.stat().st_mode & 0o777
+
+    assert modes == {0o755: 0o700, 0o555: 0o500, 0o700: 0o700}
