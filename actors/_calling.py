@@ -2,52 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 import trio
 
-from actors._envelope import Envelope
+from actors._cycles import Worker
 from actors.errors import ActorError
 from actors.spec import BatchHandler, ChildSpec, Handler
 
 M = TypeVar("M")
 
-Call = Callable[[Sequence[Envelope[M]]], Coroutine[Any, Any, None]]
 
-
-def caller(spec: ChildSpec[M], handler: Handler[M] | BatchHandler[M]) -> Call[M]:
-    """Return how to have envelopes handled and answered; it raises what the handler raises."""
+def calling(spec: ChildSpec[M], worker: Worker, handler: Handler[M] | BatchHandler[M]) -> Handler[M]:
+    """Return how to have what `worker` has in hand handled, given its first message; the result is that one's reply."""
     if spec.batch > 1:
-        return _call_with_batch(spec.name, cast("BatchHandler[M]", handler))  # `batch` says which of the two it is
+        return _batched(worker, cast("BatchHandler[M]", handler), spec.name)  # `batch` says which of the two it is
     if spec.abandoned == "cancel":
-        return _call_revocably(cast("Handler[M]", handler))
-    return _call(cast("Handler[M]", handler))
+        return _revocable(worker, cast("Handler[M]", handler))
+    return cast("Handler[M]", handler)
 
 
-def _call(handler: Handler[M]) -> Call[M]:
-    async def call(envelopes: Sequence[Envelope[M]]) -> None:
-        envelopes[0].reply(await handler(envelopes[0].message))
-
-    return call
-
-
-def _call_revocably(handler: Handler[M]) -> Call[M]:
-    async def call(envelopes: Sequence[Envelope[M]]) -> None:
-        envelope = envelopes[0]
+def _revocable(worker: Worker, handler: Handler[M]) -> Callable[[M], Awaitable[Any]]:
+    async def handle(message: M) -> Any:
         with trio.CancelScope() as scope:
-            envelope.on_abandoned = lambda: scope.cancel(reason="its asker is gone")
-            envelope.reply(await handler(envelope.message))
+            worker.in_hand[0].on_abandoned = lambda: scope.cancel(reason="its asker is gone")
+            return await handler(message)
+        return None  # to nobody
 
-    return call
+    return handle
 
 
-def _call_with_batch(name: str, handler: BatchHandler[M]) -> Call[M]:
-    async def call(envelopes: Sequence[Envelope[M]]) -> None:
-        values = await handler([envelope.message for envelope in envelopes])
-        if len(values) != len(envelopes):
-            raise ActorError(f"`{name}` gave {len(values)} replies to a batch of {len(envelopes)} messages")
-        for envelope, value in zip(envelopes, values, strict=True):
-            envelope.reply(value)
+def _batched(worker: Worker, handler: BatchHandler[M], name: str) -> Callable[[M], Awaitable[Any]]:
+    async def handle(_first: M) -> Any:
+        replies = await handler([envelope.message for envelope in worker.in_hand])
+        if len(replies) != len(worker.in_hand):
+            raise ActorError(f"`{name}` gave {len(replies)} replies to a batch of {len(worker.in_hand)} messages")
+        for envelope, reply in zip(worker.in_hand, replies, strict=True):
+            envelope.reply(reply)
+        return replies[0]
 
-    return call
+    return handle

@@ -11,6 +11,7 @@ import trio
 from actors._backoff import RestartDelay
 from actors._seat import RunEnd
 from actors._window import RestartWindow
+from actors.errors import shown
 from actors.events import Crashed, Hooks, Interrupted, Started
 from actors.spec import ChildSpec, Strategy, SupervisorSpec
 from actors.status import Status
@@ -29,7 +30,7 @@ class Seat(Protocol):
     def request_stop(self, grace: float | None = None) -> None: ...
     def interrupt(self, reason: str) -> None: ...
     def rest(self, reason: str, *, refuse: bool) -> None: ...
-    def finalise(self, reason: str) -> None: ...
+    def finalise(self, reason: str, cause: Exception | None = None) -> None: ...
     def status(self) -> Status: ...
 
 
@@ -41,6 +42,7 @@ class Child:
         alive: Whether an incarnation exists, from its beginning to the end of its clean-up.
         ready: Whether the present or last incarnation got as far as handling mail.
         outcome: How the last incarnation ended.
+        group: Those it is to be started again with; None if it is not.
     """
 
     def __init__(self, name: str, seat: Seat, spec: ChildSpec[Any] | SupervisorSpec) -> None:
@@ -56,6 +58,7 @@ class Child:
         self.outcome: RunEnd | Exception | None = None
         self.last_crash: str | None = None
         self.next_start: float | None = None
+        self.group: Group | None = None
         self.settled = trio.Event()
         self.ended = trio.Event()
         self._spec = spec
@@ -88,7 +91,7 @@ class Child:
             self.outcome = await self.seat.run(ready)
         except Exception as error:  # noqa: BLE001  # the supervisor judges it, or whoever waits for the start raises it
             self.outcome = error
-            self.last_crash = _shown(error)
+            self.last_crash = shown(error)
             hooks.emit(Crashed(self.seat.path, self.incarnation, error, trio.current_time() - self.born))
         finally:
             self.alive = False
@@ -123,44 +126,33 @@ class Child:
         )
 
 
-def _shown(error: Exception) -> str:
-    """Word a crash for `status`, as text: the exception itself would keep all that its frames hold."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    try:
-        return repr(error)
-    except Exception:  # noqa: BLE001  # a broken `__repr__` must not break the status of the whole tree
-        return type(error).__name__
-
-
 class Group:
-    """Children to be started again together, left to right, at `due`."""
+    """Children to be started again together, left to right, at `due`; a child is a member of one group at most."""
 
     def __init__(self, members: list[Child], due: float) -> None:
-        self.members = list(members)
         self.due = due
         self.scope = trio.CancelScope()
-
-    def remove(self, child: Child) -> None:
-        """Take a child out that is not to be started any more."""
-        if child in self.members:
-            self.members.remove(child)
+        self._members = list(members)
+        for child in members:
+            child.group = self
 
     def dissolve(self, reason: str) -> None:
         """Start nobody any more, from this very moment."""
-        self.members.clear()
+        for child in self._members:
+            if child.group is self:
+                child.group = None
         self.scope.cancel(reason=reason)
 
     def leaving(self) -> Iterator[Child]:
         """Hand out the members right to left, as long as they are members."""
-        for child in reversed(self.members.copy()):
-            if child in self.members:
-                yield child
+        return (child for child in reversed(self._members) if child.group is self)
 
     def taking(self) -> Iterator[Child]:
-        """Hand out the children still to be started, each leaving the group as it goes."""
-        while self.members:
-            yield self.members.pop(0)
+        """Hand out the members still to be started, each leaving the group as it goes."""
+        for child in self._members:
+            if child.group is self:
+                child.group = None
+                yield child
 
 
 def affected(strategy: Strategy, crashed: Child, children: list[Child]) -> list[Child]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -31,14 +33,14 @@ class Envelope(msgspec.Struct, Generic[M], eq=False):
     on_done: Callable[[], None] | None = None
 
     def reply(self, value: object) -> None:
-        """End with a value; does nothing if the asker is gone."""
-        if self.state != "abandoned":
+        """End with a value; does nothing if the asker is gone or has its answer."""
+        if self.state == "taken" or self.state == "queued":  # noqa: PLR1714  # cheaper than a set
             self.value = value
             self._end()
 
     def fail(self, error: Exception) -> None:
-        """End with an error; does nothing if the asker is gone."""
-        if self.state != "abandoned":
+        """End with an error; does nothing if the asker is gone or has its answer."""
+        if self.state == "taken" or self.state == "queued":  # noqa: PLR1714  # cheaper than a set
             self.error = error
             self._end()
 
@@ -48,7 +50,7 @@ class Envelope(msgspec.Struct, Generic[M], eq=False):
             trio.lowlevel.reschedule(self.asker)
             self.asker = None
         if self.on_done is not None:
-            self.on_done()
+            notify(self.on_done)
 
     async def wait(self) -> Any:
         """Wait for the end and return the value or raise the error.
@@ -89,3 +91,18 @@ class Envelope(msgspec.Struct, Generic[M], eq=False):
 def about(actor: str, message: object, why: str) -> str:
     """Word an error about a message: its type's name, never its content."""
     return f"`{type(message).__name__}` to actor `{actor}`: {why}"
+
+
+def notify(callback: Callable[[], None]) -> None:
+    """Call; what it raises is its owner's bug, told as Python tells what a finaliser raises; it hurts no actor."""
+    try:
+        callback()
+    except Exception as error:  # noqa: BLE001
+        report = SimpleNamespace(
+            exc_type=type(error),
+            exc_value=error,
+            exc_traceback=error.__traceback__,
+            err_msg="Exception ignored in a `when_done` callback",
+            object=callback,
+        )
+        sys.unraisablehook(report)

@@ -26,7 +26,7 @@ class Mailbox(Generic[M]):
     def __init__(self, owner: str, bound: int) -> None:
         self.owner = owner
         self.bound = bound
-        self.peak = 0
+        self._peak = 0
         self.finished = False
         self._room = bound  # 0 while mail is refused: one comparison decides for `offer`
         self._queue: deque[Envelope[M]] = deque()
@@ -39,12 +39,10 @@ class Mailbox(Generic[M]):
 
     def offer(self, envelope: Envelope[M]) -> bool:
         """Queue the envelope and return True, unless mail is refused or the box is full."""
-        queued = len(self._queue)
-        if queued >= self._room:
+        queue = self._queue
+        if len(queue) >= self._room:
             return False
-        self._queue.append(envelope)
-        if queued >= self.peak:
-            self.peak = queued + 1
+        queue.append(envelope)
         if self._readers:
             self._wake_reader()
         return True
@@ -96,9 +94,12 @@ class Mailbox(Generic[M]):
 
     def take_nowait(self) -> Envelope[M] | None:
         """Return the next envelope, or None when there is none."""
-        if not self._queue:
+        queue = self._queue
+        if not queue:
             return None
-        envelope = self._queue.popleft()
+        if len(queue) > self._peak:  # noqa: PLR1730  # it only grew since it was last taken from; `max` costs thrice this
+            self._peak = len(queue)
+        envelope = queue.popleft()
         if self._senders:
             self._admit_sender()
         return envelope
@@ -122,6 +123,11 @@ class Mailbox(Generic[M]):
             await trio.lowlevel.wait_task_rescheduled(abort)
             await trio.lowlevel.checkpoint_if_cancelled()
         return True
+
+    @property
+    def peak(self) -> int:
+        """Return the most envelopes that were ever in the box at once."""
+        return max(self._peak, len(self._queue))
 
     @property
     def queued(self) -> int:

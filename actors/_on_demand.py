@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, cast
 
 from actors._child import Child
+from actors._envelope import about
 from actors._seat import ActorSeat
 from actors._supervisor import Supervisor
+from actors.errors import shown
 from actors.events import GaveUp, Hooks, Passivated
 from actors.ref import Ref
-from actors.spec import ChildSpec, SupervisorSpec
+from actors.spec import ChildSpec, SupervisorSpec, require_name
 
 __all__ = ["OnDemand"]
+
+_NOBODY: ChildSpec[Any] = ChildSpec(name="nobody", start=cast("Any", nullcontext), mailbox=1)
 
 
 class OnDemand(Supervisor):
@@ -37,7 +42,11 @@ class OnDemand(Supervisor):
 
         What the maker of its spec raises reaches whoever sends the message that would have started it. Stopping it
         ends only what is active: a later message starts it again.
+
+        Raises:
+            ValueError: The key is empty or has a `/` in it.
         """
+        require_name(key)
         return Ref(f"{self.path}/{key}", lambda: self._active(key), lambda: self._present(key))
 
     def _active(self, key: str) -> ActorSeat[Any]:
@@ -48,13 +57,21 @@ class OnDemand(Supervisor):
         return None if child is None else cast("ActorSeat[Any]", child.seat)  # `_activate` makes no other kind
 
     def _activate(self, key: str) -> ActorSeat[Any]:
-        self._check_open(key)
+        if not self._open:
+            return self._closed_seat(key)
         spec = self._make(key)
         seat = ActorSeat(spec, f"{self.path}/{key}", self.hooks, self._idle_after)
         child = Child(key, seat, spec)
         child.hired = True  # nobody waits for its start: a failed one is a crash like any other
         self._adopt(child)
         self._begin(child)
+        return seat
+
+    def _closed_seat(self, key: str) -> ActorSeat[Any]:
+        """Return a seat that refuses all mail as any seat does that nobody sits in."""
+        seat: ActorSeat[Any] = ActorSeat(_NOBODY, f"{self.path}/{key}", self.hooks)
+        why = f"`{self.path}` is {self.state}"
+        seat.mailbox.finish(lambda message: self._refusal(about(seat.path, message, why)))
         return seat
 
     def _after(self, child: Child) -> None:
@@ -70,7 +87,7 @@ class OnDemand(Supervisor):
     async def _stop_children(self) -> None:
         for child in list(self.children.values()):  # all at once: they have no order
             if self.stopping:
-                child.seat.request_stop(self._grace)
+                child.seat.request_stop(self._grace_left())
             else:
                 child.seat.interrupt(f"`{self.path}` is stopping")
         await super()._stop_children()
@@ -80,4 +97,4 @@ class OnDemand(Supervisor):
 
     def _give_up(self, child: Child, error: Exception) -> None:
         self.hooks.emit(GaveUp(self.path, child.name, error))
-        self._forget(child, f"it crashed too often; last: {error!r}")
+        self._forget(child, f"it crashed too often; last: {shown(error)}", error)

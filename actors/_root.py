@@ -40,6 +40,18 @@ class _Root:
             hooks.emit(Stopped(path, reason))
             self.ended.set()
 
+    async def wait_ended(self) -> None:
+        """Wait for the end of the tree, which each child's clean-up deadline bounds; interrupts wait as well."""
+        interrupt: KeyboardInterrupt | None = None
+        while not self.ended.is_set():
+            try:
+                with trio.CancelScope(shield=True):
+                    await self.ended.wait()
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
     def _be_ready(self) -> None:
         self._supervisor.hooks.emit(Started(self._supervisor.path, 1))
         self.ready.set()
@@ -66,8 +78,7 @@ async def open_supervisor(spec: SupervisorSpec, *, hooks: Iterable[Hook] = ()) -
             await root.ended.wait()
         except BaseException as error:
             supervisor.request_stop(0)
-            with trio.CancelScope(shield=True):  # bounded: by each child's clean-up deadline
-                await root.ended.wait()
+            await root.wait_ended()
             if root.error is None:
                 raise
             if not (isinstance(error, Exception) and isinstance(root.error, Exception)):

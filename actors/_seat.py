@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
 
 import trio
 
-from actors._calling import Call, caller
 from actors._cycles import Worker, find_cycle
 from actors._envelope import Envelope, about
 from actors._mailbox import Mailbox
-from actors.errors import ActorError, AskCycle, HandlerFailed, OutcomeUnknown, Restarting, Stopped
+from actors._work import asking_worker, begin_work, handle_mail
+from actors.errors import ActorError, AskCycle, Restarting, Stopped
 from actors.events import DeadLetter, Hooks
 from actors.spec import BatchHandler, ChildSpec, Handler
 from actors.status import State, Status
@@ -21,31 +20,6 @@ from actors.status import State, Status
 M = TypeVar("M")
 
 RunEnd = Literal["stopped", "interrupted", "idle", "finished"]
-
-_YIELD_EVERY = 32  # messages handled without a checkpoint before the other tasks get a turn
-
-_current: ContextVar[Worker | None] = ContextVar("worker whose handler this is", default=None)
-
-
-def _begin_work(worker: Worker) -> None:
-    """Have what the current task, and the nurseries that it opens from here on, ask count as the worker's."""
-    worker.task = trio.lowlevel.current_task()
-    worker.depth = len(worker.task.child_nurseries)
-    _current.set(worker)
-
-
-def _asker() -> Worker | None:
-    """Return the worker that waits when the current task asks; none if its handler has left the task running."""
-    worker = _current.get()
-    if worker is None:
-        return None
-    task, nursery = trio.lowlevel.current_task(), None
-    while task is not worker.task:
-        nursery = task.parent_nursery
-        if nursery is None:
-            return None
-        task = nursery.parent_task
-    return worker if nursery is None or nursery in task.child_nurseries[worker.depth :] else None
 
 
 class ActorSeat(Generic[M]):
@@ -62,7 +36,7 @@ class ActorSeat(Generic[M]):
         self.stopped = trio.Event()
         self.on_stop: Callable[[], None] = lambda: None
         self.workers: Sequence[Worker] = ()
-        self._hooks = hooks
+        self.hooks = hooks
         self._idle_after = idle_after
         self._idle_since = 0.0
         self._stop_by = math.inf
@@ -75,12 +49,13 @@ class ActorSeat(Generic[M]):
 
     async def ask(self, envelope: Envelope[M]) -> Any:
         """See `Ref.ask`."""
-        asker = _asker()
+        asker = asking_worker()
         if asker is None:
             await self.mailbox.put(envelope)
             return await envelope.wait()
         cycle = find_cycle(asker, self)
         if cycle is not None:
+            await trio.lowlevel.checkpoint()
             raise AskCycle(cycle)
         asker.awaiting[envelope] = self
         try:
@@ -95,11 +70,12 @@ class ActorSeat(Generic[M]):
         """Prepare the next incarnation: from here on `interrupt` and `request_stop` reach it."""
         self.state, self._interrupted, self._ready = "starting", False, False
         self._life, self._work = trio.CancelScope(), trio.CancelScope()
+        self._life.deadline = min(self._stop_by, trio.current_time() + self.spec.start_grace)
         self.workers = [Worker(self)]  # while it starts, whoever waits for this actor waits for its start
 
     async def run(self, ready: Callable[[], None]) -> RunEnd:
         """Live one incarnation: start, call `ready`, handle mail, clean up; raises what crashed it."""
-        _begin_work(self.workers[0])
+        begin_work(self.workers[0])
         end: RunEnd = "finished"
         crash: Exception | None = None
         with self._life, trio.CancelScope() as leaving:
@@ -116,6 +92,8 @@ class ActorSeat(Generic[M]):
                     self.state = "stopping"
                     leaving.shield = True
                     leaving.deadline = trio.current_time() + self.spec.cleanup_grace
+        if self._life.cancelled_caught and not (self.stopping or self._interrupted):
+            raise ActorError(f"start of `{self.path}` was not done after {self.spec.start_grace:g} s")
         if leaving.cancelled_caught:
             raise ActorError(f"clean-up of `{self.path}` was cut short after {self.spec.cleanup_grace:g} s") from crash
         if self.stopping:
@@ -129,36 +107,20 @@ class ActorSeat(Generic[M]):
         self.mailbox.reopen()
 
     async def _serve(self, handler: Handler[M] | BatchHandler[M]) -> RunEnd:
-        call = caller(self.spec, handler)
+        if not callable(handler):
+            raise TypeError(f"`start` of `{self.path}` must yield its handler, an async function; got {handler!r}")
         self.workers = [Worker(self) for _ in range(self.spec.workers)]
         with self._work:
             if self.spec.workers == 1:
-                await self._handle_mail(self.workers[0], call)
+                await handle_mail(self, self.workers[0], handler)
             else:
                 async with trio.open_nursery() as nursery:
                     for worker in self.workers:
-                        nursery.start_soon(self._handle_mail, worker, call, name=self.path)
+                        nursery.start_soon(handle_mail, self, worker, handler, name=self.path)
         return "idle"
 
-    async def _handle_mail(self, worker: Worker, call: Call[M]) -> None:
-        """Handle mail until the box is finished, or the whole actor has been idle for long enough."""
-        _begin_work(worker)
-        take_nowait, alone = self.mailbox.take_nowait, self.spec.batch == 1
-        now = trio.lowlevel.current_clock().current_time  # half the price of `trio.current_time`
-        taken = 0
-        while True:
-            envelope = take_nowait()
-            if envelope is not None:
-                if self._wants(envelope):
-                    worker.since = now()
-                    await self._handle(worker, (envelope,) if alone else self._batch(envelope), call)
-                taken += 1
-                if taken % _YIELD_EVERY == 0:
-                    await trio.lowlevel.checkpoint()
-            elif not await self._wait_mail():
-                return
-
-    async def _wait_mail(self) -> bool:
+    async def wait_mail(self) -> bool:
+        """Wait until there is mail (True), or this incarnation has none to wait for (False)."""
         if self._idle_after is None:
             return await self.mailbox.wait_mail()
         self._idle_since = trio.current_time()
@@ -175,35 +137,6 @@ class ActorSeat(Generic[M]):
         if self.mailbox.waiting or any(worker.in_hand for worker in self.workers):
             self._idle_since = now
         return now >= self._idle_since + self._idle_after  # the very sum of the deadline: no rounding in between
-
-    def _batch(self, first: Envelope[M]) -> Sequence[Envelope[M]]:
-        """Return `first` and what waits behind it, up to a batch, less those whose asker is gone."""
-        batch = [first]
-        while len(batch) < self.spec.batch and (envelope := self.mailbox.take_nowait()) is not None:
-            if self._wants(envelope):
-                batch.append(envelope)
-        return batch
-
-    def _wants(self, envelope: Envelope[M]) -> bool:
-        if envelope.state == "queued":
-            envelope.state = "taken"
-        elif self.spec.abandoned != "run":
-            self._hooks.emit(DeadLetter(self.path, envelope.message, "its asker is gone"))
-            return False
-        return True
-
-    async def _handle(self, worker: Worker, envelopes: Sequence[Envelope[M]], call: Call[M]) -> None:
-        """Have envelopes handled; whatever happens, their askers are told, without a checkpoint in between."""
-        worker.in_hand = envelopes
-        try:
-            await call(envelopes)
-        except self.spec.reply_errors as error:
-            self._fail(envelopes, error)
-        except BaseException as error:
-            self._fail(envelopes, error)
-            raise
-        finally:
-            worker.in_hand = ()
 
     # -- the end of it ----------------------------------------------------------------------------------------------
 
@@ -222,7 +155,7 @@ class ActorSeat(Generic[M]):
         self._stop_by = min(self._stop_by, trio.current_time() + grace)
         self._work.deadline = self._stop_by
         if not self._ready:
-            self._life.deadline = self._stop_by
+            self._life.deadline = min(self._life.deadline, self._stop_by)
             if not self.mailbox.queued:
                 self._life.cancel(reason=f"stop of `{self.path}`, which was starting and has no mail")
         self.on_stop()
@@ -249,12 +182,18 @@ class ActorSeat(Generic[M]):
             self.mailbox.refuse(lambda message: Restarting(about(self.path, message, reason)))
             self._fail_queued()
 
-    def finalise(self, reason: str) -> None:
-        """End for good: every message still queued fails as `Stopped`."""
+    def finalise(self, reason: str, cause: Exception | None = None) -> None:
+        """End for good: every message still queued fails as `Stopped`, because of `cause` if there is one."""
+
+        def refusal(message: object) -> Stopped:
+            error = Stopped(about(self.path, message, reason))
+            error.__cause__ = cause
+            return error
+
         self.stopping = True
         self.workers = ()
         self.state = "stopped"
-        self.mailbox.finish(lambda message: Stopped(about(self.path, message, reason)))
+        self.mailbox.finish(refusal)
         self._fail_queued()
         self.stopped.set()
 
@@ -276,24 +215,5 @@ class ActorSeat(Generic[M]):
         while (envelope := self.mailbox.take_nowait()) is not None:
             error = self.mailbox.refusal(envelope.message)
             if not envelope.asked or envelope.state == "abandoned":
-                self._hooks.emit(DeadLetter(self.path, envelope.message, str(error)))
+                self.hooks.emit(DeadLetter(self.path, envelope.message, str(error)))
             envelope.fail(error)
-
-    def _fail(self, envelopes: Sequence[Envelope[M]], cause: BaseException) -> None:
-        for envelope in envelopes:
-            error = self._error_for(envelope.message, cause)
-            if not envelope.asked or envelope.state == "abandoned":
-                why = f"error reply to nobody: {error!r}"
-                self._hooks.emit(DeadLetter(self.path, envelope.message, why, started=True))
-            envelope.fail(error)
-
-    def _error_for(self, message: M, cause: BaseException) -> Exception:
-        """Return what the asker gets when the handler of its message raised `cause`."""
-        if not isinstance(cause, Exception):
-            return OutcomeUnknown(about(self.path, message, "cancelled while it was being handled"))
-        if isinstance(cause, self.spec.reply_errors):
-            return cause
-        what = str(cause) if isinstance(cause, ActorError) else type(cause).__name__  # other texts may hold content
-        failed = HandlerFailed(about(self.path, message, f"its handler failed: {what}"))
-        failed.__cause__ = cause
-        return failed

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -11,7 +13,7 @@ import trio
 from actors._child import Child, Group, affected, wants_restart
 from actors._seat import ActorSeat, RunEnd
 from actors._window import RestartWindow
-from actors.errors import ActorError, NotStarted, Restarting, Stopped, SupervisorGaveUp
+from actors.errors import ActorError, NotStarted, Restarting, Stopped, SupervisorGaveUp, shown
 from actors.events import BackingOff, GaveUp, Hooks
 from actors.events import Stopped as StoppedEvent
 from actors.ref import Ref
@@ -39,7 +41,7 @@ class Supervisor:
         self.stopped = trio.Event()
         self.on_stop: Callable[[], None] = lambda: None
         self.children: dict[str, Child] = {}
-        self._grace: float | None = None
+        self._stop_by: float | None = None
         self.begin()
 
     # -- children ---------------------------------------------------------------------------------------------------
@@ -99,8 +101,12 @@ class Supervisor:
         raise self._refusal(f"`{child.seat.path}` was ended while it was starting")
 
     def _check_open(self, name: str) -> None:
-        if self._nursery is None or self._ending:
+        if not self._open:
             raise self._refusal(f"`{self.path}` is {self.state}: it cannot start `{name}`")
+
+    @property
+    def _open(self) -> bool:
+        return self._nursery is not None and not self._ending
 
     def _refusal(self, why: str) -> NotStarted:
         return Stopped(why) if self.stopping else Restarting(why)
@@ -109,16 +115,15 @@ class Supervisor:
         self.children[child.name] = child
         child.seat.on_stop = lambda: self._stop_asked(child)
 
-    def _forget(self, child: Child, reason: str) -> None:
+    def _forget(self, child: Child, reason: str, cause: Exception | None = None) -> None:
         if self.children.get(child.name) is child:
-            self._drop(child, reason)
+            self._drop(child, reason, cause)
             self.hooks.emit(StoppedEvent(child.seat.path, reason))
 
-    def _drop(self, child: Child, reason: str) -> None:
+    def _drop(self, child: Child, reason: str, cause: Exception | None = None) -> None:
         del self.children[child.name]
-        for group in self._groups:
-            group.remove(child)
-        child.seat.finalise(reason)
+        child.group = None
+        child.seat.finalise(reason, cause)
 
     # -- one life of the supervisor ---------------------------------------------------------------------------------
 
@@ -127,13 +132,13 @@ class Supervisor:
         self.state, self._interrupted = "starting", False
         self._gave_up: SupervisorGaveUp | None = None
         self._total = RestartWindow(self.spec.total)
-        self._groups: list[Group] = []
         self._ended: deque[Child] = deque()
         self._woken = trio.Event()
         self._nursery: trio.Nursery | None = None
 
     async def run(self, ready: Callable[[], None]) -> RunEnd:
         """Start the children there are, watch them until told to end, stop them right to left."""
+        self._context = copy_context()
         async with trio.open_nursery() as self._nursery:
             try:
                 self._nursery.start_soon(self._revive, ready)
@@ -149,8 +154,7 @@ class Supervisor:
         """Start the children of an earlier life; without any, as the first time, this life is ready at once."""
         for child in self.children.values():
             child.renew()
-        self._groups.append(Group(list(self.children.values()), trio.current_time()))
-        await self._restart_group(self._groups[-1])
+        await self._restart_group(Group(list(self.children.values()), trio.current_time()))
         if not self._ending:
             self.state = "running"
             ready()
@@ -171,7 +175,7 @@ class Supervisor:
         """Decide what follows the end of one incarnation."""
         if child.seat.stopping:
             self._forget(child, "stopped")
-        elif child.alive or not child.hired or any(child in group.members for group in self._groups):
+        elif child.alive or not child.hired or child.group is not None:
             return  # news overtaken by its group's restart, or its starter's to hear
         elif isinstance(child.outcome, Exception) and wants_restart(child.restart, crashed=True):
             self._restart(child, child.outcome)
@@ -187,11 +191,8 @@ class Supervisor:
             return
         delay = child.delay.after(now - child.ready_at if child.ready else 0.0)  # a slow start is no healthy spell
         members = affected(self.spec.strategy, child, list(self.children.values()))
-        for older in self._groups:
-            if any(member in older.members for member in members):
-                older.dissolve(reason=f"a newer restart, of `{child.seat.path}`")
+        self._dissolve_groups(members, f"a newer restart, of `{child.seat.path}`")
         group = Group(members, now + delay)
-        self._groups.append(group)
         for member in members:
             if not member.alive:
                 member.rest(group.due)
@@ -199,12 +200,17 @@ class Supervisor:
         assert self._nursery is not None
         self._nursery.start_soon(self._restart_group, group)
 
+    def _dissolve_groups(self, members: Iterable[Child], reason: str) -> None:
+        for member in members:
+            if member.group is not None:
+                member.group.dissolve(reason)
+
     def _within_budget(self, child: Child, now: float) -> bool:
         return child.window.allows(now) and self._total.allows(now)
 
     def _give_up(self, child: Child, error: Exception) -> None:
         self.hooks.emit(GaveUp(self.path, child.name, error))
-        self._gave_up = SupervisorGaveUp(f"`{self.path}`: `{child.name}` crashed too often; last: {error!r}")
+        self._gave_up = SupervisorGaveUp(f"`{self.path}`: `{child.name}` crashed too often; last: {shown(error)}")
         self._gave_up.__cause__ = error
 
     async def _restart_group(self, group: Group) -> None:
@@ -222,13 +228,12 @@ class Supervisor:
                     continue
                 await child.settled.wait()
                 if not (child.ready or child.seat.stopping or self.spec.strategy == "one_for_one"):
-                    break  # its crash restarts it with those to its right
-        self._groups.remove(group)
+                    group.dissolve("a crash of its own restarts it with those to its right")
 
     def _begin(self, child: Child) -> None:
         child.begin(trio.current_time())
-        assert self._nursery is not None
-        self._nursery.start_soon(self._live, child, name=child.seat.path)
+        assert self._nursery is not None  # in the supervisor's own context, not in that of who asked for the child
+        self._context.run(partial(self._nursery.start_soon, self._live, child, name=child.seat.path))
 
     async def _live(self, child: Child) -> None:
         await child.live(self.hooks)
@@ -238,12 +243,16 @@ class Supervisor:
     # -- the end of it ----------------------------------------------------------------------------------------------
 
     def request_stop(self, grace: float | None = None) -> None:
-        """Begin the final stop of everything below; a second call can only shorten the grace."""
+        """Begin the final stop of everything below; a second call can only shorten the grace.
+
+        A grace given here is one deadline for all; without one, each child has its own, one after the other.
+        """
         if self.stopped.is_set():
             return
         self.stopping, self.state = True, "stopping"
         if grace is not None:
-            self._grace = grace if self._grace is None else min(self._grace, grace)
+            by = trio.current_time() + grace
+            self._stop_by = by if self._stop_by is None else min(self._stop_by, by)
             for child in list(self.children.values()):
                 if child.seat.stopping:
                     child.seat.request_stop(grace)
@@ -251,7 +260,9 @@ class Supervisor:
         self.on_stop()
 
     async def stop(self, grace: float | None = None) -> None:
-        """Stop everything below, right to left; `grace` (seconds) overrides each child's own.
+        """Stop everything below, right to left; `grace` (seconds, for all together) overrides the children's own.
+
+        A child to the left takes mail until those to its right have ended: they may still need it.
 
         Checkpoint: always.
         If cancelled: the stop goes on without this caller.
@@ -267,18 +278,20 @@ class Supervisor:
     async def _stop_children(self) -> None:
         """Stop right to left; for good if this is the final stop, else so that the seats can live again."""
         self.state = "stopping"
-        for group in self._groups:
-            group.dissolve(reason=f"`{self.path}` is stopping")
+        self._dissolve_groups(self.children.values(), f"`{self.path}` is stopping")
         with trio.CancelScope(shield=True):  # bounded: each child has its own grace and clean-up deadlines
             for child in reversed(list(self.children.values())):
                 if not self.stopping:
                     await child.interrupt(f"`{self.path}` is stopping")
                     child.seat.rest(f"`{self.path}` is not running", refuse=child.refuses_mail or not self._interrupted)
                 else:
-                    child.seat.request_stop(self._grace)
+                    child.seat.request_stop(self._grace_left())
                     await child.wait_ended()
                 if self.stopping or child.seat.stopping or child.restart == "temporary":
                     self._forget(child, f"`{self.path}` has stopped")
+
+    def _grace_left(self) -> float | None:
+        return None if self._stop_by is None else max(0.0, self._stop_by - trio.current_time())
 
     def rest(self, reason: str, *, refuse: bool) -> None:
         """Sit between two lives; the children rest with it."""
@@ -287,11 +300,11 @@ class Supervisor:
         for child in self.children.values():
             child.seat.rest(reason, refuse=refuse or child.refuses_mail)
 
-    def finalise(self, reason: str) -> None:
+    def finalise(self, reason: str, cause: Exception | None = None) -> None:
         """End for good, all below included."""
         self.stopping = True
         for child in reversed(list(self.children.values())):
-            self._forget(child, reason)
+            self._forget(child, reason, cause)
         self.state = "stopped"
         self.stopped.set()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from actors.spec import Intensity
 
 
@@ -15,9 +17,11 @@ class RestartWindow:
     def __init__(self, intensity: Intensity) -> None:
         self._limit = intensity.limit
         self._period = intensity.period
-        self._times: list[float] = []
+        self._times: deque[float] = deque()
 
     def allows(self, now: float) -> bool:
         """Record a crash at `now` (seconds, monotonic) and say whether a restart is in budget."""
-        self._times = [*(time for time in self._times if now - time < self._period), now]
+        self._times.append(now)
+        while now - self._times[0] >= self._period:
+            self._times.popleft()
         return len(self._times) <= self._limit

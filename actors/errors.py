@@ -66,3 +66,13 @@ class AskCycle(ActorError):
 
 class SupervisorGaveUp(ActorError):
     """A child crashed more often than its restart intensity allows; `__cause__` is the last crash."""
+
+
+def shown(error: BaseException) -> str:
+    """Word an error, by its leaf if it is a group of one; a broken `__repr__` must not break who tells of it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    try:
+        return repr(error)
+    except Exception:  # noqa: BLE001  # user code, called for its words only
+        return type(error).__name__

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
-from actors._envelope import Envelope
+from actors._envelope import Envelope, notify
 from actors.spec import Request
 from actors.status import Status
 
@@ -48,10 +48,10 @@ class Ref(Generic[M_contra]):
         Raises:
             Stopped, Restarting: It was not sent and will not be handled.
         """
-        envelope = Envelope(message, asked=False)
-        seat = self._seat()
-        if not seat.mailbox.offer(envelope):
-            await seat.mailbox.put(envelope)
+        mailbox = self._seat().mailbox
+        envelope = Envelope(message, False)  # by place: a keyword costs
+        if not mailbox.offer(envelope):
+            await mailbox.put(envelope)
 
     def tell_nowait(self, message: M_contra) -> None:
         """Send without waiting at all.
@@ -157,11 +157,11 @@ class Reply(Generic[R]):
         self._envelope.abandon()
 
     def when_done(self, callback: Callable[[], None]) -> None:
-        """Call `callback` (one; it must not block or raise) as soon as the reply is there; at once if it is.
+        """Call `callback` (one; it must not block) as soon as the reply is there; at once if it is.
 
-        It is not called for a reply that was abandoned before it came.
+        It is not called for a reply that was abandoned before it came. What it raises goes to `sys.unraisablehook`.
         """
         if self._envelope.state == "done":
-            callback()
+            notify(callback)
         else:
             self._envelope.on_done = callback

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, Literal, TypeVar
@@ -66,6 +67,7 @@ class ChildSpec(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
         batch: Above 1, the handler gets a list of up to this many messages (whatever waits when it is free) and
             returns the list of their replies.
         intensity, backoff: How often and how soon it is restarted.
+        start_grace: Seconds that entering `start` may take; past it the start is cancelled and counts as a crash.
         stop_grace: Seconds for queued mail at a stop, before the handlers are cancelled.
         cleanup_grace: Seconds that leaving `start` may take once its handlers have ended.
         while_restarting: `keep` leaves mail in its (bounded) box between incarnations; `fail` refuses it.
@@ -82,6 +84,7 @@ class ChildSpec(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
     batch: int = 1
     intensity: Intensity = Intensity()
     backoff: Backoff = Backoff()
+    start_grace: float = math.inf
     stop_grace: float = 5.0
     cleanup_grace: float = 5.0
     while_restarting: Literal["keep", "fail"] = "keep"
@@ -100,8 +103,8 @@ class ChildSpec(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
             )
         if self.batch < 1 or (self.batch > 1 and self.abandoned == "cancel"):
             raise ValueError(f"`{self.name}`: need batch >= 1, and batch = 1 with abandoned='cancel'")
-        if not (self.stop_grace >= 0 and self.cleanup_grace >= 0):
-            raise ValueError(f"`{self.name}`: need stop_grace >= 0 and cleanup_grace >= 0")
+        if not (self.start_grace > 0 and self.stop_grace >= 0 and self.cleanup_grace >= 0):
+            raise ValueError(f"`{self.name}`: need start_grace > 0, stop_grace >= 0 and cleanup_grace >= 0")
 
 
 class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +135,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "intensity": Intensity,
     "total": Intensity,
     "backoff": Backoff,
+    "start_grace": (int, float),
     "stop_grace": (int, float),
     "cleanup_grace": (int, float),
     "reply_errors": tuple,
@@ -139,10 +143,17 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def _require_types(spec: ChildSpec[Any] | SupervisorSpec) -> None:
-    """Refuse what a type checker would: a misspelt policy must not mean "never restarted"."""
+    """Refuse what a type checker would (a misspelt policy must not mean "never restarted"), and unusable names."""
     for field in spec.__struct_fields__:
         value = getattr(spec, field)
         if field in _CHOICES and value not in _CHOICES[field]:
             raise ValueError(f"`{spec.name}`: {field} must be one of {', '.join(_CHOICES[field])}, got {value!r}")
         if field in _TYPES and (not isinstance(value, _TYPES[field]) or isinstance(value, bool)):
             raise TypeError(f"`{spec.name}`: {field} has the wrong type, got {value!r}")
+    require_name(spec.name)
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that would make an actor's path ambiguous."""
+    if not name or "/" in name:
+        raise ValueError(f"the name of an actor must be a text without `/` and not empty, got {name!r}")

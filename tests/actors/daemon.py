@@ -14,13 +14,15 @@ import trio
 
 from actors import ChildSpec, Supervisor, SupervisorSpec, open_supervisor
 
-GRACE_S = 1.0
+CLEANUP_S = float(sys.argv[2])
 
 
 @asynccontextmanager
 async def sleeper() -> AsyncIterator[Any]:
     print("sleeper started", flush=True)
     yield trio.sleep
+    print("sleeper cleans up", flush=True)
+    await trio.sleep(CLEANUP_S)
     print("sleeper cleaned up", flush=True)
 
 
@@ -48,6 +50,13 @@ async def stop_on_signals(root: Supervisor) -> None:
 
 
 async def main() -> None:
+    try:
+        await tree()
+    finally:
+        print("tree ended", flush=True)
+
+
+async def tree() -> None:
     async with open_supervisor(SupervisorSpec(name="root")) as root, trio.open_nursery() as nursery:
         await root.start(ChildSpec(name="owner", start=owner, mailbox=1))
         ref = await root.start(ChildSpec(name="sleeper", start=sleeper, mailbox=1))
@@ -55,7 +64,6 @@ async def main() -> None:
         nursery.start_soon(stop_on_signals, root)
         await root.stopped.wait()
         nursery.cancel_scope.cancel()
-    print("tree ended", flush=True)
 
 
 if __name__ == "__main__":

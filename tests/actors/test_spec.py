@@ -18,8 +18,8 @@ from tests.actors.rig import Rig
         ({"workers": 0}, "`a`: need mailbox >= 1 and workers >= 1, got 10 and 0"),
         ({"batch": 0}, "`a`: need batch >= 1"),
         ({"batch": 2, "abandoned": "cancel"}, "`a`: need batch >= 1, and batch = 1 with abandoned='cancel'"),
-        ({"stop_grace": -1}, "`a`: need stop_grace >= 0 and cleanup_grace >= 0"),
-        ({"cleanup_grace": float("nan")}, "`a`: need stop_grace >= 0 and cleanup_grace >= 0"),
+        ({"stop_grace": -1}, "`a`: need start_grace > 0, stop_grace >= 0 and cleanup_grace >= 0"),
+        ({"cleanup_grace": float("nan")}, "`a`: need start_grace > 0, stop_grace >= 0 and cleanup_grace >= 0"),
     ],
 )
 def test_a_spec_that_cannot_work_is_refused_where_it_is_made(wrong: dict[str, Any], error: str) -> None:
