@@ -13,7 +13,7 @@ from actors._supervisor import Supervisor
 from actors.errors import shown
 from actors.events import GaveUp, Hooks, Passivated
 from actors.ref import Ref
-from actors.spec import ChildSpec, SupervisorSpec, require_name
+from actors.spec import ChildSpec, SupervisorSpec
 
 __all__ = ["OnDemand"]
 
@@ -42,12 +42,8 @@ class OnDemand(Supervisor):
 
         What the maker of its spec raises reaches whoever sends the message that would have started it. Stopping it
         ends only what is active: a later message starts it again.
-
-        Raises:
-            ValueError: The key is empty or has a `/` in it.
         """
-        require_name(key)
-        return Ref(f"{self.path}/{key}", lambda: self._active(key), lambda: self._present(key))
+        return Ref(self.path, key, lambda: self._active(key), lambda: self._present(key))
 
     def _active(self, key: str) -> ActorSeat[Any]:
         return self._present(key) or self._activate(key)

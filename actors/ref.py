@@ -26,13 +26,14 @@ class Ref(Generic[M_contra]):
     After the final stop every send fails at once with `Stopped`.
     """
 
-    __slots__ = ("_present", "_seat", "name")
+    __slots__ = ("_label", "_present", "_seat", "name")
 
     def __init__(
-        self, name: str, seat: Callable[[], ActorSeat[Any]], present: Callable[[], ActorSeat[Any] | None]
+        self, parent: str, label: str, seat: Callable[[], ActorSeat[Any]], present: Callable[[], ActorSeat[Any] | None]
     ) -> None:
         """Supervisors make these: `seat` finds the actor, started if need be, `present` only if there is one."""
-        self.name = name
+        self.name = f"{parent}/{label}"
+        self._label = label
         self._seat = seat
         self._present = present
 
@@ -127,9 +128,7 @@ class Ref(Generic[M_contra]):
     def status(self) -> Status:
         """Return a snapshot; synchronous and free of side effects."""
         seat = self._present()
-        return (
-            Status(name=self.name.rpartition("/")[2], kind="actor", state="passive") if seat is None else seat.status()
-        )
+        return Status(name=self._label, kind="actor", state="passive") if seat is None else seat.status()
 
 
 class Reply(Generic[R]):

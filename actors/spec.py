@@ -143,17 +143,10 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def _require_types(spec: ChildSpec[Any] | SupervisorSpec) -> None:
-    """Refuse what a type checker would (a misspelt policy must not mean "never restarted"), and unusable names."""
+    """Refuse what a type checker would: a misspelt policy must not mean "never restarted"."""
     for field in spec.__struct_fields__:
         value = getattr(spec, field)
         if field in _CHOICES and value not in _CHOICES[field]:
             raise ValueError(f"`{spec.name}`: {field} must be one of {', '.join(_CHOICES[field])}, got {value!r}")
         if field in _TYPES and (not isinstance(value, _TYPES[field]) or isinstance(value, bool)):
             raise TypeError(f"`{spec.name}`: {field} has the wrong type, got {value!r}")
-    require_name(spec.name)
-
-
-def require_name(name: str) -> None:
-    """Refuse a name that would make an actor's path ambiguous."""
-    if not name or "/" in name:
-        raise ValueError(f"the name of an actor must be a text without `/` and not empty, got {name!r}")

@@ -55,7 +55,7 @@ async def _read_by_a_loop(mailbox: Mailbox[Double], ask: Ask) -> None:
 
 async def _unsupervised() -> None:
     seat: ActorSeat[Double] = ActorSeat(SPEC, "doubler", Hooks())
-    ref: Ref[Double] = Ref("doubler", lambda: seat, lambda: seat)
+    ref: Ref[Double] = Ref("bare", "doubler", lambda: seat, lambda: seat)
     await _read_by_a_loop(seat.mailbox, ref.ask)
 
 

@@ -233,15 +233,15 @@ async def test_while_its_supervisor_restarts_a_child_on_demand_says_restarting(
             await demand.ref("x").tell(Work(2))
 
 
-@pytest.mark.parametrize("name", ["", "a/b"])
-async def test_a_name_that_would_make_a_path_ambiguous_is_refused(rig: Rig, name: str) -> None:
-    """Where the spec is made, and where a key is used."""
+async def test_a_key_may_hold_any_text(rig: Rig, autojump_clock: MockClock) -> None:
+    """The status of a child on demand has its key as the name, passive or not."""
     async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), rig.actor, idle_after=HOUR)
+        ref = (await root.start_on_demand(Rig.group("demand"), rig.actor, idle_after=HOUR)).ref("a/b")
+        assert (ref.name, ref.status().name, ref.status().state) == ("root/demand/a/b", "a/b", "passive")
 
-        for wrong in (lambda: rig.actor(name), lambda: demand.ref(name), lambda: Rig.group(name)):
-            with pytest.raises(ValueError, match="the name of an actor must be a text without `/`"):
-                wrong()
+        await rig.ask(ref, Work(1))
+
+        assert (ref.status().name, ref.status().state) == ("a/b", "running")
 
 
 async def test_a_grace_for_a_supervisor_is_one_deadline_for_all_below(rig: Rig, autojump_clock: MockClock) -> None:
