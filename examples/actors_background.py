@@ -16,7 +16,7 @@ async def thermometer() -> AsyncIterator[Callable[[str], Awaitable[None]]]:
             await trio.sleep(0.1)
             readings.append(readings[-1] + 0.5)
 
-    async with trio.open_nursery() as nursery:  # belongs to the incarnation: it ends with it, and its crash is its crash
+    async with trio.open_nursery() as nursery:  # the incarnation's own: a crash in it is its crash
         nursery.start_soon(measure)
 
         async def handle(message: str) -> None:
