@@ -74,6 +74,10 @@ MEANINGS: dict[tuple[type[msgspec.Struct], str], str] = {
     (schema.RoutingConfig, "rules"): "The rules: not available in this version.",
     (schema.InteractionLogConfig, "enabled"): "Write every call to the interaction log.",
     (schema.InteractionLogConfig, "path"): "Directory of the log; none means `interactions/` beside the user's file.",
+    (
+        schema.InteractionLogConfig,
+        "retention_days",
+    ): "Days before today that are kept, by the date in the file's name; 0 keeps all.",
     (schema.InteractionLogConfig, "include_messages"): "Record what was said to the model.",
     (schema.InteractionLogConfig, "include_responses"): "Record what the model said.",
     (schema.InteractionLogConfig, "truncate_tool_results"): "Characters of a tool result that are kept; 0 keeps all.",
@@ -82,7 +86,15 @@ MEANINGS: dict[tuple[type[msgspec.Struct], str], str] = {
         schema.InteractionLogConfig,
         "sync",
     ): "When records reach the disk: in groups, one by one, or when the system likes.",
+    (
+        schema.InteractionLogConfig,
+        "overflow",
+    ): "When 64 MiB wait for the disk: calls wait, or records lose their bodies.",
     (schema.InteractionLogConfig, "answer_wait_ms"): "Longest an answer waits for its record, in milliseconds.",
+    (
+        schema.InteractionLogConfig,
+        "compact_after_days",
+    ): "Full days after which a day becomes `.jsonl.zst`; 0 means never.",
     (schema.ServerConfig, "listen"): "Host and port of the HTTP door; port 0 lets the system pick.",
     (schema.ServerConfig, "socket"): 'The Unix socket; none means the runtime directory, `""` means no socket.',
     (schema.ServerConfig, "auth"): '`"none"` asks for no token; only on a loopback address.',

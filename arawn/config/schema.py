@@ -23,6 +23,7 @@ __all__ = [
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Days = Annotated[int, Meta(ge=0, le=36_500)]
 
 
 class TimeoutsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,12 +105,15 @@ class InteractionLogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
     enabled: bool = True
     path: str | None = None
+    retention_days: Days = 90
     include_messages: bool = True
     include_responses: bool = True
     truncate_tool_results: Annotated[int, Meta(ge=0)] = 2048
     redact_secrets: bool = True
     sync: Literal["group", "always", "off"] = "group"
+    overflow: Literal["block", "shed_bodies"] = "block"
     answer_wait_ms: Annotated[int, Meta(ge=0, le=600_000)] = 2000
+    compact_after_days: Days = 1
 
 
 class LoggingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

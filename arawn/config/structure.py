@@ -46,9 +46,6 @@ _FILE = _struct(File)
 _PROFILE = _struct(Profile)
 PROFILE_KEYS = frozenset(field.name for field in _PROFILE.fields)
 _PROFILE_TABLES = ("extra", "headers", "retry", "timeouts")
-_NOT_AVAILABLE: frozenset[KeyPath] = frozenset(
-    ("logging", "interactions", key) for key in ("retention_days", "overflow", "compact_after_days")
-)
 
 
 def check(tree: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Finding, ...]]:
@@ -130,13 +127,10 @@ def _is_stray_key(path: KeyPath, key: str, value: object) -> bool:
 
 
 def _unknown(kind: inspect.StructType | inspect.DictType, path: KeyPath, key: str) -> Finding:
-    here = (*path, key)
-    if here in _NOT_AVAILABLE:
-        return Finding(here, "not available in this version; remove it")
     assert isinstance(kind, inspect.StructType), "a table of free keys knows them all"
     known = [field.name for field in kind.fields]
     where = f"in `[{dotted(path)}]`" if path else "at the top"
-    return Finding(here, f"unknown key; accepted {where}: {any_of(known)}{suggestion(key, known)}")
+    return Finding((*path, key), f"unknown key; accepted {where}: {any_of(known)}{suggestion(key, known)}")
 
 
 def _fits(value: object, kind: Kind) -> bool:

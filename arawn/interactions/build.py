@@ -47,6 +47,9 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorRecord | None
     model_requested: str | None
     model_used: str | None
+    stop_reason: str | None
+    stop_reason_raw: str | None
+    request_id: str | None
     system: str | None
     tools: tuple[ToolDefinition, ...]
     answer: tuple[ContentBlock, ...]
@@ -109,8 +112,8 @@ def build_record(
         provider=provider,
         model_requested=said.model_requested,
         model_used=said.model_used,
-        stop_reason=response.stop_reason if response else None,
-        stop_reason_raw=response.stop_reason_raw if response else None,
+        stop_reason=said.stop_reason,
+        stop_reason_raw=said.stop_reason_raw,
         workstream=said.context.workstream,
         session_id=said.context.session_id,
         turn_id=context.turn_id,
@@ -126,7 +129,7 @@ def build_record(
         total_input_tokens=usage.total_input_tokens,
         has_tool_use=bool(calls),
         tool_count=len(said.tools),
-        request_id=response.request_id if response else getattr(error, "request_id", None),
+        request_id=said.request_id,
         error=said.error,
         routing=said.routing,
         tags=said.tags,
@@ -200,6 +203,9 @@ def _said(
         error=None if error is None else _error_record(error),
         model_requested=request.model or model_default,
         model_used=response.model if response else None,
+        stop_reason=response.stop_reason if response else None,
+        stop_reason_raw=response.stop_reason_raw if response else None,
+        request_id=response.request_id if response else getattr(error, "request_id", None),
         system=request.system,
         tools=request.tools,
         answer=response.content if response else (),

@@ -7,6 +7,7 @@ pending; a failed sync, or a descriptor that cannot be trusted, makes them pendi
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -15,22 +16,23 @@ import msgspec
 from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import ClaimedDirectory
 from arawn.interactions.encode import encode_line
-from arawn.interactions.files import day_files, next_part
 from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.part import Line, Part, PartBroken, PartFull, PartTooLong, create_part
+from arawn.interactions.part import Part, PartBroken, PartFull, PartTooLong, create_part
+from arawn.interactions.pending import Line, Pending
 from arawn.interactions.record import LogLine, MarkLine, timestamp_text
-from arawn.interactions.sync_jobs import SyncJob, run_sync_jobs
+from arawn.interactions.sync_jobs import SyncJob, SyncOutcome, drop_sync_jobs, run_sync_jobs
 
 __all__ = ["DayLog"]
 
 _SYNC_ATTEMPTS_AT_CLOSE = 3
+_NEW_PART = b'{"kind":"mark","v":1,"event":"new_part"'
+_WRITE_BYTES = 4 << 20  # one write takes so much, or one line: what is joined for it is a copy
 
 
 class DayLog:
     """The sole owner of a log directory and of its open files. Not for sharing between threads.
 
-    Use `open_day_log` to make one. `append` and `sync` are all that a synchronous owner needs; the writer uses the
-    steps that they are made of, to keep `fdatasync` and new files off the event loop.
+    Use `open_day_log` to make one. A synchronous owner needs `append` and `sync`; the writer uses the steps within.
     """
 
     def __init__(
@@ -62,17 +64,28 @@ class DayLog:
         self._newest_day = newest_day
         self._part: Part | None = None
         self._retired: list[Part] = []  # parts of earlier days with lines not yet synced
-        self._pending: list[Line] = []
+        self._pending = Pending()
+        self._worthless: list[str] = []  # files that failed before anything in them was safe
 
     def __repr__(self) -> str:
-        name = self._part.file.name if self._part else None
-        state = f"seq={self._seq} file={name} pending={self.pending} unsynced={self.unsynced_bytes} B"
+        file = self._part.file.name if self._part else None
+        state = f"seq={self._seq} {file=!s} pending={self.pending} unsynced={self.unsynced_bytes} B"
         return f"<DayLog {self.writer} {state}>"
 
     @property
     def pending(self) -> int:
         """How many lines are taken and not yet written."""
         return len(self._pending)
+
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes those lines are."""
+        return self._pending.total_bytes
+
+    @property
+    def unwritten(self) -> int:
+        """How many of those lines are more than marks of the log itself."""
+        return self._pending.unwritten
 
     @property
     def unsynced_bytes(self) -> int:
@@ -91,15 +104,18 @@ class DayLog:
     def take(self, lines: Sequence[LogLine]) -> None:
         """Number and encode `lines` and keep them pending. Cannot fail."""
         for line in lines:
-            self._seq += 1
-            numbered = msgspec.structs.replace(line, writer=self.writer, seq=self._seq)
-            self._pending.append((line.timestamp[:10], encode_line(numbered)))
+            self._pending.add(self._numbered(line))
+
+    def _numbered(self, line: LogLine) -> Line:
+        self._seq += 1
+        numbered = msgspec.structs.replace(line, writer=self.writer, seq=self._seq)
+        return line.timestamp[:10], encode_line(numbered)
 
     def day_to_open(self) -> str | None:
         """Return the day of the file that the next `flush` needs and that is not open, if any."""
         if not self._pending:
             return None
-        day = max(self._pending[0][0], self._newest_day)
+        day = max(self._pending.first_day, self._newest_day)
         return None if self._part is not None and self._part.file.day >= day else day
 
     def create_part(self, day: str) -> Part:
@@ -110,8 +126,7 @@ class DayLog:
         """
         path = self._directory.path
         try:
-            file = next_part(day_files(self._filesystem.names(path)), day)
-            return create_part(self._filesystem, path, file, keeps_unsynced=self._keeps_unsynced)
+            return create_part(self._filesystem, path, day, keeps_unsynced=self._keeps_unsynced)
         except OSError as error:
             raise LogWriteFailed(
                 f"cannot make a new file for {day} in `{path}`: {error.strerror}; "
@@ -138,43 +153,44 @@ class DayLog:
             self.write()
 
     def write(self) -> None:
-        """Write the pending lines that belong into the open file; there is one when `day_to_open` returns None.
+        """Write the next pending lines into the open file; there is one when `day_to_open` returns None.
 
-        Returns with lines still pending if the file had to be given up, or if they belong to a later day.
+        Returns with lines still pending if there are too many for one write, if they belong to a later day, or if the
+        file had to be given up.
 
         Raises:
             LogWriteFailed: As `flush`.
         """
         part = self._part
         assert part is not None
-        later = (index for index, (day, _) in enumerate(self._pending) if day > part.file.day)
-        count = next(later, len(self._pending))
-        self._append(part, count)
+        self._append(part, self._pending.head(part.file.day, _WRITE_BYTES))
 
-    def _append(self, part: Part, count: int) -> None:
-        """Write the first `count` pending lines to `part`, or draw the consequences."""
+    def _append(self, part: Part, lines: list[Line]) -> None:
+        """Write `lines`, the first pending ones, to `part`, or draw the consequences."""
         try:
-            part.append(self._pending[:count])
+            part.append(lines)
         except PartFull as full:
             raise self._failure(part, full) from full
         except PartTooLong as limit:
-            self._go_on_elsewhere(part, count, limit)
+            self._go_on_elsewhere(part, lines, limit)
         except PartBroken as broken:
             worked_before = part.size > 0
             self._give_up(part, str(broken))
             if not worked_before:  # a second new file at once would hardly do better
                 raise self._failure(part, broken) from broken
         else:
-            del self._pending[:count]
+            self._pending.drop(lines)
+            if not self._pending:
+                self._remove_worthless()
 
-    def _go_on_elsewhere(self, part: Part, count: int, limit: PartTooLong) -> None:
+    def _go_on_elsewhere(self, part: Part, lines: list[Line], limit: PartTooLong) -> None:
         """Leave `part` at its limit, to be synced and closed; where even a fresh file is too small, write less."""
         if part.size > 0:
             self._part = None
             self._retired.append(part)
             self._close_synced()
-        elif count > 1:
-            self._append(part, count // 2)
+        elif len(lines) > 1:
+            self._append(part, lines[: len(lines) // 2])
         else:
             raise self._failure(part, limit) from limit
 
@@ -184,14 +200,21 @@ class DayLog:
             self._part = None
         else:
             self._retired.remove(part)
-        lines, self._pending = part.unsynced + self._pending, []
-        detail = {"after": part.file.name, "reason": reason, "rewritten": len(part.unsynced)}
-        self.take([MarkLine(event="new_part", detail=detail, timestamp=timestamp_text(self._clock()))])
-        self._pending += lines
+        lines = part.unsynced
+        if not (lines and lines[0][1].startswith(_NEW_PART)):  # one mark says it, however often this fails
+            detail = {"after": part.file.name, "reason": reason, "rewritten": len(lines)}
+            mark = MarkLine(event="new_part", detail=detail, timestamp=timestamp_text(self._clock()))
+            lines = [self._numbered(mark), *lines]
+        self._pending.put_back(lines)
         self._close(part)
-        if part.size == 0:  # no line of it was ever acknowledged
-            with contextlib.suppress(OSError):
-                self._filesystem.unlink(self._directory.path / part.file.name)
+        if part.size == part.unsynced_bytes:  # nothing in it was ever safe: worthless once it is written elsewhere
+            self._worthless.append(part.file.name)
+
+    def _remove_worthless(self) -> None:
+        for name in self._worthless:
+            with contextlib.suppress(OSError):  # then it stays, with doubles, which readers drop
+                self._filesystem.unlink(self._directory.path / name)
+        self._worthless.clear()
 
     def _failure(self, part: Part, cause: Exception) -> LogWriteFailed:
         return LogWriteFailed(
@@ -199,20 +222,23 @@ class DayLog:
             "memory and the write is tried again; free space or check the disk"
         )
 
-    def sync_jobs(self) -> list[SyncJob]:
-        """Return what has to be synced now, for `run_sync_jobs` and then `finish_sync`; both lists in one order.
+    def sync_jobs(self) -> deque[SyncJob]:
+        """Return what has to be synced now, for `run_sync_jobs` and then `finish_sync`.
 
         Raises:
             LogWriteFailed: The process has no descriptor left; try again.
         """
+        jobs: deque[SyncJob] = deque()
         try:
-            return [
-                SyncJob(part, self._filesystem.dup(part.fd), len(part.unsynced)) for part in self._parts() if part.dirty
-            ]
+            for part in self._parts():
+                if part.dirty:
+                    jobs.append(SyncJob(part, self._filesystem.dup(part.fd), len(part.unsynced)))
         except OSError as error:
+            drop_sync_jobs(self._filesystem, jobs)
             raise LogWriteFailed(f"cannot sync the log in `{self._directory.path}`: {error.strerror}") from error
+        return jobs
 
-    def finish_sync(self, jobs: Sequence[SyncJob], failures: Sequence[OSError | None]) -> None:
+    def finish_sync(self, outcomes: Sequence[SyncOutcome]) -> None:
         """Take note of what was synced.
 
         Raises:
@@ -220,7 +246,7 @@ class DayLog:
         """
         parts = self._parts()
         failed: OSError | None = None
-        for job, failure in zip(jobs, failures, strict=True):
+        for job, failure in outcomes:
             if job.part not in parts:  # given up since: its lines have moved on
                 continue
             if failure is None:
@@ -232,14 +258,19 @@ class DayLog:
         if failed is not None:
             raise LogWriteFailed(f"cannot sync the log in `{self._directory.path}`: {failed.strerror}") from failed
 
+    def distrust(self, jobs: Sequence[SyncJob]) -> None:
+        """Have the lines of syncs that were left behind written again elsewhere: their outcome will never be known."""
+        for job in jobs:
+            if job.part in self._parts():
+                self._give_up(job.part, "a sync did not come back")
+
     def sync(self) -> None:
         """Bring everything written to the disk.
 
         Raises:
             LogWriteFailed: As `finish_sync`.
         """
-        jobs = self.sync_jobs()
-        self.finish_sync(jobs, run_sync_jobs(self._filesystem, jobs))
+        self.finish_sync(run_sync_jobs(self._filesystem, self.sync_jobs()))
 
     def close(self) -> None:
         """Write what is pending and the stop mark, sync, and let the directory go, in any case.

@@ -44,13 +44,13 @@ _encoder = msgspec.json.Encoder(enc_hook=_unloggable)
 def encode_line(value: Any) -> bytes:
     """Return `value` as JSON in UTF-8, ended by the only newline in it. Raises nothing for any value."""
     try:
-        data = _encoder.encode(value)
+        data = _encoder.encode_lines((value,))
     except (ValueError, TypeError, RecursionError, OverflowError):  # UnicodeEncodeError is a ValueError
-        data = _encoder.encode(_plain(value, ()))
+        data = _encoder.encode_lines((_plain(value, ()),))
     if not data.isascii():
         for found, escape in _LINE_ENDS:
             data = data.replace(found, escape)
-    return data + b"\n"
+    return data
 
 
 def clean_text(text: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
 
 import msgspec
 import trio
@@ -12,16 +14,40 @@ import trio
 from actors import ActorError, OutcomeUnknown, Ref, Reply, Request
 from arawn.interactions.health import LogHealth
 from arawn.interactions.record import GapLine, LogLine, timestamp_text
+from arawn.interactions.room import Room
+from arawn.interactions.shed import weigh, without_bodies
 
-__all__ = ["Append", "Journal"]
+__all__ = ["Append", "Journal", "write_appends"]
 
 _LOG = logging.getLogger("arawn.log")
+_ROOM_BYTES = 64 << 20  # between the calls and the writer; what the writer keeps has a bound of its own
+_KEPT_FROM_BODIES = 8  # one part in so many, where bodies may be dropped
+
+
+def _nothing() -> None:
+    """Release what took no room."""
 
 
 class Append(msgspec.Struct, Request[None], frozen=True):
-    """Ask the writer to write one line; its reply means that `write(2)` took every byte."""
+    """Ask the writer to write one line; its reply means that `write(2)` took every byte.
+
+    `release` gives back the line's room; whoever ends the line calls it, once: the writer, or the journal on a failure.
+    """
 
     line: LogLine
+    release: Callable[[], None] = _nothing
+
+
+async def write_appends(write: Callable[[Sequence[LogLine]], Awaitable[object]], batch: Sequence[Append]) -> list[None]:
+    """Have the lines of `batch` written, and give back the room that they took.
+
+    Checkpoint: as `write`.
+    If cancelled: as `write`; the room is given back by the journal, which hears of every line that failed.
+    """
+    await write([append.line for append in batch])
+    for append in batch:
+        append.release()
+    return [None] * len(batch)
 
 
 class Journal:
@@ -31,7 +57,13 @@ class Journal:
     """
 
     def __init__(
-        self, writer: Ref[Append] | None, *, answer_wait: float, writer_health: Callable[[], LogHealth]
+        self,
+        writer: Ref[Append] | None,
+        *,
+        answer_wait: float,
+        writer_health: Callable[[], LogHealth],
+        overflow: Literal["block", "shed_bodies"] = "block",
+        room: Room | None = None,
     ) -> None:
         """Make the door.
 
@@ -39,10 +71,14 @@ class Journal:
             writer: The writer actor; None when the log is switched off.
             answer_wait: Seconds that an answer waits for its record, `answer_wait_ms` / 1000; 0 waits not at all.
             writer_health: Returns what the writer says of itself.
+            overflow: When there is no room: `block` makes calls wait, `shed_bodies` writes records without bodies.
+            room: The bytes that lines may take between the calls and the writer; None takes 64 MiB.
         """
         self._writer = writer
         self._answer_wait = answer_wait
         self._writer_health = writer_health
+        self._sheds = overflow == "shed_bodies"
+        self._room = room or Room(_ROOM_BYTES)
         self._late: LogHealth | None = None
         self._lost: LogHealth | None = None
         self._lost_unsaid = 0
@@ -55,14 +91,16 @@ class Journal:
     def health(self) -> LogHealth:
         """Return the state of the log: what was lost weighs most, then what is late, then the writer's own word."""
         writer = self._writer_health()
-        if self._lost is not None or writer.state == "lost":
-            return self._lost or writer
+        if self._lost is not None:
+            unwritten = writer.count if writer.state == "lost" else 0
+            return msgspec.structs.replace(self._lost, count=self._lost.count + unwritten)
         return self._late if writer.state == "ok" and self._late is not None else writer
 
     async def record(self, line: LogLine) -> None:
         """Have `line` written, and wait for that at most `answer_wait` seconds.
 
-        A full mailbox makes it wait for room however long that takes: calls feel the back-pressure of a slow disk.
+        Without room it waits, however long that takes: calls feel the back-pressure of a slow disk. With
+        `overflow = "shed_bodies"` it first drops the line's bodies, which nearly always makes it fit.
 
         Checkpoint: always, unless the log is off.
         If cancelled: while it waits for room, it tries `answer_wait` seconds more and then counts the line as lost;
@@ -71,43 +109,81 @@ class Journal:
         if self._writer is None:
             return
         try:
-            reply = await self._submit(self._writer, line)
-            if not self._answer_wait:
-                return
-            with trio.move_on_after(self._answer_wait) as scope:
-                await reply.wait()
-        except OutcomeUnknown:
-            return  # the writer was stopped with the line in its hands: it writes it while it closes, or says otherwise
+            append, reply = await self._submit(self._writer, line)
         except ActorError as error:
             self.lose(str(error))
             return
-        if scope.cancelled_caught:
-            self._be_late()
-        elif self._late is not None or self._lost_unsaid:
+        if await self._is_written(append, reply) and append.line is line:
             self._late = None
             await self._confess(self._writer)
 
-    def _be_late(self) -> None:
+    async def _is_written(self, append: Append, reply: Reply[None]) -> bool:
+        """Wait for the line to be written, but not for ever; say whether it was."""
+        if not self._answer_wait:
+            reply.abandon()
+            return False
+        try:
+            with trio.move_on_after(self._answer_wait) as scope:
+                await reply.wait()
+        except ActorError as error:
+            append.release()
+            self._judge(error)
+            return False
+        if scope.cancelled_caught:
+            self._degrade(f"an answer went out {self._answer_wait:g} s before its record was written")
+        return not scope.cancelled_caught
+
+    def _judge(self, error: ActorError) -> None:
+        """Count a line as lost, unless the writer was stopped with it in hand: it writes it at its end, or says so."""
+        if not isinstance(error, OutcomeUnknown):
+            self.lose(str(error))
+
+    def _degrade(self, reason: str) -> None:
         if self._late is None:
-            reason = f"an answer went out {self._answer_wait:g} s before its record was written"
             _LOG.warning("interaction log degraded: %s", reason)
             self._late = LogHealth("degraded", reason, datetime.now(UTC))
 
-    async def _submit(self, writer: Ref[Append], line: LogLine) -> Reply[None]:
+    async def _submit(self, writer: Ref[Append], line: LogLine) -> tuple[Append, Reply[None]]:
+        """Hand the line over; a call that is cancelled meanwhile tries a little longer."""
         try:
-            return await writer.submit(Append(line))
+            return await self._enqueue(writer, line)
         except trio.Cancelled:
             with trio.move_on_after(self._answer_wait, shield=True):
-                await writer.submit(Append(line))
+                _, reply = await self._enqueue(writer, line)
+                reply.abandon()
                 raise
             self.lose("its call was cancelled while the log had no room")
             raise
 
+    async def _enqueue(self, writer: Ref[Append], line: LogLine) -> tuple[Append, Reply[None]]:
+        line, size = await self._with_room(line)
+        append = Append(line, partial(self._room.give_back, size))
+        try:
+            return append, await writer.submit(append)
+        except BaseException:
+            append.release()
+            raise
+
+    async def _with_room(self, line: LogLine) -> tuple[LogLine, int]:
+        """Return the line, without its bodies if they found no room, and how much room was taken for it."""
+        size = weigh(line)
+        if self._sheds:
+            if self._room.take_nowait(size, leaving=self._room.limit // _KEPT_FROM_BODIES):
+                return line, size
+            line = without_bodies(line)
+            size = weigh(line)
+            self._degrade("records are written without their bodies: the disk is slower than the calls")
+        await self._room.take(size)
+        return line, size
+
     def lost(self, message: object, why: str) -> None:
         """Count what the writer took and will not write: its dead letters."""
-        if isinstance(message, Append) and isinstance(message.line, GapLine):
+        if not isinstance(message, Append):
+            return
+        message.release()
+        if isinstance(message.line, GapLine):
             self._lost_unsaid += message.line.count
-        elif isinstance(message, Append):
+        else:
             self.lose(why)
 
     def lose(self, why: str) -> None:

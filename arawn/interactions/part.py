@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from arawn.interactions.directory import FILE_MODE
-from arawn.interactions.files import DayFile
+from arawn.interactions.files import DayFile, day_files, next_part
 from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.pending import Line
 
-__all__ = ["Line", "Part", "PartBroken", "PartFull", "PartTooLong", "create_part", "open_part"]
+__all__ = ["Part", "PartBroken", "PartFull", "PartTooLong", "create_part", "open_part"]
 
-Line = tuple[str, bytes]  # the day a line belongs to, and the line itself
-
+_NAME_ATTEMPTS = 3
+_LONG_BYTES = 8 << 10
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -47,23 +50,25 @@ class Part:
         self._keeps_unsynced = keeps_unsynced
 
     def append(self, lines: list[Line]) -> None:
-        """Write all of `lines` in one go.
+        """Write all of `lines`, or none.
 
         Raises:
             PartFull: No room; the file was cut back to its last good end.
             PartTooLong: A limit on the size of one file; cut back likewise.
             PartBroken: Any other failure, or the cut failed too.
         """
-        data = b"".join([line for _, line in lines])
+        written = 0
         try:
-            write_fully(self._filesystem, self.fd, data)
+            for data in _chunks(lines):
+                write_fully(self._filesystem, self.fd, data)
+                written += len(data)
         except OSError as error:
             self._cut_back(error)
-        self.size += len(data)
+        self.size += written
         self.dirty = True
         if self._keeps_unsynced:
             self.unsynced += lines
-            self.unsynced_bytes += len(data)
+            self.unsynced_bytes += written
 
     def _cut_back(self, error: OSError) -> None:
         if error.errno not in (*_FULL, errno.EFBIG):
@@ -83,12 +88,35 @@ class Part:
         self.dirty = bool(self.unsynced)
 
 
-def create_part(filesystem: Filesystem, directory: Path, file: DayFile, *, keeps_unsynced: bool) -> Part:
-    """Make a new file whose name is on the disk before this returns.
+def _chunks(lines: list[Line]) -> Iterator[bytes]:
+    """Yield what one write each takes: short lines joined, since a call costs more than a copy; long ones alone."""
+    short: list[bytes] = []
+    for _, line in lines:
+        if len(line) < _LONG_BYTES:
+            short.append(line)
+            continue
+        if short:
+            yield b"".join(short)
+            short = []
+        yield line
+    if short:
+        yield b"".join(short)
+
+
+def create_part(filesystem: Filesystem, directory: Path, day: str, *, keeps_unsynced: bool) -> Part:
+    """Make the next file of `day`, whose name is on the disk before this returns.
 
     Raises:
         OSError: Anything that the system refused; no file is left behind if it can be helped.
     """
+    for _ in range(_NAME_ATTEMPTS - 1):
+        with contextlib.suppress(FileExistsError):  # a thread left behind on a disk that hung made one meanwhile
+            return _create_next(filesystem, directory, day, keeps_unsynced=keeps_unsynced)
+    return _create_next(filesystem, directory, day, keeps_unsynced=keeps_unsynced)
+
+
+def _create_next(filesystem: Filesystem, directory: Path, day: str, *, keeps_unsynced: bool) -> Part:
+    file = next_part(day_files(filesystem.names(directory)), day)
     path = directory / file.name
     fd = filesystem.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:

@@ -27,7 +27,9 @@ __all__ = [
 ]
 
 Status = Literal["ok", "error", "cancelled", "partial"]
-MarkEvent = Literal["start", "stop", "recovery", "new_part", "configuration"]
+MarkEvent = Literal[
+    "start", "stop", "recovery", "new_part", "configuration", "retention", "compaction", "repair", "removal"
+]
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,15 +1,18 @@
-"""Syncs files in a thread that owns nothing else of them."""
+"""Syncs files in a thread that owns nothing else of them.
+
+A job belongs to whoever takes it off the queue: the thread that runs it, or the writer if no thread ever did.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
 
 import msgspec
 
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.part import Part
 
-__all__ = ["SyncJob", "run_sync_jobs"]
+__all__ = ["SyncJob", "SyncOutcome", "drop_sync_jobs", "run_sync_jobs"]
 
 
 class SyncJob(msgspec.Struct, frozen=True):
@@ -20,9 +23,28 @@ class SyncJob(msgspec.Struct, frozen=True):
     count: int
 
 
-def run_sync_jobs(filesystem: Filesystem, jobs: Sequence[SyncJob]) -> list[OSError | None]:
+SyncOutcome = tuple[SyncJob, OSError | None]
+
+
+def run_sync_jobs(filesystem: Filesystem, jobs: deque[SyncJob]) -> list[SyncOutcome]:
     """Sync each file; return each one's failure. Touches only the jobs' descriptors, so any thread may run it."""
-    return [_run_sync_job(filesystem, job) for job in jobs]
+    outcomes = []
+    while (job := _next(jobs)) is not None:
+        outcomes.append((job, _run_sync_job(filesystem, job)))
+    return outcomes
+
+
+def drop_sync_jobs(filesystem: Filesystem, jobs: deque[SyncJob]) -> None:
+    """Close the descriptors of the jobs that nobody has begun."""
+    while (job := _next(jobs)) is not None:
+        filesystem.close(job.fd)
+
+
+def _next(jobs: deque[SyncJob]) -> SyncJob | None:
+    try:
+        return jobs.popleft()  # one step: two threads never get the same job
+    except IndexError:
+        return None
 
 
 def _run_sync_job(filesystem: Filesystem, job: SyncJob) -> OSError | None:

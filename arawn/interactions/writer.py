@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
@@ -18,26 +19,23 @@ from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.health import LogHealth
+from arawn.interactions.log_event import emit
 from arawn.interactions.opening import now_utc, open_day_log
 from arawn.interactions.record import InteractionRecord, LogLine
-from arawn.interactions.sync_jobs import run_sync_jobs
+from arawn.interactions.sync_jobs import drop_sync_jobs, run_sync_jobs
 from arawn.threads import RunInThread
 
 __all__ = ["Writer", "open_writer"]
 
 _GROUP_SECONDS = 0.05  # half of the promised 100 ms: the rest is for the sync itself
-_UNSYNCED_LIMIT_BYTES = 64 << 20
+_KEPT_LIMIT_BYTES = 64 << 20  # what is written waits in memory until it is synced
+_WRITE_BYTES = 64 << 10  # written at once while the processor's cache still holds them
+_TURN_BYTES = 512 << 10  # other tasks get a turn after so many
 _FIRST_RETRY_SECONDS = 0.1
 _LONGEST_RETRY_SECONDS = 5.0
-_CLOSE_SECONDS = 10.0
-_EVENTS = logging.getLogger("arawn.interactions")
+_HUNG_SECONDS = 5.0  # longer than any disk takes that still works
+_CLOSE_SECONDS = 8.0
 _LOG = logging.getLogger("arawn.log")
-_EVENT_TEXT = (
-    "LLM interaction id=%(id)s session=%(session)s model=%(model)s input_tokens=%(input_tokens)s "
-    "output_tokens=%(output_tokens)s tool_calls=%(tool_calls)s duration_ms=%(duration_ms)s "
-    "routing_profile=%(routing_profile)s"
-)
-
 T = TypeVar("T")
 
 
@@ -60,6 +58,7 @@ class Writer:
         self._clock = clock
         self._run_in_thread = run_in_thread
         self._unsynced = AsyncValue(log.unsynced_bytes)
+        self._unsynced_since = trio.current_time()
         self._sync_failed = False
 
     def __repr__(self) -> str:
@@ -77,15 +76,25 @@ class Writer:
         Checkpoint: only when something must be waited for: a new file, a sync, room on the disk.
         If cancelled: lines not yet written are kept, and written with the next batch or at the end.
         """
-        self._log.take(batch)
-        await self._write_pending()
+        rest, turn = deque(batch), 0
+        try:
+            while rest:
+                self._log.take([rest.popleft()])
+                if rest and self._log.pending_bytes < _WRITE_BYTES:
+                    continue
+                turn += self._log.pending_bytes
+                await self._write_pending()
+                await self._wait_for_memory()
+                if turn >= _TURN_BYTES:
+                    await trio.lowlevel.checkpoint()
+                    turn = 0
+        finally:
+            self._log.take(rest)
         if self._sync_mode == "always":
             await self._sync_until_done()
-        elif self._sync_mode == "group":
-            await self._wait_for_memory()
         for line in batch:
             if isinstance(line, InteractionRecord):
-                _emit(line)
+                emit(line)
         return [None] * len(batch)
 
     async def sync_in_groups(self) -> None:
@@ -96,16 +105,27 @@ class Writer:
         """
         while True:
             await self._unsynced.wait_value(lambda count: count > 0)
-            await trio.sleep(_GROUP_SECONDS)
+            await trio.sleep_until(self._unsynced_since + _GROUP_SECONDS)
             await self._sync_until_done()
 
     async def _wait_for_memory(self) -> None:
         """Wait while too much is kept in memory for a rewrite."""
-        if self._unsynced.value > _UNSYNCED_LIMIT_BYTES:
-            await self._unsynced.wait_value(lambda count: count <= _UNSYNCED_LIMIT_BYTES)
+        if self._unsynced.value <= _KEPT_LIMIT_BYTES:
+            return
+        if self._sync_mode == "always":
+            await self._sync_until_done()
+        else:
+            await self._unsynced.wait_value(lambda count: count <= _KEPT_LIMIT_BYTES)
+
+    def _note_unsynced(self) -> None:
+        """Show how much is unsynced, and remember since when."""
+        count = self._log.unsynced_bytes
+        if not self._unsynced.value and count:
+            self._unsynced_since = trio.current_time()
+        self._unsynced.value = count
 
     async def _write_pending(self) -> None:
-        """Return when nothing is pending, with back-off in between."""
+        """Return when nothing is pending, with back-off after a failure, and turns for others in between."""
         pause = _FIRST_RETRY_SECONDS
         while self._log.pending:
             try:
@@ -118,12 +138,14 @@ class Writer:
             else:
                 self._well()
             finally:
-                self._unsynced.value = self._log.unsynced_bytes
+                self._note_unsynced()
+            if self._log.pending_bytes >= _TURN_BYTES:
+                await trio.lowlevel.checkpoint()
 
     async def _open_new_file(self) -> None:
         """Make the file that the pending lines need, off the event loop, since its directory is synced."""
         if (day := self._log.day_to_open()) is not None:
-            self._log.adopt(await self._run_in_thread(partial(self._log.create_part, day)))
+            self._log.adopt(await self._in_thread(partial(self._log.create_part, day)))
 
     async def _sync_until_done(self) -> None:
         """Sync what is written by now; after a failure write it anew and sync again, with back-off."""
@@ -136,9 +158,7 @@ class Writer:
     async def _synced(self) -> bool:
         """Sync once in a thread; return whether it succeeded."""
         try:
-            jobs = self._log.sync_jobs()
-            failures = await self._run_in_thread(partial(run_sync_jobs, self._filesystem, jobs))
-            self._log.finish_sync(jobs, failures)
+            await self._sync_once()
         except LogWriteFailed as failure:
             self._sync_failed = True
             self._degraded(str(failure))
@@ -146,8 +166,37 @@ class Writer:
             self._sync_failed = False
             self._well()
         finally:
-            self._unsynced.value = self._log.unsynced_bytes
+            self._note_unsynced()
         return not self._sync_failed
+
+    async def _sync_once(self) -> None:
+        queue = self._log.sync_jobs()
+        jobs = list(queue)
+        self._unsynced_since = trio.current_time()  # what is written from here on waits for the next sync
+        try:
+            outcomes = await self._in_thread(partial(run_sync_jobs, self._filesystem, queue))
+        except trio.Cancelled:
+            begun = jobs[: len(jobs) - len(queue)]
+            drop_sync_jobs(self._filesystem, queue)
+            self._log.distrust(begun)
+            raise
+        self._log.finish_sync(outcomes)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Run `work` in a thread; when cancelled, wait for its end all the same, but not on a disk that hangs.
+
+        Checkpoint: always.
+        If cancelled: it has ended, or is left behind in its thread after `_HUNG_SECONDS`.
+        """
+        results: list[T] = []
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope(shield=True) as patience:
+                nursery.start_soon(_limit_once_cancelled, patience)
+                results.append(await self._run_in_thread(work))
+            nursery.cancel_scope.cancel(reason="the thread has ended, or is left behind")
+        if not results:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        return results[0]
 
     def _degraded(self, reason: str) -> None:
         before = self.health.value
@@ -165,34 +214,45 @@ class Writer:
         """Write and sync what is left, with the stop mark, and let the directory go.
 
         Raises:
-            LogWriteFailed: Lines are lost; `health` says how many.
+            LogWriteFailed: Lines are lost, or may be at a power loss; `health` says how many.
 
         Checkpoint: always.
-        If cancelled: nothing; it runs to its end in a thread.
+        If cancelled: it goes on, but waits for the disk no longer than `_CLOSE_SECONDS` in any case.
         """
+        unwritten, unsynced = self._log.unwritten, self._log.unsynced_bytes
         try:
-            await self._run_in_thread(self._log.close)
+            with trio.fail_after(_CLOSE_SECONDS, shield=True):
+                await self._run_in_thread(self._log.close)
         except LogWriteFailed as failure:
-            _LOG.error("interaction log: lines are lost: %s", failure)
-            self.health.value = LogHealth("lost", str(failure), self._clock(), max(1, self._log.pending))
+            self._give_up(str(failure), self._log.unwritten)
             raise
+        except trio.TooSlowError as hung:
+            reason = (
+                f"cannot close the interaction log: the disk has not answered for {_CLOSE_SECONDS:g} s; {unwritten} "
+                f"lines are not written, {unsynced} bytes are written and would not survive a power loss"
+            )
+            self._give_up(reason, unwritten)
+            raise LogWriteFailed(reason) from hung
+
+    def _give_up(self, reason: str, unwritten: int) -> None:
+        _LOG.error("interaction log: %s", reason)
+        state: Literal["lost", "degraded"] = "lost" if unwritten else "degraded"
+        self.health.value = LogHealth(state, reason, self._clock(), unwritten)
 
 
-def _emit(record: InteractionRecord) -> None:
-    """Tell the standard logging of a record, without any content."""
-    if not _EVENTS.isEnabledFor(logging.INFO):
-        return
-    fields = {
-        "id": record.id,
-        "session": record.session_id,
-        "model": record.model_used or record.model_requested,
-        "input_tokens": record.input_tokens,
-        "output_tokens": record.output_tokens,
-        "tool_calls": len(record.tool_calls),
-        "duration_ms": record.duration_ms,
-        "routing_profile": record.routing.profile if record.routing else "none",
-    }
-    _EVENTS.info(_EVENT_TEXT, fields, extra=fields)
+async def _limit_once_cancelled(patience: trio.CancelScope) -> None:
+    """Give `patience` a deadline once this task is cancelled."""
+    try:
+        await trio.sleep_forever()
+    except trio.Cancelled:  # noqa: ASYNC103  # not lost: the parent meets it again once the thread has ended
+        patience.deadline = trio.current_time() + _HUNG_SECONDS
+
+
+def _left_behind(run_in_thread: RunInThread) -> RunInThread:
+    """Return a runner whose threads go on without us when we are cancelled; stand-ins have no such choice."""
+    if run_in_thread is trio.to_thread.run_sync:
+        return partial(trio.to_thread.run_sync, abandon_on_cancel=True)
+    return run_in_thread
 
 
 @asynccontextmanager
@@ -221,7 +281,7 @@ async def open_writer(
     """
     system = filesystem or RealFilesystem()
     log = await run_in_thread(partial(open_day_log, directory, config, filesystem=system, clock=clock))
-    writer = Writer(log, sync=config.sync, filesystem=system, clock=clock, run_in_thread=run_in_thread)
+    writer = Writer(log, sync=config.sync, filesystem=system, clock=clock, run_in_thread=_left_behind(run_in_thread))
     try:
         async with trio.open_nursery() as nursery:
             if config.sync == "group":
@@ -229,5 +289,4 @@ async def open_writer(
             yield writer
             nursery.cancel_scope.cancel(reason="the log is being closed")
     finally:
-        with trio.move_on_after(_CLOSE_SECONDS, shield=True):  # bounds the wait for a thread, not its work
-            await writer.close()
+        await writer.close()  # noqa: ASYNC102  # shields itself, with a deadline

@@ -398,6 +398,70 @@ async def test_an_answer_waits_that_long_for_its_record(
     assert health.state == "degraded"
 
 
+@shows("logging.interactions.overflow")
+@pytest.mark.parametrize(("overflow", "waited", "bodies"), [("block", 60, 3), ("shed_bodies", 2, 2)])
+async def test_what_happens_without_room(
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    overflow: str,
+    waited: float,
+    bodies: int,
+) -> None:
+    """With a disk that hangs for a minute and no room left, a call waits for it, or goes on without its bodies."""
+    from arawn.interactions import journal
+    from arawn.interactions.writer import Writer
+
+    handle, first = Writer.handle, [60.0]
+
+    async def hang_once(self: Writer, batch: typing.Any) -> object:
+        await trio.sleep(first.pop() if first else 0)
+        return await handle(self, batch)
+
+    monkeypatch.setattr(Writer, "handle", hang_once)
+    monkeypatch.setattr(journal, "_ROOM_BYTES", 60_000)
+    request = CompletionRequest(messages=(user("x" * 10_000),))
+    async with running(configured(tmp_path, overflow=overflow)) as runtime:
+        for _ in range(2):
+            with trio.move_on_after(0.1):
+                await runtime.complete(request)
+        began = trio.current_time()
+        await runtime.complete(request)
+        took = trio.current_time() - began
+        health = runtime.status().log.health
+        await trio.sleep(60)
+
+    assert took == pytest.approx(waited, abs=0.5)
+    assert health.state == ("ok" if overflow == "block" else "degraded")
+    assert sum(bool(record["messages"]) for record in records(tmp_path)) == bodies
+    assert len(records(tmp_path)) == 3
+
+
+@shows("logging.interactions.retention_days", "logging.interactions.compact_after_days")
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [
+        ({"retention_days": 0, "compact_after_days": 0}, ["2001-01-01.jsonl", "2002-01-01.jsonl"]),
+        ({"retention_days": 0, "compact_after_days": 1}, ["2001-01-01.jsonl.zst", "2002-01-01.jsonl.zst"]),
+        ({"retention_days": 36_500, "compact_after_days": 36_500}, ["2001-01-01.jsonl", "2002-01-01.jsonl"]),
+        ({"retention_days": 90}, []),
+    ],
+)
+async def test_closed_days_are_kept_and_compressed_as_set(
+    tmp_path: Path, autojump_clock: MockClock, settings: dict[str, Any], left: list[str]
+) -> None:
+    """Days past `retention_days` go, those past `compact_after_days` become `.jsonl.zst`, and 0 means never."""
+    (tmp_path / "log").mkdir()
+    for day in ("2001-01-01", "2002-01-01"):
+        (tmp_path / "log" / f"interactions-{day}.jsonl").write_text("{}\n")
+
+    async with running(configured(tmp_path, **settings)):
+        await trio.sleep(60)
+
+    names = sorted(path.name for path in (tmp_path / "log").glob("interactions-200*.jsonl*"))
+    assert names == [f"interactions-{name}" for name in left]
+
+
 async def test_a_refused_connection_is_one_clear_error(tmp_path: Path) -> None:
     """Nobody listens there: the error says where, and the record says so too."""
     with FakeProvider() as fake:

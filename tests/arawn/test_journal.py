@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from actors import ChildSpec, SupervisorSpec, open_supervisor
 from actors.events import DeadLetter, Event
 from arawn.interactions.health import LogHealth
-from arawn.interactions.journal import Append, Journal
+from arawn.interactions.journal import Append, Journal, write_appends
 from arawn.interactions.record import FeedbackLine, GapLine, LogLine
 
 LINE = FeedbackLine(interaction_id="i", label="good", timestamp="2026-01-01T00:00:00.000000Z")
@@ -28,14 +28,16 @@ class SlowWriter:
         self.failing = False
         self.written: list[LogLine] = []
 
+    async def write(self, lines: Sequence[LogLine]) -> None:
+        await trio.sleep(self.seconds)
+        if self.failing:
+            raise RuntimeError("writer broke")
+        self.written += lines
+
     @asynccontextmanager
     async def start(self) -> AsyncIterator[Callable[[list[Append]], Awaitable[list[Any]]]]:
         async def handle(batch: list[Append]) -> list[Any]:
-            await trio.sleep(self.seconds)
-            if self.failing:
-                raise RuntimeError("writer broke")
-            self.written += [append.line for append in batch]
-            return [None] * len(batch)
+            return await write_appends(self.write, batch)
 
         yield handle
 
@@ -161,3 +163,4 @@ async def test_the_lines_of_cancelled_calls_are_counted_when_the_writer_crashes(
         await trio.sleep(1)
 
         assert journal.health().count == 1
+        assert journal._room.held == 0

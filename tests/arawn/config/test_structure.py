@@ -51,9 +51,12 @@ def problems(text: str) -> list[str]:
         ("[server]\nauth = 'nobody'", 'server.auth: found the string `"nobody"`; accepted: `"none"` or `"token"`'),
         ("[server]\nauth = ['none']", "server.auth: found an array; accepted"),
         ("[[routing.rules]]\nname = 5", "routing.rules[0].name: found the integer `5`; accepted: a string"),
-        ("[logging.interactions]\nretention_days = 90", "logging.interactions.retention_days: not available in this"),
-        ("[logging.interactions]\noverflow = 'x'", "logging.interactions.overflow: not available in this version"),
-        ("[logging.interactions]\ncompact_after_days = 1", "logging.interactions.compact_after_days: not available in"),
+        ("[logging.interactions]\nretention_days = -1", "logging.interactions.retention_days: found the integer `-1`"),
+        ("[logging.interactions]\noverflow = 'x'", 'logging.interactions.overflow: found the string `"x"`; accepted: '),
+        (
+            "[logging.interactions]\ncompact_after_days = true",
+            "logging.interactions.compact_after_days: found the boolean",
+        ),
         ("[workstreams.named.a]\nprofil = 'x'", "workstreams.named.a.profil: unknown key"),
     ],
 )

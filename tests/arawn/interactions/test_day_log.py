@@ -65,6 +65,7 @@ def test_a_cut_that_fails_opens_a_new_part() -> None:
     filesystem = SimulatedFilesystem()
     log = opened(filesystem)
     log.append([note(1)])
+    log.sync()
     verdicts: list[OSError | int] = [9, os_error(errno.ENOSPC)]
 
     def fault(_: int, name: str) -> OSError | int | None:
@@ -165,6 +166,11 @@ def program(filesystem: SimulatedFilesystem) -> tuple[set[int], set[int]]:
     return acknowledged | {8}, synced
 
 
+def from_then_on(first: int, verdicts: list[OSError | int], number: int, name: str) -> OSError | int | None:
+    """Give the writes from operation `first` on each a verdict, the last one first."""
+    return verdicts.pop() if number >= first and name == "write" and verdicts else None
+
+
 def flush_and_sync(log: DayLog) -> None:
     log.flush()
     log.sync()
@@ -204,6 +210,24 @@ def test_no_single_failure_loses_an_acknowledged_line(code: int, ending: str) ->
         found = notes_of(whole_lines(filesystem.files()))
         assert set(found) >= (acknowledged if ending == "kill" else synced), f"operation {number}"
         assert len(found) == len(set(found)), f"operation {number}: a double"
+
+
+@pytest.mark.parametrize("short", range(1, 400, 19))
+def test_no_short_write_splices_a_line(short: int) -> None:
+    """Operation N takes only so many bytes, and the next write finds no room, for every N."""
+    clean = SimulatedFilesystem()
+    program(clean)
+
+    for number in range(1, len(clean.operations) + 1):
+        filesystem = SimulatedFilesystem()
+        verdicts: list[OSError | int] = [os_error(errno.ENOSPC), short]
+
+        filesystem.fault = partial(from_then_on, number, verdicts)
+        acknowledged, _ = program(filesystem)
+        filesystem.fault = no_fault
+        filesystem.kill()
+        opened(filesystem, Clock(NOON + timedelta(days=1))).close()
+        assert notes_of(whole_lines(filesystem.files())) == sorted(acknowledged), f"operation {number}"
 
 
 @settings(max_examples=60, deadline=None)
@@ -272,10 +296,10 @@ def test_a_sync_makes_safe_only_what_was_written_before_it() -> None:
     log = opened(filesystem)
     log.append([note(1)])
     jobs = log.sync_jobs()
-    failures = run_sync_jobs(filesystem, jobs)
+    outcomes = run_sync_jobs(filesystem, jobs)
 
     log.append([note(2)])
-    log.finish_sync(jobs, failures)
+    log.finish_sync(outcomes)
 
     assert log.unsynced_bytes > 0
     filesystem.fault = on("fdatasync", os_error(errno.EIO))

@@ -164,7 +164,7 @@ async def test_a_failing_sync_rewrites_and_recovers(autojump_clock: MockClock, s
 
 async def test_memory_kept_for_a_rewrite_is_bounded(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the bound a batch waits for the sync."""
-    monkeypatch.setattr(writer_module, "_UNSYNCED_LIMIT_BYTES", 1_000)
+    monkeypatch.setattr(writer_module, "_KEPT_LIMIT_BYTES", 1_000)
     filesystem = SimulatedFilesystem()
     async with opened(filesystem) as writer:
         await trio.sleep(1)
@@ -209,7 +209,7 @@ async def test_lines_lost_at_the_end_are_counted(autojump_clock: MockClock) -> N
             with trio.move_on_after(1):
                 await writer.handle([note(1), note(2)])
 
-    assert (kept[0].health.value.state, kept[0].health.value.count) == ("lost", 3)  # the stop mark is the third
+    assert (kept[0].health.value.state, kept[0].health.value.count) == ("lost", 2)
 
 
 async def test_each_record_is_a_logging_event_without_content(

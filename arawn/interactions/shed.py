@@ -1,0 +1,58 @@
+"""How much memory a line takes on its way to the log, and what is left of it when its bodies are dropped. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from arawn.interactions.encode import clean_text, encode_line
+from arawn.interactions.record import InteractionRecord, LogLine, ToolResultLine, Truncation
+
+__all__ = ["weigh", "without_bodies"]
+
+_packer = msgspec.msgpack.Encoder()  # copies texts as they are: a tenth of the price of JSON
+
+
+def weigh(line: LogLine) -> int:
+    """Return about how many bytes `line` is long once encoded; escapes may add to it."""
+    try:
+        return len(_packer.encode(line))
+    except (ValueError, TypeError, RecursionError, OverflowError):  # the values that JSON needs a rule for
+        return len(encode_line(line))
+
+
+def without_bodies(line: LogLine) -> LogLine:
+    """Return `line` with empty bodies, each one named in `truncated`; a line that has none stays as it is.
+
+    A body that is no text counts as its JSON text.
+    """
+    match line:
+        case InteractionRecord():
+            bodies = {
+                "system_prompt": line.system_prompt,
+                "tools": line.tools,
+                "response_content": line.response_content,
+                "messages": line.messages,
+            }
+            dropped = tuple(_dropped(name, body) for name, body in bodies.items() if body)
+            return msgspec.structs.replace(
+                line,
+                truncated=line.truncated + dropped,
+                system_prompt=None,
+                tools=(),
+                response_content=(),
+                messages=(),
+            )
+        case ToolResultLine(content=str(content)):
+            return msgspec.structs.replace(
+                line, truncated=(*line.truncated, _dropped("content", content)), content=None
+            )
+        case _:
+            return line
+
+
+def _dropped(name: str, body: Any) -> Truncation:
+    text = clean_text(body) if isinstance(body, str) else encode_line(body)[:-1].decode()
+    return Truncation(where=name, length=len(text), sha256=hashlib.sha256(text.encode()).hexdigest())

@@ -1,0 +1,126 @@
+"""Whatever callers, providers and tools say, in whichever field: its record is one valid line that is read back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.build import build_tool_result
+from arawn.interactions.encode import encode_line
+from arawn.interactions.record import InteractionRecord
+from arawn.interactions.shed import weigh, without_bodies
+from arawn.interactions.writer import open_writer
+from arawn.messages import (
+    CallContext,
+    CompletionRequest,
+    CompletionResponse,
+    Message,
+    Text,
+    ToolDefinition,
+    ToolResult,
+    ToolUse,
+    Usage,
+    user,
+)
+from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record, whole_lines
+from tests.arawn.interactions.simulated_filesystem import SimulatedFilesystem
+from tests.arawn.interactions.simulated_log import LOG
+
+T = TypeVar("T")
+HOSTILE = ["\ud800", "\udfff\ud800", "\0", "\u2028\u2029\x85", "\n\r", '"\\', "\x7f", "\U0010ffff", ""]
+texts = st.text(st.characters(exclude_categories=[]), max_size=20) | st.sampled_from(HOSTILE)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+tags = st.dictionaries(texts, texts, max_size=3)
+
+
+def hostile_record(text: str, value: Any, tag: dict[str, str]) -> InteractionRecord:
+    """Return a record that says `text` and `value` wherever somebody from outside may say something."""
+    call = ToolUse(text, text, {"value": value, text: text})
+    request = CompletionRequest(
+        messages=(
+            user(text),
+            Message("assistant", (Text(text), call)),
+            Message("user", (ToolResult(text, (Text(text),)),)),
+        ),
+        system=text,
+        model=text,
+        tools=(ToolDefinition(text, description=text, parameters={"default": value}),),
+        stop=(text,),
+        extra={"value": value},
+    )
+    response = CompletionResponse(content=(Text(text), call), model=text, usage=Usage(5, 7), request_id=text)
+    context = CallContext(workstream=text, session_id=text, turn_id=3, tags=tag)
+    return record(request=request, response=response, context=context, error=ValueError(text), status="error")
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts, values, tags)
+def test_every_field_takes_every_value(text: str, value: Any, tag: dict[str, str]) -> None:
+    """One line, in UTF-8, strict JSON, with the scalars that every reader needs."""
+    built = hostile_record(text, value, tag)
+    for each in (built, without_bodies(built)):
+        line = encode_line(each)
+        assert len(line.decode().splitlines()) == 1
+        read = json.loads(line, parse_constant=pytest.fail)
+        assert (read["id"], read["status"], read["input_tokens"]) == (built.id, "error", 5)
+        assert list(read) == ["kind", *InteractionRecord.__struct_fields__]
+        assert weigh(each) > 0
+
+
+async def inline(sync_fn: Callable[[], T]) -> T:
+    await trio.lowlevel.checkpoint()
+    return sync_fn()
+
+
+def nested(depth: int) -> Any:
+    value: Any = "bottom"
+    for level in range(depth):
+        value = {"deeper": value} if level % 2 else [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nested(50),
+        nested(1_000),
+        nested(50_000),
+        math.nan,
+        math.inf,
+        10**5_000,
+        -(2**63) - 1,
+        2**64,
+        b"\0\xff",
+        {1: 2},
+        object(),
+        "y" * (64 << 20),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_the_writer_takes_it_and_goes_on(autojump_clock: MockClock, value: Any) -> None:
+    """A value of any size and depth is written; so is the record after it."""
+    filesystem = SimulatedFilesystem()
+    config = InteractionLogConfig()
+    strange = msgspec.structs.replace(record(1), params={"value": value})
+    result = build_tool_result(
+        interaction_id="i", tool_call_id="\ud800", success=True, content="\ud800", at=NOON, config=CONFIG, secrets=()
+    )
+    async with open_writer(config, LOG, filesystem=filesystem, clock=Clock(), run_in_thread=inline) as writer:
+        await writer.handle([strange, result, record(2)])
+
+    kinds = [line["kind"] for line in whole_lines(filesystem.files())]
+    assert kinds == ["mark", "interaction", "tool_result", "interaction", "mark"]

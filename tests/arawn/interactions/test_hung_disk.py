@@ -1,0 +1,141 @@
+"""A disk that does not answer: the end of the log is bounded all the same, and says what is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.errors import LogWriteFailed
+from arawn.interactions.opening import open_day_log
+from arawn.interactions.writer import Writer, open_writer
+from tests.arawn.interactions.samples import NOON, Clock, note, notes_of, whole_lines
+from tests.arawn.interactions.simulated_filesystem import SimulatedFilesystem
+
+LOG = Path("/logs/interactions")
+T = TypeVar("T")
+
+
+class HungFilesystem(SimulatedFilesystem):
+    """Its operation `hangs` blocks its thread until `thaw`; the last test statement must thaw it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs = ""
+        self.thawed = threading.Event()
+        self.fault = self._hang
+
+    def _hang(self, _: int, name: str) -> None:
+        if name == self.hangs:
+            self.thawed.wait(60)
+
+    def thaw(self) -> None:
+        self.hangs = ""
+        self.thawed.set()
+
+
+async def left_hanging(filesystem: HungFilesystem, sync: str, hangs: str) -> tuple[Writer, float]:
+    """Write a line, let the disk hang, write another, leave; return the writer and how long leaving took."""
+    config = InteractionLogConfig(sync=sync)  # type: ignore[arg-type]
+    with trio.CancelScope() as scope:
+        async with open_writer(config, LOG, filesystem=filesystem, clock=Clock()) as writer:
+            await writer.handle([note(1)])
+            filesystem.hangs = hangs
+            with trio.move_on_after(1):
+                await writer.handle([note(2)])
+                await trio.sleep(0.5)
+            left = trio.current_time()
+            scope.cancel(reason="the end")
+    return writer, trio.current_time() - left
+
+
+@pytest.mark.parametrize("sync", ["group", "always", "off"])
+async def test_a_sync_that_hangs_holds_up_the_end_for_seconds_only(autojump_clock: MockClock, sync: str) -> None:
+    """The log ends, and its error names what a power loss could still take."""
+    filesystem = HungFilesystem()
+    try:
+        with pytest.RaisesGroup(
+            pytest.RaisesExc(LogWriteFailed, match="has not answered for 8 s"), flatten_subgroups=True
+        ):
+            async with trio.open_nursery():
+                began = trio.current_time()
+                await left_hanging(filesystem, sync, "fdatasync")
+        took = trio.current_time() - began
+    finally:
+        filesystem.thaw()
+
+    assert took <= 16
+    assert notes_of(whole_lines(filesystem.files())) == [1, 2]
+
+
+async def test_a_sync_left_behind_is_not_trusted(autojump_clock: MockClock) -> None:
+    """Nobody hears of its outcome: what it was for is written again, and synced, in a new part."""
+    filesystem, lost_results = SimulatedFilesystem(), [False, True]
+
+    async def thread(sync_fn: Callable[[], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        result = sync_fn()
+        if lost_results and lost_results.pop(0):
+            await trio.sleep_forever()
+        return result
+
+    config = InteractionLogConfig()
+    with trio.move_on_after(1):
+        async with open_writer(config, LOG, filesystem=filesystem, clock=Clock(), run_in_thread=thread) as writer:
+            await writer.handle([note(1)])
+            await trio.sleep_forever()
+
+    filesystem.power_loss()
+    lines = whole_lines({name: data for name, data in filesystem.files().items() if "part2" in name})
+    assert lines[0]["detail"]["reason"] == "a sync did not come back"
+    assert notes_of(lines) == [1]
+
+
+async def test_a_file_that_cannot_be_made_holds_up_the_end_for_seconds_only(autojump_clock: MockClock) -> None:
+    """The line that needs it is named as lost."""
+    filesystem = HungFilesystem()
+    kept: list[Writer] = []
+
+    async def over_midnight() -> None:
+        async with open_writer(InteractionLogConfig(), LOG, filesystem=filesystem, clock=Clock()) as writer:
+            kept.append(writer)
+            filesystem.hangs = "fsync_directory"
+            with trio.move_on_after(1):
+                await writer.handle([note(1, NOON + timedelta(days=1))])
+
+    try:
+        began = trio.current_time()
+        with pytest.raises(LogWriteFailed, match="1 lines are not written"):
+            await over_midnight()
+        took = trio.current_time() - began
+    finally:
+        filesystem.thaw()
+
+    assert took <= 1 + 5 + 5 + 8  # the line, the handler's thread, the sync, the close
+    assert (kept[0].health.value.state, kept[0].health.value.count) == ("lost", 1)
+
+
+async def test_a_cancelled_sync_leaves_no_descriptor(autojump_clock: MockClock) -> None:
+    """A sync that no thread has begun gives its descriptors back."""
+    filesystem = SimulatedFilesystem()
+
+    async def never(_sync_fn: Callable[[], T]) -> T:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    log = open_day_log(LOG, InteractionLogConfig(), filesystem=filesystem, clock=Clock(), token=filesystem.token)
+    writer = Writer(log, sync="always", filesystem=filesystem, clock=Clock(), run_in_thread=never)
+    before = set(filesystem.descriptors)
+    with trio.move_on_after(1):
+        await writer.handle([note(1)])
+
+    assert set(filesystem.descriptors) == before
+    log.close()
+    assert notes_of(whole_lines(filesystem.files())) == [1]
