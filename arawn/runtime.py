@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Never, assert_never
 
 import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
@@ -25,8 +25,10 @@ from arawn.config.schema import Config, InteractionLogConfig, NamedWorkstream
 from arawn.config.search import find_config
 from arawn.errors import ArawnError, LogWriteFailed, Unavailable
 from arawn.interactions.health import LogHealth
+from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.ids import RecordIds
-from arawn.interactions.journal import Append, Journal
+from arawn.interactions.journal import Append, Journal, write_appends
+from arawn.interactions.record import LogLine
 from arawn.interactions.writer import open_writer
 from arawn.runtime_door import Runtime
 from arawn.threads import RunInThread
@@ -39,6 +41,7 @@ _KEEPS_TRYING = Intensity(limit=1_000_000, period=60.0)  # back-off alone paces 
 _LOG_BACKOFF = Backoff(initial=0.1, maximum=5.0)
 _LOG_MAILBOX = 4096
 _LOG_BATCH = 256
+_HOUSEKEEPING_BACKOFF = Backoff(initial=1.0, maximum=3600.0, healthy_after=3600.0)
 _STORE_MAILBOX = 1024
 _WORKSTREAM_MAILBOX = 64
 
@@ -48,11 +51,13 @@ class _Board:
 
     def __init__(self) -> None:
         self.log_health: Callable[[], LogHealth] = LogHealth
+        self.housekeeping_health: Callable[[], LogHealth] = LogHealth
         self.journal: Journal | None = None
 
     def current_log_health(self) -> LogHealth:
-        """Return what the writer's present incarnation says of itself."""
-        return self.log_health()
+        """Return what the writer's present incarnation says of itself; if all is well, what housekeeping says."""
+        writer = self.log_health()
+        return self.housekeeping_health() if writer.state == "ok" else writer
 
     def hear(self, event: Event) -> None:
         """Count records that the writer will never write."""
@@ -150,7 +155,14 @@ async def _start_log(
     root: Supervisor, config: InteractionLogConfig, path: Path | None, board: _Board, run_in_thread: RunInThread
 ) -> Journal:
     writer = None if path is None else await root.start(_log_spec(config, path, board, run_in_thread))
-    board.journal = Journal(writer, answer_wait=config.answer_wait_ms / 1000, writer_health=board.current_log_health)
+    board.journal = Journal(
+        writer,
+        answer_wait=config.answer_wait_ms / 1000,
+        writer_health=board.current_log_health,
+        overflow=config.overflow,
+    )
+    if path is not None and writer is not None:
+        await root.start(_housekeeping_spec(config, path, writer, board, run_in_thread))
     return board.journal
 
 
@@ -160,7 +172,7 @@ def _log_spec(config: InteractionLogConfig, path: Path, board: _Board, run_in_th
         async with open_writer(config, path, run_in_thread=run_in_thread) as writer:
 
             async def handle(batch: list[Append]) -> list[Any]:
-                return list(await writer.handle([append.line for append in batch]))
+                return list(await write_appends(writer.handle, batch))
 
             board.log_health = lambda: writer.health.value
             yield handle
@@ -175,6 +187,32 @@ def _log_spec(config: InteractionLogConfig, path: Path, board: _Board, run_in_th
         backoff=_LOG_BACKOFF,
         stop_grace=10.0,
         cleanup_grace=15.0,
+    )
+
+
+def _housekeeping_spec(
+    config: InteractionLogConfig, path: Path, writer: Ref[Append], board: _Board, run_in_thread: RunInThread
+) -> ChildSpec[Never]:
+    async def tell(line: LogLine) -> None:
+        await writer.tell(Append(line))
+
+    async def handle(message: Never) -> None:  # nobody sends it anything
+        await trio.lowlevel.checkpoint()
+        assert_never(message)
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[Never], Awaitable[None]]]:
+        async with open_housekeeper(path, config, tell, run_in_thread=run_in_thread) as keeper:
+            board.housekeeping_health = lambda: keeper.health
+            yield handle
+
+    return ChildSpec(
+        name="housekeeping",
+        start=start,
+        mailbox=1,
+        intensity=_KEEPS_TRYING,
+        backoff=_HOUSEKEEPING_BACKOFF,
+        cleanup_grace=5.0,
     )
 
 

@@ -2,7 +2,7 @@
 
 `interactions-2026-01-28.jsonl` is a day's first part; `interactions-2026-01-28.part2.jsonl` the next, opened when the
 first could not be written to any more. `.zst` at the end means a closed, compressed part; `.torn-<time>` a tail that
-was cut off.
+was cut off; `interactions-2026-01-28.manifest.json` says what is in the compressed part; `.new` is unfinished.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from datetime import date, datetime
 
 import msgspec
 
-__all__ = ["DayFile", "day_files", "day_of_name", "next_part", "parse_name", "torn_name"]
+__all__ = [
+    "DayFile",
+    "day_files",
+    "day_of_name",
+    "is_unfinished",
+    "next_part",
+    "parse_name",
+    "torn_name",
+    "unfinished_name",
+]
 
 _NAME = re.compile(r"interactions-(\d{4}-\d{2}-\d{2})(?:\.part([1-9]\d{0,5}))?\.jsonl(\.zst)?", re.ASCII)
 _OWNED = re.compile(r"interactions-(\d{4}-\d{2}-\d{2})\.", re.ASCII)
@@ -27,10 +36,15 @@ class DayFile(msgspec.Struct, frozen=True, order=True):
     compressed: bool = False
 
     @property
+    def stem(self) -> str:
+        """What the names of the part, compressed or not, and of its manifest begin with."""
+        part = "" if self.part == 1 else f".part{self.part}"
+        return f"interactions-{self.day}{part}"
+
+    @property
     def name(self) -> str:
         """The file's name."""
-        part = "" if self.part == 1 else f".part{self.part}"
-        return f"interactions-{self.day}{part}.jsonl{'.zst' if self.compressed else ''}"
+        return f"{self.stem}.jsonl{'.zst' if self.compressed else ''}"
 
 
 def parse_name(name: str) -> DayFile | None:
@@ -49,8 +63,16 @@ def day_of_name(name: str) -> date | None:
 
 
 def day_files(names: Iterable[str]) -> list[DayFile]:
-    """Return the parts among `names`, oldest first."""
-    return sorted(file for name in names if (file := parse_name(name)) is not None)
+    """Return the parts among `names`, oldest first.
+
+    A part that is there twice, plain and compressed, is the plain one: the compressed one may not be finished.
+    """
+    found: dict[tuple[str, int], DayFile] = {}
+    for file in filter(None, map(parse_name, names)):
+        known = found.setdefault((file.day, file.part), file)
+        if known.compressed:
+            found[file.day, file.part] = file
+    return sorted(found.values())
 
 
 def next_part(files: Iterable[DayFile], day: str) -> DayFile:
@@ -61,6 +83,16 @@ def next_part(files: Iterable[DayFile], day: str) -> DayFile:
 def torn_name(name: str, at: datetime) -> str:
     """Return the name under which the torn tail of `name` is kept."""
     return f"{name}.torn-{at:%Y%m%dT%H%M%S.%fZ}"
+
+
+def unfinished_name(name: str) -> str:
+    """Return the name that the compressed part or manifest `name` has while it is being written."""
+    return f"{name}.new"
+
+
+def is_unfinished(name: str) -> bool:
+    """Say whether `name` is one that `unfinished_name` made; what has it is of no use to another process."""
+    return day_of_name(name) is not None and name.endswith((".jsonl.zst.new", ".manifest.json.new"))
 
 
 def _is_day(text: str) -> bool:

@@ -3,29 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
+
+import msgspec
 
 from arawn.interactions.files import day_of_name
 
-__all__ = ["expired"]
+__all__ = ["LastRun", "Verdict", "expired", "judge"]
 
 
-def expired(names: Iterable[str], today: date, retention_days: int, last_run_day: date | None) -> list[str]:
-    """Return the names of all files that belong to days older than `retention_days`, sorted.
+class LastRun(msgspec.Struct, frozen=True):
+    """What is kept between runs: the UTC day of the last one, and until when nothing is deleted after a jump."""
 
-    Nothing has expired when the clock has jumped ahead by more than `retention_days` since the last run: a wrong clock
-    must not empty the log.
+    day: date
+    held_until: date | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a run has to delete, and what it has to keep in mind; `jumped`: it found that the clock had jumped."""
+
+    delete: list[str]
+    last_run: LastRun
+    jumped: bool = False
+
+
+def judge(names: Iterable[str], today: date, retention_days: int, before: LastRun | None) -> Verdict:
+    """Decide what one run deletes.
+
+    A clock that jumped ahead by more than `retention_days` since the last run may be wrong, and a wrong clock must not
+    empty the log: nothing is deleted then, nor on the days after, until the new time has lasted for `retention_days`.
+    A clock that is set back ends that.
 
     Args:
         names: The names in the log directory; those of other files are passed over.
         today: The present UTC day; it and later days are always kept.
         retention_days: How many days before today are kept; 0 keeps all.
-        last_run_day: When this was last decided; None for the first time.
+        before: What the last run left; None for the first one.
     """
-    if retention_days <= 0:
-        return []
-    if last_run_day is not None and (today - last_run_day).days > retention_days:
-        return []
+    if retention_days == 0:
+        return Verdict([], LastRun(today))
+    if before is None:
+        return Verdict(expired(names, today, retention_days), LastRun(today))
+    if (today - before.day).days > retention_days:
+        return Verdict([], LastRun(today, _later(today, retention_days)), jumped=True)
+    if today >= before.day and before.held_until is not None and today < before.held_until:
+        return Verdict([], LastRun(today, before.held_until))
+    return Verdict(expired(names, today, retention_days), LastRun(today))
+
+
+def expired(names: Iterable[str], today: date, retention_days: int) -> list[str]:
+    """Return the names of all files of days more than `retention_days`, >= 1, before today, sorted."""
     return sorted(
         name for name in names if (day := day_of_name(name)) is not None and (today - day).days > retention_days
     )
+
+
+def _later(today: date, days: int) -> date:
+    return today + timedelta(days=min(days, (date.max - today).days))

@@ -1,0 +1,227 @@
+"""Looks after closed days while the log is written: retention, then compaction; at the start and on each new day."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.errors import LogWriteFailed
+from arawn.interactions.compact import Progress, closed_files, compact_file, compaction_mark, remove_unfinished
+from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.health import LogHealth
+from arawn.interactions.manifest import Manifest
+from arawn.interactions.opening import now_utc
+from arawn.interactions.record import LogLine, MarkEvent, MarkLine, timestamp_text
+from arawn.interactions.retention import LastRun, Verdict, judge
+from arawn.interactions.whole_file import write_whole
+from arawn.threads import RunInThread
+
+__all__ = ["Housekeeper", "Tell", "delete_expired", "open_housekeeper"]
+
+_LOG = logging.getLogger("arawn.log")
+_LAST_RUN = ".last-housekeeping"
+_SETTLE_SECONDS = 10.0  # before the first compaction: a process that only asks one question does not begin one
+_LOOK_SECONDS = 3600.0  # how soon a new day is noticed, also by a machine that was asleep
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Tell = Callable[[LogLine], Awaitable[None]]
+
+
+class Deletion(msgspec.Struct, frozen=True):
+    """What a run of the retention decided, what it removed, and what it could not do."""
+
+    verdict: Verdict
+    removed: list[str]
+    failures: list[str]
+
+
+def delete_expired(filesystem: Filesystem, directory: Path, today: date, retention_days: int) -> Deletion:
+    """Remove the days that are past their time, and remember that this ran.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    names = filesystem.names(directory)
+    before = _read_last_run(filesystem, directory / _LAST_RUN) if _LAST_RUN in names else None
+    verdict = judge(names, today, retention_days, before)
+    removed, failures = [], []
+    for name in verdict.delete:
+        try:
+            filesystem.unlink(directory / name)
+        except OSError as error:
+            failures.append(f"cannot remove `{name}`: {error.strerror}")
+        else:
+            removed.append(name)
+    try:
+        if removed:
+            filesystem.fsync_directory(directory)
+        if verdict.last_run != before:
+            write_whole(filesystem, directory / _LAST_RUN, msgspec.json.encode(verdict.last_run))
+    except OSError as error:
+        failures.append(f"cannot write `{_LAST_RUN}`: {error.strerror}")
+    return Deletion(verdict, removed, failures)
+
+
+def _read_last_run(filesystem: Filesystem, path: Path) -> LastRun:
+    fd = filesystem.open(path, os.O_RDONLY, 0)
+    try:
+        return msgspec.json.decode(filesystem.pread(fd, 4096, 0), type=LastRun)
+    except msgspec.DecodeError:
+        return LastRun(date.min)  # nothing is known: as if the clock had jumped
+    finally:
+        filesystem.close(fd)
+
+
+class Housekeeper:
+    """Keeps closed days in order. One task calls `run_daily`; anyone may look at `health`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        config: InteractionLogConfig,
+        tell: Tell,
+        *,
+        filesystem: Filesystem,
+        clock: Callable[[], datetime],
+        run_in_thread: RunInThread,
+    ) -> None:
+        self.health = LogHealth()
+        self._directory = directory
+        self._config = config
+        self._tell = tell
+        self._filesystem = filesystem
+        self._clock = clock
+        self._run_in_thread = run_in_thread
+
+    def __repr__(self) -> str:
+        return f"<Housekeeper {self._directory} {self.health.state}>"
+
+    async def run_daily(self) -> None:
+        """Delete and compress now and on every new day, for ever.
+
+        Raises:
+            OSError: The directory cannot be read.
+            ActorError: Marks cannot be written.
+
+        Checkpoint: always.
+        If cancelled: a part that is being compressed stays as it was.
+        """
+        settle = _SETTLE_SECONDS
+        day: date | None = None
+        while True:
+            if (today := self._today()) != day:
+                day = today
+                failures = await self._delete(today)
+                await trio.sleep(settle)
+                self._report(failures + await self._compact(today))
+                settle = 0.0
+            await trio.sleep(_LOOK_SECONDS)
+
+    def _today(self) -> date:
+        return self._clock().astimezone(UTC).date()
+
+    async def _delete(self, today: date) -> list[str]:
+        days = self._config.retention_days
+        done = await self._run_in_thread(partial(delete_expired, self._filesystem, self._directory, today, days))
+        if done.verdict.jumped:
+            held_until = str(done.verdict.last_run.held_until)
+            _LOG.warning(
+                "retention: the clock jumped by more than %d days; deletes nothing before %s", days, held_until
+            )
+            await self._mark("retention", {"retention_days": days, "removed": [], "held_until": held_until})
+        if done.removed:
+            _LOG.info("retention: removed %d files older than %d days: %s", len(done.removed), days, done.removed)
+            await self._mark("retention", {"retention_days": days, "removed": done.removed})
+        return done.failures
+
+    async def _compact(self, today: date) -> list[str]:
+        """Compress what is closed, one part at a time; a full disk ends it for this day."""
+        await self._run_in_thread(partial(remove_unfinished, self._filesystem, self._directory))
+        if self._config.compact_after_days == 0:
+            return []
+        names = await self._run_in_thread(partial(self._filesystem.names, self._directory))
+        newest = max((file.day for file in day_files(names)), default="")
+        failures = []
+        for file in closed_files(names, today, self._config.compact_after_days, newest):
+            try:
+                manifest = await self._compact_one(file)
+            except (OSError, LogWriteFailed) as error:
+                failures.append(_reason(file, error))
+                await self._mark("compaction", {"file": file.name, "error": failures[-1]})
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    break
+            else:
+                _LOG.info("compressed %s: %d to %d bytes", file.name, manifest.bytes, manifest.compressed_bytes)
+                await self._tell(compaction_mark(file, manifest, self._clock()))
+        return failures
+
+    async def _compact_one(self, file: DayFile) -> Manifest:
+        steps = compact_file(self._filesystem, self._directory, file)
+        with contextlib.closing(steps):
+            while True:
+                step: Progress = await self._run_in_thread(partial(next, steps))
+                if step.manifest is not None:
+                    return step.manifest
+
+    async def _mark(self, event: MarkEvent, detail: dict[str, Any]) -> None:
+        await self._tell(MarkLine(event=event, detail=detail, timestamp=timestamp_text(self._clock())))
+
+    def _report(self, failures: list[str]) -> None:
+        """Say how this day's run went: as the state of the log until the next one."""
+        if not failures:
+            self.health = LogHealth()
+            return
+        reason = f"{'; '.join(failures)}; nothing is lost, and it is tried again tomorrow"
+        _LOG.warning("interaction log degraded: %s", reason)
+        self.health = LogHealth("degraded", reason, self._clock())
+
+
+def _reason(file: DayFile, error: OSError | LogWriteFailed) -> str:
+    return f"cannot compress `{file.name}`: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
+@asynccontextmanager
+async def open_housekeeper(
+    directory: Path,
+    config: InteractionLogConfig,
+    tell: Tell,
+    *,
+    filesystem: Filesystem | None = None,
+    clock: Callable[[], datetime] = now_utc,
+    run_in_thread: RunInThread = trio.to_thread.run_sync,
+) -> AsyncIterator[Housekeeper]:
+    """Look after the closed days of `directory` for as long as the block runs.
+
+    Args:
+        directory: The log directory; this process is the one that writes to it.
+        config: `retention_days` and `compact_after_days`.
+        tell: Has a line written to the log.
+        filesystem: A simulation in tests.
+        clock: Returns the time of day, with its zone.
+        run_in_thread: Runs a function off the event loop.
+
+    Raises:
+        OSError: The directory cannot be read.
+
+    Checkpoint: always.
+    If cancelled: the step under way, at most a frame of 64 MiB, ends first; a part half compressed stays as it was.
+    """
+    system = filesystem or RealFilesystem()
+    keeper = Housekeeper(directory, config, tell, filesystem=system, clock=clock, run_in_thread=run_in_thread)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keeper.run_daily)
+        yield keeper
+        nursery.cancel_scope.cancel(reason="the log is being closed")
