@@ -1,0 +1,156 @@
+"""`arawn interactions export`: the log as other tools want it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arawn.cli.log_filters import filter_options, filters_of
+from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.output import note, print_json, printable
+from arawn.cli.settings import log_directory
+from arawn.errors import BadInput
+from arawn.interactions.export.destination import Destination, require_place, unfinished
+from arawn.interactions.export.export import OnCalls, Order, export
+from arawn.interactions.export.manifest import ExportManifest
+from arawn.interactions.export.parquet import ParquetRows, require_duckdb
+from arawn.interactions.export.rows import LineRows, RowWriter
+from arawn.interactions.export.rules import CHOICES, CONVERSATION_FORMATS, FORMATS, Choice, Format, chosen_drops
+from arawn.interactions.reader import Damage
+
+__all__ = ["export_interactions"]
+
+_STDOUT = "-"
+_TELL_EVERY = 64  # calls; the terminal is redrawn ten times a second at most
+
+Write = Callable[[RowWriter], ExportManifest]
+
+
+@click.command("export")
+@click.option("-f", "--format", "export_format", required=True, type=click.Choice(FORMATS), help="What rows look like.")
+@click.option(
+    "-o", "--output", required=True, metavar="PATH", help="File to write (for parquet a directory); `-` is stdout."
+)
+@click.option("--per-call", is_flag=True, help="A row for each call, where the format has one for each conversation.")
+@click.option("--keep", multiple=True, type=click.Choice(CHOICES), help="Keep rows for which this holds.")
+@click.option("--drop", multiple=True, type=click.Choice(CHOICES), help="Drop rows for which this holds.")
+@click.option("--overwrite", is_flag=True, help="Replace an export that is there.")
+@filter_options
+@json_option
+@quiet_option
+@config_option
+def export_interactions(
+    *,
+    export_format: Format,
+    output: str,
+    per_call: bool,
+    keep: tuple[Choice, ...],
+    drop: tuple[Choice, ...],
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    config_file: Path | None,
+    **options: Any,
+) -> None:
+    """Write calls for other tools, and a manifest beside them.
+
+    \b
+    parquet      a row a call, a directory a day, typed columns, bodies as JSON
+    jsonl        a line a call, as logged, results of tools joined
+    openai-chat  a line a conversation, for fine-tuning over the OpenAI API
+    trl          a line a conversation, for TRL: messages, tools as JSON text
+    sharegpt     a line a conversation: conversations, system, tools
+    router       a line a routed call: prompt, features, choice, outcome, feedback
+
+    A conversation is written once, as its last call had it. Of the three formats for training, conversations are
+    dropped that have no whole answer at their end, or in which a tool's result was cut or a secret redacted: `--keep
+    cut_answer`, `--keep truncated` and `--keep redacted` keep them. The others drop nothing unless `--drop` says so.
+
+    PATH.manifest.json counts what was kept and what was dropped, and why, and names all files with their hashes.
+    """  # noqa: D301  # `\b` is click's mark
+    order = Order(
+        format=export_format,
+        wanted=filters_of(options, limit=None),
+        drop=chosen_drops(export_format, keep=keep, drop=drop),
+        per_call=per_call,
+    )
+    _require_sense(order, output, as_json=as_json)
+    directory = log_directory(config_file)
+    if not directory.is_dir():
+        raise BadInput(f"there is no interaction log at `{directory}` yet; the first call makes it")
+    destination = Destination(Path(output), is_directory=export_format == "parquet")
+    if output != _STDOUT:
+        require_place(destination, directory, overwrite=overwrite)
+    with _telling(quiet=quiet) as on_calls:
+
+        def write(rows: RowWriter) -> ExportManifest:
+            return export(directory, order, rows, on_damage=_warn, on_calls=on_calls)
+
+        manifest = write(LineRows(_STDOUT, _print_line)) if output == _STDOUT else _to_place(destination, write)
+    if as_json:
+        print_json(manifest)
+    elif not quiet:
+        note(_summary(manifest))
+
+
+def _require_sense(order: Order, output: str, *, as_json: bool) -> None:
+    if order.per_call and order.format not in CONVERSATION_FORMATS:
+        raise BadInput(f"`--per-call` says nothing for `--format {order.format}`, which has a row a call as it is")
+    if output == _STDOUT and order.format == "parquet":
+        raise BadInput("Parquet cannot go to stdout, since it is a directory of files; name one with `-o`")
+    if output == _STDOUT and as_json:
+        raise BadInput("`--json` prints the manifest on stdout, where `-o -` puts the rows; name a file with `-o`")
+    if order.format == "parquet":
+        require_duckdb()
+
+
+def _to_place(destination: Destination, write: Write) -> ExportManifest:
+    with unfinished(destination) as place:
+        if destination.is_directory:
+            manifest = write(ParquetRows(place.data, place.scratch))
+        else:
+            with place.open_data() as file:
+                manifest = write(LineRows(destination.path.name, file.write))
+        place.finish(manifest)
+    return manifest
+
+
+def _print_line(line: bytes) -> None:
+    if sys.stdout.isatty():
+        click.echo(printable(line.decode()), nl=False)
+    else:
+        sys.stdout.buffer.write(line)
+
+
+@contextmanager
+def _telling(*, quiet: bool) -> Iterator[OnCalls]:
+    """Show on a terminal how many calls were read, until the block is left."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("reading the log") as status:
+
+        def tell(calls: int) -> None:
+            if calls % _TELL_EVERY == 0:
+                status.update(f"{calls:,} calls read")
+
+        yield tell
+
+
+def _summary(manifest: ExportManifest) -> str:
+    units = manifest.interactions if manifest.conversations is None else manifest.conversations
+    whole = f"{units} {manifest.row}{'' if units == 1 else 's'}"
+    dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
+    damaged = f"; {manifest.damages} damaged places of the log passed over" if manifest.damages else ""
+    return f"{manifest.rows} of {whole} written{f' (dropped: {dropped})' if dropped else ''}{damaged}"
+
+
+def _warn(damage: Damage) -> None:
+    note(f"arawn: warning: {damage.file}:{damage.line}: skipped: {damage.why}")

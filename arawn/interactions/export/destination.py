@@ -1,0 +1,137 @@
+"""Where an export goes: made beside its place under a name of no meaning, and moved there when it is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from arawn.errors import BadInput
+from arawn.interactions.directory import DIRECTORY_MODE, FILE_MODE
+from arawn.interactions.export.manifest import ExportManifest, read_export_manifest
+
+__all__ = ["Destination", "Unfinished", "require_place", "unfinished"]
+
+
+_BUFFER = 1 << 20
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """A file or a directory that is to be made, and the manifest beside it."""
+
+    path: Path
+    is_directory: bool
+
+    @property
+    def manifest(self) -> Path:
+        """The path of the manifest."""
+        return self.path.with_name(f"{self.path.name}.manifest.json")
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """An export being made: `data` is what becomes the file or directory, `scratch` goes away."""
+
+    destination: Destination
+    data: Path
+    scratch: Path
+
+    def open_data(self) -> BinaryIO:
+        """Open the file that becomes the export, readable by its owner alone under any umask."""
+        file = self.data.open("xb", buffering=_BUFFER)
+        self.data.chmod(FILE_MODE)
+        return file
+
+    def finish(self, manifest: ExportManifest) -> None:
+        """Put data and manifest where they belong, each in one step; what stood there goes.
+
+        Between the steps the data stands without a manifest, never with a wrong one.
+
+        Raises:
+            OSError: It cannot be moved.
+        """
+        target = self.destination
+        written = self.scratch / "manifest.json"
+        written.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        written.chmod(FILE_MODE)
+        for path in (written, *(path for path in (self.data, *self.data.rglob("*")) if path.is_file())):
+            _sync(path)
+        for index, old in enumerate((target.manifest, target.path)):
+            if old.exists():
+                old.rename(self.scratch / f"replaced-{index}")
+        self.data.rename(target.path)
+        written.rename(target.manifest)
+        _sync(target.path.parent)
+
+
+def require_place(destination: Destination, log: Path, *, overwrite: bool) -> None:
+    """Check that an export may go there, before anything is read.
+
+    Raises:
+        BadInput: Something stands there that was not given up with `overwrite`, or that no export has made; the parent
+            directory is missing; or it is in the log's own directory.
+    """
+    path = destination.path
+    if not path.name:
+        raise BadInput(f"cannot export to `{path}`: it has no name of its own; name the file or directory to make")
+    if not path.parent.is_dir():
+        raise BadInput(f"cannot export to `{path}`: there is no directory `{path.parent}`; make it first")
+    if path.parent.resolve().is_relative_to(log.resolve()):
+        raise BadInput(f"cannot export to `{path}`: that is inside the interaction log; choose a place outside of it")
+    for place, wants_directory in ((path, destination.is_directory), (destination.manifest, False)):
+        _require_free(place, overwrite=overwrite, wants_directory=wants_directory)
+    if destination.is_directory and path.exists() and not _is_export(destination):
+        raise BadInput(
+            f"cannot replace `{path}`: no export made this directory (`{destination.manifest.name}` is not beside it); "
+            "choose another, or remove it first"
+        )
+
+
+def _require_free(path: Path, *, overwrite: bool, wants_directory: bool) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    wanted, test = ("a directory", stat.S_ISDIR) if wants_directory else ("a regular file", stat.S_ISREG)
+    if not test(mode):
+        raise BadInput(f"cannot export to `{path}`: it is there, and is not {wanted}; choose another place")
+    if not overwrite:
+        raise BadInput(f"cannot export to `{path}`: it is there already; `--overwrite` replaces it")
+
+
+def _is_export(destination: Destination) -> bool:
+    manifest = destination.manifest
+    return manifest.is_file() and read_export_manifest(manifest.read_bytes()) is not None
+
+
+@contextmanager
+def unfinished(destination: Destination) -> Iterator[Unfinished]:
+    """Make room for an export beside its place; whatever is left there goes when the block is left.
+
+    Raises:
+        OSError: The directory cannot be written to.
+    """
+    path = destination.path
+    room = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".unfinished", dir=path.parent))
+    try:
+        data, scratch = room / "data", room / "scratch"
+        scratch.mkdir(mode=DIRECTORY_MODE)
+        if destination.is_directory:
+            data.mkdir(mode=DIRECTORY_MODE)
+        yield Unfinished(destination, data, scratch)
+    finally:
+        shutil.rmtree(room)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

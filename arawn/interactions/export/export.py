@@ -1,0 +1,192 @@
+"""Makes one export: reads the log, decides about each row, writes those that are kept, and says what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from arawn.interactions.export.bodies import BodyReader
+from arawn.interactions.export.conversations import Bodies, Conversations
+from arawn.interactions.export.manifest import ExportManifest, Output, Tally, filters_said
+from arawn.interactions.export.openai_chat import openai_chat_row
+from arawn.interactions.export.parquet_row import parquet_row
+from arawn.interactions.export.router import router_row
+from arawn.interactions.export.rows import Row, RowWriter
+from arawn.interactions.export.rules import CONVERSATION_FORMATS, Choice, Format, Reason, unwanted
+from arawn.interactions.export.sharegpt import sharegpt_row
+from arawn.interactions.export.sources import Survey, survey
+from arawn.interactions.export.transcript import Transcript, transcript_of
+from arawn.interactions.export.trl import FEATURES, trl_row
+from arawn.interactions.filters import Filters
+from arawn.interactions.heads import UNREADABLE
+from arawn.interactions.reader import Damage, Entry, LogReader, OnDamage
+from arawn.interactions.record import InteractionRecord
+
+__all__ = ["OnCalls", "Order", "export"]
+
+OnCalls = Callable[[int], None]
+T = TypeVar("T")
+
+_CHAT_ROWS: dict[Format, Callable[[Transcript], dict[str, Any] | Reason]] = {
+    "openai-chat": openai_chat_row,
+    "trl": trl_row,
+    "sharegpt": sharegpt_row,
+}
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be exported, and how.
+
+    `per_call` makes a row of each call where the format has a row a conversation; `drop` comes from `chosen_drops`.
+    """
+
+    format: Format
+    wanted: Filters
+    drop: frozenset[Choice]
+    per_call: bool = False
+
+    @property
+    def by_conversation(self) -> bool:
+        """Whether a row is a conversation."""
+        return self.format in CONVERSATION_FORMATS and not self.per_call
+
+
+def export(directory: Path, order: Order, rows: RowWriter, *, on_damage: OnDamage, on_calls: OnCalls) -> ExportManifest:
+    """Write the rows of the log that are wanted, in the order of the log; return the manifest.
+
+    Calls that are written while it runs are no part of it. Memory does not grow with the log, but for some 300 bytes
+    a conversation where rows are conversations, and the judgements for `router`.
+
+    Args:
+        directory: The log.
+        order: What to write.
+        rows: Where rows go; it is finished when this returns.
+        on_damage: Told of what cannot be read; it is passed over and counted.
+        on_calls: Told of every call read, with how many it is.
+
+    Raises:
+        OSError: The log's directory cannot be read, or a row cannot be written.
+    """
+    return _Export(directory, order, rows, on_damage, on_calls).run()
+
+
+class _Export:
+    """One run over the log, or two where conversations are looked for first."""
+
+    def __init__(self, directory: Path, order: Order, rows: RowWriter, on_damage: OnDamage, on_calls: OnCalls) -> None:
+        self._directory = directory
+        self._order = order
+        self._rows = rows
+        self._on_damage = on_damage
+        self._on_calls = on_calls
+        self._tally = Tally()
+        self._survey = Survey((), {}, {})
+        self._bodies = BodyReader()
+        self._calls = 0
+
+    def run(self) -> ExportManifest:
+        order = self._order
+        self._survey = survey(self._directory, order.wanted, with_feedback=order.format == "router")
+        conversations = None
+        if order.by_conversation:
+            last = self._last_calls()
+            conversations = len(last) + self._tally.dropped.get("damaged", 0)
+            self._write_conversations(last)
+        else:
+            self._write_calls()
+        return self._manifest(conversations, self._rows.finish())
+
+    def _last_calls(self) -> set[str]:
+        """Return the ids of the calls with which conversations end; a call that cannot be read is dropped as one."""
+        conversations = Conversations()
+        for entry in self._entries(self._note_damage):
+            self._tally.interactions += 1
+            bodies = self._readable(entry, lambda entry: msgspec.json.decode(self._bodies.line(entry), type=Bodies))
+            if bodies is not None:
+                conversations.add(entry.head, bodies)
+        return set(conversations.last_calls())
+
+    def _write_conversations(self, last: set[str]) -> None:
+        for entry in self._entries(lambda _: None):
+            if entry.head.id in last:
+                last.remove(entry.head.id)
+                self._write(entry)
+        for _ in last:  # went away in between
+            self._tally.drop("damaged")
+
+    def _write_calls(self) -> None:
+        for entry in self._entries(self._note_damage):
+            self._tally.interactions += 1
+            self._write(entry)
+
+    def _entries(self, on_damage: OnDamage) -> Iterator[Entry]:
+        """Yield the calls that are wanted and were there when the export began."""
+        self._bodies = BodyReader()
+        for entry in LogReader(self._directory, on_damage=on_damage).oldest_first(self._order.wanted):
+            if self._survey.has(entry.head):
+                self._calls += 1
+                self._on_calls(self._calls)
+                yield entry
+
+    def _write(self, entry: Entry) -> None:
+        record = self._readable(entry, self._bodies.record)
+        if record is None:
+            return
+        row = self._row(record)
+        if isinstance(row, str):
+            self._tally.drop(row)
+            return
+        self._rows.write(row)
+        self._tally.rows += 1
+
+    def _row(self, record: InteractionRecord) -> Row | Reason:
+        order = self._order
+        if order.format in CONVERSATION_FORMATS:
+            transcript = transcript_of(record, order.drop, last=not order.per_call)
+            return transcript if isinstance(transcript, str) else self._chat_row(transcript)
+        reason = unwanted(record, order.drop, has_tool_use=record.has_tool_use)
+        if reason is not None:
+            return reason
+        if order.format == "router":
+            return router_row(record, self._survey.feedback.get(record.id))
+        return parquet_row(record) if order.format == "parquet" else record
+
+    def _chat_row(self, transcript: Transcript) -> Row | Reason:
+        row = _CHAT_ROWS[self._order.format](transcript)
+        if not isinstance(row, str):
+            self._tally.leave_out(transcript.left_out())
+        return row
+
+    def _readable(self, entry: Entry, read: Callable[[Entry], T]) -> T | None:
+        """Return what `read` gives; None, counted and named, where the line has become unreadable past its head."""
+        try:
+            return read(entry)
+        except (OSError, *UNREADABLE) as error:
+            self._tally.drop("damaged")
+            self._on_damage(Damage(f"interaction {entry.head.id}", 0, str(error)))
+            return None
+
+    def _note_damage(self, damage: Damage) -> None:
+        self._tally.damages += 1
+        self._on_damage(damage)
+
+    def _manifest(self, conversations: int | None, outputs: tuple[Output, ...]) -> ExportManifest:
+        order, tally = self._order, self._tally
+        return ExportManifest(
+            format=order.format,
+            row="conversation" if order.by_conversation else "interaction",
+            filters=filters_said(order.wanted),
+            drop=tuple(sorted(order.drop)),
+            interactions=tally.interactions,
+            conversations=conversations,
+            rows=tally.rows,
+            dropped=tally.dropped,
+            left_out=tally.left_out,
+            damages=tally.damages,
+            sources=self._survey.sources,
+            outputs=outputs,
+            features=dict(FEATURES) if order.format == "trl" else None,
+        )

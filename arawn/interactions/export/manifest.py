@@ -1,0 +1,92 @@
+"""What stands beside an export: what it was asked for, what it kept, dropped and left out, and hashes of both ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal
+
+import msgspec
+
+from arawn.interactions.export.rules import Format, Reason
+from arawn.interactions.export.sources import Source
+from arawn.interactions.filters import Filters
+from arawn.version import VERSION
+
+__all__ = ["ExportManifest", "Output", "Tally", "filters_said", "read_export_manifest"]
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One file of the export."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ExportManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="export"):
+    """The manifest of one export; the same log, filters and version give the same bytes.
+
+    `rows` and what is `dropped` add up to `conversations`, or to `interactions` where that is None. Calls that a later
+    one goes on from are rows of no kind of their own. `damages` counts places in the log that could not be read.
+    """
+
+    v: int = 1
+    arawn: str = VERSION
+    format: Format
+    row: Literal["interaction", "conversation"]
+    filters: dict[str, Any]
+    drop: tuple[str, ...]
+    interactions: int
+    conversations: int | None
+    rows: int
+    dropped: dict[str, int]
+    left_out: dict[str, int]
+    damages: int
+    sources: tuple[Source, ...]
+    outputs: tuple[Output, ...]
+    features: dict[str, Any] | None = None
+
+
+class Tally:
+    """The counts of an export that is being made."""
+
+    def __init__(self) -> None:
+        self.interactions = 0
+        self.rows = 0
+        self.damages = 0
+        self._dropped: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+
+    def drop(self, reason: Reason) -> None:
+        """Count a row that is not written."""
+        self._dropped[reason] += 1
+
+    def leave_out(self, parts: dict[str, int]) -> None:
+        """Count what a row that is written cannot say."""
+        self._left_out.update(parts)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many rows were dropped, by reason."""
+        return dict(sorted(self._dropped.items()))
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many parts of rows were left out, by kind."""
+        return {kind: count for kind, count in sorted(self._left_out.items()) if count}
+
+
+def filters_said(wanted: Filters) -> dict[str, Any]:
+    """Return the filters that ask for something."""
+    nothing = Filters()
+    said = msgspec.structs.asdict(wanted)
+    return {name: value for name, value in sorted(said.items()) if value != getattr(nothing, name)}
+
+
+def read_export_manifest(data: bytes) -> ExportManifest | None:
+    """Return the manifest in `data`; None if it is something else."""
+    try:
+        return msgspec.json.decode(data, type=ExportManifest)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,142 @@
+"""Parquet with typed columns, one directory a day, through DuckDB.
+
+Rows are collected as lines of JSON in a scratch file, and each batch of 32 MB becomes one file: so much memory is
+needed and no more, however long the log. Which rows a file holds follows from the rows alone, and one thread writes
+them in order, so the same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+from hashlib import file_digest
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from arawn.errors import BadInput
+from arawn.interactions.directory import DIRECTORY_MODE, FILE_MODE
+from arawn.interactions.encode import encode_line
+from arawn.interactions.export.manifest import Output
+from arawn.interactions.export.parquet_row import COLUMNS
+from arawn.interactions.export.rows import Row
+
+__all__ = ["ParquetRows", "require_duckdb"]
+
+_BATCH_BYTES = 32 << 20
+_OPEN_DAYS = 2  # a call that ran over midnight stands among those of the day after
+_MEMORY_BYTES = 512 << 20
+_MEMORY_PER_ROW = 8  # times the longest row: its text, its JSON and its column are all there at once
+_NO_DAY = "1970-01-01"  # PyArrow finds no type for a partition without a value
+
+
+def require_duckdb() -> ModuleType:
+    """Return DuckDB.
+
+    Raises:
+        BadInput: It is not installed.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise BadInput(
+            "Parquet is written through DuckDB, which is not installed; `pip install 'arawn[analytics]'` installs it"
+        ) from error
+    return duckdb
+
+
+class _Batch(msgspec.Struct):
+    """Rows of one day that are not a file yet."""
+
+    path: Path
+    rows: int = 0
+    bytes: int = 0
+    longest: int = 0
+
+
+class ParquetRows:
+    """Writes rows of `parquet_row` into `date=YYYY-MM-DD/part-N.parquet` below a directory."""
+
+    def __init__(self, directory: Path, scratch: Path) -> None:
+        """Start with nothing written.
+
+        Args:
+            directory: Where the files go; it exists and is empty.
+            scratch: A directory for files that are gone when `finish` returns.
+
+        Raises:
+            BadInput: DuckDB is not installed.
+        """
+        self._duckdb = require_duckdb()
+        self._directory = directory
+        self._scratch = scratch
+        self._batches: dict[str, _Batch] = {}
+        self._parts: dict[str, int] = {}
+        self._outputs: list[Output] = []
+
+    def write(self, row: Row) -> None:
+        """Add a row to its day; every 32 MB of a day become a file."""
+        assert isinstance(row, dict)
+        day = row["date"]
+        line = encode_line({name: row[name] for name in COLUMNS})
+        if day not in self._batches:
+            while len(self._batches) >= _OPEN_DAYS:
+                self._close(min(self._batches))
+            self._batches[day] = _Batch(self._scratch / f"{day}.ndjson")
+        batch = self._batches[day]
+        if batch.bytes and batch.bytes + len(line) > _BATCH_BYTES:
+            self._close(day)
+            batch = self._batches[day] = _Batch(batch.path)
+        with batch.path.open("ab") as file:
+            file.write(line)
+        batch.rows += 1
+        batch.bytes += len(line)
+        batch.longest = max(batch.longest, len(line))
+
+    def finish(self) -> tuple[Output, ...]:
+        """Write the batches that are left; without any row, one empty file that says what the columns are."""
+        for day in sorted(self._batches):
+            self._close(day)
+        if not self._outputs:
+            self._batches[_NO_DAY] = _Batch(self._scratch / "empty.ndjson")
+            self._batches[_NO_DAY].path.touch()
+            self._close(_NO_DAY)
+        return tuple(sorted(self._outputs, key=lambda output: output.file))
+
+    def _close(self, day: str) -> None:
+        """Make a file of the rows that a day has collected."""
+        batch = self._batches.pop(day)
+        self._parts[day] = part = self._parts.get(day, 0) + 1
+        target = self._directory / f"date={day}" / f"part-{part:05}.parquet"
+        target.parent.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        self._copy(batch, target)
+        batch.path.unlink()
+        target.chmod(FILE_MODE)
+        with target.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        name = f"{target.parent.name}/{target.name}"
+        self._outputs.append(Output(name, batch.rows, target.stat().st_size, digest))
+
+    def _copy(self, batch: _Batch, target: Path) -> None:
+        memory = max(_MEMORY_BYTES, _MEMORY_PER_ROW * batch.longest)
+        settings: dict[str, Any] = {
+            "threads": 1,
+            "memory_limit": f"{memory >> 20}MiB",
+            "temp_directory": str(self._scratch / "spilled"),
+            "autoinstall_known_extensions": False,
+        }
+        columns = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in COLUMNS.items())
+        query = (
+            f"COPY (SELECT * FROM read_json({_quoted(str(batch.path))}, format = 'newline_delimited', "  # noqa: S608
+            f"columns = {{{columns}}}, maximum_object_size = {max(1 << 20, 2 * batch.longest)})) "
+            f"TO {_quoted(str(target))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192)"
+        )
+        connection = self._duckdb.connect(":memory:", config=settings)
+        try:
+            connection.execute(query)
+        finally:
+            connection.close()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,62 @@
+"""Rows for TRL's trainers: conversational `messages`, and `tools` as JSON text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from arawn.interactions.export.openai_chat import chat_body
+from arawn.interactions.export.rules import Reason
+from arawn.interactions.export.transcript import Transcript
+
+__all__ = ["FEATURES", "trl_row"]
+
+_TEXT = MappingProxyType({"dtype": "string", "_type": "Value"})
+_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
+
+# The columns as `datasets.Features.from_dict` reads them: a file in which no tool was called says nothing of its own
+# about the type of `tool_calls`.
+FEATURES: Mapping[str, Any] = MappingProxyType(
+    {
+        "messages": {
+            "feature": {
+                "role": dict(_TEXT),
+                "content": dict(_TEXT),
+                "tool_calls": {
+                    "feature": {
+                        "id": dict(_TEXT),
+                        "type": dict(_TEXT),
+                        "function": {"name": dict(_TEXT), "arguments": dict(_TEXT)},
+                    },
+                    "_type": "List",
+                },
+                "tool_call_id": dict(_TEXT),
+                "name": dict(_TEXT),
+            },
+            "_type": "List",
+        },
+        "tools": dict(_TEXT),
+    }
+)
+
+
+def trl_row(transcript: Transcript) -> dict[str, Any] | Reason:
+    """Return `messages` with every key in each, and `tools` as JSON text, null when none were offered.
+
+    Arguments are JSON text, since their shape differs from tool to tool and a column has one type; a tool's answer
+    carries the tool's name, which many chat templates ask for.
+    """
+    if transcript.has_images:
+        return "image"
+    body = chat_body(transcript)
+    names: dict[str, str] = {}
+    messages = []
+    for message in body["messages"]:
+        names |= {call["id"]: call["function"]["name"] for call in message.get("tool_calls", ())}
+        whole = {**message, "name": names.get(message.get("tool_call_id", ""))}
+        messages.append({key: whole.get(key) for key in _KEYS})
+    tools = msgspec.json.encode(body["tools"]).decode() if "tools" in body else None
+    return {"messages": messages, "tools": tools}

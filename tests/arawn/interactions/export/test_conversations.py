@@ -1,0 +1,112 @@
+"""Which calls make one conversation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.messages import Message, Text, Thinking, ToolResult, ToolUse, user
+from tests.arawn.interactions.export.logs import ANSWERED, ASKED, FOUND, LOOKED, call, made, turns, write_log
+
+
+def lengths(log: Path) -> list[int]:
+    """Return how many messages each conversation has, the system prompt apart; none is dropped."""
+    exported = made(log, "openai-chat")
+    assert exported.manifest.dropped == {}
+    return [len(row["messages"]) - 1 for row in exported.rows]
+
+
+def test_fifty_iterations_are_one_row(tmp_path: Path) -> None:
+    """The last call holds all that the others held."""
+    write_log(tmp_path, turns(50))
+
+    assert lengths(tmp_path) == [100]
+
+
+def test_tool_calls_belong_to_the_conversation(tmp_path: Path) -> None:
+    """From question over tool to answer is one row."""
+    write_log(tmp_path, [call(1, ASKED, LOOKED), call(2, (*ASKED, LOOKED, FOUND))])
+
+    assert lengths(tmp_path) == [4]
+
+
+def test_an_answer_that_comes_back_in_another_form_is_the_same(tmp_path: Path) -> None:
+    """Clients drop thinking, join blocks, trim text and order keys anew."""
+    said = Message("assistant", (Thinking("hm"), Text("so "), Text("it is"), ToolUse("t1", "f", {"a": 1, "b": 2})))
+    sent = Message("assistant", (Text("so it is\n"), ToolUse("t1", "f", {"b": 2, "a": 1})))
+    write_log(tmp_path, [call(1, ASKED, said), call(2, (*ASKED, sent, FOUND))])
+
+    assert lengths(tmp_path) == [4]
+
+
+def test_an_answer_that_was_changed_is_another_conversation(tmp_path: Path) -> None:
+    """The first one was said, too."""
+    said = Message("assistant", (Text("so"),))
+    other = Message("assistant", (Text("not so"),))
+    write_log(tmp_path, [call(1, ASKED, said), call(2, (*ASKED, other, user("why?")))])
+
+    assert lengths(tmp_path) == [2, 4]
+
+
+def test_a_branch_is_a_conversation_of_its_own(tmp_path: Path) -> None:
+    """Two ways on from the same beginning, and the beginning itself is in both."""
+    start = (*ASKED, ANSWERED)
+    write_log(
+        tmp_path, [call(1, ASKED), call(2, (*start, user("a"))), call(3, (*start, user("b"))), call(4, (user("c"),))]
+    )
+
+    assert lengths(tmp_path) == [4, 4, 2]
+
+
+def test_asking_again_keeps_both_answers(tmp_path: Path) -> None:
+    """Neither goes on from the other."""
+    write_log(tmp_path, [call(1, ASKED), call(2, ASKED, Message("assistant", (Text("another"),)))])
+
+    assert lengths(tmp_path) == [2, 2]
+
+
+def test_trying_again_after_a_failure_continues(tmp_path: Path) -> None:
+    """The failed attempt is no conversation; one that fails last is, and is dropped."""
+    write_log(tmp_path, [call(1, ASKED, None), call(2, ASKED)])
+    write_log(tmp_path / "ends", [call(1, ASKED), call(2, (*ASKED, ANSWERED, user("more")), None)])
+
+    retried, ended = made(tmp_path, "trl").manifest, made(tmp_path / "ends", "trl").manifest
+
+    assert (retried.conversations, retried.rows, retried.dropped) == (1, 1, {})
+    assert (ended.conversations, ended.rows, ended.dropped) == (1, 0, {"error": 1})
+
+
+def test_conversations_of_other_workstreams_stay_apart(tmp_path: Path) -> None:
+    """Also when they begin alike; sessions of one workstream are one conversation."""
+    further = (*ASKED, ANSWERED, user("more"))
+    write_log(
+        tmp_path,
+        [
+            call(1, ASKED, workstream="one"),
+            call(2, further, workstream="two"),
+            call(3, further, workstream="one", session="s-2"),
+            call(4, ASKED, workstream=None),
+            call(5, further, workstream=None, session="s-3"),
+        ],
+    )
+
+    assert lengths(tmp_path) == [4, 4, 2, 4]
+
+
+def test_rows_of_what_is_not_logged_are_still_told_apart(tmp_path: Path) -> None:
+    """Hashes of messages show what goes on from what."""
+    config = InteractionLogConfig(include_messages=False, include_responses=False)
+    write_log(tmp_path, turns(3, config=config))
+
+    manifest = made(tmp_path, "trl").manifest
+
+    assert (manifest.interactions, manifest.conversations, manifest.dropped) == (3, 1, {"not_logged": 1})
+
+
+def test_a_result_of_a_tool_tells_conversations_apart(tmp_path: Path) -> None:
+    """What the tool said is part of the history."""
+    other = Message("user", (ToolResult("t1", (Text("nothing"),)),))
+    more = (ANSWERED, user("more"))
+    write_log(tmp_path, [call(1, (*ASKED, LOOKED, FOUND)), call(2, (*ASKED, LOOKED, other, *more))])
+
+    assert lengths(tmp_path) == [4, 6]

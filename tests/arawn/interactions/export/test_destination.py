@@ -1,0 +1,128 @@
+"""Where exports go: whole or not at all, and never over what is not theirs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from arawn.errors import BadInput
+from arawn.interactions.export.destination import Destination, require_place, unfinished
+from arawn.interactions.export.manifest import ExportManifest, read_export_manifest
+
+MANIFEST = ExportManifest(
+    format="trl",
+    row="conversation",
+    filters={},
+    drop=(),
+    interactions=0,
+    conversations=0,
+    rows=0,
+    dropped={},
+    left_out={},
+    damages=0,
+    sources=(),
+    outputs=(),
+)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    directory = tmp_path / "log"
+    directory.mkdir()
+    return directory
+
+
+def make(destination: Destination, content: bytes) -> None:
+    with unfinished(destination) as place:
+        if destination.is_directory:
+            (place.data / "part").write_bytes(content)
+        else:
+            with place.open_data() as file:
+                file.write(content)
+        place.finish(MANIFEST)
+
+
+def names(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*")}
+
+
+def test_an_export_is_private_under_any_umask(tmp_path: Path) -> None:
+    """As the log itself; nothing else is left beside it."""
+    before = os.umask(0)
+    try:
+        make(Destination(tmp_path / "rows.jsonl", is_directory=False), b"rows")
+        make(Destination(tmp_path / "table", is_directory=True), b"rows")
+    finally:
+        os.umask(before)
+
+    assert names(tmp_path) == {"rows.jsonl", "rows.jsonl.manifest.json", "table", "table/part", "table.manifest.json"}
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes.pop("table") == 0o700
+    assert set(modes.values()) == {0o600}
+    assert read_export_manifest((tmp_path / "table.manifest.json").read_bytes()) == MANIFEST
+
+
+@pytest.mark.parametrize("is_directory", [False, True])
+def test_an_interrupted_export_leaves_nothing(tmp_path: Path, *, is_directory: bool) -> None:
+    """And what stood there stands there still."""
+    destination = Destination(tmp_path / "rows", is_directory=is_directory)
+    make(destination, b"old")
+    before = names(tmp_path)
+
+    with pytest.raises(KeyboardInterrupt), unfinished(destination) as place:
+        (place.scratch / "half").write_bytes(b"made")
+        raise KeyboardInterrupt
+
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("is_directory", [False, True])
+def test_an_export_replaces_an_earlier_one_when_asked(tmp_path: Path, log: Path, *, is_directory: bool) -> None:
+    """Not otherwise."""
+    destination = Destination(tmp_path / "rows", is_directory=is_directory)
+    make(destination, b"old")
+
+    with pytest.raises(BadInput, match="--overwrite"):
+        require_place(destination, log, overwrite=False)
+    require_place(destination, log, overwrite=True)
+    make(destination, b"new")
+
+    assert b"new" in {path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_directory_that_no_export_made_is_never_replaced(tmp_path: Path, log: Path) -> None:
+    """A manifest of something else does not make it one."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    destination = Destination(mine, is_directory=True)
+
+    with pytest.raises(BadInput, match="no export made"):
+        require_place(destination, log, overwrite=True)
+    destination.manifest.write_bytes(msgspec.json.encode({"kind": "other"}))
+    with pytest.raises(BadInput, match="no export made"):
+        require_place(destination, log, overwrite=True)
+
+
+def test_places_that_cannot_be_are_refused(tmp_path: Path, log: Path) -> None:
+    """Each with what would be right; the log itself above all."""
+    (tmp_path / "link").symlink_to(log)
+    (tmp_path / "file").write_bytes(b"")
+    refused = [
+        (Destination(log / "interactions-2026-01-28.jsonl", is_directory=False), "inside the interaction log"),
+        (Destination(tmp_path / "link" / "rows", is_directory=True), "inside the interaction log"),
+        (Destination(tmp_path / "nowhere" / "rows", is_directory=False), "make it first"),
+        (Destination(tmp_path / "link", is_directory=True), "not a directory"),
+        (Destination(log, is_directory=False), "not a regular file"),
+        (Destination(tmp_path / "file", is_directory=True), "not a directory"),
+        (Destination(Path("/dev/null"), is_directory=False), "not a regular file"),
+        (Destination(Path(), is_directory=True), "no name of its own"),
+    ]
+
+    for destination, why in refused:
+        with pytest.raises(BadInput, match=why):
+            require_place(destination, log, overwrite=True)
