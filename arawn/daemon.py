@@ -21,6 +21,7 @@ from arawn.runtime import start_runtime
 from arawn.runtime_door import Runtime
 from arawn.server.app import build_app
 from arawn.server.auth import ensure_token, open_door
+from arawn.server.feedback import feedback_routes
 from arawn.server.workstreams import workstream_routes
 from arawn.wire.asgi import ASGIApp
 from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
@@ -126,7 +127,7 @@ async def _run(config: Config, environ: Mapping[str, str], announce: Announce, s
             runtime,
             door=open_door(config.server, token),
             why_not_ready=partial(why_not_ready, runtime),
-            more=workstream_routes(runtime),
+            more={**workstream_routes(runtime), **feedback_routes(runtime)},
         )
         doors = await runtime.start(_doors_spec(app, config, socket, stop))
         announce(Opened(runtime, await doors.ask(_Where()), socket, token))

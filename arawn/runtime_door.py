@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,10 @@ from arawn.backends.actor import Call
 from arawn.backends.health import BackendHealth
 from arawn.config import default_profile
 from arawn.config.schema import Config
+from arawn.errors import BadInput
+from arawn.interactions.feedback import Judgement, feedback_line
 from arawn.interactions.journal import Journal
+from arawn.interactions.record import FeedbackLine
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
 from arawn.requests import require_request, require_tags
 from arawn.routing.policy import choose_profile, require_profile
@@ -93,6 +97,32 @@ class Runtime:
         If cancelled: nothing has changed.
         """
         return await self._store.ask(Query(lambda store: store.load(name)))
+
+    async def give_feedback(self, interaction: str, judgement: Judgement) -> FeedbackLine:
+        """Write what somebody says of one call into the log, and return the line.
+
+        Args:
+            interaction: The call's id, or the beginning of it that no other has.
+            judgement: What is said.
+
+        Raises:
+            BadInput: There is no such call; or the log is off.
+            OSError: The log cannot be read.
+
+        Checkpoint: always.
+        If cancelled: the line may be written.
+        """
+        if self.log_path is None:
+            raise BadInput("the interaction log is off; set `logging.interactions.enabled` to judge calls")
+        line = await trio.to_thread.run_sync(
+            lambda path: feedback_line(
+                path, interaction, judgement, at=datetime.now(UTC), config=self.config.logging.interactions
+            ),
+            self.log_path,
+            abandon_on_cancel=True,
+        )
+        await self._journal.record(line)
+        return line
 
     async def start(self, spec: ChildSpec[M]) -> Ref[M]:
         """Start one more part; it is supervised like the others and stopped before them.

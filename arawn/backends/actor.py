@@ -204,7 +204,8 @@ class _Backend:
     def _whether_to_retry(self, error: Exception) -> bool | float:
         decision = wait_before_retry(error, self._parts.profile.retry.max_s)
         if decision is not False:
-            _LOG.info("profile `%s`: %s; it is tried again if attempts are left", self._parts.name, error)
+            said, _ = self._redactor.redact(str(error))  # a provider may quote what it was sent
+            _LOG.info("profile `%s`: %s; it is tried again if attempts are left", self._parts.name, said)
         return decision
 
     async def _attempt(self, attempt: Attempt) -> CompletionResponse:

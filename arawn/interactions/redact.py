@@ -6,14 +6,16 @@ The eight hexadecimal digits begin the SHA-256 of what stood there, so equal sec
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
+from functools import partial
 from operator import is_
 from typing import Any
 
 import msgspec
 
 from arawn.interactions.encode import CYCLE, MAX_DEPTH, TOO_DEEP
+from arawn.interactions.key_shapes import RULES, replace_keys
+from arawn.interactions.secret_forms import KnownSecrets
 from arawn.messages import Image
 
 __all__ = ["MIN_SECRET_LENGTH", "RULES", "Redactor", "redact"]
@@ -21,59 +23,6 @@ __all__ = ["MIN_SECRET_LENGTH", "RULES", "Redactor", "redact"]
 MIN_SECRET_LENGTH = 8  # shorter "secrets" would blot out ordinary words
 _REMEMBERED = 16_384
 _ATOMS = frozenset((type(None), bool, int, float))
-
-_TOKEN = "[A-Za-z0-9_-]"  # noqa: S105 - a character class, no password
-RULES: tuple[tuple[str, str], ...] = (
-    ("anthropic", rf"sk-ant-{_TOKEN}{{16,}}"),
-    ("openrouter", rf"sk-or-{_TOKEN}{{16,}}"),
-    ("openai", rf"sk-{_TOKEN}{{20,}}"),
-    ("groq", r"gsk_[A-Za-z0-9]{20,}"),
-    ("xai", r"xai-[A-Za-z0-9]{20,}"),
-    ("perplexity", r"pplx-[A-Za-z0-9]{20,}"),
-    ("replicate", r"r8_[A-Za-z0-9]{20,}"),
-    ("huggingface", r"hf_[A-Za-z0-9]{20,}"),
-    ("nvidia", rf"nvapi-{_TOKEN}{{20,}}"),
-    ("tavily", r"tvly-[A-Za-z0-9-]{16,}"),
-    ("github", r"gh[pousr]_[A-Za-z0-9]{20,}"),
-    ("github_pat", r"github_pat_[A-Za-z0-9_]{20,}"),
-    ("gitlab", rf"glpat-{_TOKEN}{{16,}}"),
-    ("npm", r"npm_[A-Za-z0-9]{20,}"),
-    ("pypi", rf"pypi-{_TOKEN}{{20,}}"),
-    ("slack", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    ("slack_app", r"xapp-[A-Za-z0-9-]{10,}"),
-    ("stripe", r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-    ("digitalocean", r"do[opr]_v1_[a-f0-9]{32,}"),
-    ("docker", rf"dckr_pat_{_TOKEN}{{16,}}"),
-    ("linear", r"lin_api_[A-Za-z0-9]{20,}"),
-    ("shopify", r"shpat_[a-fA-F0-9]{32}"),
-    ("figma", rf"figd_{_TOKEN}{{20,}}"),
-    ("notion", r"ntn_[A-Za-z0-9]{30,}"),
-    ("aws", r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
-    ("google", rf"AIza{_TOKEN}{{35}}"),
-    ("google_oauth", rf"ya29\.{_TOKEN}{{20,}}"),
-    ("sendgrid", rf"SG\.{_TOKEN}{{16,}}\.{_TOKEN}{{16,}}"),
-    ("vault", rf"hvs\.{_TOKEN}{{20,}}"),
-    ("databricks", r"dapi[a-f0-9]{32}"),
-    ("age", r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
-    ("azure_storage", r"AccountKey=[A-Za-z0-9+/]{40,}={0,2}"),
-    ("jwt", rf"eyJ{_TOKEN}{{8,}}\.eyJ{_TOKEN}{{8,}}\.{_TOKEN}{{8,}}"),
-    ("private_key", r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z0-9 ]*PRIVATE KEY-----|[\s\S]*)"),
-    ("bearer", r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*"),
-    ("url_password", r"""(?<=://)[^\s/?#:@"'<>\\]*:[^\s/?#@"'<>\\]+(?=@)"""),
-)
-
-_SHAPES = re.compile("|".join(f"(?P<{name}>(?<![A-Za-z0-9]){shape})" for name, shape in RULES))
-
-# Pre-tests: cheap to fail on ordinary text. The first looks for the `-` or `_` that ends a key's prefix (two letters
-# before it, then the whole prefix, then enough of a key); the others for what is left.
-_PREFIX_END = re.compile(
-    r"[-_](?<=(?:sk|rk|ai|lx|r8|hf|pi|ly|h[pousr]|at|pm|x[abeoprs]|pp|v1|gd|tn)[-_])"
-    r"(?:(?<=sk[-_])|(?<=rk_)|(?<=xai-)|(?<=pplx-)|(?<=r8_)|(?<=hf_)|(?<=nvapi-)|(?<=pypi-)|(?<=lin_api_)|(?<=tvly-)"
-    r"|(?<=gh[pousr]_)|(?<=_pat_)|(?<=glpat-)|(?<=shpat_)|(?<=npm_)|(?<=xox[abeoprs]-)|(?<=xapp-)|(?<=do[opr]_v1_)"
-    r"|(?<=figd_)|(?<=ntn_))(?=[A-Za-z0-9_-]{10})"
-)
-_CAPITAL = re.compile(r"[AJ](?:(?<=A)(?:KIA|SIA|Iza|GE-SECRET-KEY-|ccountKey=)|(?<=eyJ)[A-Za-z0-9_-]{8,}\.eyJ)")
-_LITERALS = ("ya29.", "SG.", "hvs.", "dapi", "-----BEGIN ", "earer ")
 
 
 class Redactor:
@@ -90,7 +39,9 @@ class Redactor:
             secrets: Texts that must not appear; those shorter than `MIN_SECRET_LENGTH` are ignored.
         """
         known = {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
-        self._secrets = sorted(known, key=lambda secret: (-len(secret), secret))  # one may contain another
+        self._secrets = KnownSecrets(
+            sorted(known, key=lambda secret: (-len(secret), secret))
+        )  # one may contain another
         self._clean: set[int] = set()
 
     def redact(self, value: Any) -> tuple[Any, list[str]]:
@@ -116,11 +67,12 @@ class Redactor:
         return after
 
     def _searched(self, text: str, found: dict[str, None]) -> str:
-        for secret in self._secrets:
-            if secret in text:
-                found["secret"] = None
-                text = text.replace(secret, _mask("secret", secret))
-        return _without_keys(text, found) if _may_hold_a_key(text) else text
+        text = self._secrets.replaced(text, partial(self._found_key, found, "secret"))
+        return replace_keys(text, partial(self._found_key, found))
+
+    def _found_key(self, found: dict[str, None], rule: str, key: str) -> str:
+        found[rule] = None
+        return _mask(rule, key)
 
     def _walk(self, value: Any, found: dict[str, None], above: tuple[int, ...]) -> Any:
         """Return `value` redacted; `above` are the ids of the containers around it."""
@@ -165,24 +117,6 @@ def _same(left: Any, right: Any) -> bool:
 def redact(value: Any, secrets: Iterable[str] = ()) -> tuple[Any, list[str]]:
     """Return what a new `Redactor` makes of `value`."""
     return Redactor(secrets).redact(value)
-
-
-def _without_keys(text: str, found: dict[str, None]) -> str:
-    def replacement(match: re.Match[str]) -> str:
-        rule = match.lastgroup or ""
-        found[rule] = None
-        return _mask(rule, match.group())
-
-    return _SHAPES.sub(replacement, text)
-
-
-def _may_hold_a_key(text: str) -> bool:
-    return (
-        any(literal in text for literal in _LITERALS)
-        or ("@" in text and "://" in text)
-        or _PREFIX_END.search(text) is not None
-        or _CAPITAL.search(text) is not None
-    )
 
 
 def _mask(rule: str, secret: str) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from arawn.server.auth import Door
 from arawn.server.call import Call
+from arawn.server.feedback import FEEDBACK
 from arawn.server.native import chat
 from arawn.server.protocol import RuntimeDoor
 from arawn.server.reply import FAILURES, Refused, Reply, error_reply, json_reply, refusal
@@ -68,8 +69,10 @@ async def _dispatch(routes: Routes, door: Door, scope: Scope, call: Call) -> Non
 
 
 def _pattern(path: str) -> str:
-    """Return the path as the routes spell it: one name below `/workstreams` is a parameter."""
+    """Return the path as the routes spell it: a workstream's name and an interaction's id are parameters."""
     collection, slash, name = path.rpartition("/")
+    if collection.startswith("/interactions/") and collection.count("/") == 2 and name == "feedback":
+        return FEEDBACK
     return WORKSTREAM if collection == "/workstreams" and slash and name else path
 
 

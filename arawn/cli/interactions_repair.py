@@ -1,0 +1,69 @@
+"""`arawn interactions repair`: sets damaged bytes aside, keeps every whole line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from arawn.cli.log_mending import require_log
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import print_json
+from arawn.cli.settings import configured, log_directory
+
+if TYPE_CHECKING:  # slow to load: it writes compressed files
+    from arawn.interactions.repair import MendedFile, Repaired
+
+__all__ = ["repair_command"]
+
+
+@click.command("repair")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@json_option
+@config_option
+def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> None:
+    """Move damaged bytes aside, keep every whole line, declare what is lost, make wrong manifests anew.
+
+    Nothing is thrown away: what is damaged stands in `<file>.damaged-<time>` afterwards. No daemon may be running.
+    """
+    from arawn.interactions.repair import repair, would_mend
+    from arawn.interactions.verify import check_directory
+
+    directory = require_log(log_directory(config_file))
+    if dry_run:
+        found = check_directory(directory)
+        files = would_mend(directory, found)
+        if as_json:
+            print_json({"files": files, "problems": found.problems})
+            return
+        for problem in found.problems:
+            click.echo(str(problem))
+        for file in files:
+            click.echo(_sentence(file))
+        return
+    repaired = repair(directory, configured(config_file).logging.interactions)
+    if as_json:
+        print_json(repaired)
+    else:
+        _print(repaired)
+    if repaired.left:
+        raise click.exceptions.Exit(1)
+
+
+def _print(repaired: Repaired) -> None:
+    lines = [f"{name}: half a line at the end of its file, moved here" for name in repaired.torn]
+    lines += [_sentence(file) for file in repaired.files]
+    lines += [f"{name}: written anew, or set aside where its file is gone" for name in repaired.manifests]
+    lines += [f"{name}: readable by its owner alone now" for name in repaired.modes]
+    for gap in repaired.lost:
+        lines.append(f"lost, and declared so: numbers {gap.first} to {gap.last} of writer {gap.writer}")
+    lines += [f"still wrong: {text}" for text in repaired.left]
+    for line in lines or ["nothing had to be repaired"]:
+        click.echo(line)
+
+
+def _sentence(file: MendedFile) -> str:
+    kept = f"{file.kept_lines} whole lines stay"
+    where = f"are kept in {file.kept_in}" if file.kept_in else "would be set aside"
+    return f"{file.file}: {kept}, {file.damaged_bytes} damaged bytes {where}"

@@ -1,0 +1,84 @@
+"""`arawn interactions rm`: removes calls from the log so that no byte of them remains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from arawn.cli.log_filters import filter_options, filters_of
+from arawn.cli.log_mending import confirm_or_leave, require_log
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import note, print_json
+from arawn.cli.settings import configured, log_directory
+from arawn.errors import BadInput
+from arawn.interactions.filters import Filters
+
+if TYPE_CHECKING:  # slow to load: it writes compressed files
+    from arawn.interactions.remove import Removal, Target
+
+__all__ = ["remove_command"]
+
+_WHOLE_ID = len("01890a5d-ac96-774b-bcce-b302099a8057")
+
+
+@click.command("rm")
+@click.argument("interactions", metavar="[ID]...", nargs=-1)
+@filter_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+@json_option
+@config_option
+def remove_command(
+    interactions: tuple[str, ...], yes: bool, dry_run: bool, as_json: bool, config_file: Path | None, **options: Any
+) -> None:
+    """Remove calls, with their tool results and feedback, from every file of the log, compressed ones too.
+
+    Give ids (or the beginning of one that no other has), or filters, or both: what any of the ids or all of the
+    filters name goes. Later calls of a conversation repeat what was said before: remove it whole with `--session` or
+    `--workstream`. No daemon may be running.
+    """
+    from arawn.interactions.remove import plan_removal, remove
+
+    directory = require_log(log_directory(config_file))
+    target = _target(directory, interactions, filters_of(options, limit=None))
+    plan = plan_removal(directory, target)
+    if dry_run:
+        _report(plan, "would go", as_json=as_json)
+        return
+    if not yes:
+        confirm_or_leave(f"remove {_sentence(plan)} for good?")
+    done = remove(directory, configured(config_file).logging.interactions, target)
+    _report(done, "removed", as_json=as_json)
+
+
+def _target(directory: Path, interactions: tuple[str, ...], wanted: Filters) -> Target:
+    from arawn.interactions.remove import Target
+
+    if not interactions and wanted == Filters():
+        raise click.UsageError("name what shall go: ids, or a filter such as `--session ID`, `--date 2026-01-28`")
+    ids = frozenset(_whole_id(directory, text) for text in interactions)
+    return Target(ids, None if wanted == Filters() else wanted)
+
+
+def _whole_id(directory: Path, text: str) -> str:
+    from arawn.interactions.reader import LogReader
+
+    if len(text) == _WHOLE_ID:
+        return text
+    if not text:
+        raise BadInput("an empty text is no id; `interactions list` shows ids")
+    return LogReader(directory, on_damage=lambda _: None).find(text).head.id  # damage is no matter here
+
+
+def _report(removal: Removal, what: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(removal)
+    else:
+        note(f"{_sentence(removal)}: {what}, from {len(removal.files)} files")
+
+
+def _sentence(removal: Removal) -> str:
+    pieces = f", with {removal.pieces} damaged pieces in the same files" if removal.pieces else ""
+    return f"{len(removal.ids)} interactions ({removal.lines} lines, {removal.size} bytes{pieces})"

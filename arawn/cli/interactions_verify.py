@@ -1,0 +1,49 @@
+"""`arawn interactions verify`: is the log whole?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from arawn.cli.log_mending import require_log, show_file
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import note, print_json
+from arawn.cli.settings import log_directory
+from arawn.interactions.findings import Report
+
+__all__ = ["verify"]
+
+
+@click.command()
+@json_option
+@config_option
+def verify(as_json: bool, config_file: Path | None) -> None:
+    """Check every line, number, hash, name and mode of the log; exit code 1 when anything is damaged or lost.
+
+    Runs beside a daemon too: what is being written is no damage. Losses that the log itself declares (lines removed
+    with `rm`, a full disk) are listed, and are no failure.
+    """
+    from arawn.interactions.verify import check_directory  # slow to load: it reads compressed files
+
+    report = check_directory(require_log(log_directory(config_file)), on_file=show_file())
+    if as_json:
+        print_json(report)
+    else:
+        _print(report)
+    if not report.clean:
+        raise click.exceptions.Exit(1)
+
+
+def _print(report: Report) -> None:
+    for problem in report.problems:
+        click.echo(str(problem))
+    for loss in report.declared:
+        click.echo(f"{loss.file}:{loss.line}: declared: {loss.count} lines: {loss.why}")
+    for text in report.notes:
+        note(f"arawn: {text}")
+    kinds = ", ".join(f"{total} {kind}" for kind, total in report.kinds.items()) or "nothing"
+    extras = f", {report.doubles} written twice" if report.doubles else ""
+    extras += f", {report.kept_aside} files kept aside" if report.kept_aside else ""
+    verdict = "clean" if report.clean else f"{len(report.problems)} problems; `arawn interactions repair` mends damage"
+    click.echo(f"{report.files} files, {report.lines} lines ({kinds}), {report.size} bytes{extras}: {verdict}")

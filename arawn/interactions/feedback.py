@@ -1,0 +1,72 @@
+"""From what a person or a program says of one call to its line in the log."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.errors import BadInput
+from arawn.interactions.opening import open_day_log
+from arawn.interactions.reader import LogReader
+from arawn.interactions.record import FeedbackLine, timestamp_text
+from arawn.interactions.redact import redact
+
+__all__ = ["Judgement", "append_feedback", "feedback_line"]
+
+
+class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is said of a call: a label such as `good`, a number if it has one, a note in words."""
+
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    value: float | None = None
+    note: Annotated[str, msgspec.Meta(max_length=65_536)] | None = None
+
+
+def feedback_line(
+    directory: Path, interaction: str, judgement: Judgement, *, at: datetime, config: InteractionLogConfig
+) -> FeedbackLine:
+    """Return the line for the call whose id is, or alone begins with, `interaction`. Reads the log to find it.
+
+    Args:
+        directory: The log directory.
+        interaction: The id, or the beginning of it that no other has.
+        judgement: What is said; keys in it are redacted as `config` says.
+        at: When it was said, with a time zone.
+        config: The log's configuration.
+
+    Raises:
+        BadInput: There is no such call, or several; or the value is no number.
+        OSError: The log cannot be read.
+    """
+    if judgement.value is not None and not math.isfinite(judgement.value):
+        raise BadInput(f"the value of a feedback must be a finite number, not {judgement.value}")
+    if not interaction:
+        raise BadInput("an empty text is no id; `interactions list` shows ids")
+    if config.redact_secrets:
+        judgement, _ = redact(judgement)
+    found = LogReader(directory, on_damage=lambda _: None).find(interaction)  # damage elsewhere is no matter here
+    return FeedbackLine(
+        interaction_id=found.head.id,
+        label=judgement.label,
+        value=None if judgement.value is None else float(judgement.value),
+        note=judgement.note,
+        timestamp=timestamp_text(at),
+    )
+
+
+def append_feedback(directory: Path, line: FeedbackLine, config: InteractionLogConfig) -> None:
+    """Write the line with no daemon running: on the disk when this returns.
+
+    Raises:
+        LogWriteFailed: Somebody is writing there, or nothing can be written.
+    """
+    log = open_day_log(directory, config)
+    try:
+        log.append([line])
+    finally:
+        log.close()

@@ -1,0 +1,162 @@
+"""What a check of the log has found, weighed against what the log itself declares. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from arawn.interactions.line_check import CheckedLine
+from arawn.interactions.line_numbers import LineNumbers, Missing, NumberRange, Place, without
+from arawn.interactions.record import GapLine, MarkLine
+
+__all__ = ["Declared", "Findings", "Problem", "ProblemKind", "Report"]
+
+ProblemKind = Literal["damaged", "lost", "manifest", "name", "mode"]
+
+_NAMED_PER_FILE = 1_000
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that is wrong, at a line of a file counted from 1; 0 for the file as a whole."""
+
+    file: str
+    line: int
+    kind: ProblemKind
+    what: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.what}"
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """Lines that are gone, as a line of the log says: how many, and why."""
+
+    file: str
+    line: int
+    count: int
+    why: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a log. `doubles` are lines written twice after a fault of the disk: readers drop the second."""
+
+    clean: bool
+    files: int
+    lines: int
+    size: int
+    kinds: dict[str, int]
+    doubles: int
+    kept_aside: int
+    problems: tuple[Problem, ...]
+    missing: tuple[Missing, ...]
+    declared: tuple[Declared, ...]
+    notes: tuple[str, ...]
+
+
+class _Gone(msgspec.Struct):
+    """The detail of a `repair` or `removal` mark, as far as numbers go."""
+
+    missing: list[NumberRange] = []
+
+
+class Findings:
+    """Collects; bounded, whatever the damage: past a thousand of one file, problems are only counted."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.kept_aside = 0
+        self._numbers = LineNumbers()
+        self._kinds: Counter[str] = Counter()
+        self._files: set[str] = set()
+        self._doubles = 0
+        self._problems: list[Problem] = []
+        self._per_file: Counter[str] = Counter()
+        self._notes: list[str] = []
+        self._declared: list[Declared] = []
+        self._gone: dict[str, list[tuple[int, int]]] = {}
+        self._gaps: dict[tuple[str, int], GapLine] = {}
+        self._retention = False
+
+    def note(self, text: str) -> None:
+        """Keep what is worth saying and not wrong."""
+        self._notes.append(text)
+
+    def add(self, file: str, line: int, kind: ProblemKind, what: str) -> None:
+        """Keep a problem."""
+        self._per_file[file] += 1
+        if self._per_file[file] <= _NAMED_PER_FILE:
+            self._problems.append(Problem(file, line, kind, what))
+
+    def take(self, checked: CheckedLine, place: Place) -> None:
+        """Take a whole line into account."""
+        line = checked.line
+        self._files.add(place.file)
+        if not self._numbers.is_new(checked.writer, checked.seq, place):
+            self._doubles += 1
+            return
+        self._kinds[str(line.__struct_config__.tag)] += 1
+        if isinstance(line, GapLine):
+            self._gaps[checked.writer, checked.seq] = line
+            self._declared.append(Declared(place.file, place.line, line.count, line.reason))
+        elif isinstance(line, MarkLine):
+            self._take_mark(line, place)
+
+    def _take_mark(self, mark: MarkLine, place: Place) -> None:
+        if mark.event == "retention":
+            self._retention = True
+        if mark.event not in ("repair", "removal"):
+            return
+        try:
+            gone = msgspec.convert(mark.detail, _Gone).missing
+        except msgspec.ValidationError as error:
+            self.add(place.file, place.line, "damaged", f"its detail cannot be read: {error}")
+            return
+        for writer, first, last in gone:
+            self._gone.setdefault(writer, []).append((first, last))
+        total = sum(last - first + 1 for _, first, last in gone)
+        why = "removed with `rm`" if mark.event == "removal" else "found lost by `repair`"
+        if total:
+            self._declared.append(Declared(place.file, place.line, total, why))
+
+    def report(self, oldest_day: str) -> Report:
+        """Return what was found; `oldest_day` is that of the oldest file."""
+        missing = tuple(self._undeclared(oldest_day))
+        for gap in missing:
+            self.add(gap.place.file, gap.place.line, "lost", _loss(gap))
+        for file, total in self._per_file.items():
+            if total > _NAMED_PER_FILE:
+                what = f"{total - _NAMED_PER_FILE} more problems in this file are not named"
+                self._problems.append(Problem(file, 0, "damaged", what))
+        return Report(
+            clean=not self._problems,
+            files=len(self._files),
+            lines=self._kinds.total(),
+            size=self.size,
+            kinds=dict(sorted(self._kinds.items())),
+            doubles=self._doubles,
+            kept_aside=self.kept_aside,
+            problems=tuple(sorted(self._problems, key=lambda problem: (problem.file, problem.line))),
+            missing=missing,
+            declared=tuple(self._declared),
+            notes=tuple(self._notes),
+        )
+
+    def _undeclared(self, oldest_day: str) -> Iterator[Missing]:
+        for found in self._numbers.missing():
+            if found.first == 1 and self._retention and oldest_day in found.place.file:
+                continue  # the days before this one are gone, as a mark says
+            for first, last in without(found.first, found.last, self._gone.get(found.writer, [])):
+                gap = self._gaps.get((found.writer, last + 1))
+                if gap is None or gap.count < last - first + 1:
+                    yield Missing(found.writer, first, last, found.place)
+
+
+def _loss(gap: Missing) -> str:
+    total = gap.last - gap.first + 1
+    numbers = f"number {gap.first}" if total == 1 else f"numbers {gap.first} to {gap.last}"
+    lines = "1 line is" if total == 1 else f"{total} lines are"
+    return f"{lines} lost before this one: {numbers} of writer {gap.writer}"

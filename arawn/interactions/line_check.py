@@ -1,0 +1,98 @@
+"""What a whole line of the log must be, to the byte where the format says so. Pure.
+
+Checked: one newline at its end, UTF-8, JSON, a known kind and version, every key in its place and no byte between them,
+a type for each known value, a number, a timestamp as the log writes it. A flipped bit inside a text, a digit or a
+body that leaves all this true cannot be seen in the line alone: only the SHA-256 in a sealed file's manifest shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from arawn.interactions.heads import decode_line
+from arawn.interactions.record import (
+    FeedbackLine,
+    GapLine,
+    InteractionRecord,
+    LogLine,
+    MarkLine,
+    ToolResultLine,
+)
+
+__all__ = ["CheckedLine", "check_line"]
+
+_VERSION = 1
+_KINDS: tuple[type[msgspec.Struct], ...] = (InteractionRecord, ToolResultLine, FeedbackLine, GapLine, MarkLine)
+_KEYS = {kind.__struct_config__.tag: ("kind", *kind.__struct_encode_fields__) for kind in _KINDS}
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+
+_fields: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class CheckedLine(msgspec.Struct, frozen=True):
+    """A whole line and its place in its writer's numbers. `about` is the interaction that it is or belongs to."""
+
+    line: LogLine
+    writer: str
+    seq: int
+    about: str | None
+
+
+def check_line(data: bytes) -> CheckedLine | str:
+    """Return what the line says, or, in a few words, why it is not whole."""
+    if not data.endswith(b"\n"):
+        return "the line has no end"
+    try:
+        line = decode_line(data)
+        misfit = _misfit(line, data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _why_not(data, error)
+    if misfit is not None or line.writer is None or line.seq is None:
+        return misfit or "it has no number"
+    return CheckedLine(line, line.writer, line.seq, _about(line))
+
+
+def _misfit(line: LogLine, data: bytes) -> str | None:
+    """Return what is wrong with a line that decodes."""
+    if line.v != _VERSION:
+        return f"it is of version {line.v}, and this program knows {_VERSION}"
+    fields = _fields.decode(data)
+    if tuple(fields) != _KEYS[line.__struct_config__.tag]:
+        return "its keys are not those of its kind, in their order"
+    size = len("{}\n") + len(fields) - 1 + sum(len(f'"{key}":') + len(memoryview(raw)) for key, raw in fields.items())
+    if size != len(data):
+        return "there are bytes between its keys and values"
+    if line.seq is not None and line.seq < 1:
+        return f"its number is {line.seq}, and numbers begin at 1"
+    return None if _is_timestamp(line.timestamp) else f"`{line.timestamp[:40]}` is no timestamp"
+
+
+def _is_timestamp(text: str) -> bool:
+    if not _TIMESTAMP.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _about(line: LogLine) -> str | None:
+    if isinstance(line, InteractionRecord):
+        return line.id
+    return line.interaction_id if isinstance(line, ToolResultLine | FeedbackLine) else None
+
+
+def _why_not(data: bytes, error: Exception) -> str:
+    nul = data.count(b"\0")
+    if nul:
+        return f"{nul} of its {len(data)} bytes are NUL"
+    return f"it cannot be read: {_plain(error)}"
+
+
+def _plain(error: Any) -> str:
+    return str(error).splitlines()[0][:200]

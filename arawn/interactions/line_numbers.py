@@ -1,0 +1,97 @@
+"""Which numbers of each writer have been seen, and which are missing, with the places where that shows. Pure.
+
+Memory grows with the number of gaps, not of lines: an undamaged log makes one run a writer.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+__all__ = ["LineNumbers", "Missing", "NumberRange", "Place", "ranges_of", "without"]
+
+NumberRange = tuple[str, int, int]  # a writer, and its numbers from the first to the last
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A line of a file, counted from 1; 0 for the file as a whole."""
+
+    file: str
+    line: int
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Numbers that no line has. `place` is the line before which they are missing."""
+
+    writer: str
+    first: int
+    last: int
+    place: Place
+
+
+class _Run(msgspec.Struct):
+    """Numbers without a gap; `place` is that of the first."""
+
+    first: int
+    last: int
+    place: Place
+
+
+class LineNumbers:
+    """Takes lines in any order."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, list[_Run]] = {}
+
+    def is_new(self, writer: str, seq: int, place: Place) -> bool:
+        """Note a line; say whether it is the first with this number."""
+        runs = self._runs.setdefault(writer, [])
+        index = bisect_right(runs, seq, key=lambda run: run.first)
+        before = runs[index - 1] if index else None
+        after = runs[index] if index < len(runs) else None
+        if before is not None and seq <= before.last:
+            return False
+        if before is not None and before.last == seq - 1:
+            before.last = seq
+            if after is not None and after.first == seq + 1:
+                before.last = after.last
+                del runs[index]
+        elif after is not None and after.first == seq + 1:
+            after.first, after.place = seq, place
+        else:
+            runs.insert(index, _Run(seq, seq, place))
+        return True
+
+    def missing(self) -> Iterator[Missing]:
+        """Yield the numbers below the highest of each writer that no line has had."""
+        for writer, runs in self._runs.items():
+            last = 0
+            for run in runs:
+                if run.first > last + 1:
+                    yield Missing(writer, last + 1, run.first - 1, run.place)
+                last = run.last
+
+
+def ranges_of(numbers: Iterable[tuple[str, int]]) -> list[NumberRange]:
+    """Return pairs of writer and number as few ranges, sorted."""
+    ranges: list[NumberRange] = []
+    for writer, seq in sorted(set(numbers)):
+        if ranges and ranges[-1][0] == writer and ranges[-1][2] == seq - 1:
+            ranges[-1] = (writer, ranges[-1][1], seq)
+        else:
+            ranges.append((writer, seq, seq))
+    return ranges
+
+
+def without(first: int, last: int, taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return what is left of the numbers `first` to `last` when the ranges `taken` are gone."""
+    left = []
+    for low, high in sorted(taken):
+        if high < first or low > last:
+            continue
+        if low > first:
+            left.append((first, low - 1))
+        first = high + 1
+    return [*left, (first, last)] if first <= last else left

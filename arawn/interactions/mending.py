@@ -1,0 +1,134 @@
+"""Holds a log directory for a command that rewrites files in it, and replaces them one by one in a single step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.day_log import DayLog
+from arawn.interactions.directory import FILE_MODE
+from arawn.interactions.files import day_files
+from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.opening import open_day_log
+from arawn.interactions.part import open_part
+from arawn.interactions.record import MarkLine, timestamp_text
+
+__all__ = ["Mending", "open_mending", "write_file"]
+
+_BUFFER = 1 << 20
+
+
+class Mending:
+    """A log directory that this process alone writes to. Use `open_mending` to make one."""
+
+    def __init__(
+        self, log: DayLog, directory: Path, filesystem: Filesystem, clock: Callable[[], datetime], *, keeps: bool
+    ) -> None:
+        self.directory = directory
+        self.filesystem = filesystem
+        self.clock = clock
+        self._log = log
+        self._keeps_unsynced = keeps
+
+    def declare(self, event: Literal["repair", "removal"], detail: dict[str, Any]) -> None:
+        """Write and sync a mark.
+
+        Raises:
+            LogWriteFailed: It is not on the disk.
+        """
+        self._log.append([MarkLine(event=event, detail=detail, timestamp=timestamp_text(self.clock()))])
+        self._log.sync()
+
+    @contextmanager
+    def files_released(self) -> Iterator[None]:
+        """Hold no file open inside the block, so that each of them can be replaced.
+
+        Raises:
+            LogWriteFailed: What was written before is not on the disk; the block has not begun.
+            OSError: The newest file cannot be opened again.
+        """
+        self._log.sync()
+        self._log.release_files()
+        try:
+            yield
+        finally:
+            newest = day_files(self.filesystem.names(self.directory))[-1]
+            if not newest.compressed:
+                again = open_part(self.filesystem, self.directory, newest, keeps_unsynced=self._keeps_unsynced)
+                self._log.adopt(again)
+
+    def replace(self, target: Path, pieces: Iterable[bytes]) -> None:
+        """Put a file of `pieces` in the place of `target` in one step: a crash leaves the old one or the new one.
+
+        Raises:
+            OSError: Anything that the system refused; `target` is as it was.
+        """
+        draft = target.with_name(f"{target.name}.new")
+        write_file(self.filesystem, draft, pieces, os.O_TRUNC)
+        self.filesystem.rename(draft, target)
+        self.filesystem.fsync_directory(self.directory)
+
+    def remove(self, *paths: Path) -> None:
+        """Remove files for good.
+
+        Raises:
+            OSError: Anything that the system refused.
+        """
+        for path in paths:
+            self.filesystem.unlink(path)
+        if paths:
+            self.filesystem.fsync_directory(self.directory)
+
+
+@contextmanager
+def open_mending(
+    directory: Path, config: InteractionLogConfig, *, filesystem: Filesystem, clock: Callable[[], datetime]
+) -> Iterator[Mending]:
+    """Take the lock of `directory` and hold it for the block. Torn tails are moved aside on the way in.
+
+    Args:
+        directory: The log directory.
+        config: `sync` decides as for a writer.
+        filesystem: The operating system; in tests one that fails.
+        clock: Returns the time of day, with its zone.
+
+    Raises:
+        LogWriteFailed: Somebody is writing there, or the system refused; one sentence says what to do.
+    """
+    log = open_day_log(directory, config, filesystem=filesystem, clock=clock)
+    try:
+        yield Mending(log, directory, filesystem, clock, keeps=config.sync != "off")
+    finally:
+        log.close()
+
+
+def write_file(filesystem: Filesystem, path: Path, pieces: Iterable[bytes], flags: int) -> None:
+    """Write `pieces` to `path` and bring them to the disk.
+
+    Args:
+        filesystem: The operating system, or a simulation of it.
+        path: The file; what stands there is overwritten or refused, as `flags` say.
+        pieces: The content.
+        flags: `os.O_TRUNC` or `os.O_EXCL`.
+
+    Raises:
+        OSError: Anything that the system refused; a part of the file may be there.
+    """
+    fd = filesystem.open(path, os.O_WRONLY | os.O_CREAT | flags, FILE_MODE)
+    try:
+        filesystem.fchmod(fd, FILE_MODE)
+        buffer = bytearray()
+        for piece in pieces:
+            buffer += piece
+            if len(buffer) >= _BUFFER:
+                write_fully(filesystem, fd, bytes(buffer))
+                buffer.clear()
+        write_fully(filesystem, fd, bytes(buffer))
+        filesystem.fdatasync(fd)
+    finally:
+        filesystem.close(fd)

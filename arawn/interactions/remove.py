@@ -1,0 +1,263 @@
+"""Removes interactions so that no byte of them remains: lines, tool results, feedback, copies, damaged pieces.
+
+A later call of the same conversation holds the earlier messages again, in its own record: to remove what was said,
+remove the conversation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.errors import BadInput
+from arawn.interactions.compact import compact_file
+from arawn.interactions.files import DayFile, day_files, parse_name
+from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filters import Filters, days_of_id, matches
+from arawn.interactions.heads import UNREADABLE, decode_head
+from arawn.interactions.line_check import check_line
+from arawn.interactions.line_numbers import NumberRange, ranges_of
+from arawn.interactions.log_names import kind_of_name, part_of_name
+from arawn.interactions.manifest import manifest_name
+from arawn.interactions.mending import Mending, open_mending
+from arawn.interactions.opening import now_utc
+from arawn.interactions.pieces import texts_of
+from arawn.interactions.raw_lines import DamagedFile
+from arawn.interactions.record import InteractionHead
+from arawn.interactions.verify import lines_and_damage
+
+__all__ = ["Removal", "Target", "plan_removal", "remove"]
+
+_ID = re.compile(rb'"(?:interaction_)?id":"([^"\\]{1,200})')
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What shall go: these ids, and everything that `wanted` matches if it is given."""
+
+    ids: frozenset[str] = frozenset()
+    wanted: Filters | None = None
+
+
+class Removal(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes, or has gone.
+
+    Attributes:
+        ids: The interactions.
+        lines, size: All lines that go, and their bytes, damaged pieces included.
+        pieces: Damaged pieces in the files concerned; nobody can tell whether they belong to what goes, so they go.
+        files: The files that are rewritten or removed.
+        numbers: The numbers that no line will have any more.
+    """
+
+    ids: frozenset[str]
+    lines: int
+    size: int
+    pieces: int
+    files: tuple[str, ...]
+    numbers: tuple[NumberRange, ...]
+
+
+class _Survey(msgspec.Struct):
+    """What one file holds of it."""
+
+    name: str
+    lines: int = 0
+    size: int = 0
+    pieces: int = 0
+    pieces_size: int = 0
+    named: bool = False  # a damaged piece names one of the ids, or cannot be read and is of their days
+    numbers: list[tuple[str, int]] = []
+
+
+class _Marks(msgspec.Struct, frozen=True):
+    """By what a piece of a line is known: ids as they stand in a file, or other text."""
+
+    ids: set[bytes]
+    literals: tuple[bytes, ...]
+    days: tuple[tuple[str, str], ...]
+
+    def may_stand_in(self, file: DayFile | None) -> bool:
+        """Say whether what cannot be read of `file` could be of one of them, by the day."""
+        return file is not None and any(first <= file.day <= last for first, last in self.days)
+
+    def stand_in(self, data: bytes) -> bool:
+        """Say whether `data` has one of them."""
+        return any(found[1] in self.ids for found in _ID.finditer(data)) or any(text in data for text in self.literals)
+
+
+def plan_removal(directory: Path, target: Target) -> Removal:
+    """Return what `remove` would remove. Changes nothing and takes no lock.
+
+    Raises:
+        BadInput: There is nothing of the kind.
+        OSError: A file cannot be read.
+    """
+    ids = target.ids
+    if target.wanted is not None:
+        ids |= frozenset(_matching(directory, target.wanted))
+    marks = _Marks({identity.encode() for identity in ids}, _literals(target.wanted), tuple(_days(target)))
+    surveys = [_survey(path, ids, marks) for path in sorted(directory.iterdir()) if _may_hold(path)]
+    concerned = {part_of_name(survey.name) for survey in surveys if survey.lines or survey.named}
+    if not concerned:
+        raise BadInput("nothing in the interaction log is what you asked to remove; `interactions list` shows it")
+    chosen = [survey for survey in surveys if part_of_name(survey.name) in concerned]
+    return Removal(
+        ids=ids,
+        lines=sum(survey.lines for survey in chosen),
+        size=sum(survey.size + survey.pieces_size for survey in chosen),
+        pieces=sum(survey.pieces for survey in chosen),
+        files=tuple(survey.name for survey in chosen if survey.lines or survey.pieces),
+        numbers=tuple(ranges_of(number for survey in chosen for number in survey.numbers)),
+    )
+
+
+def remove(
+    directory: Path,
+    config: InteractionLogConfig,
+    target: Target,
+    *,
+    filesystem: Filesystem | None = None,
+    clock: Callable[[], datetime] = now_utc,
+) -> Removal:
+    """Remove what `target` names from every file, and say in the log how many lines went, never what they were.
+
+    A crash leaves each file as it was or without it; the same call again ends the work.
+
+    Args:
+        directory: The log directory; it is there.
+        config: `sync` decides as for a writer.
+        target: What shall go.
+        filesystem: The operating system; in tests one that fails.
+        clock: Returns the time of day, with its zone.
+
+    Raises:
+        BadInput: There is nothing of the kind.
+        LogWriteFailed: Somebody is writing there, or nothing can be written.
+        OSError: A file cannot be read or replaced; the same call again ends the work.
+    """
+    with open_mending(directory, config, filesystem=filesystem or RealFilesystem(), clock=clock) as mending:
+        removal = plan_removal(directory, target)
+        mending.declare("removal", _detail(removal))  # first: no number is ever missing without a word
+        with mending.files_released():
+            mending.remove(*(path for path in directory.iterdir() if kind_of_name(path.name) == "unfinished"))
+            for name in removal.files:
+                _rewrite(mending, name, removal.ids)
+    return removal
+
+
+def _detail(removal: Removal) -> dict[str, Any]:
+    return {
+        "interactions": len(removal.ids),
+        "lines": removal.lines,
+        "bytes": removal.size,
+        "missing": removal.numbers,
+    }
+
+
+def _matching(directory: Path, wanted: Filters) -> Iterator[str]:
+    for file in day_files(path.name for path in directory.iterdir()):
+        for item in lines_and_damage(directory / file.name):
+            if isinstance(item, DamagedFile):
+                continue
+            try:
+                head = decode_head(item[1])
+            except UNREADABLE:
+                continue
+            if isinstance(head, InteractionHead) and matches(head, wanted):
+                yield head.id
+
+
+def _may_hold(path: Path) -> bool:
+    return kind_of_name(path.name) in ("part", "torn", "damaged") and path.is_file() and not path.is_symlink()
+
+
+def _survey(path: Path, ids: frozenset[str], marks: _Marks) -> _Survey:
+    """Count what a file holds of `ids`."""
+    survey = _Survey(path.name)
+    if _is_opaque(path):
+        survey.pieces, survey.pieces_size = 1, path.stat().st_size
+        survey.named = any(_tells(text, path, marks) for text in texts_of(path))
+        return survey
+    for item in lines_and_damage(path):
+        if isinstance(item, DamagedFile):
+            survey.pieces += 1
+            survey.named = survey.named or _tells(None, path, marks)
+            continue
+        line = item[1]
+        checked = check_line(line)
+        if isinstance(checked, str):
+            survey.pieces += 1
+            survey.pieces_size += len(line)
+            survey.named = survey.named or marks.stand_in(line)
+        elif checked.about in ids:
+            survey.lines += 1
+            survey.size += len(line)
+            survey.numbers.append((checked.writer, checked.seq))
+    return survey
+
+
+def _tells(text: bytes | None, path: Path, marks: _Marks) -> bool:
+    """Say whether a stretch of a file holds what goes, or, when it cannot be decoded, may hold it."""
+    return marks.may_stand_in(part_of_name(path.name)) if text is None else marks.stand_in(text)
+
+
+def _days(target: Target) -> Iterator[tuple[str, str]]:
+    """Yield the first and last day of the files in which what goes can stand."""
+    yield from map(days_of_id, target.ids)
+    if target.wanted is not None:
+        yield (target.wanted.start or "")[:10], (_last_day(target.wanted.end) if target.wanted.end else "9")
+
+
+def _last_day(end: str) -> str:
+    """Return the last day of files for calls before `end`: one over midnight stands in the next day's."""
+    return (date.fromisoformat(end[:10]) + timedelta(days=1)).isoformat()
+
+
+def _literals(wanted: Filters | None) -> tuple[bytes, ...]:
+    """Return what stands in a piece of a line that `wanted` could have matched, as far as that is one text."""
+    if wanted is None:
+        return ()
+    names = {"workstream": wanted.workstream, "session_id": wanted.session}
+    return tuple(b'"%s":%s' % (key.encode(), msgspec.json.encode(name)) for key, name in names.items() if name)
+
+
+def _is_opaque(path: Path) -> bool:
+    """Say whether a file is compressed and not the one that readers read: it goes as a whole, or stays."""
+    if ".jsonl.zst" not in path.name:
+        return False
+    file = parse_name(path.name)
+    return file is None or path.with_name(DayFile(file.day, file.part).name).exists()
+
+
+def _rewrite(mending: Mending, name: str, ids: frozenset[str]) -> None:
+    path = mending.directory / name
+    file = parse_name(name)
+    if _is_opaque(path):
+        mending.remove(path)
+    elif file is not None and file.compressed:
+        plain = DayFile(file.day, file.part)
+        mending.replace(path.with_name(plain.name), _kept(path, ids))  # from here on readers read this one
+        manifest = path.with_name(manifest_name(file))
+        mending.remove(path, *([manifest] if manifest.exists() else []))
+        for _ in compact_file(mending.filesystem, mending.directory, plain):
+            pass
+    elif file is not None or any(_kept(path, ids)):
+        mending.replace(path, _kept(path, ids))
+    else:
+        mending.remove(path)
+
+
+def _kept(path: Path, ids: frozenset[str]) -> Iterator[bytes]:
+    """Yield the whole lines that stay."""
+    for item in lines_and_damage(path):
+        if isinstance(item, DamagedFile):
+            continue
+        checked = check_line(item[1])
+        if not isinstance(checked, str) and checked.about not in ids:
+            yield item[1]

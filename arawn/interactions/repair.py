@@ -1,0 +1,253 @@
+"""Mends a log directory: damaged bytes go aside, whole lines stay, losses are declared, manifests made anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.compact import compact_file
+from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.findings import Report
+from arawn.interactions.line_check import check_line
+from arawn.interactions.line_numbers import Missing
+from arawn.interactions.log_names import damaged_name, kind_of_name
+from arawn.interactions.manifest import manifest_name, write_manifest
+from arawn.interactions.mending import Mending, open_mending, write_file
+from arawn.interactions.opening import now_utc
+from arawn.interactions.raw_lines import DamagedFile, forward_lines
+from arawn.interactions.salvage import whole_lines_in
+from arawn.interactions.seal_measure import SealMeasure
+from arawn.interactions.seen import SeenLines
+from arawn.interactions.verify import check_directory, lines_and_damage, misplaced
+
+__all__ = ["MendedFile", "Repaired", "repair", "sort_out", "would_mend"]
+
+_BLOCK = 1 << 18
+
+Piece = bytes | tuple[int, int]  # a whole line that stays, or the place of bytes that go aside
+
+
+class MendedFile(msgspec.Struct, frozen=True):
+    """One file: the lines that stayed, and the damaged bytes and where they are now (None in a dry run)."""
+
+    file: str
+    kept_lines: int
+    damaged_bytes: int
+    kept_in: str | None
+
+
+class Repaired(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done. `torn` names the tails that were moved aside, `left` what is wrong still."""
+
+    files: tuple[MendedFile, ...]
+    torn: tuple[str, ...]
+    manifests: tuple[str, ...]
+    modes: tuple[str, ...]
+    lost: tuple[Missing, ...]
+    left: tuple[str, ...]
+
+
+def repair(
+    directory: Path,
+    config: InteractionLogConfig,
+    *,
+    filesystem: Filesystem | None = None,
+    clock: Callable[[], datetime] = now_utc,
+) -> Repaired:
+    """Mend what `check_directory` finds in `directory`; nothing is thrown away.
+
+    Args:
+        directory: The log directory; it is there.
+        config: `sync` decides as for a writer.
+        filesystem: The operating system; in tests one that fails.
+        clock: Returns the time of day, with its zone.
+
+    Raises:
+        LogWriteFailed: Somebody is writing there, or nothing can be written.
+        OSError: A file cannot be read or replaced; it is as it was, and those before it are mended.
+    """
+    before = set(_torn(directory))
+    with open_mending(directory, config, filesystem=filesystem or RealFilesystem(), clock=clock) as mending:
+        found = check_directory(directory)
+        with mending.files_released():
+            modes = _narrow(mending, found)
+            files = [_mend(mending, file) for file in _damaged(directory, found)]
+            manifests = [_describe(mending, file) for file in _undescribed(directory, found)]
+            manifests += _set_aside(mending, found)
+        after = check_directory(directory)
+        if files or after.missing:
+            mending.declare("repair", _detail(files, after))
+    return Repaired(
+        files=tuple(files),
+        torn=tuple(sorted(set(_torn(directory)) - before)),
+        manifests=tuple(manifests),
+        modes=tuple(modes),
+        lost=after.missing,
+        left=tuple(str(problem) for problem in after.problems if problem.kind != "lost"),
+    )
+
+
+def would_mend(directory: Path, found: Report) -> list[MendedFile]:
+    """Return what `repair` would do to the damaged files of `found`. Changes nothing."""
+    return [_measured(directory / file.name, file) for file in _damaged(directory, found)]
+
+
+def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
+    """Yield the lines of a part that stay, whole, and the places of all other bytes, in order.
+
+    Of a compressed part the places are offsets in its text, and those that cannot be decoded are passed over.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    seen = SeenLines()
+    end = 0
+    for item in lines_and_damage(path):
+        if isinstance(item, DamagedFile):
+            continue
+        offset, line = item
+        if offset > end and not file.compressed:  # an overlong line shows only its beginning
+            yield end, offset
+        yield from _sorted_line(offset, line, file, seen)
+        end = offset + len(line)
+    if not file.compressed and (size := path.stat().st_size) > end:
+        yield end, size
+
+
+def _sorted_line(offset: int, line: bytes, file: DayFile, seen: SeenLines) -> Iterator[Piece]:
+    checked = check_line(line)
+    if not isinstance(checked, str):
+        yield line if misplaced(checked, file, seen) is None else (offset, offset + len(line))
+        return
+    end = 0
+    for first, last, salvaged in whole_lines_in(line):
+        if misplaced(salvaged, file, seen) is None:
+            if first > end:
+                yield offset + end, offset + first
+            yield line[first:last] + b"\n"
+            end = last
+    if line[end:] not in (b"", b"\n"):
+        yield offset + end, offset + len(line)
+
+
+def _damaged(directory: Path, found: Report) -> list[DayFile]:
+    names = {problem.file for problem in found.problems if problem.kind == "damaged"}
+    return [file for file in _parts(directory) if file.name in names and _is_file(directory, file)]
+
+
+def _is_file(directory: Path, file: DayFile) -> bool:
+    path = directory / file.name
+    return path.is_file() and not path.is_symlink()
+
+
+def _undescribed(directory: Path, found: Report) -> list[DayFile]:
+    """Return the sealed, intact files whose manifest is missing or wrong."""
+    names = {problem.file for problem in found.problems if problem.kind == "manifest"}
+    files = [file for file in _parts(directory) if file.compressed]
+    return [file for file in files if names & {file.name, manifest_name(file)} and _is_file(directory, file)]
+
+
+def _mend(mending: Mending, file: DayFile) -> MendedFile:
+    """Replace a part by its whole lines; what is damaged is on the disk elsewhere before."""
+    path = mending.directory / file.name
+    aside = _aside(mending, path)
+    measured = _measured(path, file)
+    if not file.compressed:
+        write_file(mending.filesystem, aside, _places(path, file), os.O_EXCL)
+        mending.filesystem.fsync_directory(mending.directory)
+        mending.replace(path, _lines(path, file))
+    else:
+        plain = DayFile(file.day, file.part)
+        mending.replace(path.with_name(plain.name), _lines(path, file))
+        mending.filesystem.rename(path, aside)
+        _forget_manifest(mending, file)
+        for _ in compact_file(mending.filesystem, mending.directory, plain):
+            pass
+    return msgspec.structs.replace(measured, kept_in=aside.name)
+
+
+def _aside(mending: Mending, path: Path) -> Path:
+    """Return where what is damaged of `path` will be."""
+    return path.with_name(damaged_name(path.name, mending.clock(), mending.filesystem.names(mending.directory)))
+
+
+def _forget_manifest(mending: Mending, file: DayFile) -> None:
+    """Set the manifest of a part aside, if it has one."""
+    path = mending.directory / manifest_name(file)
+    if path.exists():
+        mending.filesystem.rename(path, _aside(mending, path))
+    mending.filesystem.fsync_directory(mending.directory)
+
+
+def _measured(path: Path, file: DayFile) -> MendedFile:
+    lines = damaged = 0
+    for piece in sort_out(path, file):
+        if isinstance(piece, bytes):
+            lines += 1
+        else:
+            damaged += piece[1] - piece[0]
+    return MendedFile(file.name, lines, damaged, None)
+
+
+def _lines(path: Path, file: DayFile) -> Iterator[bytes]:
+    return (piece for piece in sort_out(path, file) if isinstance(piece, bytes))
+
+
+def _places(path: Path, file: DayFile) -> Iterator[bytes]:
+    """Yield the bytes of a plain part that go aside, in blocks."""
+    with path.open("rb") as source:
+        for piece in sort_out(path, file):
+            if not isinstance(piece, bytes):
+                source.seek(piece[0])
+                for begins in range(*piece, _BLOCK):
+                    yield source.read(min(_BLOCK, piece[1] - begins))
+
+
+def _describe(mending: Mending, file: DayFile) -> str:
+    """Make the manifest of a sealed part anew; one that was there goes aside."""
+    path = mending.directory / file.name
+    measure = SealMeasure()
+    for _, line in forward_lines(path):
+        measure.add(line)
+    manifest = measure.manifest(path, file)
+    _forget_manifest(mending, file)
+    write_manifest(mending.filesystem, mending.directory, manifest)
+    return manifest_name(file)
+
+
+def _set_aside(mending: Mending, found: Report) -> list[str]:
+    """Set aside the manifests whose file is gone; what they say of its numbers is in the mark."""
+    names = [problem.file for problem in found.problems if kind_of_name(problem.file) == "manifest"]
+    orphans = [name for name in names if any(p.kind == "lost" and p.file == name for p in found.problems)]
+    for name in orphans:
+        path = mending.directory / name
+        mending.filesystem.rename(path, _aside(mending, path))
+    mending.filesystem.fsync_directory(mending.directory)
+    return orphans
+
+
+def _narrow(mending: Mending, found: Report) -> list[str]:
+    names = [problem.file for problem in found.problems if problem.kind == "mode" and problem.file != "."]
+    for name in names:
+        path = mending.directory / name
+        mending.filesystem.chmod(path, path.stat().st_mode & 0o700)
+    return names
+
+
+def _torn(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir() if kind_of_name(path.name) == "torn"]
+
+
+def _parts(directory: Path) -> list[DayFile]:
+    return day_files(path.name for path in directory.iterdir())
+
+
+def _detail(files: list[MendedFile], after: Report) -> dict[str, object]:
+    missing = [(gap.writer, gap.first, gap.last) for gap in after.missing]
+    return {"files": [msgspec.structs.asdict(file) for file in files], "missing": missing}

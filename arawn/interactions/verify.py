@@ -1,0 +1,224 @@
+"""Checks a whole log directory, while it is being written or not, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.findings import Findings, Report
+from arawn.interactions.heads import UNREADABLE
+from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.line_numbers import Place
+from arawn.interactions.lock_state import writer_is_active
+from arawn.interactions.log_names import kind_of_name
+from arawn.interactions.manifest import Manifest, manifest_name
+from arawn.interactions.raw_lines import DamagedFile, RawLine, forward_lines
+from arawn.interactions.seal_measure import SealMeasure
+from arawn.interactions.seen import SeenLines
+
+__all__ = ["OnFile", "check_directory", "lines_and_damage"]
+
+OnFile = Callable[[str, int, int], None]  # a file's name, its place among the files read so far, how many there are
+
+
+class _Reading(msgspec.Struct):
+    """How far one part has been read; `name` is the one it was found under."""
+
+    name: str
+    offset: int = 0
+    lines: int = 0
+    seen: SeenLines = msgspec.field(default_factory=SeenLines)
+    is_whole: bool = True
+    unfinished: int = 0  # bytes of a last line without its newline
+
+
+def check_directory(directory: Path, *, on_file: OnFile | None = None) -> Report:
+    """Return everything that is wrong in `directory`, and what was declared as lost or removed.
+
+    Takes no lock. What a writer adds meanwhile is no damage, nor is the line that it is writing.
+
+    Raises:
+        OSError: The directory itself cannot be listed.
+    """
+    return _Verification(directory, on_file).run()
+
+
+def lines_and_damage(path: Path, start: int = 0) -> Iterator[RawLine | DamagedFile]:
+    """Yield the lines of a file, and in their place among them the stretches that cannot be decoded.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    begin: int | None = start
+    while begin is not None:
+        try:
+            yield from forward_lines(path, begin)
+        except DamagedFile as damage:
+            yield damage
+            begin = damage.resume_at
+        else:
+            begin = None
+
+
+class _Verification:
+    """One check of one directory."""
+
+    def __init__(self, directory: Path, on_file: OnFile | None) -> None:
+        self._directory = directory
+        self._on_file = on_file
+        self._findings = Findings()
+        self._readings: dict[tuple[str, int], _Reading] = {}
+
+    def run(self) -> Report:
+        """Check names and modes, then lines, then what remains open."""
+        self._check_names()
+        newest: DayFile | None = None
+        while new := [file for file in self._files() if (file.day, file.part) not in self._readings]:
+            if newest is not None:  # it may have grown until its writer turned to the new one
+                self._read(newest)
+            for file in new:
+                if self._on_file is not None:
+                    self._on_file(file.name, len(self._readings) + 1, len(self._readings) + len(new))
+                self._read(file)
+            newest = new[-1]
+        self._check_ends()
+        self._check_manifests()
+        return self._findings.report(self._files()[0].day if self._readings else "")
+
+    def _files(self) -> list[DayFile]:
+        return day_files(path.name for path in self._directory.iterdir())
+
+    def _check_names(self) -> None:
+        self._check_mode(self._directory, ".")
+        for path in sorted(self._directory.iterdir()):
+            kind = kind_of_name(path.name)
+            if kind == "foreign":
+                self._findings.note(f"{path.name}: not a file of the log; left alone")
+                continue
+            if kind == "misnamed":
+                self._findings.add(path.name, 0, "name", "no reader takes it for a day of the log; rename or move it")
+            elif kind in ("torn", "damaged"):
+                self._findings.kept_aside += 1
+            elif kind == "unfinished":
+                self._findings.note(f"{path.name}: was being written when its writer died; nothing needs it")
+            self._check_mode(path, path.name)
+
+    def _check_mode(self, path: Path, name: str) -> None:
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:  # gone since it was listed
+            return
+        if stat.S_ISLNK(mode):
+            self._findings.add(name, 0, "name", "it is a symbolic link, which the log never makes")
+        elif mode & 0o077:
+            wanted = "700" if stat.S_ISDIR(mode) else "600"
+            found = f"others may reach it (mode {stat.S_IMODE(mode):04o}); run `chmod {wanted} {path}`"
+            self._findings.add(name, 0, "mode", found)
+
+    def _read(self, file: DayFile) -> None:
+        """Check a part from where it was left the last time, its manifest too when it is sealed."""
+        path = self._directory / file.name
+        reading = self._readings.setdefault((file.day, file.part), _Reading(file.name))
+        measure = SealMeasure() if file.compressed else None
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise OSError(0, "it is not a regular file")  # noqa: TRY301  # one way out for all that cannot be read
+            self._read_lines(path, file, reading, measure)
+        except FileNotFoundError:  # retention, or a hand
+            self._findings.note(f"{file.name}: went away while it was being checked")
+        except OSError as error:
+            self._findings.add(file.name, 0, "damaged", error.strerror or str(error))
+            reading.is_whole = False
+        else:
+            if measure is not None and reading.is_whole:
+                self._check_seal(path, file, measure)
+
+    def _read_lines(self, path: Path, file: DayFile, reading: _Reading, measure: SealMeasure | None) -> None:
+        numbers = count(reading.lines + 1)
+        for item in lines_and_damage(path, reading.offset):
+            if isinstance(item, DamagedFile):
+                reading.is_whole = False
+                self._findings.add(file.name, reading.lines + 1, "damaged", item.strerror or str(item))
+                continue
+            offset, line = item
+            if measure is not None:
+                measure.add(line)
+            reading.unfinished = 0 if line.endswith(b"\n") else len(line)
+            if reading.unfinished and not file.compressed and _is_last(path, offset + len(line)):
+                reading.offset = offset
+                return
+            reading.offset, reading.lines = offset + len(line), next(numbers)
+            self._check_line(line, file, reading)
+
+    def _check_line(self, line: bytes, file: DayFile, reading: _Reading) -> None:
+        place = Place(file.name, reading.lines)
+        checked = check_line(line)
+        self._findings.size += len(line)
+        if isinstance(checked, str):
+            self._findings.add(place.file, place.line, "damaged", checked)
+        elif (why := misplaced(checked, file, reading.seen)) is not None:
+            self._findings.add(place.file, place.line, "damaged", why)
+        else:
+            self._findings.take(checked, place)
+
+    def _check_ends(self) -> None:
+        """Judge the files that end in half a line: it may be on its way."""
+        ends = [reading for reading in self._readings.values() if reading.unfinished]
+        if not ends or writer_is_active(self._directory):
+            return
+        for reading in ends:
+            if _is_last(self._directory / reading.name, reading.offset + reading.unfinished):
+                what = f"the last line has no end ({reading.unfinished} bytes); `repair` moves it aside"
+                self._findings.add(reading.name, reading.lines + 1, "damaged", what)
+
+    def _check_seal(self, path: Path, file: DayFile, measure: SealMeasure) -> None:
+        name = manifest_name(file)
+        try:
+            found = msgspec.json.decode((self._directory / name).read_bytes(), type=dict[str, Any])
+        except FileNotFoundError:
+            self._findings.add(name, 0, "manifest", f"it is missing, and {file.name} is sealed; `repair` makes it anew")
+            return
+        except (OSError, *UNREADABLE) as error:
+            self._findings.add(name, 0, "manifest", f"it cannot be read: {error}; `repair` makes it anew")
+            return
+        misfits = _misfits(found, measure.manifest(path, file))
+        if misfits:
+            self._findings.add(name, 0, "manifest", f"it does not fit {file.name}: {'; '.join(misfits)}")
+
+    def _check_manifests(self) -> None:
+        """Name the manifests whose part is gone."""
+        known = {manifest_name(file) for file in self._files()}
+        for path in sorted(self._directory.glob("interactions-*.manifest.json")):
+            if path.name not in known:
+                self._findings.add(path.name, 0, "lost", "the file that it describes is gone")
+
+
+def misplaced(checked: CheckedLine, file: DayFile, seen: SeenLines) -> str | None:
+    """Return why a whole line should not stand where it does; note it in `seen`, the numbers of this part."""
+    if checked.line.timestamp[:10] > file.day:
+        return f"it is of {checked.line.timestamp[:10]}, a later day than its file's"
+    if not seen.is_new(checked.writer, checked.seq):
+        return f"number {checked.seq} of writer {checked.writer} stands in this file already"
+    return None
+
+
+def _is_last(path: Path, end: int) -> bool:
+    """Say whether nothing stands behind `end`."""
+    try:
+        return path.stat().st_size <= end
+    except FileNotFoundError:
+        return False
+
+
+def _misfits(found: dict[str, Any], right: Manifest) -> list[str]:
+    """Return what a manifest says and what would be right, key by key."""
+    wanted = msgspec.to_builtins(right)
+    keys = dict.fromkeys([*wanted, *found])
+    differing = [key for key in keys if found.get(key) != wanted.get(key)]
+    return [f"`{key}` is {found.get(key)!r:.80} and would be {wanted.get(key)!r:.80}" for key in differing]

@@ -1,0 +1,156 @@
+"""The commands that check, mend, remove and judge."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import PATIENCE, Place
+
+
+@pytest.fixture
+def asked(command: Command) -> list[str]:
+    """Three calls in the log; their ids."""
+    command("ask", "one")
+    command("ask", "-w", "research", "-p", "fast", "two words")
+    command("ask", "three")
+    return [head["id"] for head in json.loads(command("interactions", "list", "--json").out)]
+
+
+def damage(place: Place) -> None:
+    (path,) = place.log.glob("*.jsonl")
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"\0\0\0\n" + b"".join(rest))
+
+
+def test_a_clean_log_is_said_to_be_clean(asked: list[str], command: Command) -> None:
+    """Exit code 0, one line."""
+    result = command("interactions", "verify")
+
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("1 files, 9 lines (3 interaction, 6 mark)")
+    assert result.out.endswith("clean\n")
+
+
+def test_damage_is_named_and_the_exit_code_says_it(asked: list[str], command: Command, place: Place) -> None:
+    """File, line and what; as JSON too."""
+    damage(place)
+
+    result = command("interactions", "verify")
+    as_json = command("interactions", "verify", "--json")
+
+    assert result.code == as_json.code == 1
+    assert ":2: 3 of its 4 bytes are NUL" in result.out
+    report = json.loads(as_json.out)
+    assert [(problem["line"], problem["kind"]) for problem in report["problems"]] == [(2, "damaged")]
+    assert report["clean"] is False
+
+
+def test_repair_says_what_it_did(asked: list[str], command: Command, place: Place) -> None:
+    """A dry run changes nothing; then the log is clean, and a second repair has nothing to do."""
+    damage(place)
+
+    planned = command("interactions", "repair", "--dry-run")
+    still = command("interactions", "verify").code
+    done = command("interactions", "repair")
+
+    assert (planned.code, still, done.code) == (0, 1, 0)
+    assert "9 whole lines stay, 4 damaged bytes would be set aside" in planned.out
+    assert ".damaged-" in done.out
+    assert command("interactions", "verify").code == 0
+    assert command("interactions", "repair").out == "nothing had to be repaired\n"
+    assert json.loads(command("interactions", "repair", "--json").out)["files"] == []
+
+
+def test_rm_asks_and_removes(asked: list[str], command: Command, place: Place) -> None:
+    """No keeps everything, yes leaves no byte."""
+    refused = command("interactions", "rm", asked[1][:-1], piped="n\n")
+    planned = command("interactions", "rm", "--workstream", "research", "--dry-run", "--json")
+    removed = command("interactions", "rm", asked[1], piped="y\n")
+
+    assert (refused.code, removed.code) == (1, 0)
+    assert "nothing was removed" in refused.err
+    assert json.loads(planned.out)["lines"] == 1
+    assert "1 interactions (1 lines, " in removed.err
+    assert b"two words" not in b"".join(path.read_bytes() for path in place.log.iterdir() if path.is_file())
+    assert command("interactions", "verify").code == 0
+    left = json.loads(command("interactions", "list", "--json").out)
+    assert [head["id"] for head in left] == [asked[0], asked[2]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rm"],
+        ["rm", "ffffffff", "--yes"],
+        ["rm", "ffffffff-ffff-7fff-8fff-ffffffffffff", "--yes"],
+        ["rm", "", "--yes"],
+        ["rm", "--session", "nobody", "--yes"],
+        ["feedback", "ffff", "good"],
+        ["feedback", "0", ""],
+    ],
+)
+def test_what_cannot_be_done_is_wrong_use(asked: list[str], command: Command, arguments: list[str]) -> None:
+    """A message that says what would be right, exit code 2, nothing changed."""
+    result = command("interactions", *arguments)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("arawn: ")
+    assert "Traceback" not in result.err
+    assert len(json.loads(command("interactions", "list", "--json").out)) == 3
+
+
+@pytest.mark.parametrize("arguments", [["verify"], ["repair"], ["rm", "x"], ["feedback", "x", "good"]])
+def test_without_a_log_there_is_one_sentence(command: Command, arguments: list[str], place: Place) -> None:
+    """And none is made."""
+    result = command("interactions", *arguments)
+
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert not place.log.exists()
+
+
+def test_feedback_is_written(asked: list[str], command: Command, place: Place) -> None:
+    """Without a daemon the command writes it."""
+    result = command("interactions", "feedback", asked[0], "good", "--value", "-0.5", "--note", "short")
+    as_json = command("interactions", "feedback", asked[0][:-1], "bad", "--json")
+
+    assert (result.code, as_json.code) == (0, 0)
+    assert json.loads(as_json.out)["interaction_id"] == asked[0]
+    assert command("interactions", "verify").code == 0
+    (path,) = place.log.glob("*.jsonl")
+    found = [json.loads(line) for line in path.read_bytes().splitlines() if b'"kind":"feedback"' in line]
+    assert [(line["label"], line["value"], line["note"]) for line in found] == [
+        ("good", -0.5, "short"),
+        ("bad", None, None),
+    ]
+
+
+@pytest.mark.slow
+def test_beside_a_daemon(place: Place) -> None:
+    """Feedback goes through it, verify runs beside it, repair and rm are refused with one sentence."""
+    with place.popen("start") as daemon:
+        try:
+            assert daemon.stdout is not None
+            while "ready" not in daemon.stdout.readline().lower() and daemon.poll() is None:
+                pass
+            asked = place.run("ask", "one")
+            identity = json.loads(place.run("interactions", "list", "--json").stdout)[0]["id"]
+            feedback = place.run("interactions", "feedback", identity[:-2], "good", "--json")
+            unknown = place.run("interactions", "feedback", "ffff", "good")
+            verify = place.run("interactions", "verify")
+            repair = place.run("interactions", "repair")
+            remove = place.run("interactions", "rm", identity, "--yes")
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+            daemon.wait(PATIENCE)
+
+    assert asked.returncode == 0, asked.stderr
+    assert (feedback.returncode, json.loads(feedback.stdout)["interaction_id"]) == (0, identity)
+    assert (unknown.returncode, len(unknown.stderr.splitlines())) == (2, 1)
+    assert (verify.returncode, verify.stderr) == (0, "")
+    assert {repair.returncode, remove.returncode} == {1}
+    assert "is writing to it" in repair.stderr
+    assert "is writing to it" in remove.stderr

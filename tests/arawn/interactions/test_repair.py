@@ -1,0 +1,249 @@
+"""`repair` keeps every whole line and every damaged byte, and leaves a log that `verify` finds clean."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.errors import LogWriteFailed
+from arawn.interactions.encode import encode_line
+from arawn.interactions.files import parse_name
+from arawn.interactions.opening import open_day_log
+from arawn.interactions.raw_lines import forward_lines
+from arawn.interactions.repair import Repaired, repair, would_mend
+from arawn.interactions.salvage import whole_lines_in
+from arawn.interactions.sealed import table
+from arawn.interactions.verify import check_directory
+from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
+from tests.arawn.interactions.mending_logs import (
+    CONFIG,
+    DAMAGES,
+    FIRST,
+    SECOND,
+    Damage,
+    fresh_copy,
+    later,
+    seal,
+    written_log,
+)
+from tests.arawn.interactions.samples import note
+
+MANIFEST = "interactions-2026-01-28.manifest.json"
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written_log(tmp_path_factory.mktemp("whole") / "log")
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written_log(tmp_path_factory.mktemp("sealed") / "log", sealed=True)
+
+
+def mended(log: Path) -> Repaired:
+    return repair(log, CONFIG, clock=later)
+
+
+def lines_of(log: Path) -> set[bytes]:
+    names = [path for path in log.iterdir() if parse_name(path.name) is not None]
+    return {line for path in names for _, line in forward_lines(path)}
+
+
+@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 200), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_every_damage_is_mended(whole: Path, tmp_path: Path, damage: Damage, seeds: range) -> None:
+    """Clean afterwards but for declared losses, and every untouched line is there; the slow ones make 1,400."""
+    lines = (whole / FIRST).read_bytes().splitlines(keepends=True)
+
+    for seed in seeds:
+        log = fresh_copy(whole, tmp_path / "log")
+        data, touched = damage(random.Random(seed), lines)
+        (log / FIRST).write_bytes(data)
+        repaired = mended(log)
+        after = check_directory(log)
+        assert (after.problems, repaired.left) == ((), ()), seed
+        untouched = {line for number, line in enumerate(lines) if number not in touched}
+        assert untouched <= lines_of(log), seed
+        assert sum(loss.count for loss in after.declared) == sum(gap.last - gap.first + 1 for gap in repaired.lost)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_no_byte_is_thrown_away(whole: Path, tmp_path: Path, damage: Damage) -> None:
+    """What was in the file is in it still, or in what was set aside; only newlines are added."""
+    lines = (whole / FIRST).read_bytes().splitlines(keepends=True)
+
+    for seed in range(10):
+        log = fresh_copy(whole, tmp_path / "log")
+        data, _ = damage(random.Random(seed), lines)
+        (log / FIRST).write_bytes(data)
+        mended(log)
+        left = b"".join(path.read_bytes() for path in sorted(log.glob(f"{FIRST}*")))
+        ours = left.replace(b"\n", b"")
+        assert sorted(ours) == sorted(data.replace(b"\n", b"")), seed
+
+
+def test_damaged_days_in_one_log_are_mended_at_once(whole: Path, tmp_path: Path) -> None:
+    """Several files, several kinds."""
+    log = fresh_copy(whole, tmp_path / "log")
+    for name in (FIRST, SECOND):
+        lines = (log / name).read_bytes().splitlines(keepends=True)
+        (log / name).write_bytes(b"\0" * 10 + b"".join(lines[:3]) + b"{broken\n" + b"".join(lines[2:]))
+
+    repaired = mended(log)
+
+    assert [(file.file, file.kept_lines) for file in repaired.files] == [(FIRST, 15), (SECOND, 15)]
+    assert check_directory(log).clean
+    assert lines_of(whole) <= lines_of(log)
+
+
+def test_a_clean_log_stays_as_it_is(whole: Path, tmp_path: Path) -> None:
+    """Nothing is rewritten, no repair mark is made."""
+    log = fresh_copy(whole, tmp_path / "log")
+
+    repaired = mended(log)
+
+    assert repaired == Repaired(files=(), torn=(), manifests=(), modes=(), lost=(), left=())
+    assert (log / FIRST).read_bytes() == (whole / FIRST).read_bytes()
+
+
+def test_a_dry_run_says_it_and_does_nothing(whole: Path, tmp_path: Path) -> None:
+    """What would be mended is what is mended."""
+    log = fresh_copy(whole, tmp_path / "log")
+    damaged = b"\0" * 7 + (log / FIRST).read_bytes()
+    (log / FIRST).write_bytes(damaged)
+
+    (plan,) = would_mend(log, check_directory(log))
+
+    assert (log / FIRST).read_bytes() == damaged
+    (done,) = mended(log).files
+    assert (plan.kept_lines, plan.damaged_bytes) == (done.kept_lines, done.damaged_bytes) == (15, 7)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff\xfe"])
+def test_a_missing_or_wrong_manifest_is_made_anew(sealed: Path, tmp_path: Path, content: bytes | None) -> None:
+    """The file is whole, so its manifest can be; a wrong one is kept aside."""
+    log = fresh_copy(sealed, tmp_path / "log")
+    right = (log / MANIFEST).read_bytes()
+    (log / MANIFEST).unlink()
+    if content is not None:
+        (log / MANIFEST).write_bytes(content)
+        (log / MANIFEST).chmod(0o600)
+
+    repaired = mended(log)
+
+    assert (repaired.manifests, repaired.left) == ((MANIFEST,), ())
+    assert (log / MANIFEST).read_bytes() == right
+    assert [path.read_bytes() for path in log.glob(f"{MANIFEST}.damaged-*")] == ([] if content is None else [content])
+
+
+def test_a_damaged_compressed_day_keeps_what_can_be_decoded(tmp_path: Path) -> None:
+    """Frames before and behind the damaged one stay; the old file is kept aside; the new one is sealed."""
+    log = written_log(tmp_path / "log")
+    lines = (log / FIRST).read_bytes().splitlines(keepends=True)
+    seal(log, FIRST, frame_bytes=2_000)
+    path = log / f"{FIRST}.zst"
+    data = bytearray(path.read_bytes())
+    frames = table(lambda count, place: bytes(data[place : place + count]), len(data))
+    assert frames is not None
+    data[frames[1].place + frames[1].stored // 2] ^= 0xFF
+    path.write_bytes(data)
+    hit = {line for offset, line in _offsets(lines) if frames[1].offset <= offset < frames[1].end}
+
+    repaired = mended(log)
+
+    assert set(lines) - hit <= lines_of(log)
+    assert check_directory(log).problems == ()
+    assert [name.read_bytes() for name in log.glob(f"{FIRST}.zst.damaged-*")] == [data]
+    assert sum(gap.last - gap.first + 1 for gap in repaired.lost) == len(hit)
+    assert path.exists()
+    assert not (log / FIRST).exists()
+
+
+def _offsets(lines: list[bytes]) -> list[tuple[int, bytes]]:
+    return [(sum(map(len, lines[:number])), line) for number, line in enumerate(lines)]
+
+
+def test_a_manifest_whose_day_is_gone_is_set_aside(sealed: Path, tmp_path: Path) -> None:
+    """What is lost is declared as far as numbers tell, and the manifest is kept."""
+    log = fresh_copy(sealed, tmp_path / "log")
+    (log / f"{FIRST}.zst").unlink()
+
+    repaired = mended(log)
+
+    assert repaired.manifests == (MANIFEST,)
+    assert check_directory(log).clean
+    assert len(list(log.glob(f"{MANIFEST}.damaged-*"))) == 1
+
+
+def test_modes_are_narrowed_and_names_are_left(whole: Path, tmp_path: Path) -> None:
+    """What others could read they cannot any more; what is not ours to rename is named still."""
+    log = fresh_copy(whole, tmp_path / "log")
+    log.chmod(0o755)
+    (log / FIRST).chmod(0o644)
+    (log / "interactions-2026-99-01.jsonl").write_bytes(b"")
+
+    repaired = mended(log)
+
+    assert (log / FIRST).stat().st_mode & 0o777 == 0o600
+    assert log.stat().st_mode & 0o777 == 0o700
+    assert FIRST in repaired.modes
+    assert len(repaired.left) == 1
+
+
+def test_a_running_daemon_keeps_repair_out(tmp_path: Path) -> None:
+    """Whoever rewrites files takes the lock."""
+    log = open_day_log(tmp_path, CONFIG)
+    try:
+        with pytest.raises(LogWriteFailed, match=f"process {os.getpid()}"):
+            mended(tmp_path)
+    finally:
+        log.close()
+
+
+def test_a_crash_anywhere_loses_nothing(whole: Path, tmp_path: Path) -> None:
+    """Whichever operation was the last: every whole line is in the log or can be repaired, and a new repair ends it."""
+    lines = (whole / FIRST).read_bytes().splitlines(keepends=True)
+    damaged = b"".join(lines[:4]) + b"\0" * 500 + b"".join(lines[4:7]) + b'{"kind":"inter' + b"".join(lines[7:])
+    filesystem = DyingFilesystem()
+    log = fresh_copy(whole, tmp_path / "log")
+    (log / FIRST).write_bytes(damaged)
+    repair(log, CONFIG, filesystem=filesystem, clock=later)
+
+    for last in range(filesystem.count):
+        log = fresh_copy(whole, tmp_path / "log")
+        (log / FIRST).write_bytes(damaged)
+        with contextlib.suppress(Died):
+            repair(log, CONFIG, filesystem=DyingFilesystem(last), clock=later)
+        assert mended(log).left == (), last
+        assert set(lines) <= lines_of(log), last
+        assert check_directory(log).problems == (), last
+
+
+@given(st.lists(st.binary(max_size=40).map(lambda data: data.replace(b"\n", b"")), min_size=2, max_size=5))
+def test_whole_lines_are_found_between_any_bytes(junk: list[bytes]) -> None:
+    """Whatever stands before, between and behind them, as long as it does not look like a beginning."""
+    lines = [encode_line(_numbered(number))[:-1] for number in range(1, len(junk))]
+    data = junk[0] + b"".join(line + more for line, more in zip(lines, junk[1:], strict=True))
+
+    found = [data[first:last] for first, last, _ in whole_lines_in(data)]
+
+    assert found == lines
+
+
+def _numbered(number: int) -> object:
+    import msgspec
+
+    return msgspec.structs.replace(note(number, text='{"kind":"mark" {"kind":"'), writer="w", seq=number)
