@@ -15,7 +15,7 @@ from arawn.errors import BadInput
 from arawn.interactions.filters import Filters, time_window
 from arawn.interactions.record import Status
 
-__all__ = ["filter_options", "filters_of", "zone_of"]
+__all__ = ["fields_option", "filter_options", "filters_of", "zone_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +35,11 @@ _OPTIONS = (
     tag_option,
     click.option("--min-duration", "min_duration_ms", type=click.IntRange(min=0), metavar="MS"),
     click.option("--has-error", is_flag=True, help="Only calls that failed."),
+)
+
+
+fields_option = click.option(
+    "--fields", metavar="PATH,…", help="Show these fields, by dotted paths such as id,tags.team,tool_calls.tool_name."
 )
 
 

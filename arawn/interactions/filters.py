@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta, tzinfo
+import string
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import msgspec
 
 from arawn.errors import BadInput
 from arawn.interactions.record import InteractionHead, timestamp_text
 
-__all__ = ["Filters", "matches", "time_window"]
+__all__ = ["Filters", "days_of_id", "matches", "time_window"]
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -52,6 +53,21 @@ def matches(head: InteractionHead, wanted: Filters) -> bool:
         and (wanted.min_duration_ms is None or head.duration_ms >= wanted.min_duration_ms)
         and (not wanted.has_error or head.error is not None)
     )
+
+
+def days_of_id(id_prefix: str) -> tuple[str, str]:
+    """Return the first and last day (UTC) of the files in which an id with this beginning stands, if all clocks agree.
+
+    A UUIDv7 begins with its millisecond. A beginning that is too short to say it, or none, can be of any day.
+    """
+    digits = id_prefix.replace("-", "")[:12]
+    if len(digits) < 12 or not all(digit in string.hexdigits for digit in digits):
+        return "", "9"
+    try:
+        day = datetime.fromtimestamp(int(digits, 16) / 1000, UTC).date()
+        return (day - timedelta(days=1)).isoformat(), (day + timedelta(days=1)).isoformat()
+    except (ValueError, OverflowError):  # far in the future: no id of this log
+        return "", "9"
 
 
 def time_window(

@@ -6,20 +6,21 @@ from collections import deque
 from pathlib import Path
 from typing import Self
 
-import msgspec
 import trio
 
+from arawn.interactions.entry import Entry
 from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filters import Filters, matches
-from arawn.interactions.heads import Head, decode_head
+from arawn.interactions.heads import UNREADABLE, Head, decode_head
 from arawn.interactions.raw_lines import backward_lines, forward_lines
-from arawn.interactions.reader import Damage, Entry, OnDamage, line_number
 from arawn.interactions.record import InteractionHead
+from arawn.interactions.scan import Damage, OnDamage, line_number
 from arawn.interactions.seen import SeenLines
 
 __all__ = ["Follower", "follow"]
 
 _POLL_SECONDS = 0.2
+_Part = tuple[str, int]  # day and part: the same for a file and its compressed form
 
 
 class Follower:
@@ -34,11 +35,13 @@ class Follower:
         self._on_damage = on_damage
         self._seen = SeenLines()
         self._ready: deque[Entry] = deque()
-        self._positions: dict[DayFile, int] = {}
-        files = self._files()
-        self._first = files[-1] if files else None
-        if self._first is not None:
-            self._positions[self._first] = _end_of_last_line(directory / self._first.name)
+        self._positions: dict[_Part, int] = {}
+        self._ended: set[_Part] = set()
+        self._refused: set[str] = set()
+        files = day_files(path.name for path in directory.iterdir())
+        self._first = (files[-1].day, files[-1].part) if files else ("", 0)
+        if files:
+            self._positions[self._first] = self._end_of_last_line(files[-1])
 
     def __aiter__(self) -> Self:
         """Return itself."""
@@ -48,7 +51,7 @@ class Follower:
         """Return the next interaction that is wanted.
 
         Raises:
-            OSError: A file cannot be read.
+            OSError: The directory cannot be read.
 
         Checkpoint: always.
         If cancelled: nothing is lost; the next call goes on.
@@ -60,35 +63,81 @@ class Follower:
                 await trio.sleep(_POLL_SECONDS)
         return self._ready.popleft()
 
-    def _files(self) -> list[DayFile]:
-        files = day_files(path.name for path in self._directory.iterdir())
-        return [file for file in files if not file.compressed]
-
     def _read_on(self) -> None:
         """Queue what has been written since the last look."""
-        for file in self._files():
-            if self._first is None or file >= self._first:
+        for file in day_files(path.name for path in self._directory.iterdir()):
+            part = (file.day, file.part)
+            if part >= self._first and part not in self._ended and self._has_more(file):
                 self._read_file(file)
 
+    def _has_more(self, file: DayFile) -> bool:
+        """Say whether there is something to read. A shorter file was cut back, or rewritten without some lines."""
+        if file.compressed:
+            return True
+        try:
+            size = (self._directory / file.name).stat().st_size
+        except FileNotFoundError:
+            return False
+        position = self._positions.get((file.day, file.part), 0)
+        if size < position:
+            self._positions[file.day, file.part] = self._end_of_last_line(file)
+        return size > position
+
     def _read_file(self, file: DayFile) -> None:
-        path = self._directory / file.name
-        position = self._positions.get(file, 0)
-        for offset, line in forward_lines(path, position):
-            if not line.endswith(b"\n"):  # still being written
-                break
-            self._positions[file] = offset + len(line)
-            head = self._head(path, offset, line)
-            if isinstance(head, InteractionHead) and matches(head, self._wanted):
-                self._ready.append(Entry(path, offset, len(line), head))
+        path, part = self._directory / file.name, (file.day, file.part)
+        try:
+            for offset, line in forward_lines(path, self._positions.get(part, 0)):
+                if not line.endswith(b"\n"):  # still being written
+                    break
+                self._positions[part] = offset + len(line)
+                head = self._head(path, offset, line)
+                if isinstance(head, InteractionHead) and matches(head, self._wanted):
+                    self._ready.append(Entry(path, offset, len(line), head))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._refuse(path, error)
+        if file.compressed:  # it never changes again
+            self._ended.add(part)
+
+    def _refuse(self, path: Path, error: OSError) -> None:
+        """Say once that a file cannot be read."""
+        if path.name not in self._refused:
+            self._refused.add(path.name)
+            self._on_damage(Damage(path.name, 0, error.strerror or str(error)))
 
     def _head(self, path: Path, offset: int, line: bytes) -> Head | None:
         """Return the line's scalars; None for a damaged line, and for one that was shown before."""
         try:
             head = decode_head(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             self._on_damage(Damage(path.name, line_number(path, offset), str(error)))
             return None
         return head if self._seen.is_new(head.writer, head.seq) else None
+
+    def _end_of_last_line(self, file: DayFile) -> int:
+        """Return where the last whole line ends; take every number up to its own as shown."""
+        path = self._directory / file.name
+        end = 0
+        try:
+            for offset, line in backward_lines(path):
+                end = end or (offset + len(line) if line.endswith(b"\n") else offset)
+                if self._note_last(line):
+                    break
+        except OSError as error:
+            self._refuse(path, error)
+        return end
+
+    def _note_last(self, line: bytes) -> bool:
+        """Note the writer and number of `line`; False if it has none that can be read."""
+        try:
+            head = decode_head(line)
+        except UNREADABLE:
+            return False
+        if head.writer is None or head.seq is None:
+            return False
+        self._seen.skip_to(head.writer, head.seq)
+        return True
 
 
 def follow(directory: Path, wanted: Filters, *, on_damage: OnDamage) -> Follower:
@@ -97,15 +146,9 @@ def follow(directory: Path, wanted: Filters, *, on_damage: OnDamage) -> Follower
     Args:
         directory: The log directory; it must exist.
         wanted: What to show.
-        on_damage: Told of every line that cannot be read.
+        on_damage: Told of every line and file that cannot be read.
 
     Raises:
         OSError: The directory cannot be read.
     """
     return Follower(directory, wanted, on_damage=on_damage)
-
-
-def _end_of_last_line(path: Path) -> int:
-    for offset, line in backward_lines(path):
-        return offset + len(line) if line.endswith(b"\n") else offset
-    return 0

@@ -3,148 +3,88 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import msgspec
-
 from arawn.errors import BadInput
-from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filters import Filters, matches
-from arawn.interactions.heads import Head, decode_head, decode_line
-from arawn.interactions.raw_lines import RawLine, backward_lines, forward_lines
-from arawn.interactions.record import InteractionHead, InteractionRecord, ToolCallRecord, ToolResultLine
+from arawn.interactions.entry import Entry
+from arawn.interactions.files import DayFile
+from arawn.interactions.filters import Filters, days_of_id, matches
+from arawn.interactions.heads import UNREADABLE, Head, decode_head, scalars_size
+from arawn.interactions.raw_lines import RawLine
+from arawn.interactions.record import InteractionHead, ToolResultLine
+from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, line_number, wanted_files
 from arawn.interactions.seen import SeenLines
 
 __all__ = ["Damage", "Entry", "LogReader", "OnDamage", "line_number"]
 
-_HELD_ENTRIES = 1_024  # reading forwards: how long an interaction waits for its tool results
+_HELD_BYTES = 1 << 24  # reading forwards: bytes of scalars kept while an interaction waits for its tool results
 _HELD_RESULTS = 65_536  # reading backwards: how many results wait for their interaction
-
-OnDamage = Callable[["Damage"], None]
-
-
-class Damage(msgspec.Struct, frozen=True):
-    """A line that was skipped: where it stands (counted from 1; 0 for a whole file) and why."""
-
-    file: str
-    line: int
-    why: str
-
-
-class Entry:
-    """One interaction found in the log; its bodies are read only when asked for."""
-
-    def __init__(self, path: Path, offset: int, size: int, head: InteractionHead) -> None:
-        self._path = path
-        self._offset = offset
-        self._size = size
-        self._head = head
-        self._results: dict[str, ToolResultLine] = {}
-
-    def __repr__(self) -> str:
-        return f"<Entry {self._head.id} at {self._path.name}:{self._offset}>"
-
-    @property
-    def head(self) -> InteractionHead:
-        """The scalars, tool results joined."""
-        return msgspec.structs.replace(self._head, tool_calls=self._joined()) if self._results else self._head
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a tool call still has no result."""
-        return any(call.tool_call_id not in self._results for call in self._head.tool_calls)
-
-    def join(self, result: ToolResultLine) -> None:
-        """Take the result of one of the interaction's tool calls; the first one stays."""
-        self._results.setdefault(result.tool_call_id, result)
-
-    def raw(self) -> bytes:
-        """Return the line as it stands in the file.
-
-        Raises:
-            OSError: The file cannot be read any more.
-        """
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            return file.read(self._size)
-
-    def record(self) -> InteractionRecord:
-        """Return everything, tool results joined.
-
-        Raises:
-            OSError: The file cannot be read any more.
-            msgspec.DecodeError: The bodies are damaged.
-        """
-        record = decode_line(self.raw())
-        assert isinstance(record, InteractionRecord)
-        return msgspec.structs.replace(record, tool_calls=self._joined())
-
-    def _joined(self) -> tuple[ToolCallRecord, ...]:
-        return tuple(self._with_result(call) for call in self._head.tool_calls)
-
-    def _with_result(self, call: ToolCallRecord) -> ToolCallRecord:
-        result = self._results.get(call.tool_call_id)
-        if result is None:
-            return call
-        return msgspec.structs.replace(call, result_success=result.success, result_content=result.content)
+_LATE_FILES = 7  # looking for one interaction: files after its own in which its tool results are looked for
+_NAMED = 5  # ids named when several begin alike
 
 
 class LogReader:
     """Reads one log directory; takes no lock, so it never stands in a writer's way.
 
     A last line without its newline is a line being written and not shown. Every other line that cannot be read is
-    reported to `on_damage` and skipped.
+    reported to `on_damage` and skipped, and so is every file; a file that is compressed while it is read stays itself.
     """
 
-    def __init__(self, directory: Path, *, on_damage: OnDamage) -> None:
+    def __init__(self, directory: Path, *, on_damage: OnDamage, on_progress: OnProgress | None = None) -> None:
         self._directory = directory
-        self._on_damage = on_damage
+        self._scan = LogScan(directory, on_damage=on_damage, on_progress=on_progress)
 
     def newest_first(self, wanted: Filters) -> Iterator[Entry]:
         """Yield what is wanted, the last written first.
 
+        Tool results are joined that were written up to one day (UTC) after the end of the time asked for.
+
         Raises:
-            OSError: A file cannot be read.
+            OSError: The directory cannot be read.
         """
         return islice(self._newest_first(wanted), wanted.limit)
 
     def oldest_first(self, wanted: Filters) -> Iterator[Entry]:
         """Yield what is wanted, the first written first.
 
-        A tool result that stands more than 1,024 wanted interactions after its call is not joined; `newest_first` and
-        `find` join them all.
+        A call is kept back, and all after it, until its tool results were read, or until the scalars of what is kept
+        back come to 16 MiB (about 10,000 calls): a result that stands later than that is not joined. `newest_first`
+        and `find` have no such limit.
 
         Raises:
-            OSError: A file cannot be read.
+            OSError: The directory cannot be read.
         """
         return islice(self._oldest_first(wanted), wanted.limit)
+
+    def lines(self, wanted: Filters) -> Iterator[tuple[Path, RawLine, Head]]:
+        """Yield every readable line of any kind once, oldest first, from the files that can hold what is wanted.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        return self._heads(self._scan.forwards(self._files(wanted)))
 
     def find(self, id_prefix: str) -> Entry:
         """Return the interaction whose id is, or alone begins with, `id_prefix`.
 
         Raises:
             BadInput: None or several do; the message names them.
-            OSError: A file cannot be read.
+            OSError: The directory cannot be read.
         """
-        found = []
-        for entry in self._newest_first(Filters()):
-            if entry.head.id == id_prefix:
-                return entry
-            if entry.head.id.startswith(id_prefix):
-                found.append(entry)
-        if len(found) == 1:
-            return found[0]
-        if not found:
+        files = self._files(Filters())
+        first, last = days_of_id(id_prefix)
+        likely = [file for file in files if first <= file.day <= last]
+        entry = self._found(likely, id_prefix) or self._found([f for f in files if f not in likely], id_prefix)
+        if entry is None:
             raise BadInput(f"no interaction has an id that begins with `{id_prefix}`; `interactions list` shows them")
-        ids = ", ".join(f"`{entry.head.id}`" for entry in found[:5])
-        raise BadInput(f"{len(found)} interactions have an id that begins with `{id_prefix}`: {ids}; give more of it")
+        self._join_results(entry, files)
+        return entry
 
     def _newest_first(self, wanted: Filters) -> Iterator[Entry]:
         results: dict[str, list[ToolResultLine]] = {}
-        for path, (offset, line), head in self._heads(reversed(self._files(wanted)), backward_lines):
+        for path, (offset, line), head in self._heads(self._scan.backwards(self._files(wanted))):
             if isinstance(head, ToolResultLine):
                 results.setdefault(head.interaction_id, []).append(head)
                 if len(results) > _HELD_RESULTS:  # results of interactions that are not in the log
@@ -158,63 +98,92 @@ class LogReader:
                     yield entry
 
     def _oldest_first(self, wanted: Filters) -> Iterator[Entry]:
-        held: deque[Entry] = deque()
-        by_id: dict[str, Entry] = {}
-        for path, (offset, line), head in self._heads(self._files(wanted), forward_lines):
-            if isinstance(head, ToolResultLine) and head.interaction_id in by_id:
-                by_id[head.interaction_id].join(head)
+        held = _Held()
+        for path, (offset, line), head in self.lines(wanted):
+            if isinstance(head, ToolResultLine):
+                held.join(head)
             elif isinstance(head, InteractionHead) and matches(head, wanted):
-                by_id[head.id] = entry = Entry(path, offset, len(line), head)
-                held.append(entry)
-            while held and (len(held) > _HELD_ENTRIES or not held[0].is_waiting):
-                entry = held.popleft()
-                by_id.pop(entry.head.id, None)
-                yield entry
-        yield from held
+                held.add(Entry(path, offset, len(line), head), scalars_size(line))
+            yield from held.released()
+        yield from held.rest()
 
     def _files(self, wanted: Filters) -> list[DayFile]:
-        """Return the files that can hold what is wanted: a call is in the file of its first day or of a later one."""
-        files = day_files(path.name for path in self._directory.iterdir())
-        first = wanted.start[:10] if wanted.start else ""
-        last = (date.fromisoformat(wanted.end[:10]) + timedelta(days=1)).isoformat() if wanted.end else "9"
-        chosen = [file for file in files if first <= file.day <= last]
-        for file in chosen:
-            if file.compressed:
-                self._on_damage(Damage(file.name, 0, "the file is compressed, which this version cannot read"))
-        return [file for file in chosen if not file.compressed]
+        return wanted_files(self._directory, wanted)
 
-    def _heads(
-        self, files: Iterable[DayFile], lines_of: Callable[[Path], Iterable[RawLine]]
-    ) -> Iterator[tuple[Path, RawLine, Head]]:
+    def _heads(self, lines: Iterable[tuple[Path, RawLine]]) -> Iterator[tuple[Path, RawLine, Head]]:
         """Yield every readable line once, decoded as far as filters need it."""
         seen = SeenLines()
-        for file in files:
-            path = self._directory / file.name
-            for raw in lines_of(path):
-                head = self._head(path, raw)
-                if head is not None and seen.is_new(head.writer, head.seq):
-                    yield path, raw, head
+        for path, raw in lines:
+            try:
+                head = decode_head(raw[1])
+            except UNREADABLE as error:
+                self._scan.report(path, raw[0], str(error))
+                continue
+            if seen.is_new(head.writer, head.seq):
+                yield path, raw, head
 
-    def _head(self, path: Path, raw: RawLine) -> Head | None:
-        offset, line = raw
-        if not line.endswith(b"\n"):
-            if not self._is_newest(path):
-                self._report(path, offset, "the line has no end")
-            return None
-        try:
-            return decode_head(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._report(path, offset, str(error))
-            return None
+    def _found(self, files: Sequence[DayFile], id_prefix: str) -> Entry | None:
+        """Return the one interaction in these files with the id or the beginning of it; None if there is none."""
+        found: list[Entry] = []
+        for path, (offset, line), head in self._heads(_holding(self._scan.backwards(files), id_prefix)):
+            if isinstance(head, InteractionHead) and head.id.startswith(id_prefix):
+                entry = Entry(path, offset, len(line), head)
+                if head.id == id_prefix:
+                    return entry
+                found = [*found, entry][: _NAMED + 1]
+        if len(found) > 1:
+            ids = ", ".join(f"`{entry.head.id}`" for entry in found[:_NAMED])
+            count = str(len(found)) if len(found) <= _NAMED else f"more than {_NAMED}"
+            raise BadInput(f"{count} interactions have an id that begins with `{id_prefix}`: {ids}; give more of it")
+        return found[0] if found else None
 
-    def _is_newest(self, path: Path) -> bool:
-        """Say whether a writer may still be writing to `path`."""
-        return day_files(other.name for other in path.parent.iterdir())[-1].name == path.name
+    def _join_results(self, entry: Entry, files: Sequence[DayFile]) -> None:
+        """Read on for the tool results of `entry`, in its own file and the next ones."""
+        own = next((place for place, file in enumerate(files) if file.name == entry.path.name), 0)
+        lines = self._scan.forwards(files[own : own + 1 + _LATE_FILES]) if entry.is_waiting else iter(())
+        for _, _, head in self._heads(_holding(lines, entry.head.id)):
+            if isinstance(head, ToolResultLine) and head.interaction_id == entry.head.id:
+                entry.join(head)
+                if not entry.is_waiting:
+                    return
 
-    def _report(self, path: Path, offset: int, why: str) -> None:
-        self._on_damage(Damage(path.name, line_number(path, offset), why))
+
+class _Held:
+    """Interactions in the order they were read, the first of which waits for a tool result."""
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[Entry, int]] = deque()
+        self._by_id: dict[str, Entry] = {}
+        self._bytes = 0
+
+    def add(self, entry: Entry, size: int) -> None:
+        """Keep an interaction whose scalars take `size` bytes."""
+        self._entries.append((entry, size))
+        self._by_id[entry.head.id] = entry
+        self._bytes += size
+
+    def join(self, result: ToolResultLine) -> None:
+        entry = self._by_id.get(result.interaction_id)
+        if entry is not None and entry.join(result):
+            self._bytes += len(result.content or "")
+
+    def released(self) -> Iterator[Entry]:
+        """Yield the first ones that wait no more, or that there is no room for."""
+        while self._entries and (self._bytes > _HELD_BYTES or not self._entries[0][0].is_waiting):
+            yield self._released_first()
+
+    def rest(self) -> Iterator[Entry]:
+        while self._entries:
+            yield self._released_first()
+
+    def _released_first(self) -> Entry:
+        entry, size = self._entries.popleft()
+        self._bytes -= size + sum(len(call.result_content or "") for call in entry.head.tool_calls)
+        self._by_id.pop(entry.head.id, None)
+        return entry
 
 
-def line_number(path: Path, offset: int) -> int:
-    """Return the number, counted from 1, of the line that begins at `offset`."""
-    return 1 + sum(1 for start, _ in forward_lines(path) if start < offset)
+def _holding(lines: Iterable[tuple[Path, RawLine]], text: str) -> Iterator[tuple[Path, RawLine]]:
+    """Yield the lines that hold `text` somewhere."""
+    needle = text.encode("utf-8", "replace")
+    return ((path, raw) for path, raw in lines if needle in raw[1])

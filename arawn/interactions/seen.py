@@ -29,3 +29,7 @@ class SeenLines:
             first = ranges.pop(place)[0]
         ranges.insert(place, (first, last))
         return True
+
+    def skip_to(self, writer: str, seq: int) -> None:
+        """Take every line of `writer` up to this number as seen, if none of them was noted yet."""
+        self._ranges.setdefault(writer, [(0, seq)])

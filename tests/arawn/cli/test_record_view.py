@@ -9,7 +9,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arawn.cli.record_view import id_length, record_lines
+from arawn.cli.record_page import record_lines
+from arawn.cli.record_view import id_length
 from arawn.cli.transcript import logged_lines, message_lines
 from arawn.interactions.record import InteractionRecord, ToolCallRecord
 from arawn.messages import Image, Message, RoutingMetadata, Text, Thinking, ToolResult, ToolUse
@@ -75,8 +76,8 @@ def test_everything_that_a_record_says_is_shown() -> None:
         "status      ok, attempt 2 of call 0197-c",
         "profile     fast (workstream `research` is bound to it)",
         "model       answered (asked for: asked)",
-        "took        1500 ms, first token after 300 ms, waited 7 ms",
-        "tokens      105 in, ? out, 100 from the cache",
+        "took        1500 ms, waited 7 ms, first token after 300 ms",
+        "tokens      105 in (5 new, 100 from the cache), ? out",
         "  be brief",
         "  hi",
         "  (44 bytes, not logged)",

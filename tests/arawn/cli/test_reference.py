@@ -24,7 +24,9 @@ def test_every_command_is_there() -> None:
         *(f"arawn config {name}" for name in ("show", "check", "path")),
         *(f"arawn backends {name}" for name in ("list", "test")),
         *(f"arawn workstreams {name}" for name in ("list", "show", "new", "bind", "archive", "rm")),
-        *(f"arawn interactions {name}" for name in ("list", "show", "tail", "path")),
+        *(f"arawn interactions {name}" for name in ("list", "show", "search", "tail", "stats")),
+        *(f"arawn interactions {name}" for name in ("sql", "schema", "path")),
+        *(f"arawn interactions {name}" for name in ("export", "verify", "repair", "compact", "rm", "feedback")),
     }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,7 +20,6 @@ from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters, time_window
 from arawn.interactions.follow import follow
 from arawn.interactions.opening import open_day_log
-from arawn.interactions.raw_lines import backward_lines, forward_lines
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import ToolResultLine
 from arawn.interactions.seen import SeenLines
@@ -193,6 +191,43 @@ def test_find_takes_an_id_or_a_prefix_of_one(log: DayLog, reader: LogReader) -> 
         reader.find("ffff")
 
 
+def test_results_that_come_thousands_of_calls_later_are_joined(log: DayLog, reader: LogReader) -> None:
+    """Reading forwards keeps calls back by their bytes, not by their number."""
+    asked = record(1, response=TOOL_USE)
+    log.append([asked, *(record(n) for n in range(2, 3_000)), result(asked.id, "t1"), result(asked.id, "t2")])
+
+    first, *rest = reader.oldest_first(Filters())
+
+    assert [call.result_content for call in first.head.tool_calls] == ["found", "found"]
+    assert len(rest) == 2_998
+
+
+def test_what_is_kept_back_is_bounded(log: DayLog, reader: LogReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call whose results never come is given up for room, in order, long before the end of the log."""
+    monkeypatch.setattr("arawn.interactions.reader._HELD_BYTES", 10_000)
+    given_: list[str] = []
+    log.append([record(1, response=TOOL_USE), *(record(n) for n in range(2, 60))])
+    entries = reader.oldest_first(Filters())
+
+    given_.append(next(entries).head.call_id)
+    log.append([record(60)])
+    given_ += [entry.head.call_id for entry in entries]
+
+    assert given_[-1] == "call-60"
+    assert given_ == [f"call-{n}" for n in range(1, 61)]
+
+
+def test_find_joins_the_results_of_later_days(log: DayLog, reader: LogReader, tmp_path: Path) -> None:
+    """All of them, and reads no more files than it needs to."""
+    asked = record(1, response=TOOL_USE)
+    days = [record(n, NOON + timedelta(days=n)) for n in (1, 2)]
+    log.append([asked, result(asked.id, "t1"), days[0], result(asked.id, "t2", "late"), days[1]])
+
+    found = reader.find(asked.id[:20]).head
+
+    assert [call.result_content for call in found.tool_calls] == ["found", "late"]
+
+
 async def test_follow_shows_what_is_written_from_now_on(
     tmp_path: Path, log: DayLog, damages: list[Damage], autojump_clock: object
 ) -> None:
@@ -211,22 +246,6 @@ async def test_follow_shows_what_is_written_from_now_on(
 
     assert seen == ["call-2", "call-3", "call-4"]
     assert damages == []
-
-
-@given(st.lists(st.binary(max_size=20)), st.binary(max_size=5), st.integers(1, 9))
-def test_lines_are_the_same_from_either_end(lines: list[bytes], rest: bytes, block: int) -> None:
-    """Whatever the sizes of lines and blocks; with their offsets."""
-    content = b"\n".join([*lines, rest])
-    with NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        forwards = list(forward_lines(Path(file.name)))
-        backwards = list(backward_lines(Path(file.name), block))
-
-    assert backwards == forwards[::-1]
-    assert b"".join(line for _, line in forwards) == content
-    assert all(content[offset : offset + len(line)] == line for offset, line in forwards)
-    assert all(b"\n" not in line[:-1] for _, line in forwards)
 
 
 @given(st.lists(st.integers(1, 30)))
@@ -291,16 +310,6 @@ async def test_follow_begins_with_an_empty_directory(
 
         assert [(await anext(aiter(following))).head.call_id for _ in range(2)] == ["call-2", "call-3"]
         assert [(damage.line, damage.file[-8:]) for damage in damages] == [(4, "28.jsonl")]
-
-
-def test_a_compressed_file_is_not_passed_over_in_silence(
-    tmp_path: Path, reader: LogReader, damages: list[Damage]
-) -> None:
-    """A version that cannot read it says so."""
-    (tmp_path / "interactions-2026-01-28.jsonl.zst").write_bytes(b"")
-
-    assert calls(reader.newest_first(Filters())) == []
-    assert [damage.line for damage in damages] == [0]
 
 
 @contextmanager

@@ -1,0 +1,126 @@
+"""`arawn interactions search`: which calls hold a text, where, and the line around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
+from arawn.cli.log_reading import ProgressLine, emphasised, required_log
+from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.output import note, printable
+from arawn.cli.record_view import chosen_cells, chosen_values
+from arawn.errors import BadInput
+from arawn.interactions.encode import encode_line
+from arawn.interactions.entry import Entry
+from arawn.interactions.fields import parse_fields
+from arawn.interactions.filters import Filters
+from arawn.interactions.hits import Hit, TextSearch
+from arawn.interactions.reader import LogReader
+from arawn.interactions.search import Place, Query
+
+__all__ = ["search"]
+
+_PLACES_SHOWN = 3
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("-e", "--regex", is_flag=True, help="TEXT is a regular expression, as Python reads them.")
+@click.option("-i", "--ignore-case", is_flag=True, help="Upper and lower case are the same.")
+@filter_options
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="The newest calls, at most this many.")
+@fields_option
+@json_option
+@quiet_option
+@config_option
+def search(
+    *,
+    text: str | None,
+    regex: bool,
+    ignore_case: bool,
+    limit: int | None,
+    fields: str | None,
+    as_json: bool,
+    quiet: bool,
+    config_file: Path | None,
+    **options: Any,
+) -> None:
+    """Find TEXT in everything that was said: messages, system prompts, tools, answers, tool calls and their results.
+
+    Without TEXT, every call that the filters choose is found. The oldest is printed first; with `--json`, each as one
+    line of JSON. Of a call, three places are shown; `--json` has all of them.
+    """
+    if text is None and (regex or ignore_case):
+        raise BadInput("`--regex` and `--ignore-case` need a TEXT to search for")
+    query = Query(text, regex=regex, ignore_case=ignore_case) if text is not None else None
+    paths = parse_fields(fields) if fields else ()
+    zone = zone_of(options["tz"])
+    wanted = filters_of(options, limit=limit)
+    directory = required_log(config_file)
+    found = False
+    with ProgressLine(quiet=quiet) as progress:
+        shown = _json_of if as_json else _lines_of
+        for hit in _hits(directory, query, wanted, progress):
+            found = True
+            with progress.hidden():
+                shown(hit, _entry_getter(directory, hit), paths, zone)
+    if not found and not quiet:
+        note(f"nothing in the interaction log at `{directory}` is what was searched for")
+
+
+def _hits(directory: Path, query: Query | None, wanted: Filters, progress: ProgressLine) -> Iterator[Hit]:
+    """Yield hits, the oldest first; of a limited search, the newest ones."""
+    if query is None:
+        reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
+        entries = reader.oldest_first(wanted) if wanted.limit is None else reversed(list(reader.newest_first(wanted)))
+        for entry in entries:
+            yield Hit(id=entry.head.id, timestamp=entry.head.timestamp, entry=entry, places=())
+        return
+    found = TextSearch(directory, query, wanted, on_damage=progress.damage, on_progress=progress.update)
+    yield from found.oldest_first() if wanted.limit is None else reversed(list(found.newest_first()))
+
+
+def _entry_getter(directory: Path, hit: Hit) -> Callable[[], Entry]:
+    """Return what gives the interaction of a hit: for a tool result, that is a search of its own."""
+
+    def entry() -> Entry:
+        return hit.entry or LogReader(directory, on_damage=lambda _: None).find(hit.id)  # damage is named already
+
+    return entry
+
+
+def _json_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], _: tzinfo) -> None:
+    about = chosen_values(entry(), paths) if paths else {"id": hit.id, "timestamp": hit.timestamp}
+    line = encode_line({**about, "places": msgspec.to_builtins(hit.places)})
+    click.echo(line, nl=False)
+
+
+def _lines_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> None:
+    click.echo(emphasised(printable(_headline(hit, entry, paths, zone))))
+    for place in hit.places[:_PLACES_SHOWN]:
+        click.echo(_shown(place))
+    more = len(hit.places) - _PLACES_SHOWN
+    if more > 0:
+        click.echo(f"  … and in {more} more place{'s' if more > 1 else ''}")
+
+
+def _headline(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> str:
+    if paths:
+        return "  ".join(chosen_cells(entry(), paths))
+    moment = datetime.fromisoformat(hit.timestamp).astimezone(zone)
+    cells = [f"{moment:%Y-%m-%d %H:%M:%S}", hit.id]
+    if hit.entry is not None:
+        head = hit.entry.head
+        cells += [head.status, head.profile, head.model_used or head.model_requested or "", head.workstream or ""]
+    return "  ".join(cell for cell in cells if cell)
+
+
+def _shown(place: Place) -> str:
+    before, match, after = (printable(part.replace("\n", " ")) for part in (place.before, place.match, place.after))
+    return f"  {printable(place.where)}: {before}{emphasised(match)}{after}"

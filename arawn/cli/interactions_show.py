@@ -1,0 +1,149 @@
+"""`arawn interactions show`: everything about one call, or what changed since the call before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+from pathlib import Path
+
+import click
+import msgspec
+
+from arawn.cli.log_filters import fields_option, zone_of
+from arawn.cli.log_reading import emphasised, required_log, warn
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import print_json, print_table, printable
+from arawn.cli.record_diff import diff_lines
+from arawn.cli.record_page import record_lines, request_lines, response_lines
+from arawn.cli.record_view import chosen_cells, chosen_values
+from arawn.errors import BadInput
+from arawn.interactions.fields import parse_fields
+from arawn.interactions.filters import Filters
+from arawn.interactions.reader import Entry, LogReader
+from arawn.interactions.record import InteractionRecord
+
+__all__ = ["show"]
+
+_PIECE = 1 << 20
+_REQUEST = ("id", "model_requested", "params", "system_prompt", "tools", "messages")
+_RESPONSE = (
+    "id",
+    "status",
+    "model_used",
+    "stop_reason",
+    "stop_reason_raw",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "total_input_tokens",
+    "error",
+    "tool_calls",
+    "response_content",
+)
+
+
+@click.command()
+@click.argument("interaction", metavar="ID")
+@click.option("--request", "part", flag_value="request", help="Only what was sent.")
+@click.option("--response", "part", flag_value="response", help="Only what came back.")
+@click.option("--diff-prev", "part", flag_value="diff", help="What was sent otherwise than in the call before.")
+@click.option("--tz", metavar="ZONE", help="Time zone to show times in; local if none.")
+@fields_option
+@json_option
+@config_option
+def show(
+    *, interaction: str, part: str | None, tz: str | None, fields: str | None, as_json: bool, config_file: Path | None
+) -> None:
+    """Print everything about one call: settings, conversation, tool calls, answer, timings, tokens, error.
+
+    ID is its id, the beginning of it that no other has, or `latest`. The call before is the one of the same session,
+    or of the same workstream where there is no session.
+    """
+    paths = parse_fields(fields) if fields else ()
+    if paths and part:
+        raise BadInput(f"give `--fields` or `--{'diff-prev' if part == 'diff' else part}`, not both")
+    if as_json and part == "diff":
+        raise BadInput("`--diff-prev` is for people; compare `--request --json` of both calls instead")
+    zone = zone_of(tz)
+    reader = LogReader(required_log(config_file), on_damage=warn)
+    entry = _found(reader, interaction)
+    if paths:
+        _show_fields(entry, paths, as_json=as_json)
+        return
+    if as_json:
+        _print_object(_part_of(entry, part))
+        return
+    record = entry.record()
+    for line in _lines(reader, record, part, zone):
+        click.echo(_styled(printable(line)))
+
+
+def _found(reader: LogReader, interaction: str) -> Entry:
+    if interaction != "latest":
+        return reader.find(interaction)
+    for entry in reader.newest_first(Filters(limit=1)):
+        return entry
+    raise BadInput("the interaction log is empty: there is no latest call")
+
+
+def _show_fields(entry: Entry, paths: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        print_json(chosen_values(entry, paths))
+    else:
+        print_table(("field", "value"), list(zip(paths, chosen_cells(entry, paths), strict=True)))
+
+
+def _print_object(values: dict[str, msgspec.Raw]) -> None:
+    """Print one JSON document, made for reading, key by key: the value of one can be large."""
+    separator = "{\n"
+    for key, value in values.items():
+        click.echo(f'{separator}  "{key}": ', nl=False)
+        _print_indented(msgspec.json.format(value, indent=2))
+        separator = ",\n"
+    click.echo("\n}")
+
+
+def _print_indented(text: bytes) -> None:
+    for start in range(0, len(text), _PIECE):
+        click.echo(text[start : start + _PIECE].replace(b"\n", b"\n  "), nl=False)
+
+
+def _part_of(entry: Entry, part: str | None) -> dict[str, msgspec.Raw]:
+    values = entry.json_values()
+    if part is None:
+        return values
+    return {key: values[key] for key in (_REQUEST if part == "request" else _RESPONSE) if key in values}
+
+
+def _lines(reader: LogReader, record: InteractionRecord, part: str | None, zone: tzinfo) -> Iterator[str]:
+    if part == "request":
+        return request_lines(record)
+    if part == "response":
+        return response_lines(record)
+    return diff_lines(_previous(reader, record), record) if part == "diff" else record_lines(record, zone)
+
+
+def _previous(reader: LogReader, record: InteractionRecord) -> InteractionRecord:
+    """Return the last call before this one in its conversation; another attempt is the same call.
+
+    Raises:
+        BadInput: There is none.
+    """
+    if record.session_id is None and record.workstream is None:
+        raise BadInput(f"`{record.id}` belongs to no session and no workstream: there is no call before it")
+    earlier = Filters(
+        end=record.timestamp,
+        session=record.session_id,
+        workstream=record.workstream if record.session_id is None else None,
+    )
+    for entry in reader.newest_first(earlier):
+        if entry.head.call_id != record.call_id:
+            return entry.record()
+    raise BadInput(f"`{record.id}` is the first call of its conversation in the log")
+
+
+def _styled(line: str) -> str:
+    is_title = line.endswith(":") and not line.startswith((" ", "+", "-"))
+    return emphasised(line) if is_title else line

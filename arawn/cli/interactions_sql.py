@@ -1,0 +1,102 @@
+"""`arawn interactions sql`: DuckDB over the log."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from arawn.cli.log_reading import ProgressLine, required_log
+from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.output import print_table, printable
+from arawn.errors import BadInput
+from arawn.interactions.encode import encode_line
+from arawn.interactions.sql import Answer, LogSql
+
+__all__ = ["sql"]
+
+_LONGEST_CELL = 200  # characters shown of a value in a table
+
+
+@click.command()
+@click.argument("query")
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@quiet_option
+@config_option
+def sql(query: str, as_json: bool, as_csv: bool, quiet: bool, config_file: Path | None) -> None:
+    """Answer one SELECT over the log; `-` reads it from stdin. Needs `pip install 'arawn[analytics]'`.
+
+    The tables are `interactions`, `tool_results`, `feedback`, `gaps` and `marks`: a column for every key of a line
+    (`DESCRIBE interactions` lists them), tags as a map (`tags['team']`), bodies and arguments as JSON
+    (`messages->0->>'role'`), times in UTC. Lines that were written twice are there once. Nothing but the log can be
+    read, and nothing be changed.
+    """
+    if as_json and as_csv:
+        raise BadInput("give `--json` or `--csv`, not both")
+    query = sys.stdin.read() if query == "-" else query
+    directory = required_log(config_file)
+    with ProgressLine(quiet=quiet) as progress:
+        answer = LogSql(directory, on_damage=progress.damage, on_progress=progress.update).ask(query)
+    if as_json:
+        _print_json(answer)
+    elif as_csv:
+        csv.writer(_Printer(), lineterminator="\n").writerows(_csv_rows(answer))
+    else:
+        print_table(answer.columns, [tuple(_cell(value) for value in row) for row in answer.rows])
+
+
+class _Printer:
+    """A file for `csv` that prints."""
+
+    def write(self, text: str) -> None:
+        click.echo(printable(text), nl=False)
+
+
+def _csv_rows(answer: Answer) -> Iterator[list[str]]:
+    yield list(answer.columns)
+    for row in answer.rows:
+        yield [_text(value) for value in row]
+
+
+def _print_json(answer: Answer) -> None:
+    """Print an array of objects, one a line, as the rows come."""
+    separator = "["
+    for row in answer.rows:
+        values = (_raw(value, type_) for value, type_ in zip(row, answer.types, strict=True))
+        click.echo(separator)
+        click.echo(encode_line(dict(zip(answer.columns, values, strict=True)))[:-1], nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
+
+
+def _raw(value: Any, type_: str) -> Any:
+    """Return JSON as itself, not as a text that holds it."""
+    return msgspec.json.decode(value) if type_ == "JSON" and value is not None else value
+
+
+def _cell(value: Any) -> str:
+    text = _text(value)
+    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.isoformat(" ")
+        case int() | float():
+            return str(value)
+        case _:
+            return encode_line(value).decode().strip().strip('"')

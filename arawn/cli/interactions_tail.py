@@ -1,0 +1,80 @@
+"""`arawn interactions tail`: the last calls, and those to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
+from arawn.cli.log_reading import last_entries, required_log, warn
+from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.output import printable, write_out
+from arawn.cli.record_view import chosen_cells, chosen_values, short_row
+from arawn.cli.settings import log_directory
+from arawn.interactions.encode import encode_line
+from arawn.interactions.entry import Entry
+from arawn.interactions.fields import parse_fields
+from arawn.interactions.filters import Filters
+from arawn.interactions.follow import follow
+
+__all__ = ["tail"]
+
+
+@click.command()
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on with calls as they are written.")
+@click.option(
+    "-n",
+    "--limit",
+    "--lines",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How many to begin with.",
+)
+@filter_options
+@fields_option
+@json_option
+@quiet_option
+@config_option
+def tail(
+    *,
+    following: bool,
+    limit: int,
+    fields: str | None,
+    as_json: bool,
+    quiet: bool,
+    config_file: Path | None,
+    **options: Any,
+) -> None:
+    """Print the last calls, and with `-f` those to come, one line each."""
+    look = partial(_line, zone=zone_of(options["tz"]), paths=parse_fields(fields) if fields else (), as_json=as_json)
+    wanted = filters_of(options, limit=limit)
+    if following:
+        run_async(partial(_follow, required_log(config_file), wanted, look, quiet=quiet))
+        return
+    for entry in last_entries(log_directory(config_file), wanted, quiet=quiet):
+        click.echo(look(entry))
+
+
+async def _follow(directory: Path, wanted: Filters, look: partial[str], _: Interrupts, *, quiet: bool) -> None:
+    follower = follow(directory, wanted, on_damage=warn)  # before the look back, so that no call falls in between
+    shown = set()
+    for entry in last_entries(directory, wanted, quiet=quiet):
+        shown.add(entry.head.id)
+        await write_out(look(entry) + "\n")
+    async for entry in follower:
+        if entry.head.id not in shown:
+            await write_out(look(entry) + "\n")
+    raise AssertionError("a follower does not end")
+
+
+def _line(entry: Entry, *, zone: tzinfo, paths: Sequence[str], as_json: bool) -> str:
+    if as_json:
+        return encode_line(chosen_values(entry, paths) if paths else entry.head).decode().rstrip("\n")
+    return printable("  ".join(chosen_cells(entry, paths)) if paths else short_row(entry.head, zone))

@@ -1,0 +1,115 @@
+"""How the commands that read the log begin, what they say beside it, and how they show how far they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import click
+
+from arawn.cli.output import note
+from arawn.cli.settings import log_directory
+from arawn.errors import BadInput
+from arawn.interactions.filters import Filters
+from arawn.interactions.reader import Entry, LogReader
+from arawn.interactions.scan import Damage, Progress
+
+__all__ = ["ProgressLine", "emphasised", "last_entries", "missing", "required_log", "warn"]
+
+_FIRST_SECONDS = 0.5  # a read that is over sooner shows no progress
+_NEXT_SECONDS = 0.1
+_CLEAR = "\r\x1b[2K"
+
+
+def missing(directory: Path) -> str:
+    """Return what is said when there is no log."""
+    return f"there is no interaction log at `{directory}` yet; the first call makes it"
+
+
+def required_log(config_file: Path | None) -> Path:
+    """Return the directory of the log.
+
+    Raises:
+        BadInput: There is none yet, or it is no directory.
+        ConfigError: The configuration is wrong.
+    """
+    directory = log_directory(config_file)
+    if directory.is_dir():
+        return directory
+    raise BadInput(f"`{directory}` is no directory" if directory.exists() else missing(directory))
+
+
+def warn(damage: Damage) -> None:
+    """Name what was skipped; a file is named without a line."""
+    place = f"{damage.file}:{damage.line}" if damage.line else damage.file
+    note(f"arawn: warning: {place}: skipped: {damage.why}")
+
+
+def last_entries(directory: Path, wanted: Filters, *, quiet: bool = False) -> list[Entry]:
+    """Return what is wanted, the newest last; say so when there is nothing, unless `quiet`."""
+    if not directory.is_dir():
+        note(missing(directory))
+        return []
+    with ProgressLine(quiet=quiet) as progress:
+        reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
+        found = list(reader.newest_first(wanted))[::-1]
+    if not found and wanted.limit != 0 and not quiet:
+        note(f"no call in the interaction log at `{directory}` is one of those asked for")
+    return found
+
+
+def emphasised(text: str) -> str:
+    """Return `text` in bold on a terminal that shows colours."""
+    return click.style(text, bold=True) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+
+
+class ProgressLine:
+    """One line on a terminal's stderr that says how far a long read has come; nothing elsewhere, or if `quiet`.
+
+    Whatever else is printed meanwhile goes inside `hidden`.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._shown_at = time.monotonic() + _FIRST_SECONDS - _NEXT_SECONDS
+        self._wanted = not quiet and sys.stderr.isatty()
+        self._visible = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clear()
+
+    def update(self, progress: Progress) -> None:
+        """Say where the read is, at most ten times a second."""
+        now = time.monotonic()
+        if not self._wanted or now - self._shown_at < _NEXT_SECONDS:
+            return
+        self._shown_at = now
+        self._visible = True
+        text = f"reading {progress.file}, {progress.number} of {progress.files}: {progress.position >> 20} MB"
+        click.echo(f"{_CLEAR}{text}", err=True, nl=False)
+
+    def damage(self, damage: Damage) -> None:
+        """Name what was skipped, as `warn` does."""
+        with self.hidden():
+            warn(damage)
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Take the line away while something else is printed."""
+        self._clear()
+        yield
+
+    def _clear(self) -> None:
+        if self._visible:
+            self._visible = False
+            click.echo(_CLEAR, err=True, nl=False)

@@ -1,0 +1,181 @@
+"""One log record as a person reads it: settings, timings, tokens, conversation, tools with their results. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import tzinfo
+from typing import Any
+
+import msgspec
+
+from arawn.cli.record_view import moment
+from arawn.cli.summary import reason_words
+from arawn.cli.transcript import block_text
+from arawn.interactions.record import InteractionRecord, ToolCallRecord
+from arawn.messages import ContentBlock
+
+__all__ = ["record_lines", "request_lines", "response_lines"]
+
+
+def record_lines(record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
+    """Yield everything that a record says."""
+    yield from _settings(record, zone)
+    yield from request_lines(record)
+    yield from response_lines(record)
+
+
+def request_lines(record: InteractionRecord) -> Iterator[str]:
+    """Yield what was sent: system prompt, tools, conversation."""
+    if record.system_prompt:
+        yield from ("", "system:", *_indented(record.system_prompt))
+    if record.tools:
+        yield from ("", "tools offered:")
+        for tool in record.tools:
+            yield f"  {tool.name}{': ' if tool.description else ''}{tool.description.partition(chr(10))[0]}"
+    for message in record.messages:
+        yield from _message(message)
+
+
+def response_lines(record: InteractionRecord) -> Iterator[str]:
+    """Yield what came back: answer, tool calls with their results, error, what is not as it was said."""
+    said = [block for block in record.response_content if block.get("type") != "tool_use" or "sha256" in block]
+    if said:
+        yield from ("", "answer:")
+        for block in said:
+            yield from _indented(_block(block))
+    for call in record.tool_calls:
+        yield from _tool_call(call)
+    if record.error is not None:
+        yield from ("", f"{_error_title(record)}:", *_indented(record.error.message))
+        if record.error.retryable is not None:
+            yield f"  (another try is {'' if record.error.retryable else 'not '}worth it)"
+    if record.truncated:
+        yield from ("", "cut in the log:")
+        yield from (f"  {cut.where}, of {cut.length:,} characters" for cut in record.truncated)
+    if record.redactions:
+        yield from ("", "redacted in the log:", *(f"  {name}" for name in record.redactions))
+
+
+def _settings(record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
+    asked, used = record.model_requested, record.model_used
+    model = asked if used in (None, asked) else f"{used} (asked for: {asked})"
+    rows = (
+        ("id", record.id),
+        ("time", f"{moment(record, zone):%Y-%m-%d %H:%M:%S.%f %Z}"),
+        ("status", f"{record.status}{_attempt(record)}"),
+        ("profile", record.profile + _routing(record)),
+        ("provider", record.provider + (f", request {record.request_id}" if record.request_id else "")),
+        ("model", model or ""),
+        ("params", _json(record.params) if record.params else ""),
+        ("workstream", record.workstream or ""),
+        ("session", record.session_id or ""),
+        ("turn", _turn(record)),
+        ("tags", " ".join(f"{key}={value}" for key, value in record.tags.items())),
+        ("took", _timings(record)),
+        ("tokens", _tokens(record)),
+        ("stopped", _stop(record)),
+    )
+    yield from (f"{name:<11} {text}" for name, text in rows if text)
+
+
+def _attempt(record: InteractionRecord) -> str:
+    return f", attempt {record.attempt} of call {record.call_id}" if record.attempt > 1 else ""
+
+
+def _turn(record: InteractionRecord) -> str:
+    if record.turn_id is None:
+        return ""
+    return f"{record.turn_id}" + (f", iteration {record.iteration}" if record.iteration > 1 else "")
+
+
+def _routing(record: InteractionRecord) -> str:
+    if record.routing is None:
+        return ""
+    sure = f", confidence {record.routing.confidence:.2f}" if record.routing.confidence < 1 else ""
+    features = f", from {_json(record.routing.features)}" if record.routing.features else ""
+    return f" ({reason_words(record.routing, record.workstream)}{sure}{features})"
+
+
+def _timings(record: InteractionRecord) -> str:
+    parts = [f"{record.duration_ms} ms"]
+    if record.queue_ms:
+        parts.append(f"waited {record.queue_ms} ms")
+    if record.ttft_ms is not None:
+        parts.append(f"first token after {record.ttft_ms} ms")
+    writing = record.duration_ms - (record.ttft_ms or 0)
+    if record.output_tokens and writing > 0:
+        parts.append(f"{record.output_tokens / writing * 1000:.0f} tokens/s")
+    return ", ".join(parts)
+
+
+def _tokens(record: InteractionRecord) -> str:
+    read = _known(record.total_input_tokens)
+    parts = [
+        f"{_known(count)} {name}"
+        for count, name in (
+            (record.input_tokens, "new"),
+            (record.cache_read_tokens, "from the cache"),
+            (record.cache_write_tokens, "into the cache"),
+        )
+        if count
+    ]
+    split = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+    reasoning = f" ({record.reasoning_tokens} of reasoning)" if record.reasoning_tokens else ""
+    return f"{read} in{split}, {_known(record.output_tokens)} out{reasoning}"
+
+
+def _known(count: int | None) -> str:
+    return "?" if count is None else str(count)
+
+
+def _stop(record: InteractionRecord) -> str:
+    reason, raw = record.stop_reason, record.stop_reason_raw
+    return (reason or "") + (f" (`{raw}`)" if raw and raw != reason else "")
+
+
+def _error_title(record: InteractionRecord) -> str:
+    assert record.error is not None
+    error = record.error
+    facts = [error.type, *(str(fact) for fact in (error.status, error.code) if fact is not None)]
+    return f"error ({' '.join(facts)})"
+
+
+def _block(block: Any) -> str:
+    if "sha256" in block:
+        return f"({block['size']} bytes, not logged)"
+    return block_text(msgspec.convert(block, ContentBlock))
+
+
+def _tool_call(call: ToolCallRecord) -> Iterator[str]:
+    yield from ("", f"tool {call.tool_name} ({call.tool_call_id}):")
+    yield f"  {_json(call.arguments)}"
+    if call.result_success is None:
+        yield "  (no result in the log)"
+        return
+    verdict = "answered" if call.result_success else "failed"
+    if call.result_content is None:
+        yield f"  {verdict} (not logged)"
+        return
+    first, *rest = call.result_content.splitlines() or [""]
+    yield from (f"  {verdict}: {first}", *(f"  {line}" for line in rest))
+
+
+def _message(message: Any) -> Iterator[str]:
+    yield from ("", f"{message.get('role') or message.get('type') or '?'}:")
+    for block in message.get("content") or [message]:
+        yield from _indented(_block(block))
+
+
+def _indented(text: str) -> Iterator[str]:
+    """Yield the lines of a text, one at a time: there may be millions of them."""
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin)
+        end = end if end >= 0 else len(text)
+        yield f"  {text[begin:end]}"
+        begin = end + 1
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,137 @@
+"""Searches a log: which interactions hold a text, in their own line or in that of a tool result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from arawn.errors import BadInput
+from arawn.interactions.entry import Entry
+from arawn.interactions.filters import Filters, matches
+from arawn.interactions.heads import UNREADABLE, decode_head
+from arawn.interactions.raw_lines import RawLine
+from arawn.interactions.reader import LogReader
+from arawn.interactions.record import InteractionHead, ToolResultLine
+from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, wanted_files
+from arawn.interactions.search import Place, Query
+from arawn.interactions.seen import SeenLines
+
+__all__ = ["Hit", "TextSearch"]
+
+_REMEMBERED = 65_536  # interactions of which is known whether they are wanted, for the tool results that follow
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that holds the text: of the interaction `id`, or of the result of one of its tool calls.
+
+    `entry` is the interaction; None for a tool result, which stands elsewhere.
+    """
+
+    id: str
+    timestamp: str
+    entry: Entry | None
+    places: tuple[Place, ...]
+
+
+class TextSearch:
+    """One search of one log directory; reads as `LogScan` does."""
+
+    def __init__(
+        self,
+        directory: Path,
+        query: Query,
+        wanted: Filters,
+        *,
+        on_damage: OnDamage,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        self._directory = directory
+        self._query = query
+        self._wanted = wanted
+        self._scan = LogScan(directory, on_damage=on_damage, on_progress=on_progress)
+        self._asks_calls = wanted != Filters(limit=wanted.limit)
+        self._known: dict[str, bool] = {}
+        self._seen = SeenLines()
+
+    def oldest_first(self) -> Iterator[Hit]:
+        """Yield every hit, the first written first; `Filters.limit` is not applied.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        files = wanted_files(self._directory, self._wanted)
+        if self._asks_calls or not self._query.is_literal:
+            return self._hits(self._scan.forwards(files))
+        return self._hits(self._scan.holding(files, self._query.find_in, self._query.width))
+
+    def newest_first(self) -> Iterator[Hit]:
+        """Yield hits up to the limit, the last written first. Errors as for `oldest_first`."""
+        hits = self._hits(self._scan.backwards(wanted_files(self._directory, self._wanted)))
+        return islice(hits, self._wanted.limit)
+
+    def _hits(self, lines: Iterator[tuple[Path, RawLine]]) -> Iterator[Hit]:
+        for path, raw in lines:
+            hit = self._checked(path, *raw)
+            del raw  # a line can be large, and the next one is on its way
+            if hit is not None:
+                yield hit
+
+    def _checked(self, path: Path, offset: int, line: bytes) -> Hit | None:
+        may_hit = self._query.may_be_in(line)
+        if not (may_hit or self._asks_calls):
+            return None
+        try:
+            return self._hit(path, offset, line, may_hit=may_hit)
+        except UNREADABLE as error:
+            self._scan.report(path, offset, str(error))
+            return None
+
+    def _hit(self, path: Path, offset: int, line: bytes, *, may_hit: bool) -> Hit | None:
+        head = decode_head(line)
+        if isinstance(head, ToolResultLine):
+            return self._result_hit(head, line) if may_hit else None
+        if not isinstance(head, InteractionHead):
+            return None
+        is_wanted = matches(head, self._wanted)
+        self._remember(head.id, is_wanted=is_wanted)
+        places = tuple(self._query.places(line)) if may_hit and is_wanted else ()
+        if not places or not self._seen.is_new(head.writer, head.seq):
+            return None
+        entry = Entry(path, offset, len(line), head)
+        return Hit(id=head.id, timestamp=head.timestamp, entry=entry, places=places)
+
+    def _result_hit(self, head: ToolResultLine, line: bytes) -> Hit | None:
+        found = [place for place in self._query.places(line) if place.where == "content"]
+        if not found or not self._is_wanted(head) or not self._seen.is_new(head.writer, head.seq):
+            return None
+        where = f"tool_calls[{head.tool_call_id}].result_content"
+        place = msgspec.structs.replace(found[0], where=where)
+        return Hit(id=head.interaction_id, timestamp=head.timestamp, entry=None, places=(place,))
+
+    def _remember(self, interaction_id: str, *, is_wanted: bool) -> None:
+        if self._asks_calls:
+            self._known[interaction_id] = is_wanted
+            if len(self._known) > _REMEMBERED:
+                del self._known[next(iter(self._known))]
+
+    def _is_wanted(self, result: ToolResultLine) -> bool:
+        """Say whether the interaction of a tool result is one of those asked for; look it up if it is not known."""
+        if not self._asks_calls:
+            return True
+        if result.interaction_id not in self._known:
+            self._remember(result.interaction_id, is_wanted=self._looked_up(result.interaction_id))
+        return self._known[result.interaction_id]
+
+    def _looked_up(self, interaction_id: str) -> bool:
+        try:
+            entry = LogReader(self._directory, on_damage=_told_already).find(interaction_id)
+        except BadInput:  # it is not in the log any more
+            return False
+        return matches(entry.head, self._wanted)
+
+
+def _told_already(_: Damage) -> None:
+    """Say nothing: the search itself names the damage that it comes across."""

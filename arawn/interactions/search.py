@@ -1,0 +1,136 @@
+"""Finds text in the lines of a log: a quick look at the bytes first, then at every text in the line. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from arawn.errors import BadInput
+from arawn.interactions.encode import encode_line
+from arawn.interactions.find_bytes import find_bytes
+
+__all__ = ["Place", "Query"]
+
+# Below these keys the keys themselves were written by callers, models or tools.
+_FREE_KEYS = frozenset({"arguments", "parameters", "params", "tags", "features", "detail"})
+_PIECE = 1 << 18
+_AROUND = 80  # characters shown on either side of a match
+_LONGEST_MATCH = 200
+_OTHER_CASES = frozenset("kKsSiI")  # letters that have an upper or lower case outside of ASCII
+_CLEAN = re.compile(r"[ !#-\[\]-~]+")  # ASCII that JSON writes as it is
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a text was found: the path to it, the match, and what stands around it in its line, all cut to a width."""
+
+    where: str
+    before: str
+    match: str
+    after: str
+
+
+class Query:
+    """One text or regular expression that is looked for."""
+
+    def __init__(self, text: str, *, regex: bool = False, ignore_case: bool = False) -> None:
+        """Prepare the search.
+
+        Args:
+            text: What is looked for; a regular expression (as of the `re` module, `^` and `$` at each line) if `regex`.
+            regex: Whether it is one.
+            ignore_case: Whether upper and lower case are the same.
+
+        Raises:
+            BadInput: `text` is empty, or no regular expression.
+        """
+        if not text:
+            raise BadInput("nothing to search for: give a text that is not empty")
+        flags = re.MULTILINE | (re.IGNORECASE if ignore_case else 0)
+        try:
+            self._pattern = re.compile(text if regex else re.escape(text), flags)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise BadInput(f"`{text}` is no regular expression: {error}; without `--regex` it is plain text") from error
+        self._ignore_case = ignore_case
+        self._always = regex and not _is_plain(text)
+        self._needles = _needles(text)
+        self._folded = text.lower().encode() if text.isascii() and _CLEAN.fullmatch(text) else b""
+        self._safe = _longest_safe_run(text)
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether `find_in` can rule anything out."""
+        return not self._always
+
+    @property
+    def width(self) -> int:
+        """Bytes of the longest thing that `find_in` looks for."""
+        return max(map(len, (*self._needles, self._folded, self._safe)))
+
+    def may_be_in(self, line: bytes) -> bool:
+        """Say whether a line of the log can hold the text; False is certain."""
+        return self._always or self.find_in(line, 0, len(line)) >= 0
+
+    def find_in(self, data: bytes | bytearray, start: int, end: int) -> int:
+        """Return where in `data[start:end]` lines of the log first seem to hold the text; -1 is certain."""
+        if not self._ignore_case:
+            places = [find_bytes(data, needle, start, end) for needle in self._needles]
+            return min((place for place in places if place >= 0), default=-1)
+        for begin in range(start, end, _PIECE):  # a copy of each piece, never of a whole line
+            part = data[begin : min(end, begin + _PIECE + self.width)]
+            needle = self._folded if self._folded and part.isascii() else self._safe
+            place = find_bytes(part.lower(), needle, 0, len(part))
+            if place >= 0:
+                return begin + place
+        return -1
+
+    def places(self, line: bytes) -> Iterator[Place]:
+        """Yield every text in a line of the log that holds a match, with the first match in it.
+
+        Raises:
+            msgspec.DecodeError: The line is no JSON.
+        """
+        for where, text in _texts(msgspec.json.decode(line), "", free=False):
+            found = self._pattern.search(text)
+            if found is not None:
+                yield _place(where, text, found)
+
+
+def _is_plain(text: str) -> bool:
+    return re.escape(text) == text
+
+
+def _needles(text: str) -> tuple[bytes, ...]:
+    """Return the forms in which JSON can write `text`: as the log does, and with all but ASCII escaped."""
+    return tuple(dict.fromkeys((encode_line(text)[1:-2], json.dumps(text)[1:-1].encode())))
+
+
+def _longest_safe_run(text: str) -> bytes:
+    """Return the longest part of `text` that looks alike in bytes whatever its case, once ASCII is lowered."""
+    runs = "".join(char if _CLEAN.match(char) and char not in _OTHER_CASES else "\n" for char in text).split("\n")
+    return max(runs, key=len).lower().encode()
+
+
+def _texts(value: Any, where: str, *, free: bool) -> Iterator[tuple[str, str]]:
+    """Yield every text in a decoded line with the path to it, keys that are not the log's own included."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            place = f"{where}.{key}" if where else key
+            if free:
+                yield place, key
+            yield from _texts(item, place, free=free or key in _FREE_KEYS)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _texts(item, f"{where}[{number}]", free=free)
+
+
+def _place(where: str, text: str, found: re.Match[str]) -> Place:
+    start, end = found.span()
+    before = text[max(0, start - _AROUND) : start].rpartition("\n")[2]
+    after = text[end : end + _AROUND].partition("\n")[0]
+    return Place(where, before, text[start : min(end, start + _LONGEST_MATCH)], after)

@@ -1,0 +1,191 @@
+"""Counts, tokens, error rates and latencies of the calls in a log, by what is asked for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, tzinfo
+from functools import lru_cache
+from typing import Literal, get_args
+
+import msgspec
+
+from arawn.interactions.filters import Filters, matches
+from arawn.interactions.heads import Head
+from arawn.interactions.record import InteractionHead, ToolResultLine
+
+__all__ = ["DIMENSIONS", "Dimension", "Percentiles", "Report", "Row", "Stats"]
+
+Dimension = Literal["day", "profile", "provider", "model", "workstream", "session", "status", "tool"]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+
+_FAILED = ("error", "partial")
+_EXACT_BITS = 11  # milliseconds are kept exactly below 2,048, else to 11 bits: a thousandth part
+_WAITING = 65_536  # tool calls whose results are waited for, to count those that failed
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """Milliseconds that half, 95 and 99 of a hundred calls did not exceed (nearest rank); None without any call."""
+
+    p50: int | None
+    p95: int | None
+    p99: int | None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one group of calls.
+
+    Attributes:
+        key: What the group has in common, in the order asked for; "" where a call has none.
+        calls: Attempts, as in the log; grouped by tool, the calls of that tool.
+        errors: Calls that ended in an error, streams that broke among them; grouped by tool, results that failed.
+        error_rate: Errors of a call; None without calls.
+        total_input_tokens: All that was read, cache reads and writes included.
+        duration_ms, ttft_ms: How long a call took, and the time to its first token where it was streamed.
+    """
+
+    key: tuple[str, ...]
+    calls: int
+    errors: int
+    error_rate: float | None
+    total_input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    duration_ms: Percentiles
+    ttft_ms: Percentiles
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The rows, sorted by their keys, and all interactions as one row."""
+
+    by: tuple[Dimension, ...]
+    rows: tuple[Row, ...]
+    total: Row
+
+
+class Stats:
+    """Takes lines of a log, oldest first, and counts the interactions that are wanted. Constant memory a group."""
+
+    def __init__(self, by: Sequence[Dimension], wanted: Filters, zone: tzinfo) -> None:
+        """Begin with nothing counted.
+
+        Args:
+            by: What calls are grouped by; nothing makes one group.
+            wanted: Which interactions count; `limit` is not applied.
+            zone: Where days begin.
+        """
+        self._by = tuple(by)
+        self.wanted = wanted
+        self._key_of = _key_function(self._by, zone)
+        self._groups: dict[tuple[str, ...], _Group] = {}
+        self._total = _Group()
+        self._waiting: dict[tuple[str, str], _Group] = {}
+
+    def add(self, head: Head) -> None:
+        """Count one line; lines that are neither interactions nor tool results change nothing."""
+        if isinstance(head, InteractionHead):
+            if matches(head, self.wanted):
+                self._add_call(head)
+        elif isinstance(head, ToolResultLine):
+            group = self._waiting.pop((head.interaction_id, head.tool_call_id), None)
+            if group is not None and not head.success:
+                group.errors += 1
+
+    def report(self) -> Report:
+        """Return the figures so far."""
+        rows = tuple(group.row(key) for key, group in sorted(self._groups.items()))
+        return Report(self._by, rows, self._total.row(()))
+
+    def _add_call(self, head: InteractionHead) -> None:
+        self._total.add(head, errors=head.status in _FAILED)
+        if "tool" not in self._by:
+            self._group(self._key_of(head, "")).add(head, errors=head.status in _FAILED)
+            return
+        for call in head.tool_calls:
+            group = self._group(self._key_of(head, call.tool_name))
+            group.add(head, errors=False)
+            self._waiting[head.id, call.tool_call_id] = group
+        while len(self._waiting) > _WAITING:
+            del self._waiting[next(iter(self._waiting))]
+
+    def _group(self, key: tuple[str, ...]) -> _Group:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _Group()
+        return group
+
+
+class _Group:
+    def __init__(self) -> None:
+        self.calls = self.errors = 0
+        self.read = self.written = self.cache_read = self.cache_write = self.reasoning = 0
+        self.durations: dict[int, int] = {}
+        self.firsts: dict[int, int] = {}
+
+    def add(self, head: InteractionHead, *, errors: bool) -> None:
+        self.calls += 1
+        self.errors += errors
+        self.read += head.total_input_tokens or 0
+        self.written += head.output_tokens or 0
+        self.cache_read += head.cache_read_tokens or 0
+        self.cache_write += head.cache_write_tokens or 0
+        self.reasoning += head.reasoning_tokens or 0
+        _count(self.durations, head.duration_ms)
+        if head.ttft_ms is not None:
+            _count(self.firsts, head.ttft_ms)
+
+    def row(self, key: tuple[str, ...]) -> Row:
+        return Row(
+            key=key,
+            calls=self.calls,
+            errors=self.errors,
+            error_rate=self.errors / self.calls if self.calls else None,
+            total_input_tokens=self.read,
+            output_tokens=self.written,
+            cache_read_tokens=self.cache_read,
+            cache_write_tokens=self.cache_write,
+            reasoning_tokens=self.reasoning,
+            duration_ms=_percentiles(self.durations),
+            ttft_ms=_percentiles(self.firsts),
+        )
+
+
+def _count(counts: dict[int, int], milliseconds: int) -> None:
+    dropped = max(0, milliseconds.bit_length() - _EXACT_BITS)
+    kept = milliseconds >> dropped << dropped
+    counts[kept] = counts.get(kept, 0) + 1
+
+
+def _percentiles(counts: dict[int, int]) -> Percentiles:
+    ordered, number = sorted(counts.items()), sum(counts.values())
+    return Percentiles(*(_at_rank(ordered, -(-number * percent // 100)) for percent in (50, 95, 99)))
+
+
+def _at_rank(ordered: Iterable[tuple[int, int]], rank: int) -> int | None:
+    for value, count in ordered:
+        rank -= count
+        if rank <= 0:
+            return value
+    return None
+
+
+def _key_function(by: Sequence[Dimension], zone: tzinfo) -> Callable[[InteractionHead, str], tuple[str, ...]]:
+    """Return the function from an interaction, and the tool it called, to the key of its group."""
+
+    @lru_cache(maxsize=4_096)
+    def day(minute: str) -> str:
+        return datetime.fromisoformat(f"{minute}:00Z").astimezone(zone).date().isoformat()
+
+    parts: dict[Dimension, Callable[[InteractionHead, str], str | None]] = {
+        "day": lambda head, _: day(head.timestamp[:16]),
+        "profile": lambda head, _: head.profile,
+        "provider": lambda head, _: head.provider,
+        "model": lambda head, _: head.model_used or head.model_requested,
+        "workstream": lambda head, _: head.workstream,
+        "session": lambda head, _: head.session_id,
+        "status": lambda head, _: head.status,
+        "tool": lambda _, tool: tool,
+    }
+    chosen = [parts[name] for name in by]
+    return lambda head, tool: tuple([part(head, tool) or "" for part in chosen])

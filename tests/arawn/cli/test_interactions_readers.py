@@ -1,0 +1,268 @@
+"""The commands that search, count and query the log, and show one call of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+
+import jsonschema
+import pytest
+
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import PATIENCE, Place
+from tests.arawn.cli.terminal import Terminal
+
+
+@pytest.fixture
+def asked(command: Command) -> list[str]:
+    """Three calls in the log; their ids."""
+    command("ask", "where is the heron?")
+    command("ask", "-w", "research", "-p", "fast", "--tag", "team=search", "two herons")
+    command("ask", "-w", "research", "-s", "be brief", "a Kestrel")
+    return [head["id"] for head in json.loads(command("interactions", "list", "--json").out)]
+
+
+def objects(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["heron"], [0, 1, 2]),  # the third repeats the history of the second
+        (["HERON"], []),
+        (["-i", "HERON"], [0, 1, 2]),
+        (["--regex", "heron.$"], [0, 1, 2]),
+        (["--regex", r"\bheron\?"], [0]),
+        (["be brief"], [2]),
+        (["heron", "--profile", "fast"], [1]),
+        (["heron", "-n", "1"], [2]),
+        (["--tag", "team=search"], [1]),
+        ([], [0, 1, 2]),
+    ],
+)
+def test_search_finds_calls(asked: list[str], command: Command, arguments: list[str], found: list[int]) -> None:
+    """By text, regular expression and filters; the oldest first."""
+    result = command("interactions", "search", "--json", *arguments)
+
+    assert [hit["id"] for hit in objects(result.out)] == [asked[place] for place in found]
+    assert result.code == 0
+    assert bool(result.err) == (not found)
+
+
+def test_search_shows_where_a_text_was_found(asked: list[str], command: Command) -> None:
+    """Id, place and the line around it; with `--fields`, those instead."""
+    shown = command("interactions", "search", "the heron", "--tz", "UTC").out
+    fields = command("interactions", "search", "the heron", "--fields", "profile,model_used").out
+
+    assert asked[0] in shown
+    assert "  messages[0].content[0].text: where is the heron?\n" in shown
+    assert fields.startswith("default  echo\n  response_content[0].text: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", ""],
+        ["search", "-e", "("],
+        ["search", "--regex"],
+        ["search", "x", "--fields", "nothing"],
+        ["search", "x", "--since", "yore"],
+        ["list", "--fields", "idd"],
+        ["tail", "--fields", "idd"],
+        ["stats", "--by", "colour"],
+        ["stats", "--by", ""],
+        ["stats", "--fields", "colour"],
+        ["stats", "--plot=colour"],
+        ["stats", "--tz", "Mars/Base"],
+        ["sql", "selec"],
+        ["sql", "delete from interactions"],
+        ["sql", "select 1", "--json", "--csv"],
+        ["sql"],
+        ["show", "latest", "--request", "--fields", "id"],
+        ["show", "latest", "--diff-prev", "--json"],
+        ["show", "nope"],
+        ["schema", "x"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_one_message(asked: list[str], command: Command, arguments: list[str]) -> None:
+    """Code 2, nothing on stdout, no traceback."""
+    result = command("interactions", *arguments)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("arawn: ")
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["search", "x"], ["stats"], ["sql", "select 1"], ["show", "latest"], ["tail", "-f"]], ids=" ".join
+)
+def test_without_a_log_there_is_nothing_to_read(command: Command, arguments: list[str]) -> None:
+    """One message that says so."""
+    result = command("interactions", *arguments)
+
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+
+
+def test_fields_are_columns_and_keys(asked: list[str], command: Command) -> None:
+    """Dotted paths, bodies too, in tables and JSON of `list`, `tail` and `show`."""
+    fields = ["--fields", "id,tags.team,messages.0.role", "--profile", "fast"]
+
+    table = command("interactions", "list", *fields).out.splitlines()
+    listed = json.loads(command("interactions", "list", "--json", *fields).out)
+    tailed = objects(command("interactions", "tail", "--json", *fields).out)
+    shown = json.loads(command("interactions", "show", asked[1], "--json", *fields[:2]).out)
+
+    assert table[0].split() == ["id", "tags.team", "messages.0.role"]
+    assert table[1].split() == [asked[1], "search", "user"]
+    assert listed == tailed == [shown] == [{"id": asked[1], "tags.team": "search", "messages.0.role": "user"}]
+
+
+def test_stats_count_by_what_is_asked_for(asked: list[str], command: Command) -> None:
+    """As a table, and as JSON with the same figures."""
+    table = command("interactions", "stats", "--by", "profile,status").out.splitlines()
+    whole = json.loads(command("interactions", "stats", "--by", "profile,status", "--json").out)
+
+    assert table[0].split()[:4] == ["profile", "status", "calls", "errors"]
+    assert [row["by"] for row in whole["rows"]] == [
+        {"profile": "default", "status": "ok"},
+        {"profile": "fast", "status": "ok"},
+    ]
+    assert [row["calls"] for row in whole["rows"]] == [2, 1] or [row["calls"] for row in whole["rows"]] == [1, 2]
+    assert whole["total"]["calls"] == 3
+
+
+def test_stats_are_cut_to_fields_and_groups(asked: list[str], command: Command) -> None:
+    """`--fields` chooses figures, `--limit` the largest groups."""
+    shown = command("interactions", "stats", "--by", "profile", "--limit", "1", "--fields", "calls,duration_ms.p50").out
+
+    header, row = shown.splitlines()
+    assert header.split() == ["profile", "calls", "duration_ms.p50"]
+    assert row.split()[1] == "2"
+
+
+@pytest.mark.parametrize("what", [[], ["--plot=tokens"], ["--plot=latency"], ["--plot=ttft"]])
+def test_stats_draw_bars(asked: list[str], command: Command, what: list[str]) -> None:
+    """One for each group, and no table."""
+    lines = command("interactions", "stats", "--by", "workstream", *(what or ["--plot"])).out.splitlines()
+
+    assert [line.split()[0] for line in lines] == ["(none)", "research"]
+    assert what or "█" in lines[1]
+
+
+def test_sql_answers_as_table_json_and_csv(asked: list[str], command: Command) -> None:
+    """The same rows; JSON within JSON stays JSON, nothing is an empty cell."""
+    query = "SELECT id, tags, messages, routing.confidence AS sure, NULL AS nothing FROM interactions ORDER BY seq"
+
+    table = command("interactions", "sql", query).out.splitlines()
+    whole = json.loads(command("interactions", "sql", query, "--json").out)
+    rows = list(csv.DictReader(io.StringIO(command("interactions", "sql", "-", "--csv", piped=query).out)))
+
+    assert table[0].split() == ["id", "tags", "messages", "sure", "nothing"]
+    assert [row["id"] for row in whole] == [row["id"] for row in rows] == asked
+    assert whole[1]["tags"] == {"team": "search", **whole[1]["tags"]}
+    assert whole[0]["messages"][0]["role"] == "user"
+    assert rows[0]["nothing"] == ""
+
+
+def test_sql_without_rows_is_an_empty_array(asked: list[str], command: Command) -> None:
+    """And a table without rows."""
+    assert command("interactions", "sql", "select 1 where false", "--json").out == "[]\n"
+    assert command("interactions", "sql", "select 1 as one where false").out == "one\n"
+
+
+def test_every_line_obeys_the_printed_schema(asked: list[str], command: Command, place: Place) -> None:
+    """Marks included."""
+    schema = json.loads(command("interactions", "schema").out)
+    lines = objects(next(place.log.glob("*.jsonl")).read_text())
+
+    for line in lines:
+        jsonschema.validate(line, schema)
+    assert {line["kind"] for line in lines} >= {"interaction", "mark"}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**lines[1], "kind": "other"}, schema)
+
+
+def test_one_call_is_shown_by_parts(asked: list[str], command: Command) -> None:
+    """What was sent, what came back, and what is new since the call before."""
+    request, response, diff = (
+        command("interactions", "show", asked[2], part).out for part in ("--request", "--response", "--diff-prev")
+    )
+
+    assert "be brief" in request
+    assert "answer:" not in request
+    assert "answer:" in response
+    assert "be brief" not in response
+    assert f"compared with {asked[1]}" in diff
+    assert "+be brief" in diff
+    assert "+   a Kestrel" in diff
+    assert "+   two herons" not in diff
+
+
+def test_the_first_call_has_none_before_it(asked: list[str], command: Command) -> None:
+    """Nor has a call without a conversation."""
+    assert "is the first call" in command("interactions", "show", asked[1], "--diff-prev").err
+    assert command("interactions", "show", asked[0], "--diff-prev").code == 2
+
+
+def test_parts_of_a_call_are_json_too(asked: list[str], command: Command) -> None:
+    """Only their keys."""
+    request = json.loads(command("interactions", "show", "latest", "--request", "--json").out)
+    response = json.loads(command("interactions", "show", "latest", "--response", "--json").out)
+
+    assert request["system_prompt"] == "be brief"
+    assert "messages" not in response
+    assert response["response_content"][0]["type"] == "text"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["search", "heron"], ["stats"], ["sql", "from interactions"], ["show", "latest"], ["tail", "--json"]],
+    ids=" ".join,
+)
+def test_a_reader_that_leaves_is_no_error(asked: list[str], place: Place, arguments: list[str]) -> None:
+    """A closed pipe ends the command without a word."""
+    inside, outside = os.pipe()
+    os.close(inside)
+    child = place.popen("interactions", *arguments, stdout=outside)
+    os.close(outside)
+
+    _, err = child.communicate(timeout=PATIENCE)
+
+    assert (child.returncode, err) == (1, "")
+
+
+def test_damage_is_named_and_the_rest_is_answered(asked: list[str], command: Command, place: Place) -> None:
+    """By every reader, on stderr."""
+    (place.log / "interactions-2001-01-01.jsonl").write_bytes(b"garbage\n\xff\0 heron\n")
+    (place.log / "interactions-2001-01-02.jsonl.zst").write_bytes(b"garbage heron\n")
+
+    for arguments in (["list", "--json"], ["search", "-e", "heron"], ["stats"], ["sql", "from interactions"]):
+        result = command("interactions", *arguments)
+        assert result.code == 0
+        assert result.out
+        assert "interactions-2001-01-01.jsonl:2: skipped: " in result.err
+        assert "interactions-2001-01-02.jsonl.zst: skipped: " in result.err
+
+
+def test_on_a_terminal_a_match_stands_out(asked: list[str], place: Place) -> None:
+    """In bold, unless colours are not wanted."""
+    assert "\x1b[1mheron\x1b[0m" in Terminal(place, "interactions", "search", "heron").rest()
+    place.environ["NO_COLOR"] = "1"
+    assert "\x1b[1m" not in Terminal(place, "interactions", "search", "heron").rest()
+
+
+def test_without_duckdb_sql_says_what_to_install(
+    asked: list[str], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code 2 and one sentence."""
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+
+    result = command("interactions", "sql", "select 1")
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "arawn: `interactions sql` needs DuckDB: pip install 'arawn[analytics]'\n"

@@ -1,0 +1,102 @@
+"""Following the log while files are compressed, rewritten and replaced under the follower."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import zstandard
+
+from arawn.interactions.encode import encode_line
+from arawn.interactions.filters import Filters
+from arawn.interactions.follow import Follower, follow
+from arawn.interactions.scan import Damage
+from tests.arawn.interactions.samples import record
+
+DAY = "interactions-2026-01-28.jsonl"
+
+
+def lines(*numbers: int) -> bytes:
+    return b"".join(encode_line(msgspec.structs.replace(record(number), writer="w", seq=number)) for number in numbers)
+
+
+def seen(following: Follower) -> list[str]:
+    """Return what has come since the last look."""
+    following._read_on()
+    found = [entry.head.call_id for entry in following._ready]
+    following._ready.clear()
+    return found
+
+
+@pytest.fixture
+def damages() -> list[Damage]:
+    return []
+
+
+def test_a_day_compressed_while_followed_is_not_shown_again(tmp_path: Path, damages: list[Damage]) -> None:
+    """What it still held that was not shown is."""
+    plain = tmp_path / DAY
+    plain.write_bytes(lines(1))
+    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    plain.write_bytes(lines(1, 2))
+    assert seen(following) == ["call-2"]
+
+    (tmp_path / f"{DAY}.zst").write_bytes(zstandard.compress(lines(1, 2, 3)))
+    plain.unlink()
+
+    assert seen(following) == ["call-3"]
+    assert seen(following) == []
+    assert damages == []
+
+
+def test_lines_written_again_after_a_bad_sync_are_not_shown_again(tmp_path: Path, damages: list[Damage]) -> None:
+    """Neither those that were shown, nor those that were there before."""
+    (tmp_path / DAY).write_bytes(lines(1, 2))
+    following = follow(tmp_path, Filters(), on_damage=damages.append)
+
+    (tmp_path / "interactions-2026-01-28.part2.jsonl").write_bytes(lines(1, 2, 3))
+
+    assert seen(following) == ["call-3"]
+
+
+def test_a_file_cut_back_is_read_on_from_its_new_end(tmp_path: Path, damages: list[Damage]) -> None:
+    """As after a write that failed, or an `rm`; half a line is waited for."""
+    plain = tmp_path / DAY
+    plain.write_bytes(lines(1))
+    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    plain.write_bytes(lines(1, 2, 3))
+    assert seen(following) == ["call-2", "call-3"]
+
+    plain.write_bytes(lines(1, 2))
+    assert seen(following) == []
+    plain.write_bytes(lines(1, 2, 3) + lines(4)[:-7])
+    assert seen(following) == []
+    plain.write_bytes(lines(1, 2, 3, 4))
+
+    assert seen(following) == ["call-4"]
+    assert damages == []
+
+
+def test_a_file_rewritten_shorter_is_followed_on(tmp_path: Path, damages: list[Damage]) -> None:
+    """What is written to it after an `rm` is shown, though the file was longer before."""
+    plain = tmp_path / DAY
+    plain.write_bytes(lines(1, 2, 3))
+    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    plain.write_bytes(lines(3))
+    assert seen(following) == []
+
+    plain.write_bytes(lines(3, 4))
+
+    assert seen(following) == ["call-4"]
+
+
+def test_a_file_that_cannot_be_read_is_named_once(tmp_path: Path, damages: list[Damage]) -> None:
+    """And the others are followed."""
+    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    (tmp_path / DAY).mkdir()
+    (tmp_path / f"{DAY}.zst").write_bytes(b"")
+    (tmp_path / "interactions-2026-01-29.jsonl").write_bytes(lines(1))
+
+    assert seen(following) + seen(following) == ["call-1"]
+    assert len(damages) == 1

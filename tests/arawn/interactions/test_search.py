@@ -1,0 +1,207 @@
+"""Finding text in the log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arawn.errors import BadInput
+from arawn.interactions import needle_lines as needle_lines_module
+from arawn.interactions.encode import encode_line
+from arawn.interactions.filters import Filters
+from arawn.interactions.find_bytes import find_bytes
+from arawn.interactions.hits import Hit, TextSearch
+from arawn.interactions.needle_lines import needle_lines
+from arawn.interactions.raw_lines import forward_lines
+from arawn.interactions.scan import Damage
+from arawn.interactions.search import Query
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, ToolDefinition, ToolUse, user
+from tests.arawn.interactions.samples import record
+from tests.arawn.interactions.test_reader import result
+
+ODD_LETTERS = 'kKsSiI\u017f\u212a\u0130\u0131\u00df"\\/\n\t\x07é\u2028\ud83d😀 a'
+TEXTS = st.text(st.sampled_from(ODD_LETTERS), max_size=8)
+
+
+@given(TEXTS.filter(bool), st.lists(TEXTS, max_size=4), st.booleans())
+def test_the_quick_look_never_misses(text: str, texts: list[str], ignore_case: bool) -> None:
+    """What is found in the texts of a line, in whatever case and escape, the bytes of the line do not rule out."""
+    query, line = Query(text, ignore_case=ignore_case), encode_line({"x": texts})
+    flags = re.IGNORECASE if ignore_case else 0
+
+    found = list(query.places(line))
+
+    assert bool(found) == any(re.search(re.escape(text), one, flags) for one in msgspec.json.decode(line)["x"])
+    assert query.may_be_in(line) or not found
+    assert query.find_in(bytearray(b"..." + line), 3, 3 + len(line)) >= 3 or not found
+
+
+@given(st.text("abK\u017f", max_size=30), st.text("abK", min_size=1, max_size=3), st.integers(1, 6))
+def test_a_long_line_is_looked_through_in_pieces(text: str, looked_for: str, piece: int) -> None:
+    """Wherever the pieces end."""
+    query, line = Query(looked_for.lower(), ignore_case=True), encode_line({"x": text})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("arawn.interactions.search._PIECE", piece)
+        assert query.may_be_in(line) or not list(query.places(line))
+
+
+@given(TEXTS.filter(bool))
+def test_lines_of_other_programs_are_searched_too(text: str) -> None:
+    """Python's own JSON escapes all that is not ASCII."""
+    line = json.dumps({"x": text}).encode()
+
+    assert Query(text).may_be_in(line)
+
+
+@given(st.binary(max_size=80), st.binary(min_size=1, max_size=3), st.integers(0, 80), st.integers(0, 80))
+def test_bytes_are_found_where_python_finds_them(data: bytes, needle: bytes, start: int, end: int) -> None:
+    """In any part of any buffer."""
+    end = min(end, len(data))
+
+    expected = data.find(needle, start, end)
+
+    assert find_bytes(bytearray(data), needle, start, end) == expected
+    assert find_bytes(data, needle, start, end) == expected
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.text("abn", max_size=12).map(str.encode), max_size=12),
+    st.text("abn", min_size=1, max_size=3).map(str.encode),
+    st.integers(4, 40),
+)
+def test_lines_with_a_needle_are_those_of_a_plain_loop(lines: Sequence[bytes], needle: bytes, block: int) -> None:
+    """Whatever the blocks cut through; with and without a last newline."""
+
+    def find_in(data: bytes | bytearray, start: int, end: int) -> int:
+        return data.find(needle, start, end)
+
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(needle_lines_module, "_BLOCK", block)
+        path = Path(name) / "x.jsonl"
+        path.write_bytes(b"\n".join(lines))
+
+        found = list(needle_lines(path, 0, find_in=find_in, width=len(needle)))
+
+        assert found == [(offset, line) for offset, line in forward_lines(path) if needle in line]
+
+
+def full_record() -> Any:
+    """Return a record with a different word in every place that holds text."""
+    return msgspec.structs.replace(
+        record(
+            1,
+            request=CompletionRequest(
+                messages=(user("first line\nthe heron here\nlast line"),),
+                system="a kestrel",
+                tools=(ToolDefinition("look", "finds a wren", {"properties": {"bittern": {"type": "string"}}}),),
+                temperature=0.5,
+            ),
+            context=CallContext(workstream="research", session_id="s", tags={"plover": "dunlin"}),
+            response=CompletionResponse(content=(ToolUse("t1", "look", {"for": "an avocet"}),), model="llama"),
+        ),
+        writer="w",
+        seq=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("heron", "messages[0].content[0].text"),
+        ("kestrel", "system_prompt"),
+        ("wren", "tools[0].description"),
+        ("bittern", "tools[0].parameters.properties.bittern"),
+        ("avocet", "tool_calls[0].arguments.for"),
+        ("plover", "tags.plover"),
+        ("dunlin", "tags.plover"),
+        ("llama", "model_used"),
+    ],
+)
+def test_every_text_is_searched(text: str, where: str) -> None:
+    """Messages, system prompt, tools with their schemas, tool calls, tags; the log's own keys are no text."""
+    line = encode_line(full_record())
+
+    assert where in [place.where for place in Query(text).places(line)]
+    assert list(Query("response_content").places(line)) == []
+
+
+def test_a_place_shows_the_line_around_the_match() -> None:
+    """That line of the text alone."""
+    (place,) = Query("HERON", ignore_case=True).places(encode_line(full_record()))
+
+    assert (place.before, place.match, place.after) == ("the ", "heron", " here")
+
+
+@pytest.mark.parametrize("text", ["", "(", "*", "(?P<x", "a{99999999999}"])
+def test_what_cannot_be_searched_is_refused(text: str) -> None:
+    """With the reason."""
+    with pytest.raises(BadInput, match=r"not empty|no regular expression: "):
+        Query(text, regex=True)
+
+
+@pytest.fixture
+def searched(tmp_path: Path) -> Path:
+    """Two days, one of them compressed: calls 1 to 4 of sessions s-1 and s-2, a tool result for call 1, a double."""
+    calls = [
+        msgspec.structs.replace(
+            record(number, context=CallContext(session_id=f"s-{1 + number % 2}")), writer="w", seq=number
+        )
+        for number in range(1, 5)
+    ]
+    found = msgspec.structs.replace(result(calls[0].id, "t1", "question of a heron"), writer="w", seq=5)
+    old = b"".join(map(encode_line, calls[:2]))
+    (tmp_path / "interactions-2026-01-27.jsonl.zst").write_bytes(zstandard.compress(old))
+    new = b"".join(map(encode_line, [*calls[2:], calls[3], found]))
+    (tmp_path / "interactions-2026-01-28.jsonl").write_bytes(new + b"{broken question\n" + encode_line(calls[3])[:-9])
+    return tmp_path
+
+
+def ids(hits: Sequence[Hit]) -> list[str]:
+    return [hit.id[-1] for hit in hits]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted", "found"),
+    [
+        (Query("question"), Filters(), ["1", "2", "3", "4", "1"]),
+        (Query("QUESTION", ignore_case=True), Filters(), ["1", "2", "3", "4", "1"]),
+        (Query("quest.on [12]", regex=True), Filters(), ["1", "2"]),
+        (Query("question"), Filters(session="s-2"), ["1", "3", "1"]),
+        (Query("heron"), Filters(session="s-2"), ["1"]),
+        (Query("heron"), Filters(session="s-1"), []),
+        (Query("heron"), Filters(start="2026-01-28T00:00:00.000000Z"), ["1"]),
+    ],
+)
+def test_calls_and_tool_results_are_found_once(searched: Path, query: Query, wanted: Filters, found: list[str]) -> None:
+    """In plain and compressed files; filters ask the call that a tool result belongs to; the same from either end."""
+    damages: list[Damage] = []
+
+    forwards = list(TextSearch(searched, query, wanted, on_damage=damages.append).oldest_first())
+    backwards = list(TextSearch(searched, query, wanted, on_damage=damages.append).newest_first())
+
+    assert ids(forwards) == found
+    assert ids(backwards) == found[::-1]
+    assert {damage.line for damage in damages} <= {5}
+
+
+def test_a_limited_search_has_the_newest(searched: Path) -> None:
+    """And reads no further."""
+    wanted = Filters(limit=2)
+
+    found = list(TextSearch(searched, Query("question"), wanted, on_damage=lambda _: None).newest_first())
+
+    assert ids(found) == ["1", "4"]
+    assert found[0].entry is None
+    assert found[0].places[0].where == "tool_calls[t1].result_content"
