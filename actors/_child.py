@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -116,6 +116,17 @@ class Child:
         self.next_start = due
         self.seat.rest(f"it restarts in {due - trio.current_time():.3g} s", refuse=self.refuses_mail)
 
+    @property
+    def comes_back(self) -> bool:
+        """Whether the policy has another incarnation follow the last one, which has ended on its own."""
+        return wants_restart(self.restart, crashed=isinstance(self.outcome, Exception))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last incarnation has ended on its own, and no other is to follow."""
+        ended = self.outcome == "finished" or isinstance(self.outcome, Exception)
+        return ended and not self.alive and not self.comes_back
+
     def status(self, now: float) -> Status:
         """Return the seat's snapshot with the supervisor's knowledge added."""
         return msgspec.structs.replace(
@@ -155,12 +166,12 @@ class Group:
                 yield child
 
 
-def affected(strategy: Strategy, crashed: Child, children: list[Child]) -> list[Child]:
+def affected(strategy: Strategy, crashed: Child, children: Iterable[Child]) -> list[Child]:
     """Return the children to restart when `crashed` has crashed, in start order."""
     if strategy == "one_for_one":
         return [crashed]
-    first = 0 if strategy == "one_for_all" else children.index(crashed)
-    return [child for child in children[first:] if child.hired and not child.seat.stopping]
+    hired = [child for child in children if child.hired and not child.seat.stopping]
+    return hired if strategy == "one_for_all" else hired[hired.index(crashed) :]
 
 
 def wants_restart(policy: Literal["permanent", "transient", "temporary"], *, crashed: bool) -> bool:

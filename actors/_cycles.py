@@ -56,13 +56,32 @@ def find_cycle(asker: Worker, target: Answering) -> tuple[str, ...] | None:
 
 
 def _stuck(asker: Worker, target: Answering) -> set[Worker]:
-    """Return the workers within reach of `target` that can never go on once `asker` waits for it."""
+    """Return the workers within reach of `target` that can never go on once `asker` waits for it.
+
+    Whoever waits for nothing goes on; a reply comes once one of those that may give it goes on; who has all its
+    replies goes on as well. Each wait is looked at once.
+    """
     stuck = _reach(target.workers)
-    while True:
-        freed = {worker for worker in stuck if worker is not asker and _goes_on(worker, stuck)}
-        if not freed:
-            return stuck
-        stuck -= freed
+    hopes: dict[Worker, list[tuple[Worker, Envelope[Any]]]] = {}
+    missing = dict.fromkeys(stuck, 0)
+    for worker in stuck:
+        for envelope, seat in worker.awaiting.items():
+            answering = _answering(envelope, seat)
+            missing[worker] += bool(answering)
+            for other in answering:
+                hopes.setdefault(other, []).append((worker, envelope))
+    going = [worker for worker, count in missing.items() if not count and worker is not asker]
+    given: set[Envelope[Any]] = set()
+    while going:
+        worker = going.pop()
+        stuck.discard(worker)
+        for waiter, envelope in hopes.get(worker, ()):
+            if envelope not in given:
+                given.add(envelope)
+                missing[waiter] -= 1
+                if not missing[waiter] and waiter is not asker:
+                    going.append(waiter)
+    return stuck
 
 
 def _reach(workers: Iterable[Worker]) -> set[Worker]:
@@ -75,10 +94,6 @@ def _reach(workers: Iterable[Worker]) -> set[Worker]:
             for envelope, seat in worker.awaiting.items():
                 pending += _answering(envelope, seat)
     return found
-
-
-def _goes_on(worker: Worker, stuck: set[Worker]) -> bool:
-    return not any(_never_answered(_answering(*awaited), stuck) for awaited in worker.awaiting.items())
 
 
 def _never_answered(answering: Sequence[Worker], stuck: set[Worker]) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -65,8 +64,10 @@ class Envelope(msgspec.Struct, Generic[M], eq=False):
         if self.state == "done":
             await trio.lowlevel.checkpoint()
         elif self.state == "abandoned":
+            await trio.lowlevel.checkpoint()
             raise OutcomeUnknown("waiting for a reply that was abandoned: whether it was handled is not known")
         elif self.asker is not None:
+            await trio.lowlevel.checkpoint()
             raise trio.BusyResourceError("another task waits for this reply")
         else:
             self.asker = trio.lowlevel.current_task()
@@ -81,9 +82,15 @@ class Envelope(msgspec.Struct, Generic[M], eq=False):
         return trio.lowlevel.Abort.SUCCEEDED
 
     def abandon(self) -> None:
-        """Say that nobody waits for the reply any more; does nothing once it is there."""
+        """Say that nobody waits for the reply any more; does nothing once it is there. Who does is told."""
         if self.state in {"queued", "taken"}:
             self.state = "abandoned"
+            if self.asker is not None:
+                self.error = OutcomeUnknown(
+                    "another task abandoned this reply: whether its message is handled is not known"
+                )
+                trio.lowlevel.reschedule(self.asker)
+                self.asker = None
             if self.on_abandoned is not None:
                 self.on_abandoned()
 
@@ -94,15 +101,8 @@ def about(actor: str, message: object, why: str) -> str:
 
 
 def notify(callback: Callable[[], None]) -> None:
-    """Call; what it raises is its owner's bug, told as Python tells what a finaliser raises; it hurts no actor."""
+    """Call; what it raises is its owner's bug: it is logged, for there is nobody to raise it to, and hurts no actor."""
     try:
         callback()
-    except Exception as error:  # noqa: BLE001
-        report = SimpleNamespace(
-            exc_type=type(error),
-            exc_value=error,
-            exc_traceback=error.__traceback__,
-            err_msg="Exception ignored in a `when_done` callback",
-            object=callback,
-        )
-        sys.unraisablehook(report)
+    except Exception:
+        logging.getLogger("actors").exception("a `when_done` callback raised")

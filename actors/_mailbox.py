@@ -163,8 +163,8 @@ class Mailbox(Generic[M]):
 
     def _wake_reader(self) -> None:
         task = next(iter(self._readers))
+        trio.lowlevel.reschedule(task)  # refuses other threads
         del self._readers[task]
-        trio.lowlevel.reschedule(task)
 
     def _admit_sender(self) -> None:
         """Move the first waiting sender's envelope into the room just made; a parked reader may be free for it."""

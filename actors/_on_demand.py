@@ -56,6 +56,8 @@ class OnDemand(Supervisor):
         if not self._open:
             return self._closed_seat(key)
         spec = self._make(key)
+        if spec.name != key:
+            raise ValueError(f"the spec made for `{key}` of `{self.path}` is called `{spec.name}`")
         seat = ActorSeat(spec, f"{self.path}/{key}", self.hooks, self._idle_after)
         child = Child(key, seat, spec)
         child.hired = True  # nobody waits for its start: a failed one is a crash like any other
@@ -71,11 +73,16 @@ class OnDemand(Supervisor):
         return seat
 
     def _after(self, child: Child) -> None:
-        if child.outcome != "idle" or child.seat.stopping or child.alive:
+        seat = cast("ActorSeat[Any]", child.seat)
+        failed = child.outcome != "idle"
+        if seat.stopping or child.alive or not seat.was_idle or (failed and seat.mailbox.waiting):
             super()._after(child)
             return
+        if failed:
+            self._forget(child, "its clean-up failed when it was idle")
+            return
         self.hooks.emit(Passivated(child.seat.path))
-        if cast("ActorSeat[Any]", child.seat).mailbox.waiting:
+        if seat.mailbox.waiting:
             self._begin(child)
         else:
             self._drop(child, "it was idle")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 
 import trio
 
 from actors._supervisor import Supervisor
-from actors.events import Hook, Hooks, Started, Stopped
+from actors.errors import ActorError
+from actors.events import Ended, Hook, Hooks, Started, log_event
 from actors.spec import SupervisorSpec
 
 __all__ = ["open_supervisor"]
@@ -37,9 +38,10 @@ class _Root:
             self._block.cancel(reason=reason)
         finally:
             self._supervisor.finalise(reason)
-            hooks.emit(Stopped(path, reason))
+            hooks.emit(Ended(path, reason))
             self.ended.set()
 
+    @trio.lowlevel.enable_ki_protection  # interrupts come at the await only
     async def wait_ended(self) -> None:
         """Wait for the end of the tree, which each child's clean-up deadline bounds; interrupts wait as well."""
         interrupt: KeyboardInterrupt | None = None
@@ -57,14 +59,41 @@ class _Root:
         self.ready.set()
 
 
+def _told(error: BaseException) -> BaseException:
+    """Return an interrupt or an exit that hit an actor as what it is; the group it came in becomes its cause."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = list(_leaves(error))
+    for kind in (KeyboardInterrupt, SystemExit):
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                bare = kind(*leaf.args)
+                bare.__cause__ = error
+                return bare
+    return error
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
 @asynccontextmanager
-async def open_supervisor(spec: SupervisorSpec, *, hooks: Iterable[Hook] = ()) -> AsyncIterator[Supervisor]:
+async def open_supervisor(spec: SupervisorSpec, *, hooks: Iterable[Hook] = (log_event,)) -> AsyncIterator[Supervisor]:
     """Run a root supervisor for the length of the block; leaving the block stops everything, right to left.
+
+    Args:
+        spec: The supervisor's spec.
+        hooks: Told of every event. Without any of your own, crashes and dead letters go to the logger `actors`.
 
     Checkpoint: on entry and on exit.
     If cancelled: the stop is still in order, with no grace for queued mail; clean-ups keep their own deadlines.
 
     Raises:
+        KeyboardInterrupt, SystemExit: Raised by an actor; the tree has ended.
         SupervisorGaveUp: A child crashed more often than the budget allows; the block is cancelled then.
     """
     supervisor = Supervisor(spec, spec.name, Hooks(hooks))
@@ -81,7 +110,8 @@ async def open_supervisor(spec: SupervisorSpec, *, hooks: Iterable[Hook] = ()) -
             await root.wait_ended()
             if root.error is None:
                 raise
-            if not (isinstance(error, Exception) and isinstance(root.error, Exception)):
-                raise root.error  # noqa: ASYNC104, B904  # the block was cancelled for it, or it is an interrupt or an exit
+            own = isinstance(error, Exception) and not isinstance(error, ActorError)  # not told by the failing tree
+            if not (own and isinstance(root.error, Exception)):
+                raise _told(root.error)  # noqa: ASYNC104, B904  # the block was cancelled for it, or it goes before all
             error.add_note(f"meanwhile `{spec.name}` failed: {root.error!r}")
             raise

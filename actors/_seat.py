@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from inspect import isasyncgen
 from typing import Any, Generic, Literal, TypeVar
 
 import trio
@@ -37,6 +39,8 @@ class ActorSeat(Generic[M]):
         self.on_stop: Callable[[], None] = lambda: None
         self.workers: Sequence[Worker] = ()
         self.hooks = hooks
+        self.cut_at = math.inf  # from then on no more mail is begun
+        self.was_idle = False
         self._idle_after = idle_after
         self._idle_since = 0.0
         self._stop_by = math.inf
@@ -68,9 +72,10 @@ class ActorSeat(Generic[M]):
 
     def begin(self) -> None:
         """Prepare the next incarnation: from here on `interrupt` and `request_stop` reach it."""
-        self.state, self._interrupted, self._ready = "starting", False, False
+        self.state, self._interrupted, self._ready, self.was_idle = "starting", False, False, False
         self._life, self._work = trio.CancelScope(), trio.CancelScope()
-        self._life.deadline = min(self._stop_by, trio.current_time() + self.spec.start_grace)
+        self._life.deadline = trio.current_time() + self.spec.start_grace
+        self.cut_at = self._stop_by
         self.workers = [Worker(self)]  # while it starts, whoever waits for this actor waits for its start
 
     async def run(self, ready: Callable[[], None]) -> RunEnd:
@@ -79,10 +84,10 @@ class ActorSeat(Generic[M]):
         end: RunEnd = "finished"
         crash: Exception | None = None
         with self._life, trio.CancelScope() as leaving:
-            async with self.spec.start() as handler:
+            async with self._started() as handler:
                 try:
                     await trio.lowlevel.checkpoint_if_cancelled()  # ended while it started: it never was ready
-                    self._open()
+                    self._open(handler)
                     ready()
                     end = await self._serve(handler)
                 except Exception as error:
@@ -100,15 +105,22 @@ class ActorSeat(Generic[M]):
             return "stopped"
         return "interrupted" if self._interrupted else end
 
-    def _open(self) -> None:
+    def _started(self) -> AbstractAsyncContextManager[Handler[M] | BatchHandler[M]]:
+        manager = self.spec.start()
+        if not isinstance(manager, AbstractAsyncContextManager):
+            what = "an async generator; is `@asynccontextmanager` missing?" if isasyncgen(manager) else repr(manager)
+            raise TypeError(f"`start` of `{self.path}` must return an async context manager, got {what}")
+        return manager
+
+    def _open(self, handler: Handler[M] | BatchHandler[M]) -> None:
+        if not callable(handler):
+            raise TypeError(f"`start` of `{self.path}` must yield its handler, an async function; got {handler!r}")
         self._ready = True
         self._life.deadline = math.inf
         self.state = "stopping" if self.stopping else "running"
         self.mailbox.reopen()
 
     async def _serve(self, handler: Handler[M] | BatchHandler[M]) -> RunEnd:
-        if not callable(handler):
-            raise TypeError(f"`start` of `{self.path}` must yield its handler, an async function; got {handler!r}")
         self.workers = [Worker(self) for _ in range(self.spec.workers)]
         with self._work:
             if self.spec.workers == 1:
@@ -129,6 +141,7 @@ class ActorSeat(Generic[M]):
                 return await self.mailbox.wait_mail()
             if self._is_idle(trio.current_time()):
                 self._work.cancel(reason=f"`{self.path}` is idle")
+                self.was_idle = True
                 return False
 
     def _is_idle(self, now: float) -> bool:
@@ -145,6 +158,7 @@ class ActorSeat(Generic[M]):
 
         A start under way goes on only if there is mail to finish.
         """
+        require_grace(grace)
         if self.stopped.is_set():
             return
         grace = self.spec.stop_grace if grace is None else grace
@@ -153,7 +167,7 @@ class ActorSeat(Generic[M]):
             self.mailbox.finish(lambda message: Stopped(about(self.path, message, "it is stopping")))
         self.state = "stopping"
         self._stop_by = min(self._stop_by, trio.current_time() + grace)
-        self._work.deadline = self._stop_by
+        self._work.deadline = self.cut_at = self._stop_by
         if not self._ready:
             self._life.deadline = min(self._life.deadline, self._stop_by)
             if not self.mailbox.queued:
@@ -167,7 +181,7 @@ class ActorSeat(Generic[M]):
 
     def interrupt(self, reason: str) -> None:
         """End this incarnation now; mail stays queued for the next one."""
-        self._interrupted = True
+        self._interrupted, self.cut_at = True, -math.inf
         self._work.cancel(reason=reason)
         if not self._ready:
             self._life.cancel(reason=reason)
@@ -217,3 +231,9 @@ class ActorSeat(Generic[M]):
             if not envelope.asked or envelope.state == "abandoned":
                 self.hooks.emit(DeadLetter(self.path, envelope.message, str(error)))
             envelope.fail(error)
+
+
+def require_grace(grace: float | None) -> None:
+    """Refuse what is no number of seconds, before anything has happened."""
+    if grace is not None and not (isinstance(grace, (int, float)) and grace >= 0):
+        raise ValueError(f"a grace is seconds >= 0, or None for that of the spec; got {grace!r}")

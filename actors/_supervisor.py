@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from actors._child import Child, Group, affected, wants_restart
-from actors._seat import ActorSeat, RunEnd
+from actors._child import Child, Group, affected
+from actors._family import Family
+from actors._seat import ActorSeat, RunEnd, require_grace
 from actors._window import RestartWindow
-from actors.errors import ActorError, NotStarted, Restarting, Stopped, SupervisorGaveUp, shown
+from actors.errors import ActorError, SupervisorGaveUp, shown
 from actors.events import BackingOff, GaveUp, Hooks
-from actors.events import Stopped as StoppedEvent
 from actors.ref import Ref
 from actors.spec import ChildSpec, SupervisorSpec
-from actors.status import State, Status
+from actors.status import Status
 
 if TYPE_CHECKING:
     from actors._on_demand import OnDemand
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 
-class Supervisor:
-    """A running supervisor: starts children, restarts them by its strategy, stops them in reverse order."""
+class Supervisor(Family):
+    """A running supervisor: starts children, restarts them by its strategy, stops them in reverse order.
+
+    Its users call `start`, `start_supervisor`, `start_on_demand`, `stop`, `request_stop`, `status` and wait for
+    `stopped`; `hooks.failures` counts hooks that raised. All else is for the supervisor above it.
+    """
 
     kind = "supervisor"
     ordered = True  # children start one after the other, left to right
 
     def __init__(self, spec: SupervisorSpec, path: str, hooks: Hooks) -> None:
+        super().__init__(path, hooks)
         self.spec = spec
-        self.path = path
-        self.hooks = hooks
-        self.state: State = "starting"
-        self.stopping = False
         self.stopped = trio.Event()
         self.on_stop: Callable[[], None] = lambda: None
-        self.children: dict[str, Child] = {}
         self._stop_by: float | None = None
         self.begin()
 
@@ -75,55 +75,15 @@ class Supervisor:
 
         if spec.strategy != "one_for_one":
             raise ValueError(f"`{spec.name}`: children on demand have no order; need one_for_one, got {spec.strategy}")
+        if not idle_after > 0:  # `not >` also refuses NaN
+            raise ValueError(f"`{spec.name}`: need idle_after > 0, got {idle_after}")
         nested = OnDemand(spec, f"{self.path}/{spec.name}", self.hooks, make, idle_after)
         await self._start(Child(spec.name, nested, spec))
         return nested
 
-    async def _start(self, child: Child) -> None:
-        self._check_open(child.name)
-        if child.name in self.children:
-            raise ValueError(f"`{self.path}` has a child called `{child.name}` already")
-        self._adopt(child)
-        self._begin(child)
-        try:
-            await child.settled.wait()
-        except BaseException:
-            child.seat.request_stop(0)
-            with trio.CancelScope(shield=True):  # bounded: by the child's clean-up deadline
-                await child.ended.wait()
-            self._forget(child, "its starter was cancelled")
-            raise
-        if child.hired:
-            return
-        self._forget(child, "its start failed")
-        if isinstance(child.outcome, Exception):
-            raise child.outcome
-        raise self._refusal(f"`{child.seat.path}` was ended while it was starting")
-
-    def _check_open(self, name: str) -> None:
-        if not self._open:
-            raise self._refusal(f"`{self.path}` is {self.state}: it cannot start `{name}`")
-
     @property
     def _open(self) -> bool:
-        return self._nursery is not None and not self._ending
-
-    def _refusal(self, why: str) -> NotStarted:
-        return Stopped(why) if self.stopping else Restarting(why)
-
-    def _adopt(self, child: Child) -> None:
-        self.children[child.name] = child
-        child.seat.on_stop = lambda: self._stop_asked(child)
-
-    def _forget(self, child: Child, reason: str, cause: Exception | None = None) -> None:
-        if self.children.get(child.name) is child:
-            self._drop(child, reason, cause)
-            self.hooks.emit(StoppedEvent(child.seat.path, reason))
-
-    def _drop(self, child: Child, reason: str, cause: Exception | None = None) -> None:
-        del self.children[child.name]
-        child.group = None
-        child.seat.finalise(reason, cause)
+        return self._nursery is not None and not self._ending and self.state != "stopping"
 
     # -- one life of the supervisor ---------------------------------------------------------------------------------
 
@@ -177,12 +137,12 @@ class Supervisor:
             self._forget(child, "stopped")
         elif child.alive or not child.hired or child.group is not None:
             return  # news overtaken by its group's restart, or its starter's to hear
-        elif isinstance(child.outcome, Exception) and wants_restart(child.restart, crashed=True):
-            self._restart(child, child.outcome)
-        elif child.outcome == "finished" and wants_restart(child.restart, crashed=False):
-            self._restart(child, ActorError(f"`{child.seat.path}` ended by itself"))
-        else:
+        elif not child.comes_back:
             self._forget(child, "ended and is not restarted")
+        elif isinstance(child.outcome, Exception):
+            self._restart(child, child.outcome)
+        else:
+            self._restart(child, ActorError(f"`{child.seat.path}` ended by itself"))
 
     def _restart(self, child: Child, error: Exception) -> None:
         now = trio.current_time()
@@ -190,7 +150,7 @@ class Supervisor:
             self._give_up(child, error)
             return
         delay = child.delay.after(now - child.ready_at if child.ready else 0.0)  # a slow start is no healthy spell
-        members = affected(self.spec.strategy, child, list(self.children.values()))
+        members = affected(self.spec.strategy, child, self.children.values())
         self._dissolve_groups(members, f"a newer restart, of `{child.seat.path}`")
         group = Group(members, now + delay)
         for member in members:
@@ -219,7 +179,7 @@ class Supervisor:
             for child in group.leaving():
                 await child.interrupt("restart of its group")
                 child.rest(group.due)
-                if child.restart == "temporary":
+                if child.restart == "temporary" or child.is_over:
                     self._forget(child, "ended with its group and is not restarted")
             await trio.sleep_until(group.due)
             for child in group.taking():
@@ -227,7 +187,7 @@ class Supervisor:
                 if not self.ordered:
                     continue
                 await child.settled.wait()
-                if not (child.ready or child.seat.stopping or self.spec.strategy == "one_for_one"):
+                if not (child.ready or child.seat.stopping or child.is_over or self.spec.strategy == "one_for_one"):
                     group.dissolve("a crash of its own restarts it with those to its right")
 
     def _begin(self, child: Child) -> None:
@@ -243,10 +203,11 @@ class Supervisor:
     # -- the end of it ----------------------------------------------------------------------------------------------
 
     def request_stop(self, grace: float | None = None) -> None:
-        """Begin the final stop of everything below; a second call can only shorten the grace.
+        """Begin the final stop of everything below; a second call can only shorten the grace (seconds, >= 0).
 
         A grace given here is one deadline for all; without one, each child has its own, one after the other.
         """
+        require_grace(grace)
         if self.stopped.is_set():
             return
         self.stopping, self.state = True, "stopping"
@@ -287,7 +248,7 @@ class Supervisor:
                 else:
                     child.seat.request_stop(self._grace_left())
                     await child.wait_ended()
-                if self.stopping or child.seat.stopping or child.restart == "temporary":
+                if self.stopping or child.seat.stopping or child.restart == "temporary" or child.is_over:
                     self._forget(child, f"`{self.path}` has stopped")
 
     def _grace_left(self) -> float | None:
@@ -307,11 +268,6 @@ class Supervisor:
             self._forget(child, reason, cause)
         self.state = "stopped"
         self.stopped.set()
-
-    def _stop_asked(self, child: Child) -> None:
-        """A child was told to stop: forget it at once if it has no incarnation that would say so itself."""
-        if not child.alive:
-            self._forget(child, "stopped")
 
     def status(self) -> Status:
         """Return the tree from here down; synchronous and free of side effects."""

@@ -61,6 +61,9 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
         if not turn:
             turn = _YIELD_EVERY
             await trio.lowlevel.checkpoint()
+        worker.since = now()
+        if worker.since >= seat.cut_at:
+            await trio.lowlevel.checkpoint_if_cancelled()  # a handler under a shield may have outlived the cut
         envelope = take()
         if envelope is None:
             if not await seat.wait_mail():
@@ -71,7 +74,6 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
             envelope.state = "taken"
         elif _skipped(seat, envelope):
             continue
-        worker.since = now()
         worker.in_hand = (envelope,) if alone else _batch(seat, envelope)
         try:
             reply = await handle(envelope.message)
@@ -82,7 +84,7 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
         except BaseException as error:
             _fail(seat, worker, error)
             raise
-        worker.in_hand = ()
+        worker.in_hand, reply = (), None
 
 
 def _batch(seat: ActorSeat[M], first: Envelope[M]) -> Sequence[Envelope[M]]:

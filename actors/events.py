@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
 
 import msgspec
+
+from actors.errors import shown
 
 __all__ = [
     "BackingOff",
     "Crashed",
     "DeadLetter",
+    "Ended",
     "Event",
     "GaveUp",
     "Hook",
@@ -17,7 +22,7 @@ __all__ = [
     "Interrupted",
     "Passivated",
     "Started",
-    "Stopped",
+    "log_event",
 ]
 
 
@@ -57,7 +62,7 @@ class Passivated(msgspec.Struct, frozen=True, tag=True):
     actor: str
 
 
-class Stopped(msgspec.Struct, frozen=True, tag=True):
+class Ended(msgspec.Struct, frozen=True, tag=True):
     """The actor has ended for good; each actor has this as its last event, unless it was passivated."""
 
     actor: str
@@ -88,7 +93,7 @@ class DeadLetter(msgspec.Struct, frozen=True, tag=True):
     started: bool = False
 
 
-Event = Started | Crashed | Interrupted | BackingOff | Passivated | Stopped | GaveUp | DeadLetter
+Event = Started | Crashed | Interrupted | BackingOff | Passivated | Ended | GaveUp | DeadLetter
 Hook = Callable[[Event], None]
 
 
@@ -97,6 +102,9 @@ class Hooks:
 
     def __init__(self, hooks: Iterable[Hook] = ()) -> None:
         self._hooks = tuple(hooks)
+        for hook in self._hooks:
+            if not callable(hook) or iscoroutinefunction(hook):
+                raise TypeError(f"a hook must be a plain function of one event, got {hook!r}")
         self.failures = 0
         self.last_failure: Exception | None = None
 
@@ -108,3 +116,20 @@ class Hooks:
             except Exception as error:  # noqa: BLE001  # G19: a failing hook cannot hurt an actor; it is counted instead
                 self.failures += 1
                 self.last_failure = error
+
+
+def log_event(event: Event) -> None:
+    """Tell the logger `actors`: a crash or a spent budget as an error, a dead letter as a warning, all else as debug.
+
+    Messages are named by their types: their content stays out of the log.
+    """
+    logger = logging.getLogger("actors")
+    match event:
+        case Crashed(actor, incarnation, error):
+            logger.error("`%s`, incarnation %d, crashed", actor, incarnation, exc_info=error)
+        case GaveUp(actor, child, error):
+            logger.error("`%s` gave up: `%s` crashed too often; last: %s", actor, child, shown(error))
+        case DeadLetter(actor, message, reason):
+            logger.warning("`%s` to `%s` is a dead letter: %s", type(message).__name__, actor, reason)
+        case _:
+            logger.debug("%s", event)

@@ -158,7 +158,7 @@ class Reply(Generic[R]):
     def when_done(self, callback: Callable[[], None]) -> None:
         """Call `callback` (one; it must not block) as soon as the reply is there; at once if it is.
 
-        It is not called for a reply that was abandoned before it came. What it raises goes to `sys.unraisablehook`.
+        It is not called for a reply that was abandoned before it came. What it raises is logged by the logger `actors`.
         """
         if self._envelope.state == "done":
             notify(callback)

@@ -76,11 +76,21 @@ def run_taped(
         return trio.run(checked, clock=clock, instruments=list(instruments))
 
 
+def no_action() -> None:
+    """Do nothing: the action of an `AtStep` until a scenario sets another."""
+
+
 class AtStep(trio.abc.Instrument):
-    """Call `action` just before step `step` of the task called `task`; `seen` counts that task's steps."""
+    """Calls `action` just before one step of a task.
+
+    Attributes:
+        action: What to do there; a scenario sets it as soon as it has something to act on, before the task runs.
+        seen: How many steps the task has made.
+        error: What the action raised.
+    """
 
     def __init__(self, task: str, step: int | None) -> None:
-        self.action: Callable[[], object] = lambda: None
+        self.action: Callable[[], object] = no_action
         self.seen = 0
         self.error: Exception | None = None
         self._task = task
@@ -107,12 +117,28 @@ def step_sweep(scenario: Callable[[AtStep], Awaitable[object]], *, task: str) ->
         task: A task's name: for an actor its path (`root/log`), else what `start_soon` was given as `name`.
 
     Returns:
-        How many steps there were: a test may check that its sweep was one.
+        How many steps there were.
+
+    Raises:
+        AssertionError: No task of that name made a step, or the scenario set no action: the sweep would prove nothing.
+        Exception: What the scenario raised; a note names the step.
     """
     steps = _run_at_step(scenario, AtStep(task, None))
+    if not steps:
+        raise AssertionError(f"no task called `{task}` made a step: actors are called by their path, as `root/log`")
     for step in range(1, steps + 1):
-        _run_at_step(scenario, AtStep(task, step))
+        with _noted(f"`step_sweep` acted before step {step} of {steps} of the task `{task}`"):
+            _run_at_step(scenario, AtStep(task, step))
     return steps
+
+
+@contextmanager
+def _noted(note: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(note)
+        raise
 
 
 def _run_at_step(scenario: Callable[[AtStep], Awaitable[object]], at_step: AtStep) -> int:
@@ -120,6 +146,8 @@ def _run_at_step(scenario: Callable[[AtStep], Awaitable[object]], at_step: AtSte
         await scenario(at_step)
 
     run_taped(main, instruments=[at_step])
+    if at_step.seen and at_step.action is no_action:
+        raise AssertionError("the scenario sets no `action`: nothing would happen at any step")
     if at_step.error is not None:
         raise at_step.error
     return at_step.seen
@@ -140,12 +168,22 @@ class CrashPoints:
 
 
 def crash_sweep(scenario: Callable[[CrashPoints], Awaitable[object]]) -> int:
-    """Run `scenario` once to count its crash points, then once for each, crashing there; return how many there were."""
+    """Run `scenario` once to count its crash points, then once for each, crashing there; return how many there were.
+
+    The handlers, starts and clean-ups under test call `reach`; what the scenario itself calls it for, it must expect.
+
+    Raises:
+        AssertionError: The scenario reached no point: the sweep would prove nothing.
+        Exception: What the scenario raised; a note names the point.
+    """
     points = CrashPoints(None)
     run_taped(lambda: scenario(points))
+    if not points.seen:
+        raise AssertionError("the scenario reached no crash point")
     for chosen in range(1, points.seen + 1):
         crashing = CrashPoints(chosen)
-        run_taped(lambda crashing=crashing: scenario(crashing))  # type: ignore[misc]  # binds early
+        with _noted(f"`crash_sweep` crashed at point {chosen} of {points.seen}"):
+            run_taped(lambda crashing=crashing: scenario(crashing))  # type: ignore[misc]  # binds early
     return points.seen
 
 
@@ -180,7 +218,15 @@ def _tasks() -> Iterator[trio.lowlevel.Task]:
 
 
 class Job(Generic[T]):
-    """One call running inside a `GuestHost`; `done` with a `value` or an `error` once it has ended."""
+    """One call running inside a `GuestHost`.
+
+    Attributes:
+        scope: Its cancel scope.
+        done: Whether it has ended: by a `value`, an `error`, or `cancelled`.
+        value: What it returned; None before that.
+        error: What it raised.
+        cancelled: Whether its scope was cancelled, and that ended it.
+    """
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
@@ -201,7 +247,10 @@ class Job(Generic[T]):
 
 
 class GuestHost:
-    """A trio run in guest mode under a clock moved by hand, for tests that are synchronous."""
+    """A trio run in guest mode under a clock moved by hand, for tests that are synchronous.
+
+    A thread has one at a time, and `close` ends it. `advance` moves the clock; nothing else does until `close`.
+    """
 
     def __init__(self) -> None:
         self.clock = MockClock()
@@ -225,8 +274,17 @@ class GuestHost:
     def _ended(self, _outcome: object) -> None:
         self._running = False
 
+    async def _end(self) -> None:
+        assert self._nursery is not None
+        self.clock.autojump_threshold = 0
+        self._nursery.cancel_scope.cancel(reason="the guest host is closed")
+
     def _step(self) -> None:
-        self._callbacks.get(timeout=_PUMP_LIMIT_S)()
+        try:
+            callback = self._callbacks.get(timeout=_PUMP_LIMIT_S)
+        except queue.Empty:
+            raise AssertionError(f"the run under test has done nothing for {_PUMP_LIMIT_S:g} s: it hangs") from None
+        callback()
 
     def start(self, async_fn: Callable[[], Awaitable[T]]) -> Job[T]:
         """Call `async_fn` in a task of its own and go on until every task waits; the job may not be done then."""
@@ -250,8 +308,12 @@ class GuestHost:
         self.settle()
 
     def close(self) -> None:
-        """Cancel what still runs and end the trio run."""
+        """Cancel what still runs and end the trio run; clean-ups that sleep find that time passes by itself.
+
+        Raises:
+            AssertionError: The run does not end: a clean-up waits for something that never comes.
+        """
         assert self._nursery is not None
-        self._nursery.cancel_scope.cancel(reason="the guest host is closed")
+        self._nursery.start_soon(self._end)
         while self._running:
             self._step()

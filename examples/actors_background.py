@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from actors import ChildSpec, SupervisorSpec, open_supervisor
-from actors.events import Event, Stopped
+from actors.events import Ended, Event
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ async def thermometer() -> AsyncIterator[Callable[[str], Awaitable[None]]]:
 
 
 def show(event: Event) -> None:
-    if isinstance(event, Stopped):
+    if isinstance(event, Ended):
         print(event)
 
 

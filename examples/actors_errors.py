@@ -53,7 +53,8 @@ async def pay(ref: Ref[Pay], message: Pay) -> None:
 
 
 async def main() -> None:
-    async with open_supervisor(SupervisorSpec(name="root")) as root, trio.open_nursery() as nursery:
+    spec = SupervisorSpec(name="root")
+    async with open_supervisor(spec, hooks=[]) as root, trio.open_nursery() as nursery:  # no log: one crash is meant
         ref = await root.start(ChildSpec(name="till", start=till, mailbox=4, reply_errors=(NoFunds,)))
         await pay(ref, Pay(25))
         await pay(ref, Pay(200))

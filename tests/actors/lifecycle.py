@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from actors.events import BackingOff, Crashed, DeadLetter, Event, GaveUp, Interrupted, Passivated, Started, Stopped
+from actors.events import BackingOff, Crashed, DeadLetter, Ended, Event, GaveUp, Interrupted, Passivated, Started
 
 _NEXT = {
     ("absent", Started): "up",
     ("absent", Crashed): "down",  # failed while it started
     ("absent", Interrupted): "down",
-    ("absent", Stopped): "absent",
+    ("absent", Ended): "absent",
     ("up", Crashed): "down",
     ("up", Interrupted): "down",
     ("up", BackingOff): "waiting",  # ended by itself
     ("up", Passivated): "absent",
-    ("up", Stopped): "absent",
+    ("up", Ended): "absent",
     ("down", BackingOff): "waiting",
     ("down", Started): "up",  # with its group
     ("down", Crashed): "down",
     ("down", Interrupted): "down",
-    ("down", Stopped): "absent",
+    ("down", Ended): "absent",
     ("waiting", Started): "up",
     ("waiting", Crashed): "down",
     ("waiting", Interrupted): "down",
-    ("waiting", Stopped): "absent",
+    ("waiting", Ended): "absent",
 }
 
 
@@ -41,6 +41,6 @@ def check_life_cycles(events: list[Event], *, ended: bool = True) -> None:
         if isinstance(event, Started):
             assert event.incarnation > numbers[event.actor], f"{event} after number {numbers[event.actor]}"
             numbers[event.actor] = event.incarnation
-        elif isinstance(event, Stopped | Passivated):
+        elif isinstance(event, Ended | Passivated):
             numbers[event.actor] = 0
     assert not ended or set(states.values()) <= {"absent"}, states

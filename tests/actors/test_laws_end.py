@@ -22,8 +22,7 @@ from actors import (
     SupervisorSpec,
     open_supervisor,
 )
-from actors.events import Crashed
-from actors.events import Stopped as StoppedEvent
+from actors.events import Crashed, Ended
 from tests.actors.rig import HOUR, ROOT, Rig, Work, told
 
 FOREVER = Work(1, seconds=HOUR)
@@ -189,7 +188,7 @@ async def test_g12_a_cancelled_block_still_stops_in_order(rig: Rig, autojump_clo
             await rig.tell(ref, FOREVER)
             await trio.sleep_forever()
 
-    assert told(rig, StoppedEvent) == ["c", "b", "a", "root"]
+    assert told(rig, Ended) == ["c", "b", "a", "root"]
     assert trio.current_time() == pytest.approx(4)
 
 

@@ -9,8 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import Backoff, Intensity, Restarting, SupervisorGaveUp, SupervisorSpec
-from actors.events import Crashed, GaveUp, Started
-from actors.events import Stopped as StoppedEvent
+from actors.events import Crashed, Ended, GaveUp, Started
 from tests.actors.rig import Rig, Work, told
 
 FOREVER = Work(1, seconds=math.inf)
@@ -27,7 +26,7 @@ async def test_g10_a_spent_budget_ends_the_supervisor_with_the_last_crash(rig: R
             await rig.ask(refs[2], Work(3, seconds=math.inf))
 
     assert isinstance(caught.value.__cause__, ValueError)
-    assert told(rig, StoppedEvent) == ["c", "b", "a", "root"]
+    assert told(rig, Ended) == ["c", "b", "a", "root"]
     assert [event.child for event in rig.events if isinstance(event, GaveUp)] == ["b"]
 
 

@@ -23,8 +23,7 @@ from actors import (
     SupervisorSpec,
     open_supervisor,
 )
-from actors.events import BackingOff, Crashed, Event, Started
-from actors.events import Stopped as StoppedEvent
+from actors.events import BackingOff, Crashed, Ended, Event, Started
 from tests.actors.rig import Rig, Work
 
 # -- G14: refs stay valid -------------------------------------------------------------------------------------------
@@ -247,7 +246,7 @@ async def test_g19_each_edge_of_a_life_has_one_event(rig: Rig, autojump_clock: M
         await rig.ask(ref, Work(2))
 
     mine = [event for event in rig.events if event.actor == "root/a"]
-    assert [type(event) for event in mine] == [Started, Crashed, BackingOff, Started, StoppedEvent]
+    assert [type(event) for event in mine] == [Started, Crashed, BackingOff, Started, Ended]
     assert isinstance(mine[1], Crashed)
     assert (mine[1].incarnation, mine[1].lived) == (1, 1.0)
     assert mine[2] == BackingOff("root/a", 2.0)

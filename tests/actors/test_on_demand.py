@@ -22,8 +22,7 @@ from actors import (
     SupervisorSpec,
     open_supervisor,
 )
-from actors.events import Event, GaveUp, Passivated, Started
-from actors.events import Stopped as StoppedEvent
+from actors.events import Ended, Event, GaveUp, Passivated, Started
 from tests.actors.rig import Rig, Work
 
 
@@ -47,7 +46,7 @@ async def test_an_idle_child_is_passivated_and_starts_again(rig: Rig, autojump_c
         await rig.ask(ref, Work(3))
 
     mine = [type(event) for event in rig.events if event.actor == "root/demand/x"]
-    assert mine == [Started, Passivated, Started, StoppedEvent]
+    assert mine == [Started, Passivated, Started, Ended]
 
 
 async def test_mail_that_comes_while_a_child_is_passivated_is_kept(rig: Rig, autojump_clock: MockClock) -> None:

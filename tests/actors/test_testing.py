@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -155,9 +154,72 @@ def test_a_guest_host_that_hangs_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     host = GuestHost()
     monkeypatch.setattr("actors.testing._PUMP_LIMIT_S", 0.01)
 
-    with pytest.raises(queue.Empty):
+    with pytest.raises(AssertionError, match="the run under test has done nothing for"):
         for _ in range(100):
             host._step()
 
     monkeypatch.undo()
     host.close()
+
+
+def test_a_guest_host_closes_over_a_clean_up_that_sleeps() -> None:
+    """Time passes by itself then, and another host may be opened."""
+    ended = []
+
+    async def clean_up_slowly() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(5, shield=True):
+                await trio.sleep(1)
+                ended.append("slept")
+
+    for _ in range(2):
+        host = GuestHost()
+        host.start(clean_up_slowly)
+        host.close()
+
+    assert ended == ["slept", "slept"]
+
+
+def test_a_sweep_that_would_prove_nothing_is_an_error() -> None:
+    """A misspelt task, an action never set, a scenario without crash points."""
+
+    async def without_action(_at_step: AtStep) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.lowlevel.checkpoint, name="victim")
+
+    async def without_points(_points: CrashPoints) -> None:
+        await trio.lowlevel.checkpoint()
+
+    with pytest.raises(AssertionError, match="no task called `typo` made a step"):
+        step_sweep(without_action, task="typo")
+    with pytest.raises(AssertionError, match="the scenario sets no `action`"):
+        step_sweep(without_action, task="victim")
+    with pytest.raises(AssertionError, match="the scenario reached no crash point"):
+        crash_sweep(without_points)
+
+
+def test_a_failing_sweep_says_where() -> None:
+    """The step, or the point, at which it can be tried again."""
+
+    async def cancelled(at_step: AtStep) -> None:
+        async def victim() -> None:
+            with trio.CancelScope() as scope:
+                at_step.action = scope.cancel
+                await trio.lowlevel.checkpoint()
+            assert not scope.cancelled_caught, "cancelled"
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(victim, name="victim")
+
+    async def crashed(points: CrashPoints) -> None:
+        points.reach()
+        points.reach()
+
+    with pytest.raises(ExceptionGroup) as failed:
+        step_sweep(cancelled, task="victim")
+    assert failed.value.__notes__ == ["`step_sweep` acted before step 2 of 2 of the task `victim`"]
+    with pytest.raises(RuntimeError, match="planted crash") as crash:
+        crash_sweep(crashed)
+    assert crash.value.__notes__ == ["`crash_sweep` crashed at point 1 of 2"]

@@ -30,7 +30,7 @@ async def main(bugs: Sequence[Bug]) -> int:
         for bug in bugs:
             nursery.start_soon(try_one, partial(plant, bug))
     missed = [verdict.name for verdict in verdicts if not verdict.as_it_should]
-    print(f"{len(bugs)} bugs planted; not as it should be: {', '.join(missed) or 'none'}")
+    print(f"planted: {len(bugs)}; not as it should be: {', '.join(missed) or 'none'}")
     return 1 if missed else 0
 
 
@@ -38,9 +38,17 @@ def chosen_bugs() -> list[Bug]:
     """Return the bugs that the command line names; none named means all."""
     bugs = {bug.name: bug for bug in planted()}
     parser = argparse.ArgumentParser(prog="python -m tests.planted", description=__doc__)
-    parser.add_argument("name", nargs="*", choices=[[], *bugs], help="which to plant; none plants them all")
-    names: list[str] = parser.parse_args().name
-    return [bugs[name] for name in names or bugs]
+    parser.add_argument("name", nargs="*", metavar="NAME", help="which to plant; none plants them all")
+    parser.add_argument("--list", action="store_true", help="print what there is, and plant nothing")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for bug in bugs.values():
+            print(f"{bug.name:<42} {bug.what}")
+        parser.exit()
+    for name in arguments.name:
+        if name not in bugs:
+            parser.error(f"there is no bug called `{name}`; `--list` names them")
+    return [bugs[name] for name in arguments.name or bugs]
 
 
 if __name__ == "__main__":
