@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,8 @@ import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
-from actors.events import DeadLetter, Event
+from actors.errors import shown
+from actors.events import Crashed, DeadLetter, Event
 from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.health import BackendHealth
 from arawn.backends.secret_values import secret_values
@@ -37,6 +39,7 @@ from arawn.workstreams.store_actor import Query, open_store
 
 __all__ = ["open_runtime", "start_runtime"]
 
+_LOG = logging.getLogger("arawn.runtime")
 _KEEPS_TRYING = Intensity(limit=1_000_000, period=60.0)  # back-off alone paces what must never bring the rest down
 _LOG_BACKOFF = Backoff(initial=0.1, maximum=5.0)
 _LOG_MAILBOX = 4096
@@ -60,9 +63,12 @@ class _Board:
         return self.housekeeping_health() if writer.state == "ok" else writer
 
     def hear(self, event: Event) -> None:
-        """Count records that the writer will never write."""
+        """Count records that the writer will never write; log crashes that nobody foresaw."""
         if isinstance(event, DeadLetter) and self.journal is not None:
             self.journal.lost(event.message, event.reason)
+        elif isinstance(event, Crashed) and not isinstance(event.error, ArawnError):  # those are told where they matter
+            _LOG.error("`%s` crashed: %s", event.actor, shown(event.error))
+            _LOG.debug("`%s` crashed", event.actor, exc_info=event.error)
 
 
 @asynccontextmanager
