@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import msgspec
 import trio
 
@@ -17,6 +16,7 @@ from arawn.backends.protocol import Emit
 from arawn.config.schema import Profile
 from arawn.errors import BackendError, BadReply, ConnectionFailed, Unavailable
 from arawn.messages import CompletionRequest, CompletionResponse
+from arawn.wire.transport import Transport, TransportLimits
 
 __all__ = ["LocalProvider", "open_local"]
 
@@ -99,11 +99,10 @@ async def open_local(profile_name: str, profile: Profile) -> AsyncIterator[Local
     model = find_model(profile_name, profile.model)
     settings, rest = read_settings(profile_name, profile)
     asked = msgspec.structs.replace(rest, model=model.alias)
-    time_out = httpx.Timeout(None, connect=profile.timeouts.connect_s)
     where = f"profile `{profile_name}` (local)"
     async with (
         open_server(where, model, settings) as server,
-        httpx.AsyncClient(timeout=time_out, trust_env=False, limits=httpx.Limits(max_connections=None)) as client,
+        Transport(TransportLimits(connections=None)) as transport,  # the workers bound the calls
     ):
         endpoint = Endpoint("local", f"{server.address}/v1", server.key)
-        yield LocalProvider(HttpProvider(profile_name, asked, OpenAIDialect(), endpoint, client), server)
+        yield LocalProvider(HttpProvider(profile_name, asked, OpenAIDialect(), endpoint, transport), server)

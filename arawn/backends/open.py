@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from arawn.backends.anthropic import AnthropicDialect
-from arawn.backends.http_provider import Endpoint, HttpProvider
+from arawn.backends.http_provider import Carrier, Endpoint, HttpProvider
 from arawn.backends.keys import resolve_key
 from arawn.backends.local import open_local
 from arawn.backends.openai import OpenAIDialect
@@ -19,6 +20,8 @@ from arawn.backends.script import ECHO, load_script
 from arawn.backends.scripted import ScriptedProvider
 from arawn.config.schema import Profile
 from arawn.errors import ConfigError
+from arawn.wire.proxies import uses_proxy
+from arawn.wire.transport import Transport, TransportLimits
 
 __all__ = ["open_provider"]
 
@@ -73,14 +76,17 @@ async def _open_http(
     dialect = _dialect(name, profile, preset)
     base_url = _base_url(name, profile, preset)
     key = await resolve_key(name, profile, preset, environ=environ)
-    async with httpx.AsyncClient(
-        transport=transport,
-        timeout=httpx.Timeout(None, connect=profile.timeouts.connect_s),
-        limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S),  # workers bound the calls
-        follow_redirects=False,
-    ) as client:
+    async with _carrier(base_url, transport) as carrier:
         bearer = preset.bearer if preset.dialect else dialect.name == "openai"
-        yield HttpProvider(name, profile, dialect, Endpoint(profile.backend, base_url, key, bearer), client)
+        yield HttpProvider(name, profile, dialect, Endpoint(profile.backend, base_url, key, bearer), carrier)
+
+
+def _carrier(base_url: str, transport: httpx.AsyncBaseTransport | None) -> Carrier:
+    """Return our own transport; httpx's client where a proxy may be meant, or around a given transport."""
+    if transport is None and not uses_proxy(httpx.URL(base_url), os.environ):
+        return Transport(TransportLimits(connections=None, idle_seconds=_KEEP_IDLE_S))  # workers bound the calls
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S)
+    return httpx.AsyncClient(transport=transport, limits=limits, follow_redirects=False)
 
 
 def _dialect(name: str, profile: Profile, preset: Preset) -> Dialect:

@@ -1,0 +1,135 @@
+"""An `httpx.Request` -> what goes over the wire. Pure.
+
+A body in memory that is not big goes out together with the head, in one send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+
+from arawn.wire.client_head import encode_request_head
+
+__all__ = ["LAST_CHUNK", "Content", "Outgoing", "basic_auth", "encode_chunk", "open_outgoing", "wrong_length"]
+
+LAST_CHUNK = b"0\r\n\r\n"
+_TOGETHER_BYTES = 64 * 1024
+
+
+class Content(httpx.ByteStream):
+    """A body in memory, for requests and responses.
+
+    The iterator is a plain one: the async generator of `httpx.ByteStream` would be left unfinished by a cancelled send,
+    for the garbage collector to complain about.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _OnePiece(self._content)
+
+
+class _OnePiece:
+    def __init__(self, content: bytes) -> None:
+        self._left = [content] if content else []
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """One request, ready to be sent.
+
+    Attributes:
+        method: Of the request; the answer to `HEAD` has no body.
+        first: The head, and the body with it if that is small and in memory.
+        rest: What is sent after `first`; None if nothing is.
+        length: How many bytes `rest` must have; None for the chunked coding.
+        keep_alive: Whether the connection may carry another request.
+    """
+
+    method: str
+    first: bytes
+    rest: httpx.AsyncByteStream | None
+    length: int | None
+    keep_alive: bool
+
+
+def open_outgoing(request: httpx.Request) -> Outgoing:
+    """Return what to send for `request`.
+
+    Raises:
+        httpx.LocalProtocolError: The request cannot be said in HTTP/1.1; nothing was sent.
+        TypeError: The body is a stream for synchronous clients.
+    """
+    headers = request.headers.raw
+    length, keep_alive = _framing(headers)
+    if request.method == "CONNECT":
+        raise httpx.LocalProtocolError("`CONNECT` is for proxies, which this transport does not serve")
+    target = request.extensions.get("target") or request.url.raw_path
+    head = encode_request_head(request.method, target, headers)
+    stream = request.stream
+    if not isinstance(stream, httpx.AsyncByteStream):
+        raise TypeError(f"the request's body must be an `httpx.AsyncByteStream`, got {type(stream).__name__}")
+    if not isinstance(stream, httpx.ByteStream):
+        return Outgoing(request.method, head, stream, length, keep_alive)
+    content = b"".join(stream)
+    if length is None:
+        content = encode_chunk(content) + LAST_CHUNK
+    elif len(content) != length:
+        raise wrong_length(len(content), length)
+    if len(content) <= _TOGETHER_BYTES:
+        return Outgoing(request.method, head + content, None, 0, keep_alive)
+    return Outgoing(request.method, head, Content(content), len(content), keep_alive)
+
+
+def basic_auth(url: httpx.URL) -> str:
+    """Return the `Authorization` header for the user and password of an address, as httpx's client sends it."""
+    request = next(httpx.BasicAuth(url.username, url.password).auth_flow(httpx.Request("POST", url)))
+    header: str = request.headers["authorization"]
+    return header
+
+
+def encode_chunk(piece: bytes) -> bytes:
+    """Return `piece` in the chunked coding; nothing for an empty one, which would end the body."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+
+
+def wrong_length(found: int, declared: int) -> httpx.LocalProtocolError:
+    """Return the refusal of a body that is not as long as its head says."""
+    at_least = "at least " if found > declared else ""
+    return httpx.LocalProtocolError(
+        f"the request's body has {at_least}{found} bytes, and its `Content-Length` says {declared} (0 if it is missing)"
+    )
+
+
+def _framing(headers: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
+    """Return the length of the body (None for the chunked coding), and whether the connection may go on."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in found and lowered in (b"content-length", b"transfer-encoding", b"host"):
+            raise httpx.LocalProtocolError(f"the request has more than one `{lowered.decode('latin-1')}` header")
+        found[lowered] = value
+    if b"host" not in found:
+        raise httpx.LocalProtocolError("the request has no `Host` header")
+    keep_alive = b"close" not in [option.strip() for option in found.get(b"connection", b"").lower().split(b",")]
+    length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
+    if coding is not None:
+        if length is not None or coding.lower() != b"chunked":
+            raise httpx.LocalProtocolError(
+                "`Transfer-Encoding` must be `chunked`, without a `Content-Length` beside it"
+            )
+        return None, keep_alive
+    if length is not None and not length.isdigit():
+        raise httpx.LocalProtocolError("`Content-Length` of the request is not a decimal number")
+    return int(length or 0), keep_alive

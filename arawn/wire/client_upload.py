@@ -1,0 +1,135 @@
+"""Sending a request: what is small goes at once; during what takes longer somebody listens for an early answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import trio
+
+from arawn.wire.client_connection import ClientConnection
+from arawn.wire.client_head import ResponseHead
+from arawn.wire.client_request import LAST_CHUNK, Outgoing, encode_chunk, wrong_length
+
+__all__ = ["Upload"]
+
+_CLOSE_S = 2.0
+_FRAMED_APART_BYTES = 64 * 1024
+
+
+class Upload:
+    """One request on its way through one connection.
+
+    Attributes:
+        complete: Whether all of the request has been sent; if not, the connection cannot carry another.
+    """
+
+    def __init__(self, connection: ClientConnection, outgoing: Outgoing, write_seconds: float | None) -> None:
+        """Begin; nothing is sent yet."""
+        self.complete = False
+        self._connection = connection
+        self._outgoing = outgoing
+        self._seconds = write_seconds
+        self._early: ResponseHead | None = None
+        self._fault: Exception | None = None  # of the body or its sending
+        self._broken_off: httpx.TransportError | None = None
+
+    async def begin(self) -> bool:
+        """Send the head, with a small body; False if the connection was gone before it took a single byte.
+
+        A connection that breaks later is not an error yet: the server may have answered before it closed, which the
+        next read finds out.
+
+        Raises:
+            httpx.WriteTimeout: The server does not read.
+
+        Checkpoint: only when it has to wait. If cancelled: a part may have been sent.
+        """
+        before = self._connection.link.bytes_sent
+        try:
+            await self._connection.send(self._outgoing.first, self._seconds)
+        except httpx.WriteError:
+            return self._connection.link.bytes_sent > before
+        self.complete = self._outgoing.rest is None
+        return True
+
+    async def finish(self) -> ResponseHead | None:
+        """Send what is left, and listen meanwhile.
+
+        An answer of 400 or above ends the sending. Any other waits until all has been sent, because some servers
+        answer while they go on reading.
+
+        Returns:
+            The head of an answer that came early.
+
+        Raises:
+            httpx.WriteTimeout, httpx.ReadError, httpx.RemoteProtocolError: The connection is of no use any more.
+            httpx.LocalProtocolError: The body is not as long as its head says.
+            Exception: Whatever the body's iterator raises.
+
+        Checkpoint: always, if there is something to send. If cancelled: a part may have been sent.
+        """
+        if self._outgoing.rest is None or self.complete:
+            return None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen, nursery.cancel_scope)
+            await self._send_rest(self._outgoing.rest)
+            nursery.cancel_scope.cancel(reason="the sending has ended")
+        fault = self._fault or self._broken_off
+        if fault is not None:
+            raise fault
+        return self._early
+
+    async def _listen(self, scope: trio.CancelScope) -> None:
+        try:
+            self._early = await self._connection.read_head(self._outgoing.method, None)
+        except httpx.TransportError as error:  # raised by `finish`, outside the nursery and its groups
+            self._broken_off = error
+            scope.cancel(reason="the server has broken off")
+            return
+        if self._early.status >= 400:
+            scope.cancel(reason="the server refuses the request")
+
+    async def _send_rest(self, body: httpx.AsyncByteStream) -> None:
+        pieces = aiter(body)
+        try:
+            await self._send_pieces(pieces)
+            self.complete = True
+        except httpx.WriteError:
+            return  # as in `begin`: the next read tells more
+        except Exception as error:  # noqa: BLE001  # raised by `finish`, outside the nursery and its groups
+            self._fault = error
+        finally:
+            if not self.complete:
+                await _close(pieces)  # noqa: ASYNC102  # shielded, with a deadline, inside
+
+    async def _send_pieces(self, pieces: AsyncIterator[bytes]) -> None:
+        declared, sent = self._outgoing.length, 0
+        async for piece in pieces:
+            sent += len(piece)
+            if declared is None:
+                await self._send_chunk(piece)
+            elif sent > declared:
+                raise wrong_length(sent, declared)
+            elif piece:
+                await self._connection.send(piece, self._seconds)
+        if declared is None:
+            await self._connection.send(LAST_CHUNK, self._seconds)
+        elif sent < declared:
+            raise wrong_length(sent, declared)
+
+    async def _send_chunk(self, piece: bytes) -> None:
+        if len(piece) < _FRAMED_APART_BYTES:
+            framed = [encode_chunk(piece)] if piece else []
+        else:  # a copy would cost more than two more sends
+            framed = [b"%x\r\n" % len(piece), piece, b"\r\n"]
+        for part in framed:
+            await self._connection.send(part, self._seconds)
+
+
+async def _close(pieces: AsyncIterator[bytes]) -> None:
+    """Let a body's generator clean up."""
+    close = getattr(pieces, "aclose", None)
+    if close is not None:
+        with trio.move_on_after(_CLOSE_S, shield=True):
+            await close()
