@@ -17,7 +17,7 @@ M = TypeVar("M")
 def calling(spec: ChildSpec[M], worker: Worker, handler: Handler[M] | BatchHandler[M]) -> Handler[M]:
     """Return how to have what `worker` has in hand handled, given its first message; the result is that one's reply."""
     if spec.batch > 1:
-        return _batched(worker, cast("BatchHandler[M]", handler), spec.name)  # `batch` says which of the two it is
+        return _batched(worker, cast("BatchHandler[M]", handler), spec)  # `batch` says which of the two it is
     if spec.abandoned == "cancel":
         return _revocable(worker, cast("Handler[M]", handler))
     return cast("Handler[M]", handler)
@@ -33,13 +33,16 @@ def _revocable(worker: Worker, handler: Handler[M]) -> Callable[[M], Awaitable[A
     return handle
 
 
-def _batched(worker: Worker, handler: BatchHandler[M], name: str) -> Callable[[M], Awaitable[Any]]:
+def _batched(worker: Worker, handler: BatchHandler[M], spec: ChildSpec[M]) -> Callable[[M], Awaitable[Any]]:
     async def handle(_first: M) -> Any:
         replies = await handler([envelope.message for envelope in worker.in_hand])
         if len(replies) != len(worker.in_hand):
-            raise ActorError(f"`{name}` gave {len(replies)} replies to a batch of {len(worker.in_hand)} messages")
+            raise ActorError(f"`{spec.name}` gave {len(replies)} replies to a batch of {len(worker.in_hand)} messages")
         for envelope, reply in zip(worker.in_hand, replies, strict=True):
-            envelope.reply(reply)
-        return replies[0]
+            if isinstance(reply, spec.reply_errors):
+                envelope.fail(reply)
+            else:
+                envelope.reply(reply)
+        return None  # all have their replies
 
     return handle

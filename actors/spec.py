@@ -65,7 +65,7 @@ class ChildSpec(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
         restart: `permanent` always, `transient` after a crash only, `temporary` never.
         workers: Messages handled at the same time, >= 1. They are started in order and may finish in any.
         batch: Above 1, the handler gets a list of up to this many messages (whatever waits when it is free) and
-            returns the list of their replies.
+            returns the list of their replies; a reply that is one of the `reply_errors` is raised to its asker.
         intensity, backoff: How often and how soon it is restarted.
         start_grace: Seconds that entering `start` may take; past it the start is cancelled and counts as a crash.
         stop_grace: Seconds for queued mail at a stop, before the handlers are cancelled.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -16,6 +17,7 @@ from actors import (
     HandlerFailed,
     MailboxFull,
     OutcomeUnknown,
+    Ref,
     Restarting,
     Stopped,
     SupervisorSpec,
@@ -315,3 +317,27 @@ async def test_g4_a_refusal_in_a_loop_starves_nobody() -> None:
                     answer = await ref.ask(Work(1))
 
     assert answer == "answer"
+
+
+async def test_a_batch_may_answer_some_with_declared_errors(rig: Rig, autojump_clock: MockClock) -> None:
+    """A reply that is one of the `reply_errors` is raised to its asker alone; the others have their answers."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[list[Work]], Coroutine[Any, Any, list[object]]]]:
+        async def handle(works: list[Work]) -> list[object]:
+            return [Refused("no") if work.id == 2 else await rig.handle(work) for work in works]
+
+        yield handle
+
+    async with rig.open() as root:
+        ref: Ref[Work] = await root.start(
+            ChildSpec(name="a", start=start, mailbox=10, batch=3, reply_errors=(Refused,))
+        )
+        replies = [ref.submit_nowait(Work(number)) for number in (1, 2, 3)]
+        rig.fates.update({1: "answered", 2: "refused", 3: "answered"})
+        rig.started.append(2)
+
+        assert (await replies[0].wait(), await replies[2].wait()) == (1, 3)
+        with pytest.raises(Refused, match="no"):
+            await replies[1].wait()
+        assert ref.status().restarts == 0
