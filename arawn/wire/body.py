@@ -14,6 +14,8 @@ __all__ = ["ChunkedBody", "LengthBody", "open_body"]
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 _SIZE_LINE_BYTES = 256
+_PLAIN_SIZE_BYTES = 16  # what the size line of an honest chunk needs at most
+_EXCESS_BYTES = 16 * 1024
 _TRAILERS = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
 _TRAILER_BYTES = 8 * 1024
 
@@ -53,6 +55,7 @@ class ChunkedBody:
         self._limit = limit
         self._taken = 0
         self._left = 0
+        self._excess = 0  # bytes of size lines beyond what the data justifies
         self._next: Literal["size", "data", "data end", "trailers", "nothing"] = "size"
 
     @property
@@ -101,6 +104,9 @@ class ChunkedBody:
         if line is None:
             raise RequestError(400, "a chunk size is not a hexadecimal number")
         self._left = int(line[1], 16)
+        self._excess = max(0, self._excess + end - _PLAIN_SIZE_BYTES - 2 * self._left)
+        if self._excess > _EXCESS_BYTES:
+            raise RequestError(400, "the chunk extensions are longer than the data they come with")
         self._taken += self._left
         if self._taken > self._limit:
             raise too_long(self._limit)

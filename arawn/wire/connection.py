@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import struct
 from typing import Any
 
 import msgspec
 import trio
 
 from arawn.wire.asgi import ASGIApp, ClientLeft, Scope
-from arawn.wire.exchange import Exchange, Inbox
+from arawn.wire.exchange import Exchange, Peer
 from arawn.wire.limits import Limits
 from arawn.wire.request import RequestError, RequestHead, find_head_end, parse_head
 from arawn.wire.response import refusal
@@ -19,6 +20,8 @@ from arawn.wire.response import refusal
 __all__ = ["Connection", "Shared", "refuse"]
 
 logger = logging.getLogger("arawn.wire")
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 async def refuse(stream: trio.abc.HalfCloseableStream, answer: bytes, linger_seconds: float) -> None:
@@ -35,9 +38,13 @@ async def refuse(stream: trio.abc.HalfCloseableStream, answer: bytes, linger_sec
     """
     with trio.move_on_after(linger_seconds), contextlib.suppress(trio.BrokenResourceError):
         await stream.send_all(answer)
-        await stream.send_eof()
-        while await stream.receive_some():
-            pass
+        await _part(stream)
+
+
+async def _part(stream: trio.abc.HalfCloseableStream) -> None:
+    await stream.send_eof()
+    while await stream.receive_some():
+        pass
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -48,14 +55,15 @@ class Shared(msgspec.Struct, frozen=True):
         limits: Bounds on what a client may cost.
         stopping: Once set, no further request is taken.
         state: What the application put into its lifespan state; every request gets a copy.
-        idle: The scopes of the connections that wait for a request; they may be cancelled at any time.
+        idle: The scopes of the connections that wait for a request, and until when they may; they can be cancelled at
+            any time.
     """
 
     app: ASGIApp
     limits: Limits
     stopping: trio.Event
     state: dict[str, Any]
-    idle: set[trio.CancelScope]
+    idle: dict[trio.CancelScope, float]
 
 
 class Connection:
@@ -64,9 +72,10 @@ class Connection:
     def __init__(self, stream: trio.SocketStream, shared: Shared) -> None:
         """Begin before the first request; the caller closes `stream`."""
         self._stream = stream
-        self._inbox = Inbox(stream)
+        self._peer = Peer(stream, shared.limits.write_seconds)
         self._shared = shared
         self._limits = shared.limits
+        self._patience = shared.limits.header_seconds
         self._client, self._server = _addresses(stream.socket)
 
     async def serve(self) -> None:
@@ -74,33 +83,47 @@ class Connection:
 
         Checkpoint: always. If cancelled: the request in hand is cancelled in the application too.
         """
-        seconds = self._limits.header_seconds
         try:
-            while await self._wait_request(seconds):
-                head = await self._read_head()
-                if head is None or not await self._answer(head):
-                    return
-                seconds = self._limits.idle_seconds
+            going = True
+            while going:
+                going = False
+                with trio.CancelScope() as scope:
+                    going = await self._serve_within(scope)
         except RequestError as error:
             await self._refuse(error)
 
-    async def _wait_request(self, seconds: float) -> bool:
-        """Wait for the first bytes of a request; False if the client leaves, is silent, or the server stops."""
-        if self._inbox.buffer:
+    async def _serve_within(self, scope: trio.CancelScope) -> bool:
+        """Answer requests until the connection ends; True if one is here but `scope` is spent.
+
+        One scope serves many requests, since opening one costs as much as parsing a request. It is cancelled only
+        while no request is here; when both happen at once, the request is answered in a fresh one.
+        """
+        while await self._wait_request(scope):
+            if scope.cancel_called:
+                return True
+            head = await self._read_head()
+            if head is None or not await self._answer(head):
+                return False
+        return False
+
+    async def _wait_request(self, scope: trio.CancelScope) -> bool:
+        """Wait for the first bytes of a request; False if the client leaves or the server stops."""
+        if self._peer.buffer:
+            await trio.lowlevel.checkpoint()  # requests sent ahead must not starve other connections
             return True
-        if self._shared.stopping.is_set() or self._inbox.ended:
+        if self._shared.stopping.is_set() or self._peer.ended:
             return False
-        with trio.move_on_after(seconds) as scope:
-            self._shared.idle.add(scope)
-            try:
-                await self._inbox.fill()
-            finally:
-                self._shared.idle.discard(scope)
-        return bool(self._inbox.buffer)
+        self._shared.idle[scope] = trio.current_time() + self._patience
+        try:
+            await self._peer.fill()
+        finally:
+            del self._shared.idle[scope]
+        self._patience = self._limits.idle_seconds
+        return bool(self._peer.buffer)
 
     async def _read_head(self) -> RequestHead | None:
         """Return the next request's head; None if the client leaves before its end."""
-        buffer = self._inbox.buffer
+        buffer = self._peer.buffer
         end = self._find_head(0)
         if end < 0:
             with trio.move_on_after(self._limits.header_seconds) as scope:
@@ -115,14 +138,14 @@ class Connection:
 
     async def _read_until_head(self) -> int:
         end = -1
-        while end < 0 and not self._inbox.ended:
-            seen = len(self._inbox.buffer)
-            await self._inbox.fill()
+        while end < 0 and not self._peer.ended:
+            seen = len(self._peer.buffer)
+            await self._peer.fill()
             end = self._find_head(seen)
         return end
 
     def _find_head(self, scanned: int) -> int:
-        buffer = self._inbox.buffer
+        buffer = self._peer.buffer
         while buffer.startswith(b"\r\n"):  # empty lines before a request are allowed
             del buffer[:2]
             scanned = 0
@@ -130,30 +153,41 @@ class Connection:
 
     async def _answer(self, head: RequestHead) -> bool:
         """Run the application on one request; True if the connection may carry another."""
-        exchange = Exchange(head, self._inbox, self._limits, self._shared.stopping)
+        exchange = Exchange(head, self._peer, self._limits, self._shared.stopping)
         failed = False
         try:
             await self._shared.app(self._scope(head), exchange.receive, exchange.send)
         except Exception as error:  # an application's fault ends its request, never the server
             failed = True
             if not _only_client_left(error):
-                logger.exception("the application failed on `%s %s`", head.method, head.path)
+                logger.exception("the application failed on `%s`", _described(head))
+        if exchange.finish():
+            return True
         if exchange.fault and not exchange.response.started:
             raise exchange.fault
-        if not exchange.response.complete:
+        if exchange.delivered:
+            await self._take_leave()
+        else:
             await self._cut(head, exchange, failed=failed)
-            return False
-        return exchange.finish()
+        return False
 
     async def _cut(self, head: RequestHead, exchange: Exchange, *, failed: bool) -> None:
         """End a request whose response the application did not finish."""
-        if self._inbox.ended:
+        if self._peer.ended or exchange.client_left:
             return
         if not failed and not exchange.fault:
-            logger.error("the application returned without finishing its response to `%s %s`", head.method, head.path)
+            logger.error("the application returned without finishing its response to `%s`", _described(head))
         if not exchange.response.started:
             answer = refusal(500, "internal_error", "the request could not be answered; the server's log says why")
             await refuse(self._stream, answer, self._limits.linger_seconds)
+        elif exchange.response.ends_with_connection:  # only a reset tells the client that this was not the end
+            self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+    async def _take_leave(self) -> None:
+        """End the connection after a whole response; bytes that come too late must not reset it on its way."""
+        if not self._peer.ended:
+            with trio.move_on_after(self._limits.linger_seconds), contextlib.suppress(trio.BrokenResourceError):
+                await _part(self._stream)
 
     async def _refuse(self, error: RequestError) -> None:
         answer = refusal(error.status, "invalid_request", error.reason)
@@ -194,3 +228,8 @@ def _only_client_left(error: Exception) -> bool:
     if isinstance(error, ExceptionGroup):
         return error.split(ClientLeft)[1] is None
     return isinstance(error, ClientLeft)
+
+
+def _described(head: RequestHead) -> str:
+    """Return method and path for the log; the path as it was sent, since decoded it may hold line breaks."""
+    return f"{head.method} {head.raw_path.decode('ascii')}"

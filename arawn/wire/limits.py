@@ -17,7 +17,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             its first request within it too.
         body_seconds: Time spent waiting for the client to send one body (408); a slow application does not count.
         idle_seconds: Silence between two requests after which the connection is closed.
-        linger_seconds: How long a refused client is given to read the reason before the connection is closed.
+        write_seconds: How long a client may take nothing of its answer before the connection is closed.
+        linger_seconds: How long a client is given to read the last answer before the connection is closed.
         connections: Open at once; further ones are answered 503 and closed.
     """
 
@@ -26,5 +27,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_seconds: float = 10.0
     body_seconds: float = 120.0
     idle_seconds: float = 75.0
+    write_seconds: float = 60.0
     linger_seconds: float = 1.0
     connections: int = 1024

@@ -20,6 +20,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _FIELDS = re.compile(rb"(?:" + FIELD_LINE + rb")*+")
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 _BODILESS = frozenset((204, 304))
 
 
@@ -51,6 +52,11 @@ class ResponseEncoder:
         self._chunked = False
         self.keep_alive = keep_alive
         self.complete = False
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether only the end of the connection tells the client that the body is over."""
+        return self._head_encoded and not self._chunked and self._framing is None and not self._head_only
 
     @property
     def started(self) -> bool:
@@ -93,6 +99,8 @@ class ResponseEncoder:
         self._head_only = self._head_only or bodiless
         if not self.keep_alive:
             fields += b"connection: close\r\n"
+        elif self._version == "1.0":
+            fields += b"connection: keep-alive\r\n"
         return _STATUS_LINES[status] + fields + b"\r\n"
 
     def _open_ended(self) -> bytes:
@@ -111,9 +119,11 @@ class ResponseEncoder:
         for name, value in headers:
             match name.lower():
                 case b"content-length":
-                    length = None if drop_length else int(value)
+                    if length is not None or not _LENGTH.fullmatch(value):
+                        raise ValueError("a response's `content-length` must be one decimal number, given once")
                     if drop_length:
                         continue
+                    length = int(value)
                 case b"connection":
                     self.keep_alive = self.keep_alive and b"close" not in value.lower()
                     continue

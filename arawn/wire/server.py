@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -27,18 +28,21 @@ async def serve(
     listeners: Sequence[trio.SocketListener],
     stopping: trio.Event,
     limits: Limits | None = None,
+    grace_seconds: float = math.inf,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on `listeners` until `stopping` is set and the last request has been answered.
 
-    Once `stopping` is set nothing is accepted, idle connections are closed, and requests in flight go on for as long
-    as they take: the caller bounds that with a cancel scope around this call.
+    Once `stopping` is set nothing is accepted, idle connections are closed, and requests in flight go on for
+    `grace_seconds`; then they are cancelled. The application's shutdown comes after that, and has its own time.
 
     Args:
         app: The ASGI application. A failure in it is answered 500 and logged; it never ends the server.
         listeners: Listening sockets, TCP or Unix; closed before this returns.
         stopping: Asks for the graceful stop.
         limits: Bounds on what one client may cost; the defaults if None.
+        grace_seconds: How long requests in flight may go on after `stopping`. A cancel scope around this call bounds
+            that too, but takes the application's shutdown with it.
         task_status: Reports started once connections are accepted.
 
     Raises:
@@ -50,13 +54,15 @@ async def serve(
     sources: list[trio.abc.Listener[trio.SocketStream]] = list(listeners)
     try:
         async with open_lifespan(app) as state:
-            door = _Door(Shared(app, limits or Limits(), stopping, state, set()))
+            door = _Door(Shared(app, limits or Limits(), stopping, state, {}))
             async with trio.open_nursery() as connections, trio.open_nursery() as acceptors:
+                acceptors.start_soon(door.close_overdue)
                 await acceptors.start(partial(trio.serve_listeners, door.admit, sources, handler_nursery=connections))
                 task_status.started()
                 await stopping.wait()
                 acceptors.cancel_scope.cancel(reason="the server stops")
                 door.close_idle()
+                connections.cancel_scope.deadline = trio.current_time() + grace_seconds
     finally:  # also when accepting never began
         for listener in listeners:
             listener.socket.close()
@@ -87,6 +93,19 @@ class _Door:
         """End every connection that waits for a request."""
         for scope in self._shared.idle:
             scope.cancel(reason="the server stops")
+
+    async def close_overdue(self) -> None:
+        """End connections that have waited too long for a request; never returns.
+
+        One task looks at all of them when the first may be due: a timer for each would cost more than their requests.
+        """
+        shortest = min(self._limits.header_seconds, self._limits.idle_seconds)
+        while True:
+            now = trio.current_time()
+            for scope in [scope for scope, until in self._shared.idle.items() if until <= now]:
+                scope.cancel(reason="no request came in time")
+            waiting = [until for until in self._shared.idle.values() if until > now]
+            await trio.sleep_until(min([now + shortest, *waiting]))
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         self._open += 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 __all__ = ["SseEvent", "SseParser", "encode_event"]
 
 _BOM = b"\xef\xbb\xbf"
+_RETRY = re.compile(rb"[0-9]{1,12}")  # more digits would be centuries
 
 
 class SseEvent(msgspec.Struct, frozen=True):
@@ -28,7 +31,7 @@ class SseParser:
         """Begin at the start of a stream.
 
         Args:
-            max_event_bytes: Longest data of one event, and longest single line, in bytes.
+            max_event_bytes: Longest that the data lines of one event may be together, and any other line, in bytes.
         """
         self._max_event_bytes = max_event_bytes
         self._partial: list[bytes] = []  # pieces of the line that has not ended yet
@@ -39,6 +42,8 @@ class SseParser:
         self._data: list[str] = []
         self._data_bytes = 0
         self._id = ""
+        self.retry_ms: int | None = None
+        """How long the stream asks to wait before connecting again; None before it says so."""
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Return the events that `chunk` completes, in order.
@@ -46,25 +51,26 @@ class SseParser:
         Raises:
             ValueError: If one event is longer than `max_event_bytes`; the stream cannot be read on.
         """
-        if self._after_cr and chunk:
-            self._after_cr = False
+        if not chunk:
+            return []
+        if self._after_cr:
             chunk = chunk.removeprefix(b"\n")
-        events: list[SseEvent] = []
-        for line in chunk.splitlines(keepends=True):
-            self._after_cr = line.endswith(b"\r")
-            if not line.endswith((b"\n", b"\r")):
-                self._keep(line)
-                continue
-            event = self._line(self._whole(line.rstrip(b"\r\n")))
-            if event is not None:
-                events.append(event)
-        return events
+        self._after_cr = chunk.endswith(b"\r")
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            lines[0] = self._whole(lines[0])
+        self._keep(rest)
+        return self._take(lines)
 
     def _keep(self, piece: bytes) -> None:
         """Keep the beginning of a line whose end has not arrived."""
-        self._partial.append(piece)
-        self._partial_bytes += len(piece)
-        self._check(self._partial_bytes)
+        if piece:
+            self._partial.append(piece)
+            self._partial_bytes += len(piece)
+            self._check(self._partial_bytes)
 
     def _whole(self, end: bytes) -> bytes:
         """Return the line that `end` completes."""
@@ -72,35 +78,49 @@ class SseParser:
             end = b"".join((*self._partial, end))
             self._partial.clear()
             self._partial_bytes = 0
+        self._check(len(end))
         if self._at_start:
             self._at_start = False
             end = end.removeprefix(_BOM)
         return end
 
-    def _line(self, line: bytes) -> SseEvent | None:
-        """Take in one whole line; a blank one returns the event it ends."""
-        if not line:
-            return self._dispatch()
+    def _take(self, lines: list[bytes]) -> list[SseEvent]:
+        """Take in whole lines; return the events whose blank line is among them."""
+        events: list[SseEvent] = []
+        for line in lines:
+            if line.startswith(b"data:"):  # nearly all lines of an answer
+                self._add_data(line[6:] if line[5:6] == b" " else line[5:], len(line))
+            elif line:
+                self._take_field(line)
+            elif self._data:
+                events.append(SseEvent(self._event or "message", "\n".join(self._data), self._id))
+                self._start_event()
+            else:
+                self._start_event()
+        return events
+
+    def _add_data(self, value: bytes, line_bytes: int) -> None:
+        self._data_bytes += line_bytes
+        self._check(self._data_bytes)
+        self._data.append(value.decode("utf-8", "replace"))
+
+    def _take_field(self, line: bytes) -> None:
         self._check(len(line))
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
-        if name == b"data":
-            self._data_bytes += len(value) + 1
-            self._check(self._data_bytes)
-            self._data.append(value.decode("utf-8", "replace"))
-        elif name == b"event":
+        if name == b"event":
             self._event = value.decode("utf-8", "replace")
+        elif name == b"data":
+            self._add_data(value, len(line))
         elif name == b"id" and b"\0" not in value:
             self._id = value.decode("utf-8", "replace")
-        return None
+        elif name == b"retry" and _RETRY.fullmatch(value):
+            self.retry_ms = int(value)
 
-    def _dispatch(self) -> SseEvent | None:
-        """Return the event gathered so far, if it has data, and start the next one."""
-        event = SseEvent(self._event or "message", "\n".join(self._data), self._id) if self._data else None
+    def _start_event(self) -> None:
         self._event = ""
         self._data.clear()
         self._data_bytes = 0
-        return event
 
     def _check(self, size: int) -> None:
         if size > self._max_event_bytes:

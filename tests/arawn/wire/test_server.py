@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 
 import httpx
 import pytest
@@ -154,6 +152,32 @@ async def test_the_connection_closes_when_the_client_says_so(head: bytes) -> Non
     assert b"connection: close\r\n" in answer
 
 
+async def test_an_old_client_may_keep_its_connection() -> None:
+    """HTTP/1.0 with `Connection: keep-alive` is told that it is kept, and kept."""
+    head = b"GET /a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"
+    async with serving(echo) as served:
+        answer = await talk(served, head + head + b"GET /a HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n")
+
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+    assert answer.count(b"connection: keep-alive\r\n") == 2
+    assert answer.count(b"connection: close\r\n") == 1
+
+
+async def test_an_old_client_is_not_kept_after_a_stream() -> None:
+    """What only the close can end is closed, whatever the client asked for."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two"})
+
+    async with serving(app) as served:
+        answer = await talk(served, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+
+    assert b"connection: close" in answer
+    assert answer.endswith(b"onetwo")
+
+
 async def test_a_streamed_response_is_chunked_and_not_held_back() -> None:
     """Each piece is with the client before the application makes the next one."""
     go_on = trio.Event()
@@ -288,12 +312,46 @@ async def test_an_offer_to_upgrade_is_ignored() -> None:
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-async def test_curl_is_served() -> None:
-    """curl posts a large body with its own `Expect: 100-continue` and gets it back."""
-    body = "x" * 2_000_000
-    async with serving(echo) as served:
-        command = ["curl", "--silent", "--fail", "--data-binary", "@-", served.url]
-        done = await trio.run_process(command, stdin=body.encode(), capture_stdout=True, stderr=subprocess.DEVNULL)
+async def count_turns(turns: list[int]) -> None:
+    """Take every turn that the scheduler offers."""
+    while True:
+        turns[0] += 1
+        await trio.lowlevel.checkpoint()
 
-    assert json.loads(done.stdout)["body"] == body
+
+async def test_a_stream_that_never_waits_does_not_starve_others() -> None:
+    """An application whose reader keeps up leaves a turn to the others after each piece."""
+    turns = [0]
+    taken: list[int] = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        before = turns[0]
+        for _piece in range(20):
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        taken.append(turns[0] - before)
+        await send({"type": "http.response.body"})
+
+    async with serving(app) as served, trio.open_nursery() as nursery:
+        nursery.start_soon(count_turns, turns)
+        await talk(served, GET.replace(b"1.1", b"1.0"))
+        nursery.cancel_scope.cancel()
+
+    assert taken[0] >= 15  # the order within one round of the scheduler is random
+
+
+async def test_requests_sent_ahead_do_not_starve_others() -> None:
+    """A client that pipelines leaves a turn to the others after each of its requests."""
+    turns = [0]
+    seen: list[int] = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        seen.append(turns[0])
+        await respond(send, 200, b"")
+
+    async with serving(app) as served, trio.open_nursery() as nursery:
+        nursery.start_soon(count_turns, turns)
+        await talk(served, GET * 20 + GET.replace(b"1.1", b"1.0"))
+        nursery.cancel_scope.cancel()
+
+    assert seen[-1] - seen[0] >= 15  # the order within one round of the scheduler is random

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from arawn.wire.asgi import ClientLeft, Event, Receive, Scope, Send
-from tests.serving import read_body, read_response, respond, serving, serving_with_lifespan, talk
+from tests.serving import read_all, read_body, read_response, respond, serving, serving_with_lifespan, talk
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -92,6 +92,14 @@ async def promise_more(_: Scope, __: Receive, send: Send) -> None:
     await respond(send, 200, b"abc", [(b"content-length", b"4")])
 
 
+async def promise_twice(_: Scope, __: Receive, send: Send) -> None:
+    await respond(send, 200, b"abc", [(b"content-length", b"3"), (b"content-length", b"3")])
+
+
+async def promise_oddly(_: Scope, __: Receive, send: Send) -> None:
+    await respond(send, 200, b"0123456789", [(b"content-length", b"1_0")])
+
+
 async def begin_with_the_body(_: Scope, __: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"abc"})
 
@@ -100,7 +108,10 @@ async def send_an_odd_status(_: Scope, __: Receive, send: Send) -> None:
     await respond(send, 199, b"")
 
 
-@pytest.mark.parametrize("app", [fail, say_nothing, inject, promise_more, begin_with_the_body, send_an_odd_status])
+@pytest.mark.parametrize(
+    "app",
+    [fail, say_nothing, inject, promise_more, promise_twice, promise_oddly, begin_with_the_body, send_an_odd_status],
+)
 async def test_a_faulty_application_is_a_500(app: object, caplog: pytest.LogCaptureFixture) -> None:
     """The client gets JSON without details and a closed connection, the log says why, and the server goes on."""
     async with serving(app) as served:  # type: ignore[arg-type]
@@ -129,6 +140,72 @@ async def test_a_fault_in_a_stream_cuts_it(caplog: pytest.LogCaptureFixture) -> 
 
     assert answer.endswith(b"3\r\none\r\n")
     assert caplog.records
+
+
+async def test_a_cut_that_looks_like_an_end_is_a_reset() -> None:
+    """HTTP/1.0 has only the close to end a stream: one that broke is reset, so that it cannot pass for whole."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        raise ZeroDivisionError
+
+    async with serving(app) as served:
+        with pytest.raises(trio.BrokenResourceError):
+            await talk(served, b"GET / HTTP/1.0\r\n\r\n")
+
+
+async def test_a_task_left_behind_reaches_nobody() -> None:
+    """After its application has returned, a task can neither send to the connection nor hear from it."""
+    outcome: list[object] = []
+    returned = trio.Event()
+
+    async with trio.open_nursery() as nursery:
+
+        async def linger(receive: Receive, send: Send) -> None:
+            await returned.wait()
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            outcome.append(await receive())
+            with pytest.raises(ClientLeft):
+                await send({"type": "http.response.start", "status": 200})
+            outcome.append("told")
+
+        async def app(_: Scope, receive: Receive, send: Send) -> None:
+            nursery.start_soon(linger, receive, send)
+            returned.set()
+
+        async with serving(app) as served:
+            answer = await talk(served, GET)
+
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert outcome == [{"type": "http.disconnect"}, "told"]
+
+
+async def test_two_tasks_cannot_send_at_once() -> None:
+    """Bytes of two pieces are never mixed: the second sender is told while the first waits for the reader."""
+    refused = trio.Event()
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send, {"type": "http.response.body", "body": bytes(50_000_000), "more_body": True})
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            with pytest.raises(RuntimeError, match="another task"):
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            refused.set()
+            nursery.cancel_scope.cancel()
+
+    async with serving(app) as served, await served.connect() as stream:
+        await stream.send_all(GET)
+        await refused.wait()
+
+
+async def test_a_path_cannot_forge_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the path as it was sent, where line breaks are still encoded."""
+    async with serving(fail) as served:
+        await talk(served, b"GET /a%0aforged HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert "`GET /a%0aforged`" in caplog.records[0].getMessage()
 
 
 async def test_after_the_response_the_exchange_is_over() -> None:
@@ -220,6 +297,22 @@ async def test_an_application_may_stop_its_own_writing() -> None:
 
     assert answer.count(b"HTTP/1.1 200") == 1
     assert len(answer) < 50_000_000
+
+
+async def test_a_last_piece_cut_short_is_a_reset_for_an_old_client() -> None:
+    """An answer whose last piece did not get out whole is not passed for whole, though the application said its end."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        with trio.move_on_after(0.02):
+            await send({"type": "http.response.body", "body": bytes(50_000_000)})
+
+    async with serving(app) as served, await served.connect() as stream:
+        await stream.send_all(b"GET / HTTP/1.0\r\n\r\n")
+        await trio.sleep(0.05)
+        with pytest.raises(trio.BrokenResourceError):
+            await read_all(stream)
 
 
 async def test_a_framework_runs_on_it() -> None:

@@ -9,9 +9,9 @@ import pytest
 import trio
 import trio.testing
 
-from arawn.wire.asgi import Receive, Scope, Send
+from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
 from arawn.wire.limits import Limits
-from tests.serving import echo, read_all, read_body, respond, serving, talk
+from tests.serving import echo, read_all, read_body, read_response, respond, serving, talk
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -57,6 +57,10 @@ AMBIGUOUS = {
     "a Host with a user": b"GET / HTTP/1.1\r\nHost: x@y\r\n\r\n",
     "a Host list": b"GET / HTTP/1.1\r\nHost: x, y z\r\n\r\n",
     "target and Host differ": b"GET http://y/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target of TLS on a plain connection": b"GET https://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target with a user": b"GET http://u@x/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target without a host": b"GET http:/// HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target and no Host in HTTP/1.0": b"GET http://x/ HTTP/1.0\r\n\r\n",
     "a target that is no path": b"GET a HTTP/1.1\r\nHost: x\r\n\r\n",
     "a fragment": b"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n",
     "an authority as target": b"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n",
@@ -77,6 +81,10 @@ AMBIGUOUS = {
     "a chunk size that ends in CR": CHUNKED + b"3\rabc\r\n0\r\n\r\n",
     "an extension with a bare LF": CHUNKED + b"3;a\nb\r\nabc\r\n0\r\n\r\n",
     "an endless extension": CHUNKED + b"3;" + b"a" * 300,
+    "extensions longer than their data": CHUNKED + b"1;%b\r\na\r\n" % (b"a" * 200) * 100 + b"0\r\n\r\n",
+    "a space in a chunk size": CHUNKED + b"1 0\r\n0123456789abcdef\r\n0\r\n\r\n",
+    "a chunk size with an underscore": CHUNKED + b"1_0\r\n0123456789abcdef\r\n0\r\n\r\n",
+    "a last chunk that ends in LF": CHUNKED + b"0\r\n\n",
     "a chunk longer than its size": CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n",
     "chunk data that ends in other bytes": CHUNKED + b"3\r\nabcXY0\r\n\r\n",
     "chunk data that ends in LF": CHUNKED + b"3\r\nabc\n0\r\n\r\n",
@@ -114,7 +122,7 @@ async def test_an_ambiguous_request_is_refused_and_the_connection_closed(raw: by
     [
         (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-        (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+        (b"get / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
         (HEAD + b"Expect: tea\r\nContent-Length: 1\r\n\r\nx", 417),
     ],
 )
@@ -151,6 +159,34 @@ async def test_every_limit_has_its_answer(raw: bytes, status: int) -> None:
 
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
+
+
+@pytest.mark.parametrize(("count", "status"), [(254, 200), (255, 431)])
+async def test_header_lines_are_counted(count: int, status: int) -> None:
+    """Thousands of tiny headers fit into the bytes allowed; 256 lines are enough for anybody."""
+    head = HEAD + b"Connection: close\r\n" + b"a:\r\n" * count
+    async with serving(echo, Limits(linger_seconds=0.01)) as served:
+        answer = await talk(served, head + b"\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+async def test_extensions_of_long_chunks_pass() -> None:
+    """Extensions are ignored as long as data comes with them, and thousands of short chunks are a body too."""
+    body = b"64;%b\r\n%b\r\n" % (b"a" * 150, b"x" * 100) * 1000 + b"1\r\ny\r\n" * 5000
+    raw = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n"
+    async with serving(echo) as served:
+        answer = await talk(served, raw)
+
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["body"] == "x" * 100_000 + "y" * 5000
+
+
+async def test_any_method_in_capitals_reaches_the_application() -> None:
+    """Which methods exist is the application's to say; spellings that another server might correct are refused."""
+    async with serving(echo, Limits(linger_seconds=0.01)) as served:
+        answer = await talk(served, b"BREW /pot HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["method"] == "BREW"
 
 
 async def test_what_is_exactly_at_the_limit_passes() -> None:
@@ -218,6 +254,21 @@ async def test_a_silent_connection_is_closed_without_a_word(first: bytes) -> Non
     assert answer.count(b"HTTP/1.1") == (1 if first else 0)
 
 
+@pytest.mark.parametrize(
+    ("limits", "closed"),
+    [(Limits(header_seconds=0.05, idle_seconds=9), False), (Limits(header_seconds=9, idle_seconds=0.05), True)],
+)
+async def test_after_its_first_request_a_connection_may_be_idle(limits: Limits, closed: bool) -> None:
+    """A new connection must begin within the time for headers; a used one has the idle time."""
+    async with serving(echo, limits) as served, await served.connect() as stream:
+        await stream.send_all(HEAD + b"\r\n")
+        await read_response(stream, bytearray())
+        with trio.move_on_after(0.15) as scope:
+            await stream.receive_some()
+
+    assert scope.cancelled_caught is not closed
+
+
 async def test_a_slow_application_does_not_use_up_the_clients_time() -> None:
     """The time for a body counts only while the server waits for the client."""
 
@@ -234,6 +285,38 @@ async def test_a_slow_application_does_not_use_up_the_clients_time() -> None:
         answer = await read_all(stream)
 
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_client_that_does_not_read_cannot_hold_a_call() -> None:
+    """When nothing of the answer is taken for the time allowed, the application hears `ClientLeft` and is freed."""
+    freed = trio.Event()
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        with pytest.raises(ClientLeft, match=r"0\.05 seconds"):
+            await respond(send, 200, bytes(50_000_000))
+        freed.set()
+
+    async with serving(app, Limits(write_seconds=0.05)) as served, await served.connect() as stream:
+        await stream.send_all(HEAD + b"\r\n")
+        with trio.fail_after(1):
+            await freed.wait()
+
+
+async def test_a_slow_reader_is_given_its_time() -> None:
+    """The time for writing begins anew whenever the client takes something."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await respond(send, 200, bytes(8_000_000))
+
+    async with serving(app, Limits(write_seconds=0.2)) as served, await served.connect() as stream:
+        await stream.send_all(HEAD + b"Connection: close\r\n\r\n")
+        began, size = trio.current_time(), 0
+        while data := await stream.receive_some(200_000):
+            size += len(data)
+            await trio.sleep(0.01)
+
+    assert trio.current_time() - began > 0.3
+    assert size > 8_000_000
 
 
 async def test_connections_beyond_the_limit_are_turned_away() -> None:
@@ -253,6 +336,22 @@ async def test_connections_beyond_the_limit_are_turned_away() -> None:
 
     assert refused.startswith(b"HTTP/1.1 503 ")
     assert served_again.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_an_early_answer_reaches_a_client_that_is_still_sending() -> None:
+    """An application may refuse without reading the body: what still comes does not reset its answer away."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await respond(send, 401, b"no")
+
+    async with serving(app) as served, await served.connect() as stream:
+        await stream.send_all(HEAD + b"Content-Length: 4000000\r\n\r\n" + bytes(1000))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await stream.send_all(bytes(4_000_000 - 1000))
+        await stream.send_eof()
+        answer = await read_all(stream)
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 async def test_a_refusal_reaches_a_client_that_is_still_sending() -> None:

@@ -16,9 +16,10 @@ import trio.testing
 
 from arawn.wire.asgi import Receive, Scope, Send
 from arawn.wire.lifespan import LifespanFailed
-from arawn.wire.listeners import open_unix_listener
+from arawn.wire.limits import Limits
+from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
 from arawn.wire.server import serve
-from tests.serving import echo, http_only, read_all, read_response, respond, serving
+from tests.serving import PATIENCE, echo, http_only, read_all, read_response, respond, serving
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -31,7 +32,7 @@ async def test_a_graceful_stop_lets_requests_in_flight_end() -> None:
         await go_on.wait()
         await respond(send, 200, b"done")
 
-    async with serving(app) as served, await served.connect() as stream:
+    async with serving(app, Limits(linger_seconds=0.01)) as served, await served.connect() as stream:
         await stream.send_all(GET + GET)
         await trio.testing.wait_all_tasks_blocked(0.01)
         served.stopping.set()
@@ -94,6 +95,58 @@ async def test_the_callers_deadline_cancels_what_is_left() -> None:
 
         assert cancelled
         assert await stream.receive_some() == b""
+
+
+async def test_after_the_grace_the_rest_is_cancelled_and_the_application_stopped_in_order() -> None:
+    """Requests still in flight then are cut; the lifespan's shutdown comes after them and is not cut."""
+    story: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await trio.sleep(0.01)
+            story.append("shutdown")
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        try:
+            await trio.sleep_forever()
+        finally:
+            story.append("request")
+
+    stopping = trio.Event()
+    listeners = await open_tcp_listeners("127.0.0.1", 0)
+    port = listeners[0].socket.getsockname()[1]
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(serve, app, listeners=listeners, stopping=stopping, grace_seconds=0.05))
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(GET)
+                await trio.testing.wait_all_tasks_blocked(0.01)
+                stopping.set()
+                assert await read_all(stream) == b""
+
+    assert story == ["request", "shutdown"]
+
+
+async def test_a_request_that_crosses_the_stop_is_answered() -> None:
+    """A request that arrives in the very moment the server closes idle connections is not lost."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await trio.lowlevel.checkpoint()  # where a cancellation that came too late would strike
+        await echo(scope, receive, send)
+
+    for _ in range(12):  # the scheduler tosses a coin over which of the two comes first
+        async with serving(app, Limits(linger_seconds=0)) as served, await served.connect() as stream:
+            await stream.send_all(GET)
+            await read_response(stream, bytearray())
+            await trio.testing.wait_all_tasks_blocked(0.001)
+            os.write(stream.socket.fileno(), GET)
+            served.stopping.set()
+            answer = await read_all(stream)
+
+            assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_an_application_that_cannot_start_stops_the_server() -> None:

@@ -1,5 +1,8 @@
+"""The parser against the standard's own words, and the writer against the parser."""
+
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -11,10 +14,39 @@ from arawn.wire.sse import SseEvent, SseParser, encode_event
 STREAMS = st.lists(
     st.sampled_from(
         [b"data", b":", b" ", b"\r", b"\n", b"\r\n", b"event", b"id", b"x", b"\xc3\xa9", b"\xf0\x9f\x98\x80", b"\xff",
-         b"\xef\xbb\xbf", b"\0", b"data: a\n", b": note\n", b"\n\n"]
+         b"\xef\xbb\xbf", b"\0", b"data: a\n", b": note\n", b"\n\n", b"retry", b"retry: 10", b"7", b"\xd9\xa3",
+         b"\xe2\x80\xa8", b"\xed\xa0\x80", b"\x85", b"\x0b", b"\r\r\n", b"id: 1\r"]
     ),
     max_size=40,
 ).map(b"".join)  # fmt: skip
+
+
+def read_by_the_book(stream: bytes) -> tuple[list[SseEvent], int | None]:
+    """The format's own algorithm, step by step over the whole text, as the standard words it."""
+    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
+    events: list[SseEvent] = []
+    data, event, last_id, retry = "", "", "", None
+    for line in re.split("\r\n|\n|\r", text)[:-1]:
+        if line == "":
+            if data != "":
+                events.append(SseEvent(event or "message", data.removesuffix("\n"), last_id))
+            data, event = "", ""
+            continue
+        if line.startswith(":"):
+            continue
+        field, value = line, ""
+        if ":" in line:
+            field, value = line.split(":", 1)
+            value = value.removeprefix(" ")
+        if field == "event":
+            event = value
+        elif field == "data":
+            data += value + "\n"
+        elif field == "id" and "\0" not in value:
+            last_id = value
+        elif field == "retry" and value and all(digit in "0123456789" for digit in value):
+            retry = int(value)
+    return events, retry
 
 
 def parse(stream: bytes) -> list[SseEvent]:
@@ -33,6 +65,53 @@ def test_where_the_stream_is_cut_does_not_change_the_events(stream: bytes, cuts:
     assert events == parse(stream)
 
 
+@example(stream=b"data: a\r\n\n", cuts=[8, 9])  # the second LF is a line of its own
+@example(stream=b"\n\xef\xbb\xbfdata: a\n\n", cuts=[1])  # a mark counts only at the very start
+@given(stream=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=8))
+def test_the_events_are_those_of_the_standard(stream: bytes, cuts: list[int]) -> None:
+    """Cut anywhere, the parser finds what the standard's algorithm finds in the whole text, and the same retry time."""
+    parser = SseParser()
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+
+    events = [event for start, end in pairwise(edges) for event in parser.feed(stream[start:end])]
+
+    assert (events, parser.retry_ms) == read_by_the_book(stream)
+
+
+@example(stream=b"\ndata: 12345\n", limit=8, cuts=[11])  # the name counts, however much of the line is there
+@given(stream=STREAMS, limit=st.integers(1, 40), cuts=st.lists(st.integers(0, 200), max_size=8))
+def test_where_the_stream_is_cut_does_not_change_what_is_refused(stream: bytes, limit: int, cuts: list[int]) -> None:
+    """A stream within the limit passes in any pieces, one beyond it in none."""
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    pieces = [stream[start:end] for start, end in pairwise(edges)]
+
+    assert is_refused([stream], limit) == is_refused(pieces, limit)
+
+
+def is_refused(pieces: list[bytes], limit: int) -> bool:
+    parser = SseParser(max_event_bytes=limit)
+    try:
+        for piece in pieces:
+            parser.feed(piece)
+    except ValueError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [(b"retry: 1500", 1500), (b"retry:0", 0), (b"retry: 1.5", None), (b"retry: -1", None), (b"retry", None),
+     (b"retry: " + b"9" * 5000, None), (b"retry: \xd9\xa3", None), (b"retry: 1 ", None)],
+)  # fmt: skip
+def test_the_time_to_wait_is_read(line: bytes, expected: int | None) -> None:
+    """`retry` counts if it is ASCII digits alone; absurdly many are ignored like any other text."""
+    parser = SseParser()
+
+    parser.feed(line + b"\n")
+
+    assert parser.retry_ms == expected
+
+
 @given(stream=STREAMS)
 def test_every_line_ending_gives_the_same_events(stream: bytes) -> None:
     """CR, LF and CRLF mean the same."""
@@ -43,13 +122,16 @@ def test_every_line_ending_gives_the_same_events(stream: bytes) -> None:
 
 @given(
     data=st.text(st.characters(exclude_categories=["Cs"])),
+    event_id=st.none() | st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"])),
     name=st.none() | st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), min_size=1),
 )
-def test_what_is_encoded_is_parsed_back(data: str, name: str | None) -> None:
+def test_what_is_encoded_is_parsed_back(data: str, event_id: str | None, name: str | None) -> None:
     """An event survives the wire; its line breaks arrive as LF."""
     unified = data.replace("\r\n", "\n").replace("\r", "\n")
 
-    assert parse(encode_event(data, event=name)) == [SseEvent(name or "message", unified)]
+    encoded = encode_event(data, event=name, event_id=event_id)
+
+    assert parse(encoded) == [SseEvent(name or "message", unified, event_id or "")]
 
 
 @pytest.mark.parametrize(
