@@ -62,7 +62,7 @@ class Envelope(msgspec.Struct, Generic[M], eq=False):
             trio.BusyResourceError: Another task waits already.
         """
         if self.state == "done":
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.cancel_shielded_checkpoint()  # what is there is given, as to one that waited
         elif self.state == "abandoned":
             await trio.lowlevel.checkpoint()
             raise OutcomeUnknown("waiting for a reply that was abandoned: whether it was handled is not known")

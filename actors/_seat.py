@@ -229,7 +229,7 @@ class ActorSeat(Generic[M]):
         while (envelope := self.mailbox.take_nowait()) is not None:
             error = self.mailbox.refusal(envelope.message)
             if not envelope.asked or envelope.state == "abandoned":
-                self.hooks.emit(DeadLetter(self.path, envelope.message, str(error)))
+                self.hooks.emit(DeadLetter(self.path, envelope.message, str(error), error=error))
             envelope.fail(error)
 
 

@@ -116,9 +116,8 @@ def _fail(seat: ActorSeat[M], worker: Worker, cause: BaseException) -> None:
     for envelope in envelopes:
         if envelope.state != "done":
             error = _error_for(seat, envelope.message, cause)
-            seat.hooks.emit(
-                DeadLetter(seat.path, envelope.message, f"error reply to nobody: {shown(error)}", started=True)
-            )
+            why = f"error reply to nobody: {shown(error)}"
+            seat.hooks.emit(DeadLetter(seat.path, envelope.message, why, started=True, error=error))
 
 
 def _error_for(seat: ActorSeat[M], message: M, cause: BaseException) -> Exception:

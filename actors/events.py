@@ -85,12 +85,14 @@ class DeadLetter(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         message: The message itself.
         started: Whether a handler has begun it; if not, sending it again is safe.
+        error: What its asker would have got, had there been one.
     """
 
     actor: str
     message: object
     reason: str
     started: bool = False
+    error: Exception | None = None
 
 
 Event = Started | Crashed | Interrupted | BackingOff | Passivated | Ended | GaveUp | DeadLetter

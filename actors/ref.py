@@ -151,6 +151,11 @@ class Reply(Generic[R]):
         value: R = await self._envelope.wait()
         return value
 
+    @property
+    def done(self) -> bool:
+        """Whether the reply is there: then `wait` gives it without waiting, even to a cancelled caller."""
+        return self._envelope.state == "done"
+
     def abandon(self) -> None:
         """Say that nobody will wait: the spec's `abandoned` decides what becomes of the work."""
         self._envelope.abandon()
