@@ -4,41 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BackendError
+from arawn.interactions.ready import ReadyMessage, ReadyTools, ready_message, ready_tools
 from arawn.interactions.record import (
+    BodyDigest,
     ErrorRecord,
     InteractionRecord,
     Status,
     ToolCallRecord,
     ToolResultLine,
+    Truncation,
     timestamp_text,
 )
 from arawn.interactions.redact import Redactor
-from arawn.interactions.shorten import cut_text, cut_tool_results, digest_block, digest_message
+from arawn.interactions.shorten import cut_text, digest_block, digest_message
 from arawn.messages import (
     CallContext,
     CompletionRequest,
     CompletionResponse,
     ContentBlock,
-    Message,
     RoutingMetadata,
+    Text,
     ToolDefinition,
+    ToolResult,
     ToolUse,
     Usage,
 )
 
-__all__ = ["build_record", "build_tool_result"]
+__all__ = ["build_record", "build_tool_result", "text_of"]
 
 _PARAMETERS = ("tool_choice", "max_tokens", "temperature", "top_p", "stop", "extra")
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything in a record that callers, providers and tools have written: what is searched for secrets."""
+    """What callers, providers and tools have written, but for messages and tool definitions: searched for secrets."""
 
     context: CallContext
     routing: RoutingMetadata | None
@@ -51,9 +55,7 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
     stop_reason_raw: str | None
     request_id: str | None
     system: str | None
-    tools: tuple[ToolDefinition, ...]
     answer: tuple[ContentBlock, ...]
-    messages: tuple[Message, ...]
 
 
 def build_record(
@@ -94,11 +96,13 @@ def build_record(
         config: Which content is kept, and how much of a tool result.
         secrets: Every secret the process holds, best as one `Redactor` that lives as long as the backend.
     """
+    redactor = _redactor(secrets)
     said = _said(request, context, response, error, model_default)
-    redactions: list[str] = []
+    rules: list[str] = []
     if config.redact_secrets:
-        said, redactions = _redactor(secrets).redact(said)
-    messages, truncated = cut_tool_results(said.messages, config.truncate_tool_results)
+        said, rules = redactor.redact(said)
+    tools = ready_tools(request.tools, redactor, config)
+    messages = [ready_message(message, redactor, config) for message in request.messages]
     usage = response.usage if response else Usage()
     calls = tuple(block for block in said.answer if isinstance(block, ToolUse))
     return InteractionRecord(
@@ -128,18 +132,18 @@ def build_record(
         reasoning_tokens=usage.reasoning_tokens,
         total_input_tokens=usage.total_input_tokens,
         has_tool_use=bool(calls),
-        tool_count=len(said.tools),
+        tool_count=len(request.tools),
         request_id=said.request_id,
         error=said.error,
         routing=said.routing,
         tags=said.tags,
         params=said.params,
-        tools_available=tuple(tool.name for tool in said.tools),
+        tools_available=tools.names,
         tool_calls=_tool_calls(calls, config),
-        truncated=truncated if config.include_messages else (),
-        redactions=tuple(redactions),
+        truncated=_cuts(messages) if config.include_messages else (),
+        redactions=_all_rules(rules, tools, messages),
         system_prompt=said.system if config.include_messages else None,
-        tools=said.tools,
+        tools=cast("tuple[ToolDefinition, ...]", tools.bodies),  # their JSON, which the encoder copies
         response_content=_kept_answer(said.answer, config),
         messages=_kept_messages(said.system, messages, config),
     )
@@ -181,6 +185,11 @@ def build_tool_result(
     )
 
 
+def text_of(result: ToolResult) -> str:
+    """Return the text of a tool's answer; a picture is named, not kept."""
+    return "\n".join(part.text if isinstance(part, Text) else "[image]" for part in result.content)
+
+
 def _redactor(secrets: Redactor | Sequence[str]) -> Redactor:
     return secrets if isinstance(secrets, Redactor) else Redactor(secrets)
 
@@ -207,9 +216,7 @@ def _said(
         stop_reason_raw=response.stop_reason_raw if response else None,
         request_id=response.request_id if response else getattr(error, "request_id", None),
         system=request.system,
-        tools=request.tools,
         answer=response.content if response else (),
-        messages=request.messages,
     )
 
 
@@ -240,9 +247,29 @@ def _kept_answer(answer: tuple[ContentBlock, ...], config: InteractionLogConfig)
     return answer if config.include_responses else tuple(digest_block(block) for block in answer)
 
 
-def _kept_messages(system: str | None, messages: tuple[Message, ...], config: InteractionLogConfig) -> tuple[Any, ...]:
-    """Return the messages, or their digests led by one for the system prompt."""
-    if config.include_messages:
-        return messages
-    head = () if system is None else (digest_message("system", system),)
-    return head + tuple(digest_message(message.role, message.content) for message in messages)
+def _kept_messages(
+    system: str | None, messages: Sequence[ReadyMessage], config: InteractionLogConfig
+) -> tuple[msgspec.Raw | BodyDigest, ...]:
+    """Return the messages as JSON, or their digests led by one for the system prompt."""
+    bodies = tuple(message.body for message in messages)
+    if config.include_messages or system is None:
+        return bodies
+    return (digest_message("system", system), *bodies)
+
+
+def _cuts(messages: Sequence[ReadyMessage]) -> tuple[Truncation, ...]:
+    """Return what was cut, placed in the record."""
+    return tuple(
+        msgspec.structs.replace(cut, where=f"messages[{index}]{cut.where}")
+        for index, message in enumerate(messages)
+        for cut in message.cuts
+    )
+
+
+def _all_rules(said: Sequence[str], tools: ReadyTools, messages: Sequence[ReadyMessage]) -> tuple[str, ...]:
+    """Return every rule that found something, once."""
+    found = dict.fromkeys((*said, *tools.rules))
+    for message in messages:
+        if message.rules:
+            found.update(dict.fromkeys(message.rules))
+    return tuple(found)

@@ -11,12 +11,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import msgspec
-
 from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import ClaimedDirectory
-from arawn.interactions.encode import encode_line
 from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.numbering import Numbering
 from arawn.interactions.part import Part, PartBroken, PartFull, PartTooLong, create_part
 from arawn.interactions.pending import Line, Pending
 from arawn.interactions.record import LogLine, MarkLine, timestamp_text
@@ -25,7 +23,6 @@ from arawn.interactions.sync_jobs import SyncJob, SyncOutcome, drop_sync_jobs, r
 __all__ = ["DayLog"]
 
 _SYNC_ATTEMPTS_AT_CLOSE = 3
-_NEW_PART = b'{"kind":"mark","v":1,"event":"new_part"'
 _WRITE_BYTES = 4 << 20  # one write takes so much, or one line: what is joined for it is a copy
 
 
@@ -56,11 +53,11 @@ class DayLog:
             newest_day: No line goes into the file of an earlier day.
         """
         self.writer = writer
+        self._numbering = Numbering(writer)
         self._filesystem = filesystem
         self._directory = directory
         self._keeps_unsynced = keeps_unsynced
         self._clock = clock
-        self._seq = 0
         self._newest_day = newest_day
         self._part: Part | None = None
         self._retired: list[Part] = []  # parts of earlier days with lines not yet synced
@@ -68,9 +65,8 @@ class DayLog:
         self._worthless: list[str] = []  # files that failed before anything in them was safe
 
     def __repr__(self) -> str:
-        file = self._part.file.name if self._part else None
-        state = f"seq={self._seq} {file=!s} pending={self.pending} unsynced={self.unsynced_bytes} B"
-        return f"<DayLog {self.writer} {state}>"
+        file, unsynced = self._part.file.name if self._part else None, self.unsynced_bytes
+        return f"<DayLog {self.writer} seq={self._numbering.last} {file=!s} pending={self.pending} {unsynced=} B>"
 
     @property
     def pending(self) -> int:
@@ -104,12 +100,7 @@ class DayLog:
     def take(self, lines: Sequence[LogLine]) -> None:
         """Number and encode `lines` and keep them pending. Cannot fail."""
         for line in lines:
-            self._pending.add(self._numbered(line))
-
-    def _numbered(self, line: LogLine) -> Line:
-        self._seq += 1
-        numbered = msgspec.structs.replace(line, writer=self.writer, seq=self._seq)
-        return line.timestamp[:10], encode_line(numbered)
+            self._pending.add(self._numbering.line(line))
 
     def day_to_open(self) -> str | None:
         """Return the day of the file that the next `flush` needs and that is not open, if any."""
@@ -124,12 +115,11 @@ class DayLog:
         Raises:
             LogWriteFailed: The file cannot be made; try again later.
         """
-        path = self._directory.path
         try:
-            return create_part(self._filesystem, path, day, keeps_unsynced=self._keeps_unsynced)
+            return create_part(self._filesystem, self._directory.path, day, keeps_unsynced=self._keeps_unsynced)
         except OSError as error:
             raise LogWriteFailed(
-                f"cannot make a new file for {day} in `{path}`: {error.strerror}; "
+                f"cannot make a new file for {day} in `{self._directory.path}`: {error.strerror}; "
                 "lines are kept in memory and the write is tried again"
             ) from error
 
@@ -200,12 +190,8 @@ class DayLog:
             self._part = None
         else:
             self._retired.remove(part)
-        lines = part.unsynced
-        if not (lines and lines[0][1].startswith(_NEW_PART)):  # one mark says it, however often this fails
-            detail = {"after": part.file.name, "reason": reason, "rewritten": len(lines)}
-            mark = MarkLine(event="new_part", detail=detail, timestamp=timestamp_text(self._clock()))
-            lines = [self._numbered(mark), *lines]
-        self._pending.put_back(lines)
+        mark = self._numbering.behind_new_part_mark
+        self._pending.put_back(mark(part.unsynced, after=part.file.name, reason=reason, at=self._clock()))
         self._close(part)
         if part.size == part.unsynced_bytes:  # nothing in it was ever safe: worthless once it is written elsewhere
             self._worthless.append(part.file.name)
@@ -244,11 +230,9 @@ class DayLog:
         Raises:
             LogWriteFailed: A sync failed. Its lines are pending again; call `flush` until it succeeds, then sync.
         """
-        parts = self._parts()
         failed: OSError | None = None
-        for job, failure in outcomes:
-            if job.part not in parts:  # given up since: its lines have moved on
-                continue
+        known = [outcome for outcome in outcomes if outcome[0].part in self._parts()]  # others were given up since
+        for job, failure in known:
             if failure is None:
                 job.part.synced(job.count)
             else:

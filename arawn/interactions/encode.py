@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["CYCLE", "MAX_DEPTH", "TOO_DEEP", "clean_text", "encode_line"]
+__all__ = ["CYCLE", "MAX_DEPTH", "TOO_DEEP", "clean_text", "encode_line", "encode_strictly"]
 
 MAX_DEPTH = 100
 TOO_DEEP = "[nested too deeply]"
@@ -39,6 +39,7 @@ def _unloggable(value: Any) -> str:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_unloggable)
+_strict_encoder = msgspec.json.Encoder()
 
 
 def encode_line(value: Any) -> bytes:
@@ -47,6 +48,19 @@ def encode_line(value: Any) -> bytes:
         data = _encoder.encode_lines((value,))
     except (ValueError, TypeError, RecursionError, OverflowError):  # UnicodeEncodeError is a ValueError
         data = _encoder.encode_lines((_plain(value, ()),))
+    return _with_one_line_end(data)
+
+
+def encode_strictly(value: Any) -> bytes | None:
+    """Return `value` as `encode_line` does, without the newline; None for a value that JSON has no word for."""
+    try:
+        data = _strict_encoder.encode(value)
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        return None
+    return _with_one_line_end(data)
+
+
+def _with_one_line_end(data: bytes) -> bytes:
     if not data.isascii():
         for found, escape in _LINE_ENDS:
             data = data.replace(found, escape)

@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from actors import ActorError, OutcomeUnknown, Ref, Reply, Request
+from actors.events import DeadLetter
 from arawn.interactions.health import LogHealth
 from arawn.interactions.record import GapLine, LogLine, timestamp_text
 from arawn.interactions.room import Room
@@ -120,10 +121,9 @@ class Journal:
     async def _is_written(self, append: Append, reply: Reply[None]) -> bool:
         """Wait for the line to be written, but not for ever; say whether it was."""
         if not self._answer_wait:
-            reply.abandon()
-            return False
+            return await self._leave(append, reply) and self._writer_health().state == "ok"
         try:
-            with trio.move_on_after(self._answer_wait) as scope:
+            with trio.CancelScope(deadline=trio.current_time() + self._answer_wait) as scope:
                 await reply.wait()
         except ActorError as error:
             append.release()
@@ -132,6 +132,19 @@ class Journal:
         if scope.cancelled_caught:
             self._degrade(f"an answer went out {self._answer_wait:g} s before its record was written")
         return not scope.cancelled_caught
+
+    async def _leave(self, append: Append, reply: Reply[None]) -> bool:
+        """Do not wait for the line; whoever ends it gives its room back. Say whether it has not failed already."""
+        if not reply.done:
+            reply.abandon()
+            return True
+        try:
+            await reply.wait()
+        except ActorError as error:
+            append.release()
+            self._judge(error)
+            return False
+        return True
 
     def _judge(self, error: ActorError) -> None:
         """Count a line as lost, unless the writer was stopped with it in hand: it writes it at its end, or says so."""
@@ -149,8 +162,7 @@ class Journal:
             return await self._enqueue(writer, line)
         except trio.Cancelled:
             with trio.move_on_after(self._answer_wait, shield=True):
-                _, reply = await self._enqueue(writer, line)
-                reply.abandon()
+                await self._leave(*await self._enqueue(writer, line))
                 raise
             self.lose("its call was cancelled while the log had no room")
             raise
@@ -176,11 +188,14 @@ class Journal:
         await self._room.take(size)
         return line, size
 
-    def lost(self, message: object, why: str) -> None:
+    def lost(self, letter: DeadLetter) -> None:
         """Count what the writer took and will not write: its dead letters."""
+        message, why = letter.message, letter.reason
         if not isinstance(message, Append):
             return
         message.release()
+        if isinstance(letter.error, OutcomeUnknown):
+            return  # it was in the hands of a writer that was stopped, which writes it at its end, or says so
         if isinstance(message.line, GapLine):
             self._lost_unsaid += message.line.count
         else:
@@ -203,5 +218,7 @@ class Journal:
         self._lost_unsaid = 0
         try:
             await writer.tell(Append(gap))
-        except ActorError:
+        except BaseException as error:
             self._lost_unsaid += gap.count
+            if not isinstance(error, ActorError):
+                raise

@@ -121,12 +121,13 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
+# Each with the character that it begins with: a text without that is passed over twenty times quicker by `in`.
 _QUICK = tuple(
-    re.compile(pattern).search
+    (pattern[0].strip("\\") or pattern[1], re.compile(pattern).search)
     for pattern in (
         (
-            r"_(?<=(?:[srv][kb2]|r8|[hf][fw]|h[pousr]|[aec]t|[tcp]a|ss|pm|ms|ec|o[opr]|in|gd|tn|s[ac]|y[su]|bp|le)_)"
-            r"(?=[A-Za-z0-9+/_-]{10})"
+            r"_(?=[A-Za-z0-9+/_-]{10})"
+            r"(?<=(?:[srv][kb2]|r8|[hf][fw]|h[pousr]|[aec]t|[tcp]a|ss|pm|ms|ec|o[opr]|in|gd|tn|s[ac]|y[su]|bp|le)_)"
             r"(?:(?<=[sr]k_)|(?<=r8_)|(?<=[hf][fw]_)|(?<=v2_)|(?<=gh[pousr]_)|(?<=_pat_)|(?<=npm_)|(?<=gems_)|(?<=whsec_)"
             r"|(?<=do[opr]_)|(?<=lin_)|(?<=shp[acps][ats]_)|(?<=figd_)|(?<=ntn_)|(?<=secret_)|(?<=gls[ac]_)"
             r"|(?<=sntry[su]_)|(?<=sbp_)|(?<=pscale_))"
@@ -155,7 +156,10 @@ _LITERALS = ("earer ", "uthorization")
 
 def may_hold_a_key(text: str) -> bool:
     """Say whether `text` is worth a look: never False for a text in which a rule finds something."""
-    return any(search(text) for search in _QUICK) or any(literal in text for literal in _LITERALS)
+    for first, search in _QUICK:
+        if first in text and search(text):
+            return True
+    return any(literal in text for literal in _LITERALS)
 
 
 def replace_keys(text: str, mask: Callable[[str, str], str]) -> str:

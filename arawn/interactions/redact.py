@@ -9,27 +9,35 @@ import hashlib
 from collections.abc import Iterable
 from functools import partial
 from operator import is_
-from typing import Any
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from arawn.interactions.encode import CYCLE, MAX_DEPTH, TOO_DEEP
-from arawn.interactions.key_shapes import RULES, replace_keys
+from arawn.interactions.key_shapes import RULES, may_hold_a_key, replace_keys
+from arawn.interactions.memory import Memory
 from arawn.interactions.secret_forms import KnownSecrets
 from arawn.messages import Image
+
+if TYPE_CHECKING:
+    from arawn.interactions.ready import ReadyMessage, ReadyTools
 
 __all__ = ["MIN_SECRET_LENGTH", "RULES", "Redactor", "redact"]
 
 MIN_SECRET_LENGTH = 8  # shorter "secrets" would blot out ordinary words
-_REMEMBERED = 16_384
+_TEXTS_BYTES = 8 << 20
+_MESSAGES_BYTES = 16 << 20  # a conversation that does not fit costs what each call of it would cost without memory
+_TOOLS_BYTES = 1 << 20
+_MOST_VALUES = 10_000
 _ATOMS = frozenset((type(None), bool, int, float))
 
 
 class Redactor:
     """Takes secrets out of values.
 
-    Remembers by their hash which texts were clean: a conversation is sent whole with every call, and searching it anew
-    each time would cost more than all the rest of its record.
+    Remembers which texts were clean: much of a record has been in the one before it. `messages` and `tools` are for
+    those who make these ready for the log, to keep what came of it as long as this redactor lives.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -42,7 +50,9 @@ class Redactor:
         self._secrets = KnownSecrets(
             sorted(known, key=lambda secret: (-len(secret), secret))
         )  # one may contain another
-        self._clean: set[int] = set()
+        self._clean: Memory[str, bool] = Memory(_TEXTS_BYTES)
+        self.messages: Memory[int | bytes, ReadyMessage] = Memory(_MESSAGES_BYTES)
+        self.tools: Memory[bytes, ReadyTools] = Memory(_TOOLS_BYTES)
 
     def redact(self, value: Any) -> tuple[Any, list[str]]:
         """Return `value` without secrets, and the names of the rules that found one, in order of first use.
@@ -50,20 +60,39 @@ class Redactor:
         Walks structs, dicts (keys too), lists, tuples and sets; returns the same objects where nothing was found.
         Picture data is passed over. What is nested deeper than a line may be is replaced, as it is not searched.
         """
+        if self._holds_nothing(value):
+            return value, []
         found: dict[str, None] = {}
         return self._walk(value, found, ()), list(found)
+
+    def _holds_nothing(self, value: Any) -> bool:
+        """Search all texts in `value` at once, which is quick, and say whether they are clean; if in doubt, say no.
+
+        A key that stands in one text is seen in all of them joined as well: the quick test asks for what is there,
+        never for what is not.
+        """
+        texts = _texts_in(value)
+        if texts is None:
+            return False
+        fresh = [text for text in texts if len(text) >= MIN_SECRET_LENGTH and not self._clean.get(text)]
+        if not fresh:
+            return True
+        joined = "\n".join(fresh)
+        if may_hold_a_key(joined) or not self._secrets.are_absent(fresh, joined):
+            return False
+        for text in fresh:
+            self._clean.put(text, True, getsizeof(text))
+        return True
 
     def _text(self, text: str, found: dict[str, None]) -> str:
         if len(text) < MIN_SECRET_LENGTH:
             return text
-        fingerprint = hash(text)
-        if fingerprint in self._clean:
+        plain = type(text) is str  # only then equal texts are the same text
+        if plain and self._clean.get(text):
             return text
         after = self._searched(text, found)
-        if after is text:
-            if len(self._clean) >= _REMEMBERED:
-                self._clean.clear()
-            self._clean.add(fingerprint)
+        if after is text and plain:
+            self._clean.put(text, True, getsizeof(text))
         return after
 
     def _searched(self, text: str, found: dict[str, None]) -> str:
@@ -100,7 +129,7 @@ class Redactor:
 
     def _walk_struct(self, value: msgspec.Struct, found: dict[str, None], above: tuple[int, ...]) -> Any:
         changes: dict[str, Any] = {}
-        if isinstance(value, Image) and value.data is not None:  # base64 of a picture
+        if isinstance(value, Image) and value.data is not None:
             return value
         for name in value.__struct_fields__:
             before = getattr(value, name)
@@ -108,6 +137,38 @@ class Redactor:
             if after is not before:
                 changes[name] = after
         return msgspec.structs.replace(value, **changes) if changes else value
+
+
+def _texts_in(value: Any) -> list[str] | None:
+    """Return every text in `value` that is searched; None if it is large, deep, or holds what needs a closer look."""
+    texts: list[str] = []
+    level, budget = [value], _MOST_VALUES
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                texts.append(item)
+            elif kind is tuple or kind is list:
+                below += item
+            elif kind is dict:
+                below += item
+                below += item.values()
+            elif isinstance(item, msgspec.Struct):
+                below += _searched_fields(item)
+            elif kind not in _ATOMS:
+                return None
+        budget -= len(below)
+        if not below or budget < 0:
+            return texts if not below else None
+        level = below
+    return None
+
+
+def _searched_fields(value: msgspec.Struct) -> Iterable[Any]:
+    if isinstance(value, Image) and value.data is not None:  # base64 of a picture
+        return ()
+    return map(value.__getattribute__, value.__struct_fields__)
 
 
 def _same(left: Any, right: Any) -> bool:

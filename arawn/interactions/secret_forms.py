@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from urllib.parse import quote, quote_plus, unquote
 
@@ -38,6 +38,15 @@ class KnownSecrets:
                 if form in text:
                     text = text.replace(form, mask(secret))
         return self._without_spelled(text, mask) if self._forms else text
+
+    def are_absent(self, texts: Sequence[str], joined: str) -> bool:
+        """Say whether none of `texts`, which are `joined` by line ends, holds a secret in any form."""
+        if any(form in joined for _, forms in self._forms for form in forms):
+            return False
+        if not self._forms or not any(is_used(joined) for is_used, _ in _WAYS):
+            return True
+        # Escapes are read text by text: those of one must not change how another one reads.
+        return all(self._without_spelled(text, lambda _: "") is text for text in texts)
 
     def _without_spelled(self, text: str, mask: Callable[[str], str]) -> str:
         """Replace secrets some of whose characters are written by their numbers."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from arawn.interactions.encode import encode_line
 from arawn.interactions.record import BodyDigest, Truncation
 from arawn.messages import ContentBlock, Image, Message, Text, ToolResult
 
-__all__ = ["cut_text", "cut_tool_results", "digest_block", "digest_message"]
+__all__ = ["cut_message", "cut_text", "digest_block", "digest_message"]
 
 
 def cut_text(text: str, limit: int, where: str) -> tuple[str, Truncation | None]:
@@ -23,24 +22,17 @@ def cut_text(text: str, limit: int, where: str) -> tuple[str, Truncation | None]
     return text[:limit], Truncation(where=where, length=len(text), sha256=digest)
 
 
-def cut_tool_results(messages: Sequence[Message], limit: int) -> tuple[tuple[Message, ...], tuple[Truncation, ...]]:
-    """Return `messages` with every tool result cut to `limit` characters of text, and the list of cuts."""
+def cut_message(message: Message, limit: int) -> tuple[Message, tuple[Truncation, ...]]:
+    """Return `message` with every tool result cut to `limit` characters of text, and the cuts, placed inside it."""
+    if not limit or not any(isinstance(block, ToolResult) for block in message.content):
+        return message, ()
     cuts: list[Truncation] = []
-    shortened = tuple(
-        _cut_message(message, limit, f"messages[{index}]", cuts) if limit else message
-        for index, message in enumerate(messages)
-    )
-    return shortened, tuple(cuts)
-
-
-def _cut_message(message: Message, limit: int, where: str, cuts: list[Truncation]) -> Message:
     content: list[ContentBlock] = []
-    changed = False
     for index, block in enumerate(message.content):
-        after = _cut_result(block, limit, f"{where}.content[{index}]", cuts) if isinstance(block, ToolResult) else block
-        changed = changed or after is not block
-        content.append(after)
-    return msgspec.structs.replace(message, content=tuple(content)) if changed else message
+        content.append(
+            _cut_result(block, limit, f".content[{index}]", cuts) if isinstance(block, ToolResult) else block
+        )
+    return (msgspec.structs.replace(message, content=tuple(content)) if cuts else message), tuple(cuts)
 
 
 def _cut_result(result: ToolResult, limit: int, where: str, cuts: list[Truncation]) -> ToolResult:

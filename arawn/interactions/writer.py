@@ -23,7 +23,7 @@ from arawn.interactions.log_event import emit
 from arawn.interactions.opening import now_utc, open_day_log
 from arawn.interactions.record import InteractionRecord, LogLine
 from arawn.interactions.sync_jobs import drop_sync_jobs, run_sync_jobs
-from arawn.threads import RunInThread
+from arawn.threads import RunInThread, abandonable, run_patiently
 
 __all__ = ["Writer", "open_writer"]
 
@@ -143,7 +143,7 @@ class Writer:
                 await trio.lowlevel.checkpoint()
 
     async def _open_new_file(self) -> None:
-        """Make the file that the pending lines need, off the event loop, since its directory is synced."""
+        """Make the file that the pending lines need, in a thread, since its directory is synced."""
         if (day := self._log.day_to_open()) is not None:
             self._log.adopt(await self._in_thread(partial(self._log.create_part, day)))
 
@@ -183,20 +183,7 @@ class Writer:
         self._log.finish_sync(outcomes)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run `work` in a thread; when cancelled, wait for its end all the same, but not on a disk that hangs.
-
-        Checkpoint: always.
-        If cancelled: it has ended, or is left behind in its thread after `_HUNG_SECONDS`.
-        """
-        results: list[T] = []
-        async with trio.open_nursery() as nursery:
-            with trio.CancelScope(shield=True) as patience:
-                nursery.start_soon(_limit_once_cancelled, patience)
-                results.append(await self._run_in_thread(work))
-            nursery.cancel_scope.cancel(reason="the thread has ended, or is left behind")
-        if not results:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        return results[0]
+        return await run_patiently(self._run_in_thread, work, _HUNG_SECONDS)
 
     def _degraded(self, reason: str) -> None:
         before = self.health.value
@@ -226,6 +213,8 @@ class Writer:
         except LogWriteFailed as failure:
             self._give_up(str(failure), self._log.unwritten)
             raise
+        except RuntimeError:  # no thread can be started: better slow than with the directory locked for ever
+            self._log.close()
         except trio.TooSlowError as hung:
             reason = (
                 f"cannot close the interaction log: the disk has not answered for {_CLOSE_SECONDS:g} s; {unwritten} "
@@ -238,21 +227,6 @@ class Writer:
         _LOG.error("interaction log: %s", reason)
         state: Literal["lost", "degraded"] = "lost" if unwritten else "degraded"
         self.health.value = LogHealth(state, reason, self._clock(), unwritten)
-
-
-async def _limit_once_cancelled(patience: trio.CancelScope) -> None:
-    """Give `patience` a deadline once this task is cancelled."""
-    try:
-        await trio.sleep_forever()
-    except trio.Cancelled:  # noqa: ASYNC103  # not lost: the parent meets it again once the thread has ended
-        patience.deadline = trio.current_time() + _HUNG_SECONDS
-
-
-def _left_behind(run_in_thread: RunInThread) -> RunInThread:
-    """Return a runner whose threads go on without us when we are cancelled; stand-ins have no such choice."""
-    if run_in_thread is trio.to_thread.run_sync:
-        return partial(trio.to_thread.run_sync, abandon_on_cancel=True)
-    return run_in_thread
 
 
 @asynccontextmanager
@@ -281,7 +255,7 @@ async def open_writer(
     """
     system = filesystem or RealFilesystem()
     log = await run_in_thread(partial(open_day_log, directory, config, filesystem=system, clock=clock))
-    writer = Writer(log, sync=config.sync, filesystem=system, clock=clock, run_in_thread=_left_behind(run_in_thread))
+    writer = Writer(log, sync=config.sync, filesystem=system, clock=clock, run_in_thread=abandonable(run_in_thread))
     try:
         async with trio.open_nursery() as nursery:
             if config.sync == "group":

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors import ChildSpec, SupervisorSpec, open_supervisor
+from actors import ChildSpec, Intensity, SupervisorSpec, open_supervisor
 from actors.events import DeadLetter, Event
 from arawn.interactions.health import LogHealth
 from arawn.interactions.journal import Append, Journal, write_appends
@@ -43,16 +43,26 @@ class SlowWriter:
 
 
 @asynccontextmanager
-async def journal_on(writer: SlowWriter, *, mailbox: int = 10) -> AsyncIterator[Journal]:
+async def journal_on(
+    writer: SlowWriter, *, mailbox: int = 10, answer_wait: float = 2.0, stop_grace: float = 5.0
+) -> AsyncIterator[Journal]:
     journals: list[Journal] = []
 
     def hear(event: Event) -> None:
         if isinstance(event, DeadLetter) and journals:
-            journals[0].lost(event.message, event.reason)
+            journals[0].lost(event)
 
-    async with open_supervisor(SupervisorSpec(name="root"), hooks=[hear]) as root:
-        spec: ChildSpec[Append] = ChildSpec(name="log", start=writer.start, mailbox=mailbox, batch=2, abandoned="run")
-        journals.append(Journal(await root.start(spec), answer_wait=2.0, writer_health=LogHealth))
+    async with open_supervisor(SupervisorSpec(name="root", total=Intensity(limit=1000)), hooks=[hear]) as root:
+        spec: ChildSpec[Append] = ChildSpec(
+            name="log",
+            start=writer.start,
+            mailbox=mailbox,
+            batch=2,
+            abandoned="run",
+            stop_grace=stop_grace,
+            intensity=Intensity(limit=1000),
+        )
+        journals.append(Journal(await root.start(spec), answer_wait=answer_wait, writer_health=LogHealth))
         yield journals[0]
 
 
@@ -164,3 +174,58 @@ async def test_the_lines_of_cancelled_calls_are_counted_when_the_writer_crashes(
 
         assert journal.health().count == 1
         assert journal._room.held == 0
+
+
+@pytest.mark.parametrize(("answer_wait", "cancelled"), [(0.0, False), (2.0, True), (2.0, False)])
+async def test_lines_that_a_failing_writer_admits_are_counted(
+    autojump_clock: MockClock, answer_wait: float, cancelled: bool
+) -> None:
+    """A full mailbox, and a writer that fails in the moment that it makes room: every line is lost and counted once."""
+    writer = SlowWriter()
+    broken = trio.Event()
+
+    async def fail_at_once(_lines: Sequence[LogLine]) -> None:
+        if not broken.is_set():
+            await broken.wait()
+        raise RuntimeError("writer broke")
+
+    writer.write = fail_at_once  # type: ignore[method-assign, assignment]
+    async with journal_on(writer, mailbox=1, answer_wait=answer_wait) as journal, trio.open_nursery() as nursery:
+        nursery.start_soon(journal.record, LINE)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(8):
+            nursery.start_soon(journal.record, LINE)
+        await trio.testing.wait_all_tasks_blocked()
+        broken.set()
+        if cancelled:
+            await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+
+    assert journal.health().count == 9
+    assert journal._room.held == 0
+
+
+async def test_losses_are_confessed_without_waiting_for_answers(autojump_clock: MockClock) -> None:
+    """With `answer_wait_ms = 0` too, the log says how many lines it lost as soon as lines are written again."""
+    writer = SlowWriter()
+    async with journal_on(writer, answer_wait=0.0) as journal:
+        writer.failing = True
+        await journal.record(LINE)
+        await trio.sleep(1)
+        writer.failing = False
+        await journal.record(LINE)
+        await trio.sleep(1)
+
+        assert [line.count for line in writer.written if isinstance(line, GapLine)] == [1]
+
+
+async def test_lines_in_the_hands_of_a_stopped_writer_are_not_counted_as_lost(autojump_clock: MockClock) -> None:
+    """It writes them at its end, or says so itself; their room is free again."""
+    writer = SlowWriter(60)
+    async with journal_on(writer, answer_wait=0.0, stop_grace=0.0) as journal:
+        for _ in range(2):
+            await journal.record(LINE)
+        await trio.sleep(1)
+
+    assert journal.health().state == "ok"
+    assert journal._room.held == 0

@@ -81,7 +81,7 @@ class Log:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, DeadLetter):
-            self.journal.lost(event.message, event.reason)
+            self.journal.lost(event)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Journal]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.errors import BadInput
+from arawn.interactions.encode import encode_line
 from arawn.interactions.fields import BODY_FIELDS, field_values, need_bodies, parse_fields
 from arawn.interactions.record import InteractionRecord
 from tests.arawn.interactions.samples import record
@@ -31,7 +32,9 @@ from tests.arawn.interactions.test_reader import TOOL_USE
 )
 def test_a_path_leads_to_its_value(path: str, value: object) -> None:
     """Through objects, lists and keys that hold dots; to nothing where nothing is."""
-    plain = msgspec.to_builtins(record(1, response=TOOL_USE)) | {"tags": {"team": "search", "a.b": "dotted"}}
+    plain = msgspec.json.decode(encode_line(record(1, response=TOOL_USE))) | {
+        "tags": {"team": "search", "a.b": "dotted"}
+    }
 
     assert field_values(plain, parse_fields(path)) == {path: value}
 
@@ -55,4 +58,4 @@ def test_any_path_has_a_value(first: str, rest: list[str]) -> None:
     """Perhaps None; never an error."""
     path = ".".join([first, *rest])
 
-    assert list(field_values(msgspec.to_builtins(record(1)), parse_fields(path))) == [path]
+    assert list(field_values(msgspec.json.decode(encode_line(record(1))), parse_fields(path))) == [path]

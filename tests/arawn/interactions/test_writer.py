@@ -133,6 +133,46 @@ async def test_a_full_disk_makes_calls_wait_and_says_so(autojump_clock: MockCloc
     assert notes_of(whole_lines(filesystem.files())) == [1]
 
 
+async def test_a_new_day_that_cannot_be_opened_is_tried_again(autojump_clock: MockClock) -> None:
+    """A disk that is full just at midnight loses no line, and ends no writer."""
+    filesystem, clock = SimulatedFilesystem(), Clock()
+    async with opened(filesystem, clock=clock) as writer, trio.open_nursery() as nursery:
+        await writer.handle([note(1)])
+        clock.step(days=1)
+        filesystem.fault = lambda _, name: os_error(errno.ENOSPC) if name == "open" else None
+        nursery.start_soon(writer.handle, [note(2, clock.at)])
+        await writer.health.wait_value(lambda health: health.state == "degraded")
+        filesystem.fault = no_fault
+        await writer.health.wait_value(lambda health: health.state == "ok")
+
+    assert notes_of(whole_lines(filesystem.files())) == [1, 2]
+
+
+async def test_a_writer_without_threads_lets_the_directory_go(autojump_clock: MockClock) -> None:
+    """Its end needs no thread: the next one must not find the directory locked by a writer that is gone."""
+    filesystem = SimulatedFilesystem()
+    out_of_threads = False
+
+    async def run_in_thread(work: Callable[[], T], /) -> T:
+        if out_of_threads:
+            raise RuntimeError("can't start new thread")
+        await trio.lowlevel.checkpoint()
+        return work()
+
+    async with open_writer(
+        InteractionLogConfig(sync="off"), LOG, filesystem=filesystem, clock=Clock(), run_in_thread=run_in_thread
+    ) as writer:
+        await writer.handle([note(1)])
+        out_of_threads = True
+    out_of_threads = False
+    async with open_writer(
+        InteractionLogConfig(sync="off"), LOG, filesystem=filesystem, clock=Clock(), run_in_thread=run_in_thread
+    ) as writer:
+        await writer.handle([note(2)])
+
+    assert notes_of(whole_lines(filesystem.files())) == [1, 2]
+
+
 async def test_a_cancelled_wait_keeps_the_lines(autojump_clock: MockClock) -> None:
     """What was taken before the caller gave up is written with the next batch, in order."""
     filesystem = SimulatedFilesystem()

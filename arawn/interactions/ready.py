@@ -1,0 +1,126 @@
+"""Messages and tools made ready for the log: without secrets, cut, encoded; and that only once.
+
+A conversation is sent whole with every call. What is remembered of it is used again
+
+- for the very same message, if nothing in it can change (the memory holds it, so its identity stays its own), or
+- for one whose JSON is equal byte for byte to that of a value whose every text was searched,
+
+under the same redactor and the same configuration, and for nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.encode import encode_line, encode_strictly
+from arawn.interactions.record import BodyDigest, Truncation
+from arawn.interactions.redact import Redactor
+from arawn.interactions.shorten import cut_message, digest_message
+from arawn.messages import Image, Message, Text, ToolDefinition
+
+__all__ = ["ReadyMessage", "ReadyTools", "ready_message", "ready_tools"]
+
+_DEEPEST = 20  # what is nested deeper is not remembered
+_ENTRY_BYTES = 1_000  # what an entry takes without its texts
+_ATOMS = frozenset((str, int, float, bool, type(None)))
+
+
+class ReadyMessage(msgspec.Struct, frozen=True):
+    """What the log takes of `message` under `config`; the places of cuts begin inside the message."""
+
+    message: Message
+    config: InteractionLogConfig
+    body: msgspec.Raw | BodyDigest
+    rules: tuple[str, ...]
+    cuts: tuple[Truncation, ...]
+
+
+class ReadyTools(msgspec.Struct, frozen=True):
+    """What the log takes of the tools of a request under `config`."""
+
+    config: InteractionLogConfig
+    names: tuple[str, ...]
+    bodies: tuple[msgspec.Raw, ...]
+    rules: tuple[str, ...]
+
+
+def ready_message(message: Message, redactor: Redactor, config: InteractionLogConfig) -> ReadyMessage:
+    """Return what the log takes of `message`."""
+    known = redactor.messages.get(id(message))
+    if known is not None and known.message is message and known.config is config:
+        return known
+    data = encode_strictly(message)
+    if data is not None and (known := redactor.messages.get(data)) is not None and known.config is config:
+        return known
+    ready = _make_message_ready(message, data, redactor, config)
+    size = _ENTRY_BYTES + 3 * len(data or b"")  # the message, its JSON, and what is logged of it
+    plain = _is_plain(message)
+    if plain or _is_fixed(message, _DEEPEST):
+        redactor.messages.put(id(message), ready, size)
+    if data is not None and (plain or _is_searched(message, _DEEPEST)):
+        redactor.messages.put(data, ready, size)
+    return ready
+
+
+def _make_message_ready(
+    message: Message, data: bytes | None, redactor: Redactor, config: InteractionLogConfig
+) -> ReadyMessage:
+    clean, rules = redactor.redact(message) if config.redact_secrets else (message, [])
+    clean, cuts = cut_message(clean, config.truncate_tool_results)
+    body: msgspec.Raw | BodyDigest
+    if not config.include_messages:
+        body = digest_message(clean.role, clean.content)
+    elif clean is message and data is not None:
+        body = msgspec.Raw(data)
+    else:
+        body = msgspec.Raw(encode_line(clean)[:-1])
+    return ReadyMessage(message, config, body, tuple(rules), cuts)
+
+
+def ready_tools(tools: tuple[ToolDefinition, ...], redactor: Redactor, config: InteractionLogConfig) -> ReadyTools:
+    """Return what the log takes of `tools`."""
+    data = encode_strictly(tools)
+    if data is not None and (known := redactor.tools.get(data)) is not None and known.config is config:
+        return known
+    clean, rules = redactor.redact(tools) if config.redact_secrets else (tools, [])
+    names = tuple(tool.name for tool in clean)
+    bodies = tuple(msgspec.Raw(encode_line(tool)[:-1]) for tool in clean)
+    ready = ReadyTools(config, names, bodies, tuple(rules))
+    if data is not None and _is_searched(tools, _DEEPEST):
+        redactor.tools.put(data, ready, _ENTRY_BYTES + 3 * len(data))
+    return ready
+
+
+def _is_plain(message: Message) -> bool:
+    """Say whether there is nothing but text in `message`: a quick answer to both questions below."""
+    if type(message) is not Message or type(message.role) is not str or type(message.content) is not tuple:
+        return False
+    return all(type(block) is Text and type(block.text) is str for block in message.content)
+
+
+def _is_fixed(value: Any, depth: int) -> bool:
+    """Say whether nothing in `value` can ever change."""
+    if type(value) in _ATOMS:
+        return True
+    if not depth:
+        return False
+    if isinstance(value, msgspec.Struct):
+        fields = (getattr(value, name) for name in value.__struct_fields__)
+        return value.__struct_config__.frozen and all(_is_fixed(field, depth - 1) for field in fields)
+    return type(value) is tuple and all(_is_fixed(item, depth - 1) for item in value)
+
+
+def _is_searched(value: Any, depth: int) -> bool:
+    """Say whether every text in the JSON of `value` is one that the redactor looks into."""
+    if type(value) in _ATOMS:
+        return True
+    if not depth or (isinstance(value, Image) and value.data is not None):
+        return False
+    if isinstance(value, msgspec.Struct):
+        return all(_is_searched(getattr(value, name), depth - 1) for name in value.__struct_fields__)
+    if type(value) is dict:
+        return all(type(key) is str and _is_searched(item, depth - 1) for key, item in value.items())
+    return type(value) in (tuple, list) and all(_is_searched(item, depth - 1) for item in value)
