@@ -30,6 +30,7 @@ from arawn.interactions.health import LogHealth
 from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal, write_appends
+from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.record import LogLine
 from arawn.interactions.writer import open_writer
 from arawn.runtime_door import Runtime
@@ -46,6 +47,7 @@ _LOG_MAILBOX = 4096
 _LOG_BATCH = 256
 _HOUSEKEEPING_BACKOFF = Backoff(initial=1.0, maximum=3600.0, healthy_after=3600.0)
 _STORE_MAILBOX = 1024
+_STORE_BATCH = 128
 _WORKSTREAM_MAILBOX = 64
 
 
@@ -65,7 +67,7 @@ class _Board:
     def hear(self, event: Event) -> None:
         """Count records that the writer will never write; log crashes that nobody foresaw."""
         if isinstance(event, DeadLetter) and self.journal is not None:
-            self.journal.lost(event.message, event.reason)
+            self.journal.lost(event)
         elif isinstance(event, Crashed) and not isinstance(event.error, ArawnError):  # those are told where they matter
             _LOG.error("`%s` crashed: %s", event.actor, shown(event.error))
             _LOG.debug("`%s` crashed", event.actor, exc_info=event.error)
@@ -130,11 +132,11 @@ async def start_runtime(
         store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
         healths = {name: AsyncValue(BackendHealth()) for name in config.profiles}
         hidden = (*secrets, *secret_values(config.profiles, environ))
-        ids, log = RecordIds(), config.logging.interactions
+        ids, open_tool_calls, log = RecordIds(), OpenToolCalls(), config.logging.interactions
         backends = await _start_backends(
             root,
             [
-                BackendParts(name, profile, environ, log, journal, hidden, ids, healths[name])
+                BackendParts(name, profile, environ, log, journal, hidden, ids, open_tool_calls, healths[name])
                 for name, profile in config.profiles.items()
             ],
         )
@@ -227,6 +229,7 @@ def _store_spec(path: Path, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]
         name="workstream-store",
         start=partial(open_store, path, run_in_thread=run_in_thread),
         mailbox=_STORE_MAILBOX,
+        batch=_STORE_BATCH,
         abandoned="run",
         reply_errors=(ArawnError,),
         intensity=_KEEPS_TRYING,

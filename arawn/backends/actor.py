@@ -33,8 +33,10 @@ from arawn.errors import (
     TimedOut,
     Unavailable,
 )
+from arawn.interactions.build import build_tool_result, text_of
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Journal
+from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.redact import Redactor
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
 
@@ -69,6 +71,7 @@ class BackendParts(msgspec.Struct, frozen=True):
     journal: Journal
     secrets: tuple[str, ...]
     ids: RecordIds
+    open_tool_calls: OpenToolCalls
     health: AsyncValue
 
 
@@ -187,6 +190,7 @@ class _Backend:
     async def _with_retries(self, call: Call) -> CompletionResponse:
         retry = self._parts.profile.retry
         call_id = _new_id(self._parts)
+        await self._log_tool_results(call)
         async for attempt in stamina.retry_context(
             on=self._whether_to_retry,
             attempts=retry.attempts,
@@ -200,6 +204,22 @@ class _Backend:
                 one = Attempt(self._parts, self._redactor, defaults, call, call_id=call_id, number=attempt.num)
                 return await self._attempt(one)
         raise AssertionError("stamina returns or raises")  # pragma: no cover
+
+    async def _log_tool_results(self, call: Call) -> None:
+        """Log what tools have answered since the model asked for them: this call is the first to say so."""
+        if not self._parts.journal.enabled:
+            return
+        for record_id, result in self._parts.open_tool_calls.answered(call.request, call.context):
+            line = build_tool_result(
+                interaction_id=record_id,
+                tool_call_id=result.tool_use_id,
+                success=not result.is_error,
+                content=text_of(result),
+                at=datetime.now(UTC),
+                config=self._parts.log,
+                secrets=self._redactor,
+            )
+            await self._parts.journal.record(line)
 
     def _whether_to_retry(self, error: Exception) -> bool | float:
         decision = wait_before_retry(error, self._parts.profile.retry.max_s)

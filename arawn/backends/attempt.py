@@ -118,6 +118,7 @@ class Attempt:
             self._parts.journal.lose(f"a record could not be built ({type(error).__name__})")
             return
         self._record_id = record_id
+        self._parts.open_tool_calls.asked(record)
         await self._parts.journal.record(record)
 
     def _build(self, record_id: str, outcome: Outcome) -> InteractionRecord:

@@ -37,6 +37,8 @@ CREATE TABLE messages (
 ) STRICT, WITHOUT ROWID;
 """
 _BUSY_MS = 5_000
+_ALONE = ("BEGIN IMMEDIATE", "ROLLBACK", "COMMIT")
+_NESTED = ("SAVEPOINT one", "ROLLBACK TO one", "RELEASE one")
 _NAME = re.compile(r"[^\x00-\x1f\x7f/\ud800-\udfff]{1,200}")
 
 
@@ -106,6 +108,7 @@ class WorkstreamStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._grouped = False
         with self._explained("open"):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -204,6 +207,16 @@ class WorkstreamStore:
         """Delete a workstream and its history; return whether there was one. Its log records stay."""
         return self._change("DELETE FROM workstreams WHERE name = ?", (name,))
 
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Put all writes of the block on the disk together, when it ends; each still undoes itself if it fails."""
+        with self._transaction("write"):
+            self._grouped = True
+            try:
+                yield
+            finally:
+                self._grouped = False
+
     def _change(self, statement: str, values: tuple[object, ...]) -> bool:
         with self._transaction("write"):
             return self._db.execute(statement, values).rowcount > 0
@@ -233,14 +246,18 @@ class WorkstreamStore:
 
     @contextmanager
     def _transaction(self, verb: str) -> Iterator[None]:
+        begin, undo, end = _NESTED if self._grouped else _ALONE
         with self._explained(verb):
-            self._db.execute("BEGIN IMMEDIATE")
+            if self._grouped and not self._db.in_transaction:
+                raise sqlite3.OperationalError("the writes of the same moment were undone together")
+            self._db.execute(begin)
             try:
                 yield
+                self._db.execute(end)
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk may have ended it already
+                    self._db.execute(undo)
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:

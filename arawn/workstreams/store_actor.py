@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import trio
 
 from actors import Request
+from arawn.errors import ArawnError
 from arawn.threads import RunInThread
 from arawn.workstreams.store import WorkstreamStore
 
@@ -32,21 +33,38 @@ class Query(Request[R], Generic[R]):
 @asynccontextmanager
 async def open_store(
     path: Path, *, run_in_thread: RunInThread = trio.to_thread.run_sync
-) -> AsyncIterator[Callable[[Query[Any]], Awaitable[Any]]]:
-    """Open the database and yield the handler of queries, which are run one after another.
+) -> AsyncIterator[Callable[[list[Query[Any]]], Awaitable[list[Any]]]]:
+    """Open the database and yield the handler of batches of queries, which are run one after another.
+
+    What a batch writes goes to the disk together. A query that fails undoes itself alone; a failed commit fails all.
 
     Raises:
         StoreFailed: The database cannot be opened.
 
     Checkpoint: always.
-    If cancelled: a query that has begun ends first.
+    If cancelled: a batch that has begun ends first.
     """
     store = await run_in_thread(partial(WorkstreamStore, path))
 
-    async def handle(query: Query[Any]) -> Any:
-        return await run_in_thread(partial(query.run, store))
+    async def handle(queries: list[Query[Any]]) -> list[Any]:
+        return await run_in_thread(partial(_run_all, store, queries))
 
     try:
         yield handle
     finally:
         store.close()
+
+
+def _run_all(store: WorkstreamStore, queries: list[Query[Any]]) -> list[Any]:
+    """Return the result of each query, or the error it raised."""
+    if len(queries) == 1:
+        return [_run(store, queries[0])]
+    with store.group():
+        return [_run(store, query) for query in queries]
+
+
+def _run(store: WorkstreamStore, query: Query[Any]) -> Any:
+    try:
+        return query.run(store)
+    except ArawnError as error:
+        return error

@@ -1,0 +1,79 @@
+"""The store puts what comes together on the disk together, and each write still stands or falls alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from arawn.errors import BadInput, StoreFailed
+from arawn.messages import user
+from arawn.workstreams.store import WorkstreamState, WorkstreamStore
+from arawn.workstreams.store_actor import Query, open_store
+from tests.runtimes import in_place
+
+
+def turn(name: str, number: int = 1) -> Query[None]:
+    return Query(lambda store: store.add_turn(WorkstreamState(name=name), number, (user("hello"),), None))
+
+
+def names(path: Path) -> list[str]:
+    with sqlite3.connect(path) as db:
+        return [name for (name,) in db.execute("SELECT name FROM workstreams ORDER BY name")]
+
+
+async def test_a_batch_is_one_commit(tmp_path: Path) -> None:
+    """Forty turns of one moment cost one wait for the disk, and all are there."""
+    statements: list[str] = []
+    path = tmp_path / "w.db"
+    async with open_store(path, run_in_thread=in_place) as handle:
+
+        def trace(store: WorkstreamStore) -> None:
+            store._db.set_trace_callback(statements.append)
+
+        await handle([Query(trace)])
+        results = await handle([turn(f"w{number:02}") for number in range(40)])
+
+    assert results == [None] * 40
+    assert statements.count("COMMIT") == 1
+    assert names(path) == [f"w{number:02}" for number in range(40)]
+
+
+async def test_a_query_that_fails_undoes_itself_alone(tmp_path: Path) -> None:
+    """Its neighbours are kept, and each asker gets its own result or error."""
+    path = tmp_path / "w.db"
+    twice: Query[Any] = Query(lambda store: store.create(WorkstreamState(name="b")))
+    async with open_store(path, run_in_thread=in_place) as handle:
+        first, made, refused, failed, last = await handle([turn("a"), twice, twice, turn("c", number=None), turn("d")])  # type: ignore[arg-type]  # NULL is refused by the table
+
+    assert (first, made, last) == (None, None, None)
+    assert isinstance(refused, BadInput)
+    assert isinstance(failed, StoreFailed)
+    assert names(path) == ["a", "b", "d"]
+
+
+async def test_a_transaction_that_is_gone_fails_all_that_were_in_it(tmp_path: Path) -> None:
+    """As when a full disk makes SQLite undo everything: nobody is told that a write is kept which is not."""
+    path = tmp_path / "w.db"
+    async with open_store(path, run_in_thread=in_place) as handle:
+
+        def undo_everything(store: WorkstreamStore) -> None:
+            store._db.execute("ROLLBACK")
+
+        with pytest.raises(StoreFailed):
+            await handle([turn("a"), Query(undo_everything), turn("b")])
+        assert await handle([turn("c")]) == [None]
+
+    assert names(path) == ["c"]
+
+
+async def test_a_batch_does_not_block_the_event_loop(tmp_path: Path) -> None:
+    """The work is done in a thread."""
+    threads = []
+    async with open_store(tmp_path / "w.db") as handle:
+        await handle([Query(lambda _: threads.append(trio.lowlevel.in_trio_run())), turn("a")])
+
+    assert threads == [False]
