@@ -1,15 +1,53 @@
-"""What a request must be before it is worth sending. Pure."""
+"""What a request must be before it is worth sending. Pure.
+
+A struct takes whatever it is given. What is of another type than its field says would fail in the middle of a call, or
+make a line of the log that no reader can read; so it is refused at the door, at the cost of a look at each field.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, NoneType
+from typing import Any
 
 import msgspec
 
 from arawn.errors import BadInput
-from arawn.messages import CompletionRequest
+from arawn.messages import CompletionRequest, Image, Message, Text, Thinking, ToolDefinition, ToolResult, ToolUse
 
-__all__ = ["require_request", "require_tags"]
+__all__ = ["require_request", "require_session_id", "require_tags"]
+
+_Fields = tuple[tuple[str, tuple[type, ...]], ...]
+
+_TEXT = (str,)
+_OPTIONAL = (str, NoneType)
+_MANY = (tuple, list)
+_FIELDS: Mapping[type, _Fields] = MappingProxyType(
+    {
+        Text: (("text", _TEXT),),
+        Thinking: (("text", _TEXT), ("signature", _OPTIONAL)),
+        Image: (("media_type", _OPTIONAL), ("data", _OPTIONAL), ("url", _OPTIONAL)),
+        ToolUse: (("id", _TEXT), ("name", _TEXT), ("arguments", (dict,)), ("invalid_arguments", _OPTIONAL)),
+        ToolResult: (("tool_use_id", _TEXT), ("content", _MANY), ("is_error", (bool,))),
+        Message: (("role", _TEXT), ("content", _MANY)),
+        ToolDefinition: (("name", _TEXT), ("description", _TEXT), ("parameters", (dict,))),
+        CompletionRequest: (
+            ("messages", _MANY),
+            ("system", _OPTIONAL),
+            ("tools", _MANY),
+            ("tool_choice", _OPTIONAL),
+            ("model", _OPTIONAL),
+            ("max_tokens", (int, NoneType)),
+            ("temperature", (float, int, NoneType)),
+            ("top_p", (float, int, NoneType)),
+            ("stop", (*_MANY, NoneType)),
+            ("extra", (dict,)),
+        ),
+    }
+)
+_BLOCKS = (Text, Thinking, Image, ToolUse, ToolResult)
+_FLAGS = (True, False)
+_ROLES = ("user", "assistant")
 
 
 def require_request(request: CompletionRequest) -> CompletionRequest:
@@ -25,9 +63,23 @@ def require_request(request: CompletionRequest) -> CompletionRequest:
         )
     if not request.messages:
         raise BadInput("the request has no messages; `messages=(user(text),)` gives it one")
+    misfit = _misfit(request, (CompletionRequest,)) or _misfit_inside(request)
+    if misfit is not None:
+        raise BadInput(f"the request does not fit: `request{misfit}")
     if request.max_tokens is not None and request.max_tokens < 1:
         raise BadInput(f"`max_tokens` is {request.max_tokens}; it must be at least 1")
     return request
+
+
+def require_session_id(session_id: str | None) -> str | None:
+    """Return the session id if it is a text or None.
+
+    Raises:
+        BadInput: It is something else.
+    """
+    if session_id is None or isinstance(session_id, str):
+        return session_id
+    raise BadInput(f"`session_id` is a text, found {type(session_id).__name__}")
 
 
 def require_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
@@ -40,3 +92,64 @@ def require_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
         return msgspec.convert(dict(tags or {}), dict[str, str])
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise BadInput(f"tags are texts by name: {error}") from error
+
+
+def _misfit(value: Any, kinds: Sequence[type]) -> str | None:
+    """Return what is wrong with a struct, as the rest of a sentence that names its place; not what is inside it."""
+    kind = type(value)
+    if kind not in kinds:
+        return f"` is a {kind.__name__}; it must be a {_listed(kinds)}"
+    for name, wanted in _FIELDS[kind]:
+        if not isinstance(getattr(value, name), wanted):
+            found = type(getattr(value, name)).__name__
+            return f".{name}` is a {found}; it must be a {_listed(wanted)}"
+    return None
+
+
+def _misfit_inside(request: CompletionRequest) -> str | None:
+    for number, tool in enumerate(request.tools):
+        if (misfit := _misfit(tool, (ToolDefinition,))) is not None:
+            return f".tools[{number}]{misfit}"
+    for number, text in enumerate(request.stop or ()):
+        if not isinstance(text, str):
+            return f".stop[{number}]` is a {type(text).__name__}; it must be a str"
+    for number, message in enumerate(request.messages):
+        if not _surely_fits(message) and (misfit := _misfit_of_message(message)) is not None:
+            return f".messages[{number}]{misfit}"
+    return None
+
+
+def _surely_fits(message: Message) -> bool:
+    """Say at once that a message of the commonest kind fits: histories are long, and looked at with every call."""
+    if type(message) is not Message or type(message.content) is not tuple or message.role not in _ROLES:
+        return False
+    for block in message.content:
+        if type(block) is Text:
+            if type(block.text) is not str:
+                return False
+        elif type(block) is ToolResult:
+            if type(block.tool_use_id) is not str or type(block.content) is not tuple or block.is_error not in _FLAGS:
+                return False
+            if not all(type(part) is Text and type(part.text) is str for part in block.content):
+                return False
+        elif _misfit(block, _BLOCKS) is not None:
+            return False
+    return True
+
+
+def _misfit_of_message(message: Message) -> str | None:
+    if (misfit := _misfit(message, (Message,))) is not None:
+        return misfit
+    if message.role not in _ROLES:
+        return f".role` is {message.role!r:.40}; it must be `user` or `assistant`"
+    for number, block in enumerate(message.content):
+        misfit = _misfit(block, _BLOCKS)
+        if misfit is None and isinstance(block, ToolResult):
+            misfit = next((found for part in block.content if (found := _misfit(part, (Text, Image)))), None)
+        if misfit is not None:
+            return f".content[{number}]{misfit}"
+    return None
+
+
+def _listed(kinds: Sequence[type]) -> str:
+    return " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)

@@ -153,6 +153,7 @@ async def start_runtime(
             backends=parts.backends,
             healths=healths,
             workstreams=workstreams,
+            secrets=hidden,
         )
     health = journal.health()
     if health.state == "lost":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,12 @@ from arawn.backends.actor import Call
 from arawn.backends.health import BackendHealth
 from arawn.config import default_profile
 from arawn.config.schema import Config
-from arawn.errors import BadInput
+from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, feedback_line
 from arawn.interactions.journal import Journal
 from arawn.interactions.record import FeedbackLine
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
-from arawn.requests import require_request, require_tags
+from arawn.requests import require_request, require_session_id, require_tags
 from arawn.routing.policy import choose_profile, require_profile
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 from arawn.stream import EventStream, open_stream
@@ -50,6 +50,7 @@ class Runtime:
         backends: Mapping[str, Ref[Call]],
         healths: Mapping[str, AsyncValue],
         workstreams: OnDemand,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.config = config
         self.log_path = log_path
@@ -59,6 +60,7 @@ class Runtime:
         self._backends = backends
         self._healths = healths
         self._workstreams = workstreams
+        self._secrets = secrets
         self._began = trio.current_time()
 
     def workstream(self, name: str, profile: str | None = None) -> Workstream:
@@ -107,6 +109,7 @@ class Runtime:
 
         Raises:
             BadInput: There is no such call; or the log is off.
+            LogWriteFailed: Something was lost while it was being written, perhaps this; give it again.
             OSError: The log cannot be read.
 
         Checkpoint: always.
@@ -116,12 +119,21 @@ class Runtime:
             raise BadInput("the interaction log is off; set `logging.interactions.enabled` to judge calls")
         line = await trio.to_thread.run_sync(
             lambda path: feedback_line(
-                path, interaction, judgement, at=datetime.now(UTC), config=self.config.logging.interactions
+                path,
+                interaction,
+                judgement,
+                at=datetime.now(UTC),
+                config=self.config.logging.interactions,
+                secrets=self._secrets,
             ),
             self.log_path,
             abandon_on_cancel=True,
         )
+        lost_before = self._journal.health().count
         await self._journal.record(line)
+        health = self._journal.health()
+        if health.state == "lost" and health.count > lost_before:
+            raise LogWriteFailed(f"the feedback is not in the interaction log: {health.reason}; give it again")
         return line
 
     async def start(self, spec: ChildSpec[M]) -> Ref[M]:
@@ -173,7 +185,7 @@ class Runtime:
     ) -> Call:
         default = default_profile(self.config)
         routing = choose_profile(hint=profile, bound=None, default=default, known=self._backends)
-        context = CallContext(session_id=session_id, tags=require_tags(tags), routing=routing)
+        context = CallContext(session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing)
         return Call(require_request(request), context, trio.current_time(), sink)
 
     def _backend_of(self, call: Call) -> Ref[Call]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,9 +16,15 @@ from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.settings import configured
 from arawn.config.schema import InteractionLogConfig
-from arawn.errors import BadInput, LogWriteFailed
-from arawn.interactions.compact import Progress, closed_files, compact_file, compaction_mark, remove_unfinished
-from arawn.interactions.day_log import DayLog
+from arawn.errors import BadInput
+from arawn.interactions.compact import (
+    Progress,
+    Uncompressed,
+    closed_files,
+    compact_files,
+    compaction_mark,
+    remove_unfinished,
+)
 from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.manifest import Manifest
@@ -27,6 +33,8 @@ from arawn.interactions.opening import open_day_log
 __all__ = ["compact"]
 
 _CLEAR = "\r\x1b[2K"
+
+Step = Progress | Uncompressed
 
 
 class _Closed(msgspec.Struct, frozen=True):
@@ -87,38 +95,32 @@ def _compress(directory: Path, config: InteractionLogConfig, today: date, days: 
     try:
         remove_unfinished(RealFilesystem(), directory)
         closed = _closed(directory, today, days)
-        for number, file in enumerate(closed, 1):
-            _compress_one(directory, file, f"{number} of {len(closed)}", log, result)
+        with contextlib.closing(compact_files(RealFilesystem(), directory, closed)) as steps:
+            for step in _shown(steps, [file.name for file in closed]):
+                if isinstance(step, Uncompressed):
+                    result.failed.append(_Failed(step.file, step.why))
+                elif step.manifest is not None:
+                    result.compressed.append(step.manifest)
+                    log.append([compaction_mark(step.file, step.manifest, datetime.now(UTC))])
     finally:
         log.close()
 
 
-def _compress_one(directory: Path, file: DayFile, place: str, log: DayLog, result: _Result) -> None:
-    try:
-        with contextlib.closing(compact_file(RealFilesystem(), directory, file)) as steps:
-            manifest = _followed(steps, place)
-    except (OSError, LogWriteFailed) as error:
-        why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        result.failed.append(_Failed(file.name, why))
-    else:
-        result.compressed.append(manifest)
-        log.append([compaction_mark(file, manifest, datetime.now(UTC))])
-
-
-def _followed(steps: Iterator[Progress], place: str) -> Manifest:
-    shown = -1
+def _shown(steps: Iterable[Step], names: Sequence[str]) -> Iterator[Step]:
+    """Yield the steps, and show on a terminal how far they are."""
+    shown = ""
     try:
         for step in steps:
-            if step.manifest is not None:
-                return step.manifest
-            percent = 100 * step.done // max(1, step.total)
-            if percent != shown and sys.stderr.isatty():
-                click.echo(f"{_CLEAR}compressing {step.file}, {place}: {percent} %", err=True, nl=False)
-            shown = percent
+            if isinstance(step, Progress) and sys.stderr.isatty():
+                place = f"{1 + names.index(step.file)} of {len(names)}"
+                text = f"compressing {step.file}, {place}: {100 * step.done // max(1, step.total)} %"
+                if text != shown:
+                    click.echo(f"{_CLEAR}{text}", err=True, nl=False)
+                shown = text
+            yield step
     finally:
-        if shown >= 0 and sys.stderr.isatty():
+        if shown:
             click.echo(_CLEAR, err=True, nl=False)
-    raise AssertionError("a compaction ends with its manifest")
 
 
 def _show_closed(directory: Path, closed: Sequence[DayFile], *, as_json: bool) -> None:

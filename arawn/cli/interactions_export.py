@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from arawn.cli.log_filters import filter_options, filters_of
+from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, printable
-from arawn.cli.settings import log_directory
 from arawn.errors import BadInput
 from arawn.interactions.export.destination import Destination, require_place, unfinished
 from arawn.interactions.export.export import OnCalls, Order, export
@@ -80,9 +80,7 @@ def export_interactions(
         per_call=per_call,
     )
     _require_sense(order, output, as_json=as_json)
-    directory = log_directory(config_file)
-    if not directory.is_dir():
-        raise BadInput(f"there is no interaction log at `{directory}` yet; the first call makes it")
+    directory = required_log(config_file)
     destination = Destination(Path(output), is_directory=export_format == "parquet")
     if output != _STDOUT:
         require_place(destination, directory, overwrite=overwrite)

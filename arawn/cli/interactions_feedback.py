@@ -13,11 +13,11 @@ import msgspec
 import trio
 
 from arawn.cli.interrupts import Interrupts, run_async
-from arawn.cli.log_mending import require_log
+from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
 from arawn.cli.settings import configured
-from arawn.config.paths import interactions_dir, socket_path
+from arawn.config.paths import socket_path
 from arawn.interactions.feedback import Judgement, append_feedback, feedback_line
 from arawn.interactions.record import FeedbackLine
 
@@ -51,6 +51,7 @@ def feedback(
 
 async def _give(config_file: Path | None, interaction: str, judgement: Judgement, _: Interrupts) -> FeedbackLine:
     """Have the daemon write it if one runs, else write it here."""
+    from arawn.backends.secret_values import secret_values
     from arawn.cli.daemon_client import find_daemon
 
     config = configured(config_file)
@@ -58,10 +59,11 @@ async def _give(config_file: Path | None, interaction: str, judgement: Judgement
         if daemon is not None:
             path = f"/interactions/{quote(interaction, safe='')}/feedback"
             return msgspec.json.decode(await daemon.call("POST", path, judgement), type=FeedbackLine)
-    log, directory = config.logging.interactions, require_log(interactions_dir(config, os.environ))
+    log, directory = config.logging.interactions, required_log(config_file)
 
     def write() -> FeedbackLine:
-        line = feedback_line(directory, interaction, judgement, at=datetime.now(UTC), config=log)
+        secrets = secret_values(config.profiles, os.environ)
+        line = feedback_line(directory, interaction, judgement, at=datetime.now(UTC), config=log, secrets=secrets)
         append_feedback(directory, line, log)
         return line
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from arawn.cli.log_mending import require_log
+from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json
-from arawn.cli.settings import configured, log_directory
+from arawn.cli.settings import configured
 
 if TYPE_CHECKING:  # slow to load: it writes compressed files
     from arawn.interactions.repair import MendedFile, Repaired
@@ -30,7 +30,7 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
     from arawn.interactions.repair import repair, would_mend
     from arawn.interactions.verify import check_directory
 
-    directory = require_log(log_directory(config_file))
+    directory = required_log(config_file)
     if dry_run:
         found = check_directory(directory)
         files = would_mend(directory, found)

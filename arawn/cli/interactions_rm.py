@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from arawn.cli.log_filters import filter_options, filters_of
-from arawn.cli.log_mending import confirm_or_leave, require_log
+from arawn.cli.log_mending import confirm_or_leave
+from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
-from arawn.cli.settings import configured, log_directory
+from arawn.cli.settings import configured
 from arawn.errors import BadInput
 from arawn.interactions.filters import Filters
 
@@ -41,7 +42,7 @@ def remove_command(
     """
     from arawn.interactions.remove import plan_removal, remove
 
-    directory = require_log(log_directory(config_file))
+    directory = required_log(config_file)
     target = _target(directory, interactions, filters_of(options, limit=None))
     plan = plan_removal(directory, target)
     if dry_run:

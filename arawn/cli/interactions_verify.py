@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from arawn.cli.log_mending import require_log, show_file
+from arawn.cli.log_mending import show_file
+from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
-from arawn.cli.settings import log_directory
 from arawn.interactions.findings import Report
 
 __all__ = ["verify"]
@@ -26,7 +26,7 @@ def verify(as_json: bool, config_file: Path | None) -> None:
     """
     from arawn.interactions.verify import check_directory  # slow to load: it reads compressed files
 
-    report = check_directory(require_log(log_directory(config_file)), on_file=show_file())
+    report = check_directory(required_log(config_file), on_file=show_file())
     if as_json:
         print_json(report)
     else:

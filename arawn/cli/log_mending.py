@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
 from arawn.cli.output import note
-from arawn.errors import BadInput
 
-__all__ = ["confirm_or_leave", "require_log", "show_file"]
-
-
-def require_log(directory: Path) -> Path:
-    """Return `directory` if it is there.
-
-    Raises:
-        BadInput: There is no log.
-    """
-    if not directory.is_dir():
-        raise BadInput(f"there is no interaction log at `{directory}` yet; the first call makes it")
-    return directory
+__all__ = ["confirm_or_leave", "show_file"]
 
 
 def show_file() -> Callable[[str, int, int], None] | None:

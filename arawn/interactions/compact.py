@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Generator, Iterable, Iterator
@@ -16,9 +17,10 @@ from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import FILE_MODE
 from arawn.interactions.files import DayFile, day_files, is_unfinished, unfinished_name
 from arawn.interactions.filesystem import Filesystem, write_fully
-from arawn.interactions.manifest import Manifest, Tally, build_manifest, write_manifest
+from arawn.interactions.manifest import Manifest, write_manifest
 from arawn.interactions.raw_lines import split_lines
 from arawn.interactions.record import MarkLine, timestamp_text
+from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.sealed import (
     FRAME_BYTES,
     BadFrame,
@@ -31,9 +33,18 @@ from arawn.interactions.sealed import (
     whole_reads,
 )
 
-__all__ = ["Progress", "closed_files", "compact_file", "compaction_mark", "remove_unfinished"]
+__all__ = [
+    "Progress",
+    "Uncompressed",
+    "closed_files",
+    "compact_file",
+    "compact_files",
+    "compaction_mark",
+    "remove_unfinished",
+]
 
 _BLOCK = 1 << 18
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LINES_A_STEP = 64  # Python's share of a step: about a millisecond
 _BYTES_A_STEP = 4 << 20
 
@@ -45,6 +56,26 @@ class Progress(msgspec.Struct, frozen=True):
     done: int
     total: int
     manifest: Manifest | None = None
+
+
+class Uncompressed(msgspec.Struct, frozen=True):
+    """A part that could not be compressed, and stays as it was."""
+
+    file: str
+    cause: OSError | LogWriteFailed
+
+    def __str__(self) -> str:
+        return self.why if isinstance(self.cause, LogWriteFailed) else f"cannot compress `{self.file}`: {self.why}"
+
+    @property
+    def why(self) -> str:
+        """What went wrong, for a person."""
+        return getattr(self.cause, "strerror", None) or str(self.cause)
+
+    @property
+    def disk_is_full(self) -> bool:
+        """Whether the next part would hardly find more room."""
+        return isinstance(self.cause, OSError) and self.cause.errno in _FULL
 
 
 def closed_files(names: Iterable[str], today: date, after_days: int, open_day: str) -> list[DayFile]:
@@ -71,6 +102,17 @@ def remove_unfinished(filesystem: Filesystem, directory: Path) -> None:
     """
     for name in filter(is_unfinished, filesystem.names(directory)):
         filesystem.unlink(directory / name)
+
+
+def compact_files(
+    filesystem: Filesystem, directory: Path, files: Iterable[DayFile]
+) -> Generator[Progress | Uncompressed, None, None]:
+    """Compress closed parts one after the other, as `compact_file` does; what fails stays as it is, and is told."""
+    for file in files:
+        try:
+            yield from compact_file(filesystem, directory, file)
+        except (OSError, LogWriteFailed) as error:
+            yield Uncompressed(file.name, error)
 
 
 def compact_file(
@@ -106,10 +148,10 @@ def compact_file(
     yield Progress(file.name, 2 * manifest.bytes, 2 * manifest.bytes, manifest)
 
 
-def compaction_mark(file: DayFile, manifest: Manifest, at: datetime) -> MarkLine:
-    """Return the line that tells the log of a part that was compressed."""
+def compaction_mark(file: str, manifest: Manifest, at: datetime) -> MarkLine:
+    """Return the line that tells the log of a part, `file` before, that was compressed."""
     detail = {
-        "file": file.name,
+        "file": file,
         "lines": manifest.lines,
         "bytes": manifest.bytes,
         "sha256": manifest.sha256,
@@ -151,10 +193,9 @@ class _Sealing:
         self._out = out
         self._file = file
         self._total = self._source_size()
-        self._text_hash = hashlib.sha256()
         self._stored_hash = hashlib.sha256()
         self._stored_size = 0
-        self._tally = Tally()
+        self._measure = SealMeasure()
 
     def write(self, frame_bytes: int) -> Iterator[Progress]:
         """Compress the source, a frame a step."""
@@ -164,7 +205,6 @@ class _Sealing:
             text = self._next_frame(offset, frame_bytes)
             data = compress_frame(text)
             frames.append(Frame(offset, len(text), self._stored_size, len(data)))
-            self._text_hash.update(text)
             self._append(data)
             offset += len(text)
             del text, data  # while this waits for its next step
@@ -187,7 +227,7 @@ class _Sealing:
         """Read back what was written, compare it with the source, and count its lines."""
         reported = 0
         for number, (offset, line) in enumerate(split_lines(self._text_read_back(), 0), 1):
-            self._tally.add(line)
+            self._measure.add(line)
             if number % _LINES_A_STEP == 0 or offset - reported > _BYTES_A_STEP:
                 reported = offset
                 yield self._progress(self._total + offset)
@@ -214,13 +254,8 @@ class _Sealing:
 
     def manifest(self) -> Manifest:
         """Return what is known once both passes are done."""
-        return build_manifest(
-            _compressed(self._file),
-            self._tally,
-            text_bytes=self._total,
-            text_sha256=self._text_hash.hexdigest(),
-            stored_bytes=self._stored_size,
-            stored_sha256=self._stored_hash.hexdigest(),
+        return self._measure.sealed(
+            _compressed(self._file), stored_bytes=self._stored_size, stored_sha256=self._stored_hash.hexdigest()
         )
 
     def _progress(self, done: int) -> Progress:

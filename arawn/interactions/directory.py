@@ -14,11 +14,11 @@ import msgspec
 from arawn.errors import LogWriteFailed
 from arawn.interactions.filesystem import Filesystem, write_fully
 from arawn.interactions.record import timestamp_text
+from arawn.interactions.whole_file import FILE_MODE, write_whole
 
 __all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "claim"]
 
 DIRECTORY_MODE = 0o700
-FILE_MODE = 0o600
 _LOCK = ".lock"
 _ID = ".directory-id"
 _IGNORE = ".gitignore"
@@ -60,11 +60,11 @@ def claim(
     try:
         names = filesystem.names(path)
         if _IGNORE not in names:
-            _write_new(filesystem, path, _IGNORE, b"*\n")
+            write_whole(filesystem, path / _IGNORE, b"*\n")
         known = _read_id(filesystem, path) if _ID in names else None
         if known is None:
             known = token(4)
-            _write_new(filesystem, path, _ID, known.encode())
+            write_whole(filesystem, path / _ID, known.encode())
     except BaseException:
         filesystem.close(lock)
         raise
@@ -146,17 +146,3 @@ def _read_id(filesystem: Filesystem, path: Path) -> str | None:
     finally:
         filesystem.close(fd)
     return content.decode() if _ID_SHAPE.fullmatch(content) else None
-
-
-def _write_new(filesystem: Filesystem, path: Path, name: str, content: bytes) -> None:
-    """Write a small file so that it is there whole or not at all."""
-    unfinished = path / f"{name}.new"
-    fd = filesystem.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    try:
-        filesystem.fchmod(fd, FILE_MODE)
-        write_fully(filesystem, fd, content)
-        filesystem.fdatasync(fd)
-    finally:
-        filesystem.close(fd)
-    filesystem.rename(unfinished, path / name)
-    filesystem.fsync_directory(path)

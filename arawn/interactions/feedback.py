@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +29,13 @@ class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 def feedback_line(
-    directory: Path, interaction: str, judgement: Judgement, *, at: datetime, config: InteractionLogConfig
+    directory: Path,
+    interaction: str,
+    judgement: Judgement,
+    *,
+    at: datetime,
+    config: InteractionLogConfig,
+    secrets: Iterable[str] = (),
 ) -> FeedbackLine:
     """Return the line for the call whose id is, or alone begins with, `interaction`. Reads the log to find it.
 
@@ -38,6 +45,7 @@ def feedback_line(
         judgement: What is said; keys in it are redacted as `config` says.
         at: When it was said, with a time zone.
         config: The log's configuration.
+        secrets: Texts that are redacted as well, if anything is.
 
     Raises:
         BadInput: There is no such call, or several; or the value is no number.
@@ -48,7 +56,7 @@ def feedback_line(
     if not interaction:
         raise BadInput("an empty text is no id; `interactions list` shows ids")
     if config.redact_secrets:
-        judgement, _ = redact(judgement)
+        judgement, _ = redact(judgement, secrets)
     found = LogReader(directory, on_damage=lambda _: None).find(interaction)  # damage elsewhere is no matter here
     return FeedbackLine(
         interaction_id=found.head.id,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,15 +9,20 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import trio
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.errors import LogWriteFailed
-from arawn.interactions.compact import Progress, closed_files, compact_file, compaction_mark, remove_unfinished
-from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.compact import (
+    Uncompressed,
+    closed_files,
+    compact_files,
+    compaction_mark,
+    remove_unfinished,
+)
+from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.health import LogHealth
 from arawn.interactions.manifest import Manifest
@@ -27,52 +30,55 @@ from arawn.interactions.opening import now_utc
 from arawn.interactions.record import LogLine, MarkEvent, MarkLine, timestamp_text
 from arawn.interactions.retention import LastRun, Verdict, judge
 from arawn.interactions.whole_file import write_whole
-from arawn.threads import RunInThread
+from arawn.threads import RunInThread, abandonable, run_patiently
 
-__all__ = ["Housekeeper", "Tell", "delete_expired", "open_housekeeper"]
+__all__ = ["Housekeeper", "Plan", "Tell", "delete_expired", "open_housekeeper", "plan_deletion"]
 
 _LOG = logging.getLogger("arawn.log")
 _LAST_RUN = ".last-housekeeping"
 _SETTLE_SECONDS = 10.0  # before the first compaction: a process that only asks one question does not begin one
 _LOOK_SECONDS = 3600.0  # how soon a new day is noticed, also by a machine that was asleep
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_MARK_SECONDS = 1.0  # between the mark of a deletion and the deletion: until then it is written and synced
+_HUNG_SECONDS = 3.0  # longer than any step takes on a disk that still works
 
+T = TypeVar("T")
 Tell = Callable[[LogLine], Awaitable[None]]
 
 
-class Deletion(msgspec.Struct, frozen=True):
-    """What a run of the retention decided, what it removed, and what it could not do."""
+class Plan(msgspec.Struct, frozen=True):
+    """What a run of the retention decided, and what the one before had left."""
 
     verdict: Verdict
-    removed: list[str]
-    failures: list[str]
+    before: LastRun | None
 
 
-def delete_expired(filesystem: Filesystem, directory: Path, today: date, retention_days: int) -> Deletion:
-    """Remove the days that are past their time, and remember that this ran.
+def plan_deletion(filesystem: Filesystem, directory: Path, today: date, retention_days: int) -> Plan:
+    """Decide which files are past their time. Changes nothing.
 
     Raises:
         OSError: The directory cannot be read.
     """
     names = filesystem.names(directory)
     before = _read_last_run(filesystem, directory / _LAST_RUN) if _LAST_RUN in names else None
-    verdict = judge(names, today, retention_days, before)
-    removed, failures = [], []
-    for name in verdict.delete:
+    return Plan(judge(names, today, retention_days, before), before)
+
+
+def delete_expired(filesystem: Filesystem, directory: Path, plan: Plan) -> list[str]:
+    """Remove the files that are past their time, and remember that this ran; return what could not be done."""
+    failures = []
+    for name in plan.verdict.delete:
         try:
             filesystem.unlink(directory / name)
         except OSError as error:
             failures.append(f"cannot remove `{name}`: {error.strerror}")
-        else:
-            removed.append(name)
     try:
-        if removed:
+        if plan.verdict.delete:
             filesystem.fsync_directory(directory)
-        if verdict.last_run != before:
-            write_whole(filesystem, directory / _LAST_RUN, msgspec.json.encode(verdict.last_run))
+        if plan.verdict.last_run != plan.before:
+            write_whole(filesystem, directory / _LAST_RUN, msgspec.json.encode(plan.verdict.last_run))
     except OSError as error:
         failures.append(f"cannot write `{_LAST_RUN}`: {error.strerror}")
-    return Deletion(verdict, removed, failures)
+    return failures
 
 
 def _read_last_run(filesystem: Filesystem, path: Path) -> LastRun:
@@ -105,6 +111,7 @@ class Housekeeper:
         self._filesystem = filesystem
         self._clock = clock
         self._run_in_thread = run_in_thread
+        self._left_behind = False
 
     def __repr__(self) -> str:
         return f"<Housekeeper {self._directory} {self.health.state}>"
@@ -134,47 +141,62 @@ class Housekeeper:
         return self._clock().astimezone(UTC).date()
 
     async def _delete(self, today: date) -> list[str]:
+        """Delete what is past its time. The log says so first: no day is ever missing without a word."""
         days = self._config.retention_days
-        done = await self._run_in_thread(partial(delete_expired, self._filesystem, self._directory, today, days))
-        if done.verdict.jumped:
-            held_until = str(done.verdict.last_run.held_until)
+        plan = await self._in_thread(partial(plan_deletion, self._filesystem, self._directory, today, days))
+        verdict = plan.verdict
+        if verdict.jumped:
+            held_until = str(verdict.last_run.held_until)
             _LOG.warning(
                 "retention: the clock jumped by more than %d days; deletes nothing before %s", days, held_until
             )
             await self._mark("retention", {"retention_days": days, "removed": [], "held_until": held_until})
-        if done.removed:
-            _LOG.info("retention: removed %d files older than %d days: %s", len(done.removed), days, done.removed)
-            await self._mark("retention", {"retention_days": days, "removed": done.removed})
-        return done.failures
+        if verdict.delete:
+            _LOG.info("retention: removes %d files older than %d days: %s", len(verdict.delete), days, verdict.delete)
+            await self._mark("retention", {"retention_days": days, "removed": verdict.delete})
+            await trio.sleep(_MARK_SECONDS)
+        return await self._in_thread(partial(delete_expired, self._filesystem, self._directory, plan))
 
     async def _compact(self, today: date) -> list[str]:
         """Compress what is closed, one part at a time; a full disk ends it for this day."""
-        await self._run_in_thread(partial(remove_unfinished, self._filesystem, self._directory))
+        await self._in_thread(partial(remove_unfinished, self._filesystem, self._directory))
         if self._config.compact_after_days == 0:
             return []
-        names = await self._run_in_thread(partial(self._filesystem.names, self._directory))
+        names = await self._in_thread(partial(self._filesystem.names, self._directory))
         newest = max((file.day for file in day_files(names)), default="")
+        files = closed_files(names, today, self._config.compact_after_days, newest)
+        steps = compact_files(self._filesystem, self._directory, files)
         failures = []
-        for file in closed_files(names, today, self._config.compact_after_days, newest):
-            try:
-                manifest = await self._compact_one(file)
-            except (OSError, LogWriteFailed) as error:
-                failures.append(_reason(file, error))
-                await self._mark("compaction", {"file": file.name, "error": failures[-1]})
-                if isinstance(error, OSError) and error.errno in _FULL:
-                    break
-            else:
-                _LOG.info("compressed %s: %d to %d bytes", file.name, manifest.bytes, manifest.compressed_bytes)
-                await self._tell(compaction_mark(file, manifest, self._clock()))
+        try:
+            while (step := await self._in_thread(partial(next, steps, None))) is not None:
+                if isinstance(step, Uncompressed):
+                    failures.append(str(step))
+                    await self._mark("compaction", {"file": step.file, "error": failures[-1]})
+                    if step.disk_is_full:
+                        break
+                elif step.manifest is not None:
+                    await self._tell_compressed(step.file, step.manifest)
+        finally:
+            if not self._left_behind:  # else the thread has them still
+                steps.close()
         return failures
 
-    async def _compact_one(self, file: DayFile) -> Manifest:
-        steps = compact_file(self._filesystem, self._directory, file)
-        with contextlib.closing(steps):
-            while True:
-                step: Progress = await self._run_in_thread(partial(next, steps))
-                if step.manifest is not None:
-                    return step.manifest
+    async def _tell_compressed(self, file: str, made: Manifest) -> None:
+        _LOG.info("compressed %s: %d to %d bytes", file, made.bytes, made.compressed_bytes)
+        await self._tell(compaction_mark(file, made, self._clock()))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Run `work` in a thread; when cancelled, wait for its end all the same, but not on a disk that hangs.
+
+        Checkpoint: always.
+        If cancelled: it has ended, or is left behind in its thread after `_HUNG_SECONDS`.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            return await run_patiently(self._run_in_thread, work, _HUNG_SECONDS)
+        except trio.Cancelled:
+            self._left_behind = True
+            raise
 
     async def _mark(self, event: MarkEvent, detail: dict[str, Any]) -> None:
         await self._tell(MarkLine(event=event, detail=detail, timestamp=timestamp_text(self._clock())))
@@ -187,10 +209,6 @@ class Housekeeper:
         reason = f"{'; '.join(failures)}; nothing is lost, and it is tried again tomorrow"
         _LOG.warning("interaction log degraded: %s", reason)
         self.health = LogHealth("degraded", reason, self._clock())
-
-
-def _reason(file: DayFile, error: OSError | LogWriteFailed) -> str:
-    return f"cannot compress `{file.name}`: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
 @asynccontextmanager
@@ -217,10 +235,11 @@ async def open_housekeeper(
         OSError: The directory cannot be read.
 
     Checkpoint: always.
-    If cancelled: the step under way, at most a frame of 64 MiB, ends first; a part half compressed stays as it was.
+    If cancelled: the step under way, at most a frame of 64 MiB, ends first, or is left behind where the disk hangs; a
+        part half compressed stays as it was.
     """
-    system = filesystem or RealFilesystem()
-    keeper = Housekeeper(directory, config, tell, filesystem=system, clock=clock, run_in_thread=run_in_thread)
+    system, run = filesystem or RealFilesystem(), abandonable(run_in_thread)
+    keeper = Housekeeper(directory, config, tell, filesystem=system, clock=clock, run_in_thread=run)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.run_daily)
         yield keeper

@@ -24,14 +24,31 @@ def writer_is_active(directory: Path) -> bool:
     """
     lock = directory / ".lock"
     try:
-        inode = lock.stat().st_ino
-        if _LOCKS.exists():
-            held = (line.split() for line in _LOCKS.read_text(encoding="ascii").splitlines())
-            return any("FLOCK" in words and any(word.endswith(f":{inode}") for word in words) for words in held)
-        owner = msgspec.json.decode(lock.read_bytes(), type=_Owner)
-    except (FileNotFoundError, msgspec.DecodeError):
+        found = lock.stat()
+        owner = _owner(lock)
+        if not _LOCKS.exists():
+            return owner is not None and _is_alive(owner)
+        held = [words for line in _LOCKS.read_text(encoding="ascii").splitlines() if "FLOCK" in (words := line.split())]
+    except FileNotFoundError:
         return False
-    return _is_alive(owner.pid)
+    return any(_is_of(words, found, owner) for words in held)
+
+
+def _owner(lock: Path) -> int | None:
+    try:
+        return msgspec.json.decode(lock.read_bytes(), type=_Owner).pid
+    except msgspec.DecodeError:
+        return None
+
+
+def _is_of(words: list[str], found: os.stat_result, owner: int | None) -> bool:
+    """Say whether a line of the kernel's list is of this file.
+
+    Other devices have files of the same number, so the device must be the same, or, since some file systems show
+    another one than the kernel's, the process.
+    """
+    here = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    return here in words or (str(owner) in words and any(word.endswith(f":{found.st_ino}") for word in words))
 
 
 def _is_alive(pid: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,16 +10,14 @@ from typing import Any, Literal
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.day_log import DayLog
-from arawn.interactions.directory import FILE_MODE
 from arawn.interactions.files import day_files
-from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.part import open_part
 from arawn.interactions.record import MarkLine, timestamp_text
+from arawn.interactions.whole_file import write_whole
 
-__all__ = ["Mending", "open_mending", "write_file"]
-
-_BUFFER = 1 << 20
+__all__ = ["Mending", "open_mending"]
 
 
 class Mending:
@@ -58,7 +55,7 @@ class Mending:
             yield
         finally:
             newest = day_files(self.filesystem.names(self.directory))[-1]
-            if not newest.compressed:
+            if not newest.compressed and (self.directory / newest.name).is_file():
                 again = open_part(self.filesystem, self.directory, newest, keeps_unsynced=self._keeps_unsynced)
                 self._log.adopt(again)
 
@@ -68,10 +65,7 @@ class Mending:
         Raises:
             OSError: Anything that the system refused; `target` is as it was.
         """
-        draft = target.with_name(f"{target.name}.new")
-        write_file(self.filesystem, draft, pieces, os.O_TRUNC)
-        self.filesystem.rename(draft, target)
-        self.filesystem.fsync_directory(self.directory)
+        write_whole(self.filesystem, target, pieces)
 
     def remove(self, *paths: Path) -> None:
         """Remove files for good.
@@ -105,30 +99,3 @@ def open_mending(
         yield Mending(log, directory, filesystem, clock, keeps=config.sync != "off")
     finally:
         log.close()
-
-
-def write_file(filesystem: Filesystem, path: Path, pieces: Iterable[bytes], flags: int) -> None:
-    """Write `pieces` to `path` and bring them to the disk.
-
-    Args:
-        filesystem: The operating system, or a simulation of it.
-        path: The file; what stands there is overwritten or refused, as `flags` say.
-        pieces: The content.
-        flags: `os.O_TRUNC` or `os.O_EXCL`.
-
-    Raises:
-        OSError: Anything that the system refused; a part of the file may be there.
-    """
-    fd = filesystem.open(path, os.O_WRONLY | os.O_CREAT | flags, FILE_MODE)
-    try:
-        filesystem.fchmod(fd, FILE_MODE)
-        buffer = bytearray()
-        for piece in pieces:
-            buffer += piece
-            if len(buffer) >= _BUFFER:
-                write_fully(filesystem, fd, bytes(buffer))
-                buffer.clear()
-        write_fully(filesystem, fd, bytes(buffer))
-        filesystem.fdatasync(fd)
-    finally:
-        filesystem.close(fd)

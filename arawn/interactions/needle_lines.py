@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from io import FileIO
+from itertools import islice
 from pathlib import Path
 
-from arawn.interactions.raw_lines import RawLine, forward_lines
+from arawn.interactions.raw_lines import RawLine, forward_lines, read_lines
 
 __all__ = ["FindIn", "needle_lines"]
 
@@ -28,30 +29,32 @@ def needle_lines(path: Path, start: int, *, find_in: FindIn, width: int) -> Iter
     Raises:
         OSError: As `forward_lines`.
     """
-    if path.suffix == ".zst" or not path.exists():  # gone: perhaps compressed just now
+    try:
+        file = None if path.suffix == ".zst" else path.open("rb", buffering=_BLOCK)
+    except FileNotFoundError:  # perhaps compressed just now
+        file = None
+    if file is None:
         yield from ((at, line) for at, line in forward_lines(path, start) if find_in(line, 0, len(line)) >= 0)
         return
-    with path.open("rb", buffering=_BLOCK) as lines, path.open("rb", buffering=0) as file:
-        look = _Look(file, start, find_in, width)
+    with file:
+        look = _Look(file.fileno(), start, find_in, width)
         while (begin := look.next_line()) is not None:
-            lines.seek(begin)
-            line = lines.readline()
-            yield begin, line
-            look.go_on(begin + len(line))
+            file.seek(begin)
+            yield from islice(read_lines(file, begin), 1)
+            look.go_on(file.tell())
 
 
 class _Look:
     """Goes through a file in blocks, each of which begins with the last `width` bytes of the one before."""
 
-    def __init__(self, file: FileIO, start: int, find_in: FindIn, width: int) -> None:
-        self._file = file
+    def __init__(self, fd: int, start: int, find_in: FindIn, width: int) -> None:
+        self._fd = fd
         self._find_in = find_in
         self._overlap = width
         self._buffer = bytearray(_BLOCK + width)
         self._view = memoryview(self._buffer)
         self._base = self._line = start  # offsets: of the buffer in the file, of the last line known to begin
         self._filled = self._looked = 0
-        file.seek(start)
 
     def next_line(self) -> int | None:
         """Return where the next line begins that holds a candidate; None at the end of the file."""
@@ -70,7 +73,6 @@ class _Look:
         if offset <= self._base + self._filled:
             self._looked = offset - self._base
         else:
-            self._file.seek(offset)
             self._base, self._filled, self._looked = offset, 0, 0
 
     def _note_lines(self, end: int) -> None:
@@ -84,6 +86,6 @@ class _Look:
         kept = min(self._overlap, self._filled - self._looked)
         self._view[:kept] = bytes(self._view[self._filled - kept : self._filled])
         self._base += self._filled - kept
-        read = self._file.readinto(self._view[kept:])
+        read = os.preadv(self._fd, [self._view[kept:]], self._base + kept)  # whoever reads lines has its own place
         self._filled, self._looked = kept + read, 0
         return read > 0

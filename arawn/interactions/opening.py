@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,14 +105,18 @@ def _reopen(filesystem: Filesystem, path: Path, file: DayFile, config: Interacti
 def _repair(
     filesystem: Filesystem, path: Path, files: Sequence[DayFile], now: datetime
 ) -> tuple[list[TornTail], list[DayFile]]:
-    """Repair the tail of every file that is not compressed; return what was torn, and the files with a bad disk."""
+    """Repair the tail of every file that is not compressed; return what was torn, and what cannot be written to."""
     torn: list[TornTail] = []
     unreadable: list[DayFile] = []
     for file in files:
         if file.compressed:
             continue
         try:
-            tail = _repair_file(filesystem, path / file.name, now, newest=file is files[-1])
+            if not _is_file(filesystem, path / file.name):
+                _LOG.warning("%s is not a regular file; it is passed over", path / file.name)
+                unreadable.append(file)
+                continue
+            tail = _repair_file(filesystem, path / file.name, now)
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
@@ -123,12 +128,17 @@ def _repair(
     return torn, unreadable
 
 
-def _repair_file(filesystem: Filesystem, path: Path, now: datetime, *, newest: bool) -> TornTail | None:
+def _is_file(filesystem: Filesystem, path: Path) -> bool:
+    mode = filesystem.lstat(path).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)  # a link is refused when it is opened
+
+
+def _repair_file(filesystem: Filesystem, path: Path, now: datetime) -> TornTail | None:
     fd = filesystem.open(path, os.O_RDWR, FILE_MODE)
     try:
         tail = repair_tail(filesystem, path, fd, now)
-        if newest and tail is None:
-            filesystem.fdatasync(fd)  # a killed writer may have left lines unsynced
+        if tail is None:
+            filesystem.fdatasync(fd)  # a killed writer may have left lines unsynced, around midnight in two files
     finally:
         filesystem.close(fd)
     return tail

@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -15,18 +15,21 @@ from arawn.interactions.sealed import BadFrame, Frame, ReadAt, load_frame, strea
 
 __all__ = [
     "LONGEST_LINE",
+    "SHOWN_OF_OVERLONG",
     "DamagedFile",
     "RawLine",
     "backward_lines",
     "forward_lines",
     "line_at",
+    "lines_and_damage",
+    "read_lines",
     "split_lines",
 ]
 
 RawLine = tuple[int, bytes]  # the offset of a line in its text, and the line with its newline if it has one
 
 LONGEST_LINE = 512 << 20  # no line of a log is longer: of what is, only a beginning without newline is shown
-_SHOWN_OF_OVERLONG = 1 << 20
+SHOWN_OF_OVERLONG = 1 << 20
 _BLOCK = 1 << 18
 
 
@@ -53,9 +56,26 @@ def forward_lines(path: Path, start: int = 0) -> Iterator[RawLine]:
     with _opened(path) as (file, compressed):
         if not compressed:
             file.seek(start)
-            yield from _read_lines(file, start)
+            yield from read_lines(file, start)
             return
         yield from split_lines(_text_from(file, start), start)
+
+
+def lines_and_damage(path: Path, start: int = 0) -> Iterator[RawLine | DamagedFile]:
+    """Yield the lines of a file, and in their place among them the stretches that cannot be decoded.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    begin: int | None = start
+    while begin is not None:
+        try:
+            yield from forward_lines(path, begin)
+        except DamagedFile as damage:
+            yield damage
+            begin = damage.resume_at
+        else:
+            begin = None
 
 
 def backward_lines(path: Path, end: int | None = None) -> Iterator[RawLine]:
@@ -105,23 +125,31 @@ def line_at(path: Path, offset: int, size: int) -> bytes:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
-    """Open a part under its own name, or compressed where that has just happened to it; say whether it is."""
-    try:
-        file = path.open("rb", buffering=_BLOCK)
-    except FileNotFoundError:
-        if path.suffix != ".jsonl":
-            raise
-        path = path.with_name(f"{path.name}.zst")
-        file = path.open("rb", buffering=_BLOCK)
+    """Open a part under its own name, or the one that it has just been given; say whether it is compressed."""
+    *others, last = _forms(path)
+    for name in others:
+        with suppress(FileNotFoundError):
+            file = name.open("rb", buffering=_BLOCK)
+            break
+    else:
+        file = (name := last).open("rb", buffering=_BLOCK)
     with file:
-        yield file, path.suffix == ".zst"
+        yield file, name.suffix == ".zst"
 
 
-def _read_lines(file: BinaryIO, offset: int) -> Iterator[RawLine]:
+def _forms(path: Path) -> list[Path]:
+    """Return the names to try: one of the two is always there, but not always the same one."""
+    if path.name.endswith(".jsonl.zst"):
+        return [path, path.with_suffix(""), path]
+    return [path, path.with_name(f"{path.name}.zst"), path] if path.suffix == ".jsonl" else [path]
+
+
+def read_lines(file: BinaryIO, offset: int) -> Iterator[RawLine]:
+    """Yield the lines of an open plain file from where it stands, which is `offset`; each is read to its end first."""
     while line := file.readline(LONGEST_LINE):
         size = len(line)
         if size == LONGEST_LINE and not line.endswith(b"\n"):
-            line = line[:_SHOWN_OF_OVERLONG]
+            line = line[:SHOWN_OF_OVERLONG]
             while (more := file.readline(_BLOCK)) and not more.endswith(b"\n"):
                 size += len(more)
             size += len(more)
@@ -184,7 +212,7 @@ class _Pieces:
 
     def line(self, *, backward: bool = False) -> bytes:
         line = b"".join(reversed(self._pieces) if backward else self._pieces)
-        return line.rstrip(b"\n")[:_SHOWN_OF_OVERLONG] if self.size > LONGEST_LINE else line
+        return line.rstrip(b"\n")[:SHOWN_OF_OVERLONG] if self.size > LONGEST_LINE else line
 
 
 def _blocks_backward(file: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,17 +20,15 @@ from arawn.interactions.compact import compact_file
 from arawn.interactions.files import DayFile, day_files, parse_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.filters import Filters, days_of_id, matches
-from arawn.interactions.heads import UNREADABLE, decode_head
-from arawn.interactions.line_check import check_line
+from arawn.interactions.heads import UNREADABLE, Head, decode_head, decode_line
 from arawn.interactions.line_numbers import NumberRange, ranges_of
 from arawn.interactions.log_names import kind_of_name, part_of_name
 from arawn.interactions.manifest import manifest_name
 from arawn.interactions.mending import Mending, open_mending
 from arawn.interactions.opening import now_utc
 from arawn.interactions.pieces import texts_of
-from arawn.interactions.raw_lines import DamagedFile
-from arawn.interactions.record import InteractionHead
-from arawn.interactions.verify import lines_and_damage
+from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
+from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 
 __all__ = ["Removal", "Target", "plan_removal", "remove"]
 
@@ -101,7 +99,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     ids = target.ids
     if target.wanted is not None:
         ids |= frozenset(_matching(directory, target.wanted))
-    marks = _Marks({identity.encode() for identity in ids}, _literals(target.wanted), tuple(_days(target)))
+    marks = _marks(target, ids)
     surveys = [_survey(path, ids, marks) for path in sorted(directory.iterdir()) if _may_hold(path)]
     concerned = {part_of_name(survey.name) for survey in surveys if survey.lines or survey.named}
     if not concerned:
@@ -145,9 +143,10 @@ def remove(
         removal = plan_removal(directory, target)
         mending.declare("removal", _detail(removal))  # first: no number is ever missing without a word
         with mending.files_released():
+            marks = _marks(target, removal.ids)
             mending.remove(*(path for path in directory.iterdir() if kind_of_name(path.name) == "unfinished"))
             for name in removal.files:
-                _rewrite(mending, name, removal.ids)
+                _rewrite(mending, name, removal.ids, marks)
     return removal
 
 
@@ -160,8 +159,12 @@ def _detail(removal: Removal) -> dict[str, Any]:
     }
 
 
+def _marks(target: Target, ids: frozenset[str]) -> _Marks:
+    return _Marks({identity.encode() for identity in ids}, _literals(target.wanted), tuple(_days(target)))
+
+
 def _matching(directory: Path, wanted: Filters) -> Iterator[str]:
-    for file in day_files(path.name for path in directory.iterdir()):
+    for file in day_files(path.name for path in directory.iterdir() if _may_hold(path)):
         for item in lines_and_damage(directory / file.name):
             if isinstance(item, DamagedFile):
                 continue
@@ -190,16 +193,48 @@ def _survey(path: Path, ids: frozenset[str], marks: _Marks) -> _Survey:
             survey.named = survey.named or _tells(None, path, marks)
             continue
         line = item[1]
-        checked = check_line(line)
-        if isinstance(checked, str):
+        verdict = _verdict(line, ids, marks)
+        if verdict == "piece":
             survey.pieces += 1
             survey.pieces_size += len(line)
             survey.named = survey.named or marks.stand_in(line)
-        elif checked.about in ids:
+        elif verdict is not None:
             survey.lines += 1
             survey.size += len(line)
-            survey.numbers.append((checked.writer, checked.seq))
+            if verdict.writer is not None and verdict.seq is not None:
+                survey.numbers.append((verdict.writer, verdict.seq))
     return survey
+
+
+def _verdict(line: bytes, ids: frozenset[str], marks: _Marks) -> Head | Literal["piece"] | None:
+    """Return the head of a line that goes, "piece" for what no reader can read, None for what stays.
+
+    A line whose head can be read is a call that readers show, and stays, whatever `verify` says of it; but not one
+    with damaged bodies, spliced perhaps, that names what goes.
+    """
+    try:
+        head = decode_head(line)
+    except UNREADABLE:
+        return "piece"
+    if not line.endswith(b"\n"):
+        return "piece"
+    if _about(head) in ids:
+        return head
+    return "piece" if marks.stand_in(line) and not _is_whole(line) else None
+
+
+def _about(head: Head) -> str | None:
+    if isinstance(head, InteractionHead):
+        return head.id
+    return head.interaction_id if isinstance(head, ToolResultLine | FeedbackLine) else None
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        decode_line(line)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _tells(text: bytes | None, path: Path, marks: _Marks) -> bool:
@@ -235,29 +270,28 @@ def _is_opaque(path: Path) -> bool:
     return file is None or path.with_name(DayFile(file.day, file.part).name).exists()
 
 
-def _rewrite(mending: Mending, name: str, ids: frozenset[str]) -> None:
+def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: _Marks) -> None:
     path = mending.directory / name
     file = parse_name(name)
     if _is_opaque(path):
         mending.remove(path)
     elif file is not None and file.compressed:
         plain = DayFile(file.day, file.part)
-        mending.replace(path.with_name(plain.name), _kept(path, ids))  # from here on readers read this one
+        mending.replace(path.with_name(plain.name), _kept(path, ids, marks))  # from here on readers read this one
         manifest = path.with_name(manifest_name(file))
         mending.remove(path, *([manifest] if manifest.exists() else []))
         for _ in compact_file(mending.filesystem, mending.directory, plain):
             pass
-    elif file is not None or any(_kept(path, ids)):
-        mending.replace(path, _kept(path, ids))
+    elif file is not None or any(_kept(path, ids, marks)):
+        mending.replace(path, _kept(path, ids, marks))
     else:
         mending.remove(path)
 
 
-def _kept(path: Path, ids: frozenset[str]) -> Iterator[bytes]:
+def _kept(path: Path, ids: frozenset[str], marks: _Marks) -> Iterator[bytes]:
     """Yield the whole lines that stay."""
     for item in lines_and_damage(path):
         if isinstance(item, DamagedFile):
             continue
-        checked = check_line(item[1])
-        if not isinstance(checked, str) and checked.about not in ids:
+        if _verdict(item[1], ids, marks) is None:
             yield item[1]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -14,17 +14,18 @@ from arawn.interactions.compact import compact_file
 from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.findings import Report
-from arawn.interactions.line_check import check_line
+from arawn.interactions.line_check import CheckedLine, check_line
 from arawn.interactions.line_numbers import Missing
 from arawn.interactions.log_names import damaged_name, kind_of_name
 from arawn.interactions.manifest import manifest_name, write_manifest
-from arawn.interactions.mending import Mending, open_mending, write_file
+from arawn.interactions.mending import Mending, open_mending
 from arawn.interactions.opening import now_utc
-from arawn.interactions.raw_lines import DamagedFile, forward_lines
+from arawn.interactions.raw_lines import DamagedFile, forward_lines, lines_and_damage
+from arawn.interactions.record import GapLine, MarkLine
 from arawn.interactions.salvage import whole_lines_in
 from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.seen import SeenLines
-from arawn.interactions.verify import check_directory, lines_and_damage, misplaced
+from arawn.interactions.verify import check_directory, misplaced
 
 __all__ = ["MendedFile", "Repaired", "repair", "sort_out", "would_mend"]
 
@@ -106,7 +107,7 @@ def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
     Raises:
         OSError: The file cannot be read.
     """
-    seen = SeenLines()
+    seen, known = SeenLines(), cache(partial(_writers_of_whole_lines, path))
     end = 0
     for item in lines_and_damage(path):
         if isinstance(item, DamagedFile):
@@ -114,26 +115,38 @@ def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
         offset, line = item
         if offset > end and not file.compressed:  # an overlong line shows only its beginning
             yield end, offset
-        yield from _sorted_line(offset, line, file, seen)
+        yield from _sorted_line(offset, line, file, seen, known)
         end = offset + len(line)
     if not file.compressed and (size := path.stat().st_size) > end:
         yield end, size
 
 
-def _sorted_line(offset: int, line: bytes, file: DayFile, seen: SeenLines) -> Iterator[Piece]:
+def _sorted_line(
+    offset: int, line: bytes, file: DayFile, seen: SeenLines, known: Callable[[], frozenset[str]]
+) -> Iterator[Piece]:
     checked = check_line(line)
     if not isinstance(checked, str):
         yield line if misplaced(checked, file, seen) is None else (offset, offset + len(line))
         return
     end = 0
     for first, last, salvaged in whole_lines_in(line):
-        if misplaced(salvaged, file, seen) is None:
+        if _is_credible(salvaged, known) and misplaced(salvaged, file, seen) is None:
             if first > end:
                 yield offset + end, offset + first
             yield line[first:last] + b"\n"
             end = last
     if line[end:] not in (b"", b"\n"):
         yield offset + end, offset + len(line)
+
+
+def _is_credible(salvaged: CheckedLine, known: Callable[[], frozenset[str]]) -> bool:
+    """Say whether a line found in damaged bytes is to be believed: one that declares losses, of a known writer only."""
+    return not isinstance(salvaged.line, MarkLine | GapLine) or salvaged.writer in known()
+
+
+def _writers_of_whole_lines(path: Path) -> frozenset[str]:
+    lines = (check_line(item[1]) for item in lines_and_damage(path) if not isinstance(item, DamagedFile))
+    return frozenset(line.writer for line in lines if not isinstance(line, str))
 
 
 def _damaged(directory: Path, found: Report) -> list[DayFile]:
@@ -159,13 +172,13 @@ def _mend(mending: Mending, file: DayFile) -> MendedFile:
     aside = _aside(mending, path)
     measured = _measured(path, file)
     if not file.compressed:
-        write_file(mending.filesystem, aside, _places(path, file), os.O_EXCL)
-        mending.filesystem.fsync_directory(mending.directory)
+        mending.replace(aside, _places(path, file))
         mending.replace(path, _lines(path, file))
     else:
         plain = DayFile(file.day, file.part)
-        mending.replace(path.with_name(plain.name), _lines(path, file))
-        mending.filesystem.rename(path, aside)
+        mending.replace(aside, _blocks(path))
+        mending.replace(path.with_name(plain.name), _lines(path, file))  # from here on nobody reads the damaged one
+        mending.remove(path)
         _forget_manifest(mending, file)
         for _ in compact_file(mending.filesystem, mending.directory, plain):
             pass
@@ -207,6 +220,12 @@ def _places(path: Path, file: DayFile) -> Iterator[bytes]:
                 source.seek(piece[0])
                 for begins in range(*piece, _BLOCK):
                     yield source.read(min(_BLOCK, piece[1] - begins))
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            yield block
 
 
 def _describe(mending: Mending, file: DayFile) -> str:

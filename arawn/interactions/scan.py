@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.needle_lines import FindIn, needle_lines
 from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines
 
-__all__ = ["Damage", "LogScan", "OnDamage", "OnProgress", "Progress", "line_number", "wanted_files"]
+__all__ = ["Damage", "LogScan", "OnDamage", "OnProgress", "Progress", "line_number", "require_regular", "wanted_files"]
 
 _NAMED = 10  # damaged lines of one file that are named one by one
 _PROGRESS_BYTES = 1 << 24
@@ -105,7 +105,7 @@ class LogScan:
         places: tuple[int, ...] = ()
         while True:
             try:
-                _require_regular(path)
+                require_regular(path)
                 yield from lines_of(path, *places)
             except FileNotFoundError:
                 return
@@ -132,12 +132,20 @@ class LogScan:
 def wanted_files(directory: Path, wanted: Filters) -> list[DayFile]:
     """Return the files that can hold what is wanted, oldest first: a call is in the file of its day or a later one.
 
+    Later by more than a day only where a clock was wrong once: a file of a day to come takes every call until that day,
+    and days without a file stand before it for ever.
+
     Raises:
         OSError: The directory cannot be read.
     """
     first = wanted.start[:10] if wanted.start else ""
     last = _day_after(wanted.end[:10]) if wanted.end else "9"
-    return [file for file in day_files(path.name for path in directory.iterdir()) if first <= file.day <= last]
+    today = datetime.now(UTC).date().isoformat()
+    files = day_files(path.name for path in directory.iterdir())
+    following = min((file.day for file in files if file.day > last), default="")
+    if wanted.end and following > _day_after(last):  # days without a file stand before it
+        last = following
+    return [file for file in files if first <= file.day and (file.day <= last or file.day > today)]
 
 
 def line_number(path: Path, offset: int) -> int:
@@ -150,7 +158,7 @@ def _day_after(day: str) -> str:
     return (parsed + timedelta(days=_LATE_DAYS)).isoformat() if parsed < date.max else day
 
 
-def _require_regular(path: Path) -> None:
+def require_regular(path: Path) -> None:
     """Refuse to open what is no file, such as a pipe on which a reader would wait for ever; a missing one is no case.
 
     Raises:

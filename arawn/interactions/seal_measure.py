@@ -34,11 +34,15 @@ class SealMeasure:
         with path.open("rb") as stored:
             sha256 = hashlib.file_digest(stored, "sha256").hexdigest()
             size = stored.tell()
+        return self.sealed(file, stored_bytes=size, stored_sha256=sha256)
+
+    def sealed(self, file: DayFile, *, stored_bytes: int, stored_sha256: str) -> Manifest:
+        """Return the manifest of a part of which length and hash are known."""
         return build_manifest(
             file,
             self._tally,
             text_bytes=self._size,
             text_sha256=self._text.hexdigest(),
-            stored_bytes=size,
-            stored_sha256=sha256,
+            stored_bytes=stored_bytes,
+            stored_sha256=stored_sha256,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import datetime
 from pathlib import Path
@@ -71,11 +72,16 @@ def _free_name(filesystem: Filesystem, path: Path, now: datetime) -> str:
 
 
 def _copy(filesystem: Filesystem, fd: int, span: tuple[int, int], target: Path) -> None:
+    """Copy a stretch of a file; on a failure nothing is left of it, or each try on a full disk would leave one more."""
     out = filesystem.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
         filesystem.fchmod(out, FILE_MODE)
         for offset in range(*span, _BLOCK):
             write_fully(filesystem, out, filesystem.pread(fd, min(_BLOCK, span[1] - offset), offset))
         filesystem.fdatasync(out)
+    except OSError:
+        with contextlib.suppress(OSError):
+            filesystem.unlink(target)
+        raise
     finally:
         filesystem.close(out)

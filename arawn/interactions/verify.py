@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from arawn.interactions.line_numbers import Place
 from arawn.interactions.lock_state import writer_is_active
 from arawn.interactions.log_names import kind_of_name
 from arawn.interactions.manifest import Manifest, manifest_name
-from arawn.interactions.raw_lines import DamagedFile, RawLine, forward_lines
+from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.seen import SeenLines
 
-__all__ = ["OnFile", "check_directory", "lines_and_damage"]
+__all__ = ["OnFile", "check_directory", "misplaced"]
 
 OnFile = Callable[[str, int, int], None]  # a file's name, its place among the files read so far, how many there are
 
@@ -47,23 +47,6 @@ def check_directory(directory: Path, *, on_file: OnFile | None = None) -> Report
         OSError: The directory itself cannot be listed.
     """
     return _Verification(directory, on_file).run()
-
-
-def lines_and_damage(path: Path, start: int = 0) -> Iterator[RawLine | DamagedFile]:
-    """Yield the lines of a file, and in their place among them the stretches that cannot be decoded.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    begin: int | None = start
-    while begin is not None:
-        try:
-            yield from forward_lines(path, begin)
-        except DamagedFile as damage:
-            yield damage
-            begin = damage.resume_at
-        else:
-            begin = None
 
 
 class _Verification:

@@ -1,30 +1,53 @@
-"""Writes a small file so that it is there whole or not at all."""
+"""Writes a file so that it is there whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from arawn.interactions.directory import FILE_MODE
 from arawn.interactions.files import unfinished_name
 from arawn.interactions.filesystem import Filesystem, write_fully
 
-__all__ = ["write_whole"]
+__all__ = ["FILE_MODE", "write_whole"]
+
+FILE_MODE = 0o600
+_BUFFER = 1 << 20
 
 
-def write_whole(filesystem: Filesystem, path: Path, content: bytes) -> None:
-    """Replace the file at `path`, or make it; on the disk when this returns.
+def write_whole(filesystem: Filesystem, path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Put a file in its place in one step, on the disk when this returns; a crash leaves the old one or the new one.
+
+    Args:
+        filesystem: The operating system, or a simulation of it.
+        path: The file to replace or make.
+        content: What will be in it, as a whole or in pieces.
 
     Raises:
         OSError: Anything that the system refused; the file is as it was before.
     """
-    unfinished = path.with_name(unfinished_name(path.name))
-    fd = filesystem.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+    draft = path.with_name(unfinished_name(path.name))
+    fd = filesystem.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
         filesystem.fchmod(fd, FILE_MODE)
-        write_fully(filesystem, fd, content)
+        _write(filesystem, fd, [content] if isinstance(content, bytes) else content)
         filesystem.fdatasync(fd)
+    except OSError:
+        with contextlib.suppress(OSError):  # what went wrong first matters more
+            filesystem.unlink(draft)
+        raise
     finally:
         filesystem.close(fd)
-    filesystem.rename(unfinished, path)
+    filesystem.rename(draft, path)
     filesystem.fsync_directory(path.parent)
+
+
+def _write(filesystem: Filesystem, fd: int, pieces: Iterable[bytes]) -> None:
+    buffer = bytearray()
+    for piece in pieces:
+        buffer += piece
+        if len(buffer) >= _BUFFER:
+            write_fully(filesystem, fd, bytes(buffer))
+            buffer.clear()
+    write_fully(filesystem, fd, bytes(buffer))

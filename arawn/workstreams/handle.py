@@ -9,7 +9,7 @@ import trio
 
 from actors import Ref, Reply
 from arawn.messages import CompletionResponse, StreamEvent
-from arawn.requests import require_tags
+from arawn.requests import require_session_id, require_tags
 from arawn.stream import EventStream, open_stream
 from arawn.workstreams.actor import Archive, Bind, Create, Remove, Say, WorkstreamMessage
 from arawn.workstreams.store import require_text
@@ -92,10 +92,9 @@ class Workstream:
         Checkpoint: always.
         If cancelled: the provider call is cancelled and recorded; the conversation is as it was.
         """
+        said = _said(text, session_id=session_id, profile=profile, system=system, tags=tags)
         await self._bind_first()
-        return await self._ref.ask(
-            Say(text=require_text(text), profile=profile, session_id=session_id, system=system, tags=require_tags(tags))
-        )
+        return await self._ref.ask(said)
 
     def stream(
         self,
@@ -112,17 +111,9 @@ class Workstream:
         """
 
         async def submit(sink: trio.MemorySendChannel[StreamEvent]) -> Reply[CompletionResponse]:
+            said = _said(text, session_id=session_id, profile=profile, system=system, tags=tags, sink=sink)
             await self._bind_first()
-            return await self._ref.submit(
-                Say(
-                    text=require_text(text),
-                    profile=profile,
-                    session_id=session_id,
-                    system=system,
-                    tags=require_tags(tags),
-                    sink=sink,
-                )
-            )
+            return await self._ref.submit(said)
 
         return open_stream(submit)
 
@@ -130,3 +121,23 @@ class Workstream:
         if self._profile is not None:
             await self.bind(self._profile)
             self._profile = None
+
+
+def _said(
+    text: str,
+    *,
+    session_id: str | None,
+    profile: str | None,
+    system: str | None,
+    tags: Mapping[str, str] | None,
+    sink: trio.MemorySendChannel[StreamEvent] | None = None,
+) -> Say:
+    """Return the message, if every part of it is what its type promises."""
+    return Say(
+        text=require_text(text),
+        profile=profile,
+        session_id=require_session_id(session_id),
+        system=None if system is None else require_text(system),
+        tags=require_tags(tags),
+        sink=sink,
+    )

@@ -301,3 +301,18 @@ async def test_leaving_the_runtime_does_not_wait_for_each_conversation_in_turn(
         assert trio.current_time() - began < 12
     assert [record["status"] for record in records(tmp_path)] == ["cancelled"] * 10
     assert "stopped" in records(tmp_path)[0]["error"]["message"]
+
+
+@pytest.mark.parametrize("wrong", [{"session_id": 7}, {"system": 7}, {"system": "\ud800"}])
+async def test_what_would_make_a_line_that_nobody_can_read_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """At the door, for both ways to speak, with nothing sent."""
+    async with running(configured(tmp_path)) as runtime:
+        research = runtime.workstream("research")
+        with pytest.raises(BadInput):
+            await research.send("hello", **wrong)
+        with pytest.raises(BadInput):
+            async with research.stream("hello", **wrong) as events:
+                async for _ in events:
+                    pass
+
+    assert records(tmp_path) == []

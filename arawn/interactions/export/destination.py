@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -51,7 +51,8 @@ class Unfinished(msgspec.Struct, frozen=True):
     def finish(self, manifest: ExportManifest) -> None:
         """Put data and manifest where they belong, each in one step; what stood there goes.
 
-        Between the steps the data stands without a manifest, never with a wrong one.
+        Between the steps the data stands without a manifest, never with a wrong one. On a failure, or Ctrl-C, before
+        the data has its place, what stood there is moved back.
 
         Raises:
             OSError: It cannot be moved.
@@ -62,11 +63,19 @@ class Unfinished(msgspec.Struct, frozen=True):
         written.chmod(FILE_MODE)
         for path in (written, *(path for path in (self.data, *self.data.rglob("*")) if path.is_file())):
             _sync(path)
-        for index, old in enumerate((target.manifest, target.path)):
-            if old.exists():
-                old.rename(self.scratch / f"replaced-{index}")
-        self.data.rename(target.path)
-        written.rename(target.manifest)
+        replaced = [(target.manifest, self.scratch / "replaced-manifest")]
+        if target.is_directory:  # a file is replaced in one step
+            replaced.append((target.path, self.scratch / "replaced"))
+        try:
+            for old, aside in replaced:
+                if old.exists():
+                    old.rename(aside)
+            self.data.replace(target.path)
+            written.replace(target.manifest)
+        except BaseException:
+            if self.data.exists():
+                _move_back(replaced)
+            raise
         _sync(target.path.parent)
 
 
@@ -127,6 +136,12 @@ def unfinished(destination: Destination) -> Iterator[Unfinished]:
         yield Unfinished(destination, data, scratch)
     finally:
         shutil.rmtree(room)
+
+
+def _move_back(replaced: Sequence[tuple[Path, Path]]) -> None:
+    for old, aside in reversed(replaced):
+        if aside.exists():
+            aside.rename(old)
 
 
 def _sync(path: Path) -> None:

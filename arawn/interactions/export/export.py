@@ -86,6 +86,7 @@ class _Export:
         self._survey = Survey((), {}, {})
         self._bodies = BodyReader()
         self._calls = 0
+        self._unsure: set[str] = set()
 
     def run(self) -> ExportManifest:
         order = self._order
@@ -123,13 +124,20 @@ class _Export:
             self._write(entry)
 
     def _entries(self, on_damage: OnDamage) -> Iterator[Entry]:
-        """Yield the calls that are wanted and were there when the export began."""
+        """Yield the calls that are wanted and were there when the export began.
+
+        Of a file that could not be read whole then, nobody knows which calls were there: those are dropped as damaged.
+        """
         self._bodies = BodyReader()
         for entry in LogReader(self._directory, on_damage=on_damage).oldest_first(self._order.wanted):
             if self._survey.has(entry.head):
                 self._calls += 1
                 self._on_calls(self._calls)
                 yield entry
+            elif entry.head.id not in self._unsure and not self._survey.is_whole(entry.path.name):
+                self._unsure.add(entry.head.id)
+                self._tally.interactions += 1
+                self._tally.drop("damaged")
 
     def _write(self, entry: Entry) -> None:
         record = self._readable(entry, self._bodies.record)

@@ -10,14 +10,15 @@ import msgspec
 
 from arawn.interactions.files import DayFile
 from arawn.interactions.filters import Filters
-from arawn.interactions.heads import UNREADABLE, decode_head
-from arawn.interactions.raw_lines import forward_lines
+from arawn.interactions.heads import UNREADABLE, Head, decode_head
+from arawn.interactions.raw_lines import SHOWN_OF_OVERLONG, DamagedFile, lines_and_damage
 from arawn.interactions.record import FeedbackLine, InteractionHead
-from arawn.interactions.scan import wanted_files
+from arawn.interactions.scan import require_regular, wanted_files
 
 __all__ = ["Source", "Survey", "survey"]
 
 _NUMBERED = re.compile(rb'\{"kind":"interaction","v":\d+,"id":"[^"]*","writer":"([^"]*)","seq":(\d{1,18}),')
+_OTHER_KIND = re.compile(rb'\{"kind":"(?:tool_result|feedback|gap|mark)",')
 _LONGEST_FEEDBACK = 1 << 20
 
 
@@ -39,6 +40,11 @@ class Survey(msgspec.Struct, frozen=True):
     def has(self, head: InteractionHead) -> bool:
         """Say whether a call was there; one without a number is taken to be."""
         return head.writer is None or head.seq is None or head.seq <= self.numbers.get(head.writer, 0)
+
+    def is_whole(self, name: str) -> bool:
+        """Say whether all of a file was read, or nothing of it since it was not there yet."""
+        plain = name.removesuffix(".zst")
+        return not any(source.file == plain and source.sha256 is None for source in self.sources)
 
 
 def survey(directory: Path, wanted: Filters, *, with_feedback: bool) -> Survey:
@@ -64,32 +70,52 @@ def _read(path: Path, file: DayFile, numbers: dict[str, int], feedback: dict[str
     digest = sha256()
     size = 0
     name = msgspec.structs.replace(file, compressed=False).name
+    is_whole = True
     try:
-        for _, line in forward_lines(path):
-            if not line.endswith(b"\n"):  # being written
-                break
+        require_regular(path)
+        for item in lines_and_damage(path):
+            if isinstance(item, DamagedFile):
+                is_whole = False
+                continue
+            line = item[1]
+            if not line.endswith(b"\n"):
+                if not file.compressed and len(line) < SHOWN_OF_OVERLONG:  # being written
+                    break
+                is_whole = False
+                continue
             digest.update(line)
             size += len(line)
             _note_number(line, numbers)
             if feedback is not None:
                 _note_feedback(line, feedback)
     except OSError:  # the reader names it; here it is told by the missing hash
-        return Source(name, size, None)
-    return Source(name, size, digest.hexdigest())
+        is_whole = False
+    return Source(name, size, digest.hexdigest() if is_whole else None)
 
 
 def _note_number(line: bytes, numbers: dict[str, int]) -> None:
     if (found := _NUMBERED.match(line)) is not None:
-        writer = found[1].decode(errors="replace")
-        numbers[writer] = max(numbers.get(writer, 0), int(found[2]))
+        _note(numbers, found[1].decode(errors="replace"), int(found[2]))
+    elif not _OTHER_KIND.match(line):  # as another program writes it, or damaged
+        head = _head(line)
+        if head is not None and head.writer is not None and head.seq is not None:
+            _note(numbers, head.writer, head.seq)
+
+
+def _note(numbers: dict[str, int], writer: str, seq: int) -> None:
+    numbers[writer] = max(numbers.get(writer, 0), seq)
 
 
 def _note_feedback(line: bytes, feedback: dict[str, FeedbackLine]) -> None:
     if len(line) > _LONGEST_FEEDBACK or b'"feedback"' not in line:
         return
-    try:
-        head = decode_head(line)
-    except UNREADABLE:  # the reader names it
-        return
+    head = _head(line)
     if isinstance(head, FeedbackLine):
         feedback[head.interaction_id] = head
+
+
+def _head(line: bytes) -> Head | None:
+    try:
+        return decode_head(line)
+    except UNREADABLE:  # the reader names it
+        return None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
-from arawn.errors import BadInput
+from arawn.config.schema import InteractionLogConfig
+from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, append_feedback, feedback_line
+from arawn.interactions.journal import Journal
 from arawn.interactions.verify import check_directory
 from arawn.messages import CompletionRequest, user
 from tests.arawn.interactions.key_samples import SHAPES, Dice
@@ -58,6 +61,40 @@ async def test_a_running_runtime_writes_it(tmp_path: Path) -> None:
             await runtime.give_feedback("ffff", Judgement("good"))
 
     assert line.interaction_id == reply.interaction_id
+    assert [line["label"] for line in lines(tmp_path) if line["kind"] == "feedback"] == ["good"]
+
+
+def test_secrets_that_the_caller_knows_are_redacted(tmp_path: Path) -> None:
+    """The daemon's own token and keys have no shape that gives them away; where redaction is off, nothing is."""
+    log = written_log(tmp_path / "log")
+    identity, judgement = records(tmp_path)[0]["id"], Judgement("hunter2-label", note="I used hunter2-my-token")
+    off = InteractionLogConfig(redact_secrets=False)
+
+    line = feedback_line(log, identity, judgement, at=NOON, config=CONFIG, secrets=["hunter2-my-token"])
+    plain = feedback_line(log, identity, judgement, at=NOON, config=off, secrets=["hunter2-my-token"])
+
+    assert (line.note or "").startswith("I used [redacted:secret:")
+    assert plain.note == "I used hunter2-my-token"
+
+
+async def test_feedback_that_is_lost_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gave it is told, and can give it again."""
+    with pytest.raises(LogWriteFailed, match="1 records are not in"):
+        async with running(configured(tmp_path)) as runtime:
+            reply = await runtime.complete(CompletionRequest(messages=(user("hello"),)))
+            assert reply.interaction_id is not None
+
+            async def losing(journal: Journal, _: object) -> None:
+                await trio.lowlevel.checkpoint()
+                journal.lose("planted")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Journal, "record", losing)
+                with pytest.raises(LogWriteFailed, match="planted; give it again"):
+                    await runtime.give_feedback(reply.interaction_id, Judgement("good"))
+            again = await runtime.give_feedback(reply.interaction_id, Judgement("good"))
+
+    assert again.label == "good"
     assert [line["label"] for line in lines(tmp_path) if line["kind"] == "feedback"] == ["good"]
 
 

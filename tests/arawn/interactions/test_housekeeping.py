@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
+import threading
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,16 @@ import trio
 from trio.testing import MockClock
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.interactions import housekeeping
+from arawn.interactions import compact, housekeeping
 from arawn.interactions.compact import Progress, compact_file
 from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.housekeeping import Housekeeper, open_housekeeper
+from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.record import LogLine, MarkLine
+from arawn.interactions.verify import check_directory
+from tests.arawn.interactions.mending_logs import CONFIG, FIRST, SECOND, later, written_log
 from tests.arawn.interactions.samples import NOON
 from tests.arawn.interactions.simulated_filesystem import os_error
 from tests.runtimes import configured, in_place, lines, running
@@ -49,6 +55,26 @@ class FullDisk(RealFilesystem):
         if self.full and bytes(data[:4]) == b"\x28\xb5\x2f\xfd":
             raise os_error(errno.ENOSPC)
         return super().write(fd, data)
+
+
+class HungDisk(RealFilesystem):
+    """Does not come back from a sync of what is written aside until it is told to answer."""
+
+    def __init__(self) -> None:
+        self.hangs = threading.Event()
+        self.answers = threading.Event()
+        self.over = threading.Event()
+
+    def fdatasync(self, fd: int) -> None:
+        if os.fstat(fd).st_size > 0 and os.pread(fd, 4, 0) == b"\x28\xb5\x2f\xfd":
+            self.hangs.set()
+            self.answers.wait()
+        super().fdatasync(fd)
+
+    def unlink(self, path: Path) -> None:
+        super().unlink(path)
+        if path.suffix == ".new":
+            self.over.set()
 
 
 def virtual_time() -> datetime:
@@ -103,6 +129,75 @@ async def test_it_runs_at_the_start_and_on_every_new_day(tmp_path: Path, autojum
         [f"{kept}.jsonl.zst", f"{kept}.manifest.json"],
     ]
     assert [detail["file"] for detail in told.details("compaction")] == [f"{kept}.jsonl", f"{today}.jsonl"]
+
+
+async def test_a_deletion_is_in_the_log_before_anything_is_deleted(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A process that is killed in between leaves no day missing without a word, and `verify` finds nothing lost."""
+    log, told = written_log(tmp_path / "log", days=3), Told()
+    present_at_mark: list[list[str]] = []
+
+    async def tell(line: LogLine) -> None:
+        present_at_mark.append(present(log))
+        await told(line)
+        if told.details("retention"):
+            writer = open_day_log(log, CONFIG, clock=later)
+            writer.append([line])
+            writer.close()
+
+    async with open_housekeeper(
+        log,
+        InteractionLogConfig(retention_days=1, compact_after_days=0),
+        tell,
+        clock=later,
+        run_in_thread=in_place,
+    ):
+        await trio.sleep(60)
+
+    assert present_at_mark[0][0] == told.details("retention")[0]["removed"][0] == FIRST
+    assert present(log)[0] == SECOND
+    assert check_directory(log).problems == ()
+
+
+async def test_a_hung_disk_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step under way is left behind; what it was writing aside is of no use to anyone."""
+    monkeypatch.setattr(housekeeping, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(housekeeping, "_HUNG_SECONDS", 0.2)
+    stem, disk = day_file(tmp_path, 3), HungDisk()
+    day_file(tmp_path, 0)
+
+    with trio.fail_after(5):
+        async with open_housekeeper(
+            tmp_path, InteractionLogConfig(), Told(), filesystem=disk, clock=lambda: NOON
+        ) as keeper:
+            await trio.to_thread.run_sync(disk.hangs.wait)
+    disk.answers.set()
+    await trio.to_thread.run_sync(disk.over.wait)
+
+    assert keeper.health.state == "ok"
+    assert f"{stem}.jsonl" in present(tmp_path)
+    assert f"{stem}.jsonl.zst" not in present(tmp_path)
+
+
+async def test_other_threads_do_not_hold_it_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads of the process wait for something, it has one of its own."""
+    monkeypatch.setattr(housekeeping, "_SETTLE_SECONDS", 0.0)
+    stem, go_on = day_file(tmp_path, 3), threading.Event()
+    day_file(tmp_path, 0)
+    done = trio.Event()
+
+    async def tell(_: LogLine) -> None:
+        await trio.lowlevel.checkpoint()
+        done.set()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(int(trio.to_thread.current_default_thread_limiter().total_tokens)):
+            nursery.start_soon(partial(trio.to_thread.run_sync, go_on.wait))
+        with trio.fail_after(5):
+            async with open_housekeeper(tmp_path, InteractionLogConfig(), tell, clock=lambda: NOON):
+                await done.wait()
+        go_on.set()
+
+    assert f"{stem}.jsonl.zst" in present(tmp_path)
 
 
 async def test_zero_leaves_everything_as_it_is(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -250,7 +345,7 @@ async def test_the_runtime_keeps_house(
     (tmp_path / "log" / "interactions-2001-01-01.jsonl").write_text("{}\n")
     (tmp_path / "log" / "interactions-2002-01-01.jsonl").write_text("{}\n")
     (tmp_path / "log" / "interactions-2003-01-01.jsonl").write_text("{}\n")
-    monkeypatch.setattr(housekeeping, "compact_file", unreadable_2003)
+    monkeypatch.setattr(compact, "compact_file", unreadable_2003)
 
     async with running(configured(tmp_path, retention_days=0)) as runtime:
         await trio.sleep(60)

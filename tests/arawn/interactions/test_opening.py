@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
@@ -221,6 +222,54 @@ def test_lines_of_a_killed_writer_are_synced_at_the_next_start() -> None:
     filesystem.power_loss()
 
     assert notes_of(whole_lines(filesystem.files())) == [1]
+
+
+def test_lines_from_both_sides_of_midnight_are_synced_at_the_next_start() -> None:
+    """A writer that was killed just after it had turned to a new day leaves two files unsynced."""
+    filesystem, clock = SimulatedFilesystem(), Clock(NOON.replace(hour=23, minute=59, second=59))
+    log = opened(filesystem, clock)
+    log.append([note(1, clock.at)])
+    clock.step(seconds=2)
+    log.append([note(2, clock.at)])
+    filesystem.kill()
+
+    opened(filesystem, clock)
+    filesystem.power_loss()
+
+    assert notes_of(whole_lines(filesystem.files())) == [1, 2]
+
+
+def test_starts_on_a_full_disk_leave_nothing_behind() -> None:
+    """However often the daemon tries, no copy of a torn tail piles up; the tail itself stays where it is."""
+    filesystem, clock = SimulatedFilesystem(), Clock()
+    opened(filesystem, clock).append([note(1)])
+    filesystem.nodes[LOG / "interactions-2026-01-28.jsonl"].data += b'{"kind":"interaction'
+    filesystem.limit = lambda data, _: os_error(errno.ENOSPC) if b'"interaction' in bytes(data) else None
+
+    for _ in range(3):
+        filesystem.kill()
+        clock.step(seconds=5)
+        with pytest.raises(LogWriteFailed, match="No space left"):
+            opened(filesystem, clock)
+
+    assert filesystem.files("*.torn-*") == {}
+    assert filesystem.descriptors == {}
+    assert filesystem.files()["interactions-2026-01-28.jsonl"].endswith(b'{"kind":"interaction')
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+@pytest.mark.parametrize("day", ["2026-01-20", "2026-01-28", "2999-01-01"])
+def test_what_is_no_file_is_passed_over(tmp_path: Path, day: str, make: Callable[[Path], None]) -> None:
+    """Older than today's, in its place or newer, a directory with the name of a day holds up no writer."""
+    make(tmp_path / f"interactions-{day}.jsonl")
+
+    for _ in range(2):
+        log = open_day_log(tmp_path, CONFIG, clock=Clock())
+        log.append([note(1)])
+        log.close()
+
+    files = {path.name: path.read_bytes() for path in tmp_path.glob("*.jsonl") if path.is_file()}
+    assert notes_of(whole_lines(files)) == [1, 1]
 
 
 def test_a_compressed_day_is_followed_by_a_part() -> None:

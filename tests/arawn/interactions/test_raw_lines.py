@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.interactions import raw_lines
+from arawn.interactions.needle_lines import needle_lines
 from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines, line_at
 from arawn.interactions.sealed import FRAME_BYTES, Frame, seek_table
 from tests.arawn.interactions.sealed_files import STEM, both_ways, foreign, frames_of, numbered, plain, sealed
@@ -71,6 +72,18 @@ def test_a_line_that_no_log_writes_is_passed_over(
     assert [raw for raw in forward if raw[1].endswith(b"\n")] == [(0, b"one\n"), (205, b"two\n")]
     assert [offset for offset, _ in forward] == [offset for offset, _ in reversed(backward)] == [0, 4, 205]
     assert [raw for raw in backward if raw[1].endswith(b"\n")] == [(205, b"two\n"), (0, b"one\n")]
+
+
+def test_a_search_passes_over_such_a_line_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
+) -> None:
+    """It is never in memory whole, wherever in it something seems to be found."""
+    monkeypatch.setattr(raw_lines, "LONGEST_LINE", 50)
+    path = plain(tmp_path, b"one\n" + b"\0" * 200 + b"one" + b"\0" * 90 + b"\none\n", [])
+
+    found = list(needle_lines(path, 0, find_in=lambda data, start, end: data.find(b"one", start, end), width=3))
+
+    assert [(offset, len(line)) for offset, line in found] == [(0, 4), (4, 50), (298, 4)]
 
 
 def test_a_file_that_was_just_compressed_is_read_on(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +20,7 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.pieces import texts_of
 from arawn.interactions.raw_lines import forward_lines
+from arawn.interactions.reader import LogReader
 from arawn.interactions.remove import Removal, Target, plan_removal, remove
 from arawn.interactions.repair import repair
 from arawn.interactions.verify import check_directory
@@ -43,6 +47,18 @@ def everything(log: Path) -> bytes:
         if ".zst" in path.name:
             found += [text for text in texts_of(path) if text is not None]
     return b"\n".join(found)
+
+
+def everything_but_pipes(log: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in log.iterdir() if path.is_file())
+
+
+def as_version_2(line: dict[str, Any]) -> str:
+    return json.dumps({**line, "v": 2}, separators=(",", ":"))
+
+
+def with_a_new_key(line: dict[str, Any]) -> str:
+    return json.dumps({**line, "of_the_future": [1]}, separators=(",", ":"))
 
 
 def lines_of(log: Path) -> list[bytes]:
@@ -220,6 +236,47 @@ def test_feedback_given_later_goes_with_its_call(tmp_path: Path) -> None:
     removed(log, identity)
 
     assert b"a secret opinion" not in everything(log)
+
+
+@pytest.mark.parametrize("form", [json.dumps, as_version_2, with_a_new_key], ids=lambda form: form.__name__)
+def test_calls_that_readers_show_are_no_damage(tmp_path: Path, form: Callable[[Any], str]) -> None:
+    """Of another version, written anew by a tool, with a key of the future: only the one asked for goes."""
+    log = written_log(tmp_path / "log", days=1)
+    lines = [form(json.loads(line)) + "\n" for line in lines_of(log)]
+    (log / FIRST).write_text("".join(lines))
+    shown = list(LogReader(log, on_damage=print).oldest_first(Filters()))
+
+    removal = removed(log, shown[2].head.id)
+
+    left = list(LogReader(log, on_damage=print).oldest_first(Filters()))
+    assert [entry.head.id for entry in left] == [entry.head.id for entry in shown if entry is not shown[2]]
+    assert (removal.lines, removal.pieces, removal.numbers[0][1:]) == (2, 0, (6, 7))
+    assert shown[2].head.id.encode() not in everything(log)
+
+
+def test_a_line_spliced_with_what_goes_is_a_piece(tmp_path: Path) -> None:
+    """Its head can be read and is another call's; behind it stands what has to go."""
+    log = written_log(tmp_path / "log")
+    lines = (log / FIRST).read_bytes().splitlines(keepends=True)
+    identity = ids_of(log)[1]
+    assert identity.encode() in lines[3]
+    (log / FIRST).write_bytes(b"".join([*lines[:5], lines[5][:-40] + lines[3], *lines[6:]]))
+
+    removal = removed(log, identity)
+
+    assert identity.encode() not in everything(log)
+    assert (removal.pieces, removal.lines) == (1, 2)
+    assert len(ids_of(log)) == 10
+
+
+def test_what_is_no_file_holds_up_nothing(tmp_path: Path) -> None:
+    """Nothing waits on a pipe that is named like a day, with filters either."""
+    log = written_log(tmp_path / "log")
+    os.mkfifo(log / "interactions-2026-01-27.jsonl")
+
+    removed(log, session="s1")
+
+    assert b'"s1"' not in everything_but_pipes(log)
 
 
 @pytest.mark.parametrize("target", [Target(frozenset(["nobody"])), Target(wanted=Filters(session="nobody"))])

@@ -6,8 +6,10 @@ import contextlib
 import logging
 import os
 import random
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +19,12 @@ from arawn.interactions.encode import encode_line
 from arawn.interactions.files import parse_name
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
+from arawn.interactions.record import MarkLine, timestamp_text
 from arawn.interactions.repair import Repaired, repair, would_mend
 from arawn.interactions.salvage import whole_lines_in
 from arawn.interactions.sealed import table
 from arawn.interactions.verify import check_directory
+from arawn.messages import CompletionResponse, ToolUse
 from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
 from tests.arawn.interactions.mending_logs import (
     CONFIG,
@@ -33,7 +37,7 @@ from tests.arawn.interactions.mending_logs import (
     seal,
     written_log,
 )
-from tests.arawn.interactions.samples import note
+from tests.arawn.interactions.samples import NOON, Clock, note, record
 
 MANIFEST = "interactions-2026-01-28.manifest.json"
 
@@ -172,6 +176,25 @@ def test_a_damaged_compressed_day_keeps_what_can_be_decoded(tmp_path: Path) -> N
     assert not (log / FIRST).exists()
 
 
+def test_a_crash_anywhere_keeps_the_damaged_bytes_of_a_compressed_day(tmp_path: Path) -> None:
+    """Even when the next thing that happens is the daily compaction, which puts its own file in the same place."""
+    source = written_log(tmp_path / "source")
+    seal(source, FIRST, frame_bytes=2_000)
+    data = bytearray((source / f"{FIRST}.zst").read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (source / f"{FIRST}.zst").write_bytes(data)
+    filesystem = DyingFilesystem()
+    repair(fresh_copy(source, tmp_path / "log"), CONFIG, filesystem=filesystem, clock=later)
+
+    for last in range(filesystem.count):
+        log = fresh_copy(source, tmp_path / "log")
+        with contextlib.suppress(Died):
+            repair(log, CONFIG, filesystem=DyingFilesystem(last), clock=later)
+        if (log / FIRST).exists():
+            seal(log, FIRST)
+        assert data in [path.read_bytes() for path in log.iterdir()], last
+
+
 def _offsets(lines: list[bytes]) -> list[tuple[int, bytes]]:
     return [(sum(map(len, lines[:number])), line) for number, line in enumerate(lines)]
 
@@ -232,9 +255,36 @@ def test_a_crash_anywhere_loses_nothing(whole: Path, tmp_path: Path) -> None:
         assert check_directory(log).problems == (), last
 
 
+@pytest.mark.parametrize(
+    ("writer", "colon"), [("aaaaaaaa-bbbbbbbb", b":"), ("aaaaaaaa-bbbbbbbb", b"?"), ("the log's own", b":")]
+)
+def test_what_a_model_said_becomes_no_line_of_the_log(tmp_path: Path, writer: str, colon: bytes) -> None:
+    """Arguments of a tool that look like a mark, in a damaged line: no mark that would hide a loss."""
+    with closing(open_day_log(tmp_path, CONFIG, clock=Clock())) as log:
+        forged = MarkLine(
+            event="removal",
+            detail={"missing": [[log.writer, 1, 9]]},
+            writer=writer if writer.startswith("a") else log.writer,
+            seq=7,
+            timestamp=timestamp_text(NOON),
+        )
+        arguments = msgspec.json.decode(encode_line(forged))
+        answer = CompletionResponse(content=(ToolUse("1", "t", arguments),), model="m")
+        log.append([record(1, response=answer), record(2)])
+    path = tmp_path / FIRST
+    data = path.read_bytes().replace(b'{"kind":"interaction"', b'{"k\0nd":"interaction"', 1)
+    path.write_bytes(data.replace(b'"arguments":{', b'"arguments"' + colon + b"{"))
+
+    mended(tmp_path)
+
+    assert not [line for line in lines_of(tmp_path) if line.startswith(b'{"kind":"mark","v":1,"event":"removal"')]
+    assert [loss.why for loss in check_directory(tmp_path).declared] == ["found lost by `repair`"]
+
+
 @given(st.lists(st.binary(max_size=40).map(lambda data: data.replace(b"\n", b"")), min_size=2, max_size=5))
 def test_whole_lines_are_found_between_any_bytes(junk: list[bytes]) -> None:
-    """Whatever stands before, between and behind them, as long as it does not look like a beginning."""
+    """Whatever stands before, between and behind them, as long as it does not look like a beginning, or its inside."""
+    junk = [data.rstrip(b":,[") for data in junk]
     lines = [encode_line(_numbered(number))[:-1] for number in range(1, len(junk))]
     data = junk[0] + b"".join(line + more for line, more in zip(lines, junk[1:], strict=True))
 
@@ -244,6 +294,4 @@ def test_whole_lines_are_found_between_any_bytes(junk: list[bytes]) -> None:
 
 
 def _numbered(number: int) -> object:
-    import msgspec
-
     return msgspec.structs.replace(note(number, text='{"kind":"mark" {"kind":"'), writer="w", seq=number)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ import zstandard
 
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters
+from arawn.interactions.needle_lines import needle_lines
 from arawn.interactions.raw_lines import RawLine, forward_lines
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import InteractionRecord
@@ -29,6 +31,10 @@ def lines_of(*numbers: int) -> bytes:
 
 def day(directory: Path, number: int, suffix: str = ".jsonl") -> Path:
     return directory / f"interactions-2026-01-{number:02}{suffix}"
+
+
+def found_lines(path: Path) -> Iterator[RawLine]:
+    return needle_lines(path, 0, find_in=lambda data, start, end: data.find(b"call", start, end), width=4)
 
 
 @pytest.fixture
@@ -122,6 +128,66 @@ def test_a_day_compressed_under_the_reader_is_shown_once(tmp_path: Path, damages
     assert [entry.head.call_id for entry in [first, *rest]] == [f"call-{n}" for n in range(1, 7)]
     assert [entry.record().call_id for entry in [first, *rest]] == [f"call-{n}" for n in range(1, 7)]
     assert damages == []
+
+
+def test_a_day_unpacked_under_the_reader_is_shown(tmp_path: Path, damages: list[Damage]) -> None:
+    """`rm` and `repair` rewrite a compressed day: the plain file is there before the compressed one goes."""
+    for number in (1, 2):
+        day(tmp_path, number, ".jsonl.zst").write_bytes(zstandard.compress(lines_of(number)))
+    forwards = LogReader(tmp_path, on_damage=damages.append).oldest_first(Filters())
+    backwards = LogReader(tmp_path, on_damage=damages.append).newest_first(Filters())
+
+    begun = [next(forwards), next(backwards)]
+    for number in (1, 2):
+        day(tmp_path, number).write_bytes(lines_of(number))
+        day(tmp_path, number, ".jsonl.zst").unlink()
+
+    assert [entry.head.call_id for entry in [begun[0], *forwards]] == ["call-1", "call-2"]
+    assert [entry.head.call_id for entry in [begun[1], *backwards]] == ["call-2", "call-1"]
+    assert damages == []
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.zst"])
+@pytest.mark.parametrize("lines_of_file", [forward_lines, found_lines])
+def test_a_day_that_changes_its_form_back_and_forth_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, lines_of_file: Callable[[Path], Iterator[RawLine]]
+) -> None:
+    """Gone when its name is tried, and there again once the other name was tried in vain."""
+    path, other = day(tmp_path, 1, suffix), day(tmp_path, 1, {".jsonl": ".jsonl.zst"}.get(suffix, ".jsonl"))
+    content = lines_of(1) if suffix == ".jsonl" else zstandard.compress(lines_of(1))
+
+    def opened(self: Path, *arguments: Any, **settings: Any) -> Any:
+        if self == other:
+            path.write_bytes(content)
+        return open(self, *arguments, **settings)  # noqa: PTH123
+
+    monkeypatch.setattr(Path, "open", opened)
+
+    assert [line for _, line in lines_of_file(path)] == [lines_of(1)]
+
+
+@pytest.mark.parametrize("wanted", [Filters(end="2026-01-03T00:00:00.000000Z"), Filters()], ids=["until", "all"])
+def test_calls_in_a_file_of_a_day_to_come_are_found_by_their_date(tmp_path: Path, wanted: Filters) -> None:
+    """After one start with a clock far ahead, the writer goes on in that day's file."""
+    day(tmp_path, 1).write_bytes(lines_of(1))
+    (tmp_path / "interactions-2999-01-01.jsonl").write_bytes(lines_of(2))
+    day(tmp_path, 9).write_bytes(lines_of(3))
+
+    names = [file.name for file in wanted_files(tmp_path, wanted)]
+
+    assert names == [day(tmp_path, 1).name, day(tmp_path, 9).name, "interactions-2999-01-01.jsonl"]
+
+
+def test_such_a_file_is_read_when_its_day_has_come(tmp_path: Path) -> None:
+    """The days before it have no file; where every day has one, only those are read that can hold the call."""
+    for number in (1, 2, 3, 4, 9, 11):
+        day(tmp_path, number).write_bytes(lines_of(number))
+
+    def read(last: int) -> list[str]:
+        end = f"2026-01-{last:02}T00:00:00.000000Z"
+        return [file.day[-2:] for file in wanted_files(tmp_path, Filters(start="2026-01-02T00", end=end))]
+
+    assert (read(2), read(4), read(5)) == (["02", "03"], ["02", "03", "04", "09"], ["02", "03", "04", "09"])
 
 
 def test_a_day_removed_under_the_reader_is_no_damage(tmp_path: Path, damages: list[Damage]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -36,14 +39,14 @@ def log(tmp_path: Path) -> Path:
     return directory
 
 
-def make(destination: Destination, content: bytes) -> None:
+def make(destination: Destination, content: bytes, manifest: ExportManifest = MANIFEST) -> None:
     with unfinished(destination) as place:
         if destination.is_directory:
             (place.data / "part").write_bytes(content)
         else:
             with place.open_data() as file:
                 file.write(content)
-        place.finish(MANIFEST)
+        place.finish(manifest)
 
 
 def names(directory: Path) -> set[str]:
@@ -93,6 +96,46 @@ def test_an_export_replaces_an_earlier_one_when_asked(tmp_path: Path, log: Path,
 
     assert b"new" in {path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("is_directory", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+def test_an_export_cut_off_at_any_step_leaves_the_old_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_directory: bool, after: bool
+) -> None:
+    """Ctrl-C just before or just after any of the renames; never with the manifest of the other."""
+    for last in range(6):
+        destination = Destination(tmp_path / str(last) / "rows", is_directory=is_directory)
+        destination.path.parent.mkdir()
+        make(destination, b"old")
+        with monkeypatch.context() as patch:
+            count_renames(patch, last, after=after)
+            with suppress(KeyboardInterrupt):
+                make(destination, b"new", msgspec.structs.replace(MANIFEST, rows=1))
+        content = (destination.path / "part" if is_directory else destination.path).read_bytes()
+        manifest = read_export_manifest(destination.manifest.read_bytes()) if destination.manifest.exists() else None
+        assert (content, manifest and manifest.rows) in [(b"old", 0), (b"new", 1), (b"new", None)], last
+        assert not list(tmp_path.rglob(".*"))
+
+
+def count_renames(patch: pytest.MonkeyPatch, last: int, *, after: bool) -> None:
+    """Have rename number `last` interrupted, before or after it was done."""
+    counts = itertools.count()
+
+    def counted(rename: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+        def act(self: Path, target: Path) -> Path:
+            is_last = next(counts) == last
+            if is_last and not after:
+                raise KeyboardInterrupt
+            renamed = rename(self, target)
+            if is_last:
+                raise KeyboardInterrupt
+            return renamed
+
+        return act
+
+    patch.setattr(Path, "rename", counted(Path.rename))
+    patch.setattr(Path, "replace", counted(Path.replace))
 
 
 def test_a_directory_that_no_export_made_is_never_replaced(tmp_path: Path, log: Path) -> None:

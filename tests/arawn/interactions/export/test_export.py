@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +20,9 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine, GapLine, InteractionRecord, timestamp_text
 from arawn.interactions.shed import without_bodies
-from arawn.messages import CallContext, RoutingMetadata
+from arawn.messages import CallContext, RoutingMetadata, user
 from tests.arawn.interactions.export.logs import ASKED, FOUND, LOOKED, call, made, turns, write_log
+from tests.arawn.interactions.mending_logs import FIRST, seal
 from tests.arawn.interactions.samples import NOON
 from tests.arawn.interactions.test_reader import result
 
@@ -130,6 +133,60 @@ def test_damage_is_named_counted_and_passed_over(tmp_path: Path, export_format: 
     assert manifest.damages == 2
     assert len(exported.damages) == 3
     assert [source.sha256 is None for source in manifest.sources] == [False, False, True]
+
+
+@pytest.mark.parametrize("export_format", LINE_FORMATS)
+def test_calls_behind_a_damaged_frame_are_exported(tmp_path: Path, export_format: Format) -> None:
+    """As many as the readers show; the file has no hash, and the damage is counted."""
+    write_log(tmp_path, [call(number, (user(f"{number}"),), context=ROUTED) for number in range(6)])
+    seal(tmp_path, FIRST, frame_bytes=3_000)
+    path = tmp_path / f"{FIRST}.zst"
+    data = bytearray(path.read_bytes())
+    data[20] ^= 0xFF
+    path.write_bytes(data)
+    shown = len(list(LogReader(tmp_path, on_damage=lambda _: None).oldest_first(Filters())))
+
+    exported = made(tmp_path, export_format)
+
+    assert 0 < shown < 6
+    assert (len(exported.rows), exported.manifest.interactions) == (shown, shown)
+    assert (exported.manifest.dropped, exported.manifest.damages) == ({}, 1)
+    assert exported.manifest.sources[0].sha256 is None
+
+
+def test_what_was_not_surely_there_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails while the files are hashed and works again later makes no call vanish without a word."""
+    write_log(tmp_path, turns(2))
+
+    def failing(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("arawn.interactions.export.sources.require_regular", failing)
+    single, whole = made(tmp_path, "jsonl").manifest, made(tmp_path, "trl").manifest
+
+    assert (single.interactions, single.rows, single.dropped) == (2, 0, {"damaged": 2})
+    assert (whole.conversations, whole.rows, whole.dropped) == (2, 0, {"damaged": 2})
+
+
+def test_lines_that_another_program_wrote_anew_are_exported(tmp_path: Path) -> None:
+    """With spaces, or keys in another order: what readers show is exported."""
+    write_log(tmp_path, turns(2))
+    path = next(tmp_path.glob("*.jsonl"))
+    path.write_text(
+        "".join(json.dumps(json.loads(line), sort_keys=True) + "\n" for line in path.read_bytes().splitlines())
+    )
+
+    assert len(made(tmp_path, "jsonl").rows) == 2
+
+
+def test_a_pipe_with_the_name_of_a_day_holds_up_nothing(tmp_path: Path) -> None:
+    """It is named as damage; nobody waits for who would write to it."""
+    write_log(tmp_path, turns(2))
+    os.mkfifo(tmp_path / "interactions-2026-01-27.jsonl")
+
+    exported = made(tmp_path, "jsonl")
+
+    assert (len(exported.rows), exported.manifest.damages) == (2, 1)
 
 
 def test_what_is_written_while_it_runs_is_no_part_of_it(tmp_path: Path) -> None:
