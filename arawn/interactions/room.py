@@ -58,8 +58,11 @@ class Room:
         try:
             await waiting.admitted.wait()
         except BaseException:
-            self._queue.remove(waiting)
-            self._admit()  # whoever stood behind may fit
+            if waiting.admitted.is_set():  # in the very moment in which it gave up
+                self.give_back(size)
+            else:
+                self._queue.remove(waiting)
+                self._admit()  # whoever stood behind may fit
             raise
 
     def give_back(self, size: int) -> None:

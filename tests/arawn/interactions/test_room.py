@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -17,6 +17,9 @@ plans = st.lists(st.tuples(st.integers(0, 250), st.floats(0, 5), st.floats(0, 5)
 
 @settings(max_examples=60, deadline=None)
 @given(plans)
+@example(
+    [(0, 0.0, 0.0, None), (0, 1.0, 0.0, 0.0), (101, 1.0, 0.0, None)]
+)  # admitted in the moment in which it gives up
 def test_never_more_than_the_bound_is_held(plan: list[tuple[int, float, float, float | None]]) -> None:
     """Tasks take room at any time, hold it for any time, and give up at any time; at the end all is free."""
     room, held = Room(LIMIT), list[int]()
@@ -108,3 +111,24 @@ def test_no_room_at_all_is_refused(limit: int) -> None:
     """A bound of nothing would hold up every call for ever."""
     with pytest.raises(ValueError, match="need limit > 0"):
         Room(limit)
+
+
+async def test_whoever_is_admitted_while_giving_up_gives_it_back(autojump_clock: MockClock) -> None:
+    """Cancelled and admitted in the same moment: nothing stays taken, and whoever stands behind gets in."""
+    room = Room(LIMIT)
+    await room.take(LIMIT)
+    async with trio.open_nursery() as nursery:
+        scope = trio.CancelScope()
+
+        async def give_up() -> None:
+            with scope:
+                await room.take(60)
+
+        nursery.start_soon(give_up)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(room.take, 80)
+        await trio.testing.wait_all_tasks_blocked()
+        scope.cancel(reason="it gives up")
+        room.give_back(LIMIT)
+
+    assert room.held == 80
