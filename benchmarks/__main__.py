@@ -1,4 +1,4 @@
-"""`python -m benchmarks` lists the benchmarks; `python -m benchmarks NAME… [--json]` runs them."""
+"""`python -m benchmarks` lists the benchmarks; `python -m benchmarks NAME… [--json] [--save]` runs them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ import pkgutil
 import sys
 from importlib import import_module
 
-import msgspec
-
 import benchmarks
-from benchmarks.measure import Comparison, machine
+from benchmarks.measure import Result, machine
+from benchmarks.saving import encode, save
 
-_NO_BENCHMARKS = {"__main__", "measure", "log_records"}
+_NO_BENCHMARKS = {
+    "__main__",
+    "load",
+    "log_records",
+    "measure",
+    "plot",
+    "saving",
+    "rival_tensorzero",
+    "rivals",
+    "upstream",
+}
 
 
 def main() -> int:
@@ -23,22 +32,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
     parser.add_argument("name", nargs="*", choices=[[], *names], help="which to run; none lists them")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/NAME.json and a plot")
     chosen = parser.parse_args()
     if not chosen.name:
         for name in names:
-            print(f"{name:<14} {(import_module(f'benchmarks.{name}').__doc__ or '').splitlines()[0]}")
+            print(f"{name:<17} {(import_module(f'benchmarks.{name}').__doc__ or '').splitlines()[0]}")
         return 0
     if not chosen.json:
         print(machine(), file=sys.stderr)
-    results: list[Comparison] = []
+    results: list[Result] = []
     for name in chosen.name:
+        found: list[Result] = []
         for result in import_module(f"benchmarks.{name}").run():
-            results.append(result)
+            found.append(result)
             if not chosen.json:
                 print(result, flush=True)
+        if chosen.save:
+            save(name, found)
+        results += found
     if chosen.json:
-        sys.stdout.buffer.write(msgspec.json.encode({"machine": machine(), "results": results}) + b"\n")
-    return 0 if all(result.met for result in results) else 1
+        sys.stdout.buffer.write(encode(results) + b"\n")
+    return 1 if any(result.met is False for result in results) else 0
 
 
 sys.exit(main())

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import gc
+import math
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-__all__ = ["Comparison", "Row", "alternate", "machine"]
+__all__ = ["Comparison", "Figure", "Finding", "Load", "Result", "Row", "alternate", "figure", "machine", "percentile"]
 
 ROUNDS = 5
 
-Run = Callable[[], int]
-"""One run of a contestant; returns how many operations it did."""
+
+class Load(msgspec.Struct, frozen=True):
+    """How many operations one run did, where the run itself knows best how long they took and what they cost.
+
+    `cpu_seconds` is that of the process which is measured, be it this one or another.
+    """
+
+    count: int
+    seconds: float
+    cpu_seconds: float
+
+
+Run = Callable[[], int | Load]
+"""One run of a contestant; returns how many operations it did. A bare number is timed from outside."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -70,10 +83,9 @@ def alternate(question: str, contestants: Mapping[str, Run], *, target: str, at_
     for _ in range(ROUNDS):
         for name, run in contestants.items():
             gc.collect()
-            wall, used = time.perf_counter(), time.process_time()
-            count = run()
-            rates[name].append(count / (time.perf_counter() - wall))
-            cpu[name].append((time.process_time() - used) / count * 1e6)
+            load = _timed(run)
+            rates[name].append(load.count / load.seconds)
+            cpu[name].append(load.cpu_seconds / load.count * 1e6)
     first, second, *_ = rates.values()
     ratios = sorted(ours / theirs for ours, theirs in zip(first, second, strict=True))
     rows = tuple(
@@ -82,6 +94,54 @@ def alternate(question: str, contestants: Mapping[str, Run], *, target: str, at_
     )
     ratio = statistics.median(ratios)
     return Comparison(question, target, rows, ratio, ratios[0], ratios[-1], ratio >= at_least)
+
+
+def _timed(run: Run) -> Load:
+    wall, used = time.perf_counter(), time.process_time()
+    done = run()
+    if isinstance(done, Load):
+        return done
+    return Load(done, time.perf_counter() - wall, time.process_time() - used)
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One thing measured several times: the median and the whole spread."""
+
+    name: str
+    median: float
+    low: float
+    high: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.name:<60} {self.median:>10,.2f} {self.unit}  ({self.low:,.2f} to {self.high:,.2f})"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The answer to one question that is not one of rates; `met` is None where there is no target."""
+
+    question: str
+    target: str
+    figures: tuple[Figure, ...]
+    met: bool | None = None
+
+    def __str__(self) -> str:
+        verdict = {True: "met", False: "MISSED", None: "for information"}[self.met]
+        return "\n".join([self.question, *(f"  {each}" for each in self.figures), f"  target {self.target}: {verdict}"])
+
+
+Result = Comparison | Finding
+
+
+def figure(name: str, values: Sequence[float], unit: str) -> Figure:
+    """Return the median of `values` with their spread."""
+    return Figure(name, statistics.median(values), min(values), max(values), unit)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest of `values` that at least `percent` of a hundred do not exceed (the nearest rank)."""
+    ranked = sorted(values)
+    return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
 
 
 def machine() -> str:

@@ -32,7 +32,7 @@ async def poked() -> AsyncIterator[Callable[[Poke], Awaitable[None]]]:
 
 
 async def _crashing() -> None:
-    async with open_supervisor(SupervisorSpec(name="root", total=OFTEN)) as root:
+    async with open_supervisor(SupervisorSpec(name="root", total=OFTEN), hooks=[]) as root:
         spec = ChildSpec(name="poked", start=poked, mailbox=8, intensity=OFTEN, backoff=NOW)
         ref = await root.start(spec)
         for _ in range(CRASHES):

@@ -16,6 +16,7 @@ from arawn.backends.connection_failures import from_httpx
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
+from arawn.backends.response_body import close, content_of, content_type_of, until
 from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.stream_reading import StreamReading
 from arawn.config.schema import Profile
@@ -30,7 +31,6 @@ Carrier = httpx.AsyncClient | httpx.AsyncBaseTransport
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _DRAIN_S = 0.1  # the end of the body comes with the terminal event; read, it lets the connection serve again
-_CLOSE_S = 2.0
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -100,11 +100,11 @@ class HttpProvider:
         call = self._call(request, stream=False)
         with trio.move_on_after(self._profile.timeouts.total_s):
             response = await self._send(call, deadline=math.inf)
-            chunks = _content(response)
+            chunks = content_of(response)
             try:
                 body = await self._read_all(chunks, idle_s=math.inf)
             finally:
-                await _close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
+                await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
             if not response.is_success:
                 raise self._refusal(response, body)
             return self._completed(self._decode(response, body), call, response)
@@ -137,9 +137,9 @@ class HttpProvider:
         which: Literal["first_token", "idle"] = "first_token"
         deadline = trio.current_time() + self._profile.timeouts.first_token_s
         response = await self._send(call, deadline=deadline)
-        chunks = _content(response)
+        chunks = content_of(response)
         try:
-            reading.content_type = _content_type(response)
+            reading.content_type = content_type_of(response)
             await self._check_streams(response, chunks)
             while not reading.finished:
                 chunk = await self._next(chunks, which, deadline)
@@ -149,7 +149,7 @@ class HttpProvider:
                     await emit(event)
                 which, deadline = "idle", trio.current_time() + self._profile.timeouts.idle_s
         finally:
-            await _close(  # noqa: ASYNC102  # shielded, with a deadline, inside
+            await close(  # noqa: ASYNC102  # shielded, with a deadline, inside
                 response, chunks, drain_s=_DRAIN_S if reading.finished else 0
             )
         return self._completed(reading.response(), call, response)
@@ -181,7 +181,7 @@ class HttpProvider:
         """Return the answer's head; its body is still to be read and closed."""
         request = self._request(call)
         try:
-            with trio.CancelScope(deadline=deadline):
+            with until(deadline):
                 return await self._carry(request)
         except httpx.HTTPError as error:
             raise from_httpx(self._where, error, connect_s=self._profile.timeouts.connect_s) from error
@@ -202,7 +202,7 @@ class HttpProvider:
     ) -> bytes | None:
         """Return the next piece of the body, None at its end."""
         try:
-            with trio.CancelScope(deadline=deadline):
+            with until(deadline):
                 return await anext(chunks, None)
         except httpx.HTTPError as error:
             raise BadReply(f"{self._where} broke off its reply; what had arrived of a stream is partial") from error
@@ -220,7 +220,7 @@ class HttpProvider:
 
     async def _check_streams(self, response: httpx.Response, chunks: AsyncIterator[bytes]) -> None:
         """Raise what an answer that is no stream stands for."""
-        content_type = _content_type(response)
+        content_type = content_type_of(response)
         if response.is_success and not ("json" in content_type or "html" in content_type):
             return
         body = await self._read_all(chunks, idle_s=self._profile.timeouts.idle_s)
@@ -237,7 +237,7 @@ class HttpProvider:
             raise from_reported(self._where, error) from error
         except WrongShapeError as error:
             hint = self._dialect.base_url_hint
-            raise unreadable_reply(self._where, _content_type(response), body, str(error), hint) from error
+            raise unreadable_reply(self._where, content_type_of(response), body, str(error), hint) from error
 
     def _refusal(self, response: httpx.Response, body: bytes) -> BackendError:
         if self._endpoint.key is not None:  # some servers quote the key they were given
@@ -273,28 +273,3 @@ def _endpoint_url(base_url: str, path: str) -> httpx.URL:
     if path.startswith("/v1/"):
         base = base.removesuffix("/v1")
     return httpx.URL(base + path)
-
-
-def _content(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Return the pieces of the body as they arrive, decoded if they are coded."""
-    if "content-encoding" in response.headers or not isinstance(response.stream, httpx.AsyncByteStream):
-        return response.aiter_bytes()
-    return aiter(response.stream)
-
-
-def _content_type(response: httpx.Response) -> str:
-    header: str = response.headers.get("content-type", "")
-    return header.partition(";")[0].strip().lower()
-
-
-async def _close(response: httpx.Response, chunks: AsyncIterator[bytes], *, drain_s: float) -> None:
-    """Read to the end for at most `drain_s`, then close. The answer is complete or lost: faults here change nothing."""
-    try:
-        with trio.move_on_after(drain_s, shield=True):
-            while await anext(chunks, None) is not None:
-                pass
-    except httpx.HTTPError:
-        return  # the connection has been closed
-    finally:
-        with trio.move_on_after(_CLOSE_S, shield=True):
-            await response.aclose()
