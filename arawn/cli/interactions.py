@@ -21,7 +21,7 @@ __all__ = ["interactions", "list_interactions", "path"]
 _PLACES = {
     "list": ("arawn.cli.interactions:list_interactions", "List calls, the newest last."),
     "show": ("arawn.cli.interactions_show:show", "Print everything about one call."),
-    "search": ("arawn.cli.interactions_search:search", "Find text in everything that was said."),
+    "search": ("arawn.cli.interactions_search:search", "Find text in calls: what was said, ids, tags, errors."),
     "tail": ("arawn.cli.interactions_tail:tail", "Print the last calls, and with -f those to come."),
     "stats": ("arawn.cli.interactions_stats:stats", "Count calls, tokens, errors and time."),
     "sql": ("arawn.cli.interactions_sql:sql", "Answer SQL over the log with DuckDB."),

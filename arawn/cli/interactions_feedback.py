@@ -12,6 +12,7 @@ import click
 import msgspec
 import trio
 
+from arawn.cli.interactions_show import found
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
@@ -19,6 +20,7 @@ from arawn.cli.output import note, print_json
 from arawn.cli.settings import configured
 from arawn.config.paths import socket_path
 from arawn.interactions.feedback import Judgement, append_feedback, feedback_line
+from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine
 
 __all__ = ["feedback"]
@@ -34,14 +36,18 @@ __all__ = ["feedback"]
 def feedback(
     interaction: str, label: str, *, value: float | None, text: str | None, as_json: bool, config_file: Path | None
 ) -> None:
-    """Add a label such as `good` or `bad` to a call; `show` and the exports read it.
+    """Add a label such as `good` or `bad` to a call; `show`, `sql` and the export `router` have it.
 
-    ID is the call's id, or the beginning of it that no other has. Goes through the daemon when one runs.
+    ID is the call's id, the beginning of it that no other has, or `latest`. Goes through the daemon when one runs.
     """
+    if not label:
+        raise click.UsageError("the label is empty; give a word such as `good` or `bad`")
     try:
         judgement = msgspec.convert({"label": label, "value": value, "note": text}, Judgement)
     except msgspec.ValidationError as error:
         raise click.UsageError(f"the feedback does not fit: {error}") from error
+    if interaction == "latest":
+        interaction = found(LogReader(required_log(config_file), on_damage=lambda _: None), interaction).head.id
     written = run_async(partial(_give, config_file, interaction, judgement))
     if as_json:
         print_json(written)

@@ -37,6 +37,8 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
         if as_json:
             print_json({"files": files, "problems": found.problems})
             return
+        if not (found.problems or files):
+            click.echo("nothing would have to be repaired")
         for problem in found.problems:
             click.echo(str(problem))
         for file in files:

@@ -51,7 +51,7 @@ def search(
     config_file: Path | None,
     **options: Any,
 ) -> None:
-    """Find TEXT in everything that was said: messages, system prompts, tools, answers, tool calls and their results.
+    """Find TEXT in any value of a call's line: what was said, tools and their results, ids, models, tags, errors.
 
     Without TEXT, every call that the filters choose is found. The oldest is printed first; with `--json`, each as one
     line of JSON. Of a call, three places are shown; `--json` has all of them.

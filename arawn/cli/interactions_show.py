@@ -14,7 +14,7 @@ from arawn.cli.log_reading import emphasised, required_log, warn
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table, printable
 from arawn.cli.record_diff import diff_lines
-from arawn.cli.record_page import record_lines, request_lines, response_lines
+from arawn.cli.record_page import feedback_lines, record_lines, request_lines, response_lines
 from arawn.cli.record_view import chosen_cells, chosen_values
 from arawn.errors import BadInput
 from arawn.interactions.fields import parse_fields
@@ -22,7 +22,7 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.reader import Entry, LogReader
 from arawn.interactions.record import InteractionRecord
 
-__all__ = ["show"]
+__all__ = ["found", "show"]
 
 _PIECE = 1 << 20
 _REQUEST = ("id", "model_requested", "params", "system_prompt", "tools", "messages")
@@ -56,7 +56,7 @@ _RESPONSE = (
 def show(
     *, interaction: str, part: str | None, tz: str | None, fields: str | None, as_json: bool, config_file: Path | None
 ) -> None:
-    """Print everything about one call: settings, conversation, tool calls, answer, timings, tokens, error.
+    """Print everything about one call: settings, conversation, tool calls, answer, timings, tokens, error, feedback.
 
     ID is its id, the beginning of it that no other has, or `latest`. The call before is the one of the same session,
     or of the same workstream where there is no session.
@@ -68,19 +68,31 @@ def show(
         raise BadInput("`--diff-prev` is for people; compare `--request --json` of both calls instead")
     zone = zone_of(tz)
     reader = LogReader(required_log(config_file), on_damage=warn)
-    entry = _found(reader, interaction)
+    entry = found(reader, interaction)
     if paths:
         _show_fields(entry, paths, as_json=as_json)
         return
     if as_json:
-        _print_object(_part_of(entry, part))
+        values = _part_of(entry, part)
+        if part is None:
+            values["feedback"] = msgspec.Raw(msgspec.json.encode(reader.feedback_of(entry)))
+        _print_object(values)
         return
     record = entry.record()
     for line in _lines(reader, record, part, zone):
         click.echo(_styled(printable(line)))
+    if part is None:
+        for line in feedback_lines(reader.feedback_of(entry), zone):
+            click.echo(_styled(printable(line)))
 
 
-def _found(reader: LogReader, interaction: str) -> Entry:
+def found(reader: LogReader, interaction: str) -> Entry:
+    """Return the call whose id is, or alone begins with, `interaction`; the newest for `latest`.
+
+    Raises:
+        BadInput: There is none, or there are several.
+        OSError: The log cannot be read.
+    """
     if interaction != "latest":
         return reader.find(interaction)
     for entry in reader.newest_first(Filters(limit=1)):

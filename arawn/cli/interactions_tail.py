@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import trio
 
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
-from arawn.cli.log_reading import last_entries, required_log, warn
+from arawn.cli.log_reading import last_entries, missing, warn
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import printable, write_out
+from arawn.cli.output import note, printable, write_out
 from arawn.cli.record_view import chosen_cells, chosen_values, short_row
 from arawn.cli.settings import log_directory
+from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
@@ -24,6 +26,8 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.follow import follow
 
 __all__ = ["tail"]
+
+_POLL_SECONDS = 0.2
 
 
 @click.command()
@@ -56,13 +60,18 @@ def tail(
     look = partial(_line, zone=zone_of(options["tz"]), paths=parse_fields(fields) if fields else (), as_json=as_json)
     wanted = filters_of(options, limit=limit)
     if following:
-        run_async(partial(_follow, required_log(config_file), wanted, look, quiet=quiet))
+        directory = log_directory(config_file)
+        if not _is_there(directory):
+            note(missing(directory))
+        run_async(partial(_follow, directory, wanted, look, quiet=quiet))
         return
     for entry in last_entries(log_directory(config_file), wanted, quiet=quiet):
         click.echo(look(entry))
 
 
 async def _follow(directory: Path, wanted: Filters, look: partial[str], _: Interrupts, *, quiet: bool) -> None:
+    while not _is_there(directory):  # noqa: ASYNC110  # another process makes it
+        await trio.sleep(_POLL_SECONDS)
     follower = follow(directory, wanted, on_damage=warn)  # before the look back, so that no call falls in between
     shown = set()
     for entry in last_entries(directory, wanted, quiet=quiet):
@@ -72,6 +81,17 @@ async def _follow(directory: Path, wanted: Filters, look: partial[str], _: Inter
         if entry.head.id not in shown:
             await write_out(look(entry) + "\n")
     raise AssertionError("a follower does not end")
+
+
+def _is_there(directory: Path) -> bool:
+    """Say whether there is a log yet.
+
+    Raises:
+        BadInput: Something else stands in its place.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise BadInput(f"`{directory}` is no directory")
+    return directory.is_dir()
 
 
 def _line(entry: Entry, *, zone: tzinfo, paths: Sequence[str], as_json: bool) -> str:

@@ -34,7 +34,7 @@ _OPTIONS = (
     click.option("--tool", metavar="NAME", help="The model called this tool."),
     tag_option,
     click.option("--min-duration", "min_duration_ms", type=click.IntRange(min=0), metavar="MS"),
-    click.option("--has-error", is_flag=True, help="Only calls that failed."),
+    click.option("--has-error", is_flag=True, help="Only what `stats` counts as errors: not cancelled calls."),
 )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -12,10 +12,10 @@ import msgspec
 from arawn.cli.record_view import moment
 from arawn.cli.summary import reason_words
 from arawn.cli.transcript import block_text
-from arawn.interactions.record import InteractionRecord, ToolCallRecord
+from arawn.interactions.record import FeedbackLine, InteractionRecord, ToolCallRecord
 from arawn.messages import ContentBlock
 
-__all__ = ["record_lines", "request_lines", "response_lines"]
+__all__ = ["feedback_lines", "record_lines", "request_lines", "response_lines"]
 
 
 def record_lines(record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
@@ -23,6 +23,17 @@ def record_lines(record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
     yield from _settings(record, zone)
     yield from request_lines(record)
     yield from response_lines(record)
+
+
+def feedback_lines(feedback: Sequence[FeedbackLine], zone: tzinfo) -> Iterator[str]:
+    """Yield what was said of a call."""
+    if feedback:
+        yield from ("", "feedback:")
+    for line in feedback:
+        value = "" if line.value is None else f" {line.value:g}"
+        at = datetime.fromisoformat(line.timestamp).astimezone(zone)
+        yield f"  {at:%Y-%m-%d %H:%M:%S}  {line.label}{value}"
+        yield from (f"    {text}" for text in (line.note or "").splitlines())
 
 
 def request_lines(record: InteractionRecord) -> Iterator[str]:

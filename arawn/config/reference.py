@@ -81,7 +81,10 @@ MEANINGS: dict[tuple[type[msgspec.Struct], str], str] = {
     (schema.InteractionLogConfig, "include_messages"): "Record what was said to the model.",
     (schema.InteractionLogConfig, "include_responses"): "Record what the model said.",
     (schema.InteractionLogConfig, "truncate_tool_results"): "Characters of a tool result that are kept; 0 keeps all.",
-    (schema.InteractionLogConfig, "redact_secrets"): "Replace what looks like a key or a password.",
+    (
+        schema.InteractionLogConfig,
+        "redact_secrets",
+    ): "Replace keys of known shapes, and secrets of this process.",
     (
         schema.InteractionLogConfig,
         "sync",

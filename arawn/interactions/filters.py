@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import msgspec
@@ -11,7 +12,9 @@ import msgspec
 from arawn.errors import BadInput
 from arawn.interactions.record import InteractionHead, timestamp_text
 
-__all__ = ["Filters", "days_of_id", "matches", "time_window"]
+__all__ = ["FAILED", "Filters", "days_of_id", "matches", "time_window"]
+
+FAILED = ("error", "partial")  # the statuses of a call that failed; one that was cancelled did not
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -51,7 +54,7 @@ def matches(head: InteractionHead, wanted: Filters) -> bool:
         and (wanted.tool is None or any(call.tool_name == wanted.tool for call in head.tool_calls))
         and all(head.tags.get(key) == value for key, value in wanted.tags.items())
         and (wanted.min_duration_ms is None or head.duration_ms >= wanted.min_duration_ms)
-        and (not wanted.has_error or head.error is not None)
+        and (not wanted.has_error or head.status in FAILED)
     )
 
 
@@ -89,13 +92,23 @@ def time_window(
     if on is not None:
         day = _day(on, zone, now)
         starts.append(_midnight(day, zone))
-        ends.append(_midnight(day + timedelta(days=1), zone))
+        ends.append(_midnight(_later(day, timedelta(days=1)), zone))
     if since is not None:
         starts.append(_moment(since, zone, now, whole_day=timedelta(0)))
     if until is not None:
         ends.append(_moment(until, zone, now, whole_day=timedelta(days=1)))
-    start, end = max(starts, default=None), min(ends, default=None)
-    return (timestamp_text(start) if start else None), (timestamp_text(end) if end else None)
+    return _bound(max, starts), _bound(min, ends)
+
+
+def _bound(choose: Callable[[Iterable[datetime]], datetime], moments: Sequence[datetime]) -> str | None:
+    try:
+        return timestamp_text(choose(moments)) if moments else None
+    except OverflowError:
+        raise _beyond() from None
+
+
+def _beyond() -> BadInput:
+    return BadInput("the time asked for is, in UTC, before the year 1 or after the year 9999; give one in between")
 
 
 def _day(text: str, zone: tzinfo, now: datetime) -> date:
@@ -110,6 +123,13 @@ def _day(text: str, zone: tzinfo, now: datetime) -> date:
         raise BadInput(f"`{text}` is no day; write it as `2026-01-28`, `today` or `yesterday`") from None
 
 
+def _later(day: date, by: timedelta) -> date:
+    try:
+        return day + by
+    except OverflowError:
+        raise _beyond() from None
+
+
 def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
@@ -117,10 +137,13 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 def _moment(text: str, zone: tzinfo, now: datetime, *, whole_day: timedelta) -> datetime:
     """Return the moment that `text` names; a day is its first midnight, plus `whole_day`."""
     if (ago := _AGO.fullmatch(text)) is not None:
-        return now - timedelta(seconds=int(ago[1]) * _UNIT_SECONDS[ago[2]])
+        try:
+            return now - timedelta(seconds=int(ago[1]) * _UNIT_SECONDS[ago[2]])
+        except OverflowError:
+            raise _beyond() from None
     try:
         if len(text) == len("2026-01-28"):
-            return _midnight(date.fromisoformat(text) + whole_day, zone)
+            return _midnight(_later(date.fromisoformat(text), whole_day), zone)
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(

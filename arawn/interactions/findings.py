@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
 
 from arawn.interactions.line_check import CheckedLine
 from arawn.interactions.line_numbers import LineNumbers, Missing, NumberRange, Place, without
+from arawn.interactions.manifest import SeqSpan
 from arawn.interactions.record import GapLine, MarkLine
 
 __all__ = ["Declared", "Findings", "Problem", "ProblemKind", "Report"]
@@ -17,6 +18,7 @@ __all__ = ["Declared", "Findings", "Problem", "ProblemKind", "Report"]
 ProblemKind = Literal["damaged", "lost", "manifest", "name", "mode"]
 
 _NAMED_PER_FILE = 1_000
+_MOST_NUMBERS = 1 << 40  # no writer lives to write more lines into one part
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -105,6 +107,12 @@ class Findings:
         elif isinstance(line, MarkLine):
             self._take_mark(line, place)
 
+    def prove(self, file: str, writers: Mapping[str, SeqSpan]) -> None:
+        """Take into account which numbers once stood in a sealed `file`, as its manifest says."""
+        for writer, span in writers.items():
+            if 0 < span.first <= span.last < span.first + _MOST_NUMBERS:
+                self._numbers.prove(writer, span.first, span.last, Place(file, 0))
+
     def _take_mark(self, mark: MarkLine, place: Place) -> None:
         if mark.event == "retention":
             self._retention = True
@@ -147,16 +155,23 @@ class Findings:
 
     def _undeclared(self, oldest_day: str) -> Iterator[Missing]:
         for found in self._numbers.missing():
-            if found.first == 1 and self._retention and oldest_day in found.place.file:
-                continue  # the days before this one are gone, as a mark says
-            for first, last in without(found.first, found.last, self._gone.get(found.writer, [])):
-                gap = self._gaps.get((found.writer, last + 1))
-                if gap is None or gap.count < last - first + 1:
-                    yield Missing(found.writer, first, last, found.place)
+            if found.first == 1 and found.place.line and self._retention and oldest_day in found.place.file:
+                # the days before this one are gone, as a mark says; but not one whose manifest is there still
+                for proven in self._numbers.proven(found):
+                    yield from self._unexplained(proven)
+                continue
+            yield from self._unexplained(found)
+
+    def _unexplained(self, found: Missing) -> Iterator[Missing]:
+        for first, last in without(found.first, found.last, self._gone.get(found.writer, [])):
+            gap = self._gaps.get((found.writer, last + 1))
+            if gap is None or gap.count < last - first + 1:
+                yield Missing(found.writer, first, last, found.place)
 
 
 def _loss(gap: Missing) -> str:
     total = gap.last - gap.first + 1
     numbers = f"number {gap.first}" if total == 1 else f"numbers {gap.first} to {gap.last}"
     lines = "1 line is" if total == 1 else f"{total} lines are"
-    return f"{lines} lost before this one: {numbers} of writer {gap.writer}"
+    where = "before this one" if gap.place.line else "that stood here, as the manifest says"
+    return f"{lines} lost {where}: {numbers} of writer {gap.writer}"

@@ -14,7 +14,7 @@ from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_head
 from arawn.interactions.raw_lines import backward_lines, forward_lines
 from arawn.interactions.record import InteractionHead
-from arawn.interactions.scan import Damage, OnDamage, line_number
+from arawn.interactions.scan import Damage, OnDamage, line_number, require_regular
 from arawn.interactions.seen import SeenLines
 
 __all__ = ["Follower", "follow"]
@@ -86,6 +86,7 @@ class Follower:
     def _read_file(self, file: DayFile) -> None:
         path, part = self._directory / file.name, (file.day, file.part)
         try:
+            require_regular(path)
             for offset, line in forward_lines(path, self._positions.get(part, 0)):
                 if not line.endswith(b"\n"):  # still being written
                     break
@@ -120,6 +121,7 @@ class Follower:
         path = self._directory / file.name
         end = 0
         try:
+            require_regular(path)
             for offset, line in backward_lines(path):
                 end = end or (offset + len(line) if line.endswith(b"\n") else offset)
                 if self._note_last(line):

@@ -44,6 +44,7 @@ class LineNumbers:
 
     def __init__(self) -> None:
         self._runs: dict[str, list[_Run]] = {}
+        self._proven: dict[str, list[_Run]] = {}
 
     def is_new(self, writer: str, seq: int, place: Place) -> bool:
         """Note a line; say whether it is the first with this number."""
@@ -64,6 +65,17 @@ class LineNumbers:
             runs.insert(index, _Run(seq, seq, place))
         return True
 
+    def prove(self, writer: str, first: int, last: int, place: Place) -> None:
+        """Note that lines with these numbers were once written, wherever they are now."""
+        self._proven.setdefault(writer, []).append(_Run(first, last, place))
+
+    def proven(self, missing: Missing) -> Iterator[Missing]:
+        """Yield what of `missing` is known to have been written."""
+        for run in self._proven.get(missing.writer, ()):
+            first, last = max(missing.first, run.first), min(missing.last, run.last)
+            if first <= last:
+                yield Missing(missing.writer, first, last, run.place)
+
     def missing(self) -> Iterator[Missing]:
         """Yield the numbers below the highest of each writer that no line has had."""
         for writer, runs in self._runs.items():
@@ -72,6 +84,13 @@ class LineNumbers:
                 if run.first > last + 1:
                     yield Missing(writer, last + 1, run.first - 1, run.place)
                 last = run.last
+        for writer, proven in self._proven.items():
+            known = self._runs.get(writer)
+            last = known[-1].last if known else min(run.first for run in proven) - 1
+            for run in sorted(proven, key=lambda run: run.last):
+                if run.last > last:
+                    yield Missing(writer, last + 1, run.last, run.place)
+                    last = run.last
 
 
 def ranges_of(numbers: Iterable[tuple[str, int]]) -> list[NumberRange]:

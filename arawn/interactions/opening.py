@@ -130,7 +130,12 @@ def _repair(
 
 def _is_file(filesystem: Filesystem, path: Path) -> bool:
     mode = filesystem.lstat(path).st_mode
-    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)  # a link is refused when it is opened
+    if stat.S_ISLNK(mode):
+        raise LogWriteFailed(
+            f"cannot open the interaction log: `{path}` is a symbolic link, which the log never follows; "
+            "put the file itself in its place, or move the link out of the directory"
+        )
+    return stat.S_ISREG(mode)
 
 
 def _repair_file(filesystem: Filesystem, path: Path, now: datetime) -> TornTail | None:

@@ -13,7 +13,7 @@ from arawn.interactions.files import DayFile
 from arawn.interactions.filters import Filters, days_of_id, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_head, scalars_size
 from arawn.interactions.raw_lines import RawLine
-from arawn.interactions.record import InteractionHead, ToolResultLine
+from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, line_number, wanted_files
 from arawn.interactions.seen import SeenLines
 
@@ -73,6 +73,7 @@ class LogReader:
             BadInput: None or several do; the message names them.
             OSError: The directory cannot be read.
         """
+        id_prefix = id_prefix.lower()  # as the log writes them
         files = self._files(Filters())
         first, last = days_of_id(id_prefix)
         likely = [file for file in files if first <= file.day <= last]
@@ -81,6 +82,18 @@ class LogReader:
             raise BadInput(f"no interaction has an id that begins with `{id_prefix}`; `interactions list` shows them")
         self._join_results(entry, files)
         return entry
+
+    def feedback_of(self, entry: Entry) -> list[FeedbackLine]:
+        """Return what was said of `entry`, the first written first. Reads its own file and all later ones.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        files = self._files(Filters())
+        own = next((place for place, file in enumerate(files) if file.name == entry.path.name), 0)
+        heads = self._heads(_holding(self._scan.forwards(files[own:]), entry.head.id))
+        lines = (head for _, _, head in heads if isinstance(head, FeedbackLine))
+        return [line for line in lines if line.interaction_id == entry.head.id]
 
     def _newest_first(self, wanted: Filters) -> Iterator[Entry]:
         results: dict[str, list[ToolResultLine]] = {}

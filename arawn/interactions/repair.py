@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
@@ -76,6 +76,9 @@ def repair(
     before = set(_torn(directory))
     with open_mending(directory, config, filesystem=filesystem or RealFilesystem(), clock=clock) as mending:
         found = check_directory(directory)
+        proven = [gap for gap in found.missing if not gap.place.line]
+        if proven:  # first: a crash later on finds the manifests set aside, which prove it
+            mending.declare("repair", _detail([], proven))
         with mending.files_released():
             modes = _narrow(mending, found)
             files = [_mend(mending, file) for file in _damaged(directory, found)]
@@ -83,13 +86,13 @@ def repair(
             manifests += _set_aside(mending, found)
         after = check_directory(directory)
         if files or after.missing:
-            mending.declare("repair", _detail(files, after))
+            mending.declare("repair", _detail(files, after.missing))
     return Repaired(
         files=tuple(files),
         torn=tuple(sorted(set(_torn(directory)) - before)),
         manifests=tuple(manifests),
         modes=tuple(modes),
-        lost=after.missing,
+        lost=(*proven, *after.missing),
         left=tuple(str(problem) for problem in after.problems if problem.kind != "lost"),
     )
 
@@ -242,8 +245,8 @@ def _describe(mending: Mending, file: DayFile) -> str:
 
 def _set_aside(mending: Mending, found: Report) -> list[str]:
     """Set aside the manifests whose file is gone; what they say of its numbers is in the mark."""
-    names = [problem.file for problem in found.problems if kind_of_name(problem.file) == "manifest"]
-    orphans = [name for name in names if any(p.kind == "lost" and p.file == name for p in found.problems)]
+    lost = dict.fromkeys(problem.file for problem in found.problems if problem.kind == "lost")
+    orphans = [name for name in lost if kind_of_name(name) == "manifest"]
     for name in orphans:
         path = mending.directory / name
         mending.filesystem.rename(path, _aside(mending, path))
@@ -267,6 +270,6 @@ def _parts(directory: Path) -> list[DayFile]:
     return day_files(path.name for path in directory.iterdir())
 
 
-def _detail(files: list[MendedFile], after: Report) -> dict[str, object]:
-    missing = [(gap.writer, gap.first, gap.last) for gap in after.missing]
+def _detail(files: list[MendedFile], lost: Iterable[Missing]) -> dict[str, object]:
+    missing = [(gap.writer, gap.first, gap.last) for gap in lost]
     return {"files": [msgspec.structs.asdict(file) for file in files], "missing": missing}

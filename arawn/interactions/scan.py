@@ -14,7 +14,7 @@ import msgspec
 from arawn.interactions.files import DayFile, day_files, parse_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.needle_lines import FindIn, needle_lines
-from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines
+from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines, lines_and_damage
 
 __all__ = ["Damage", "LogScan", "OnDamage", "OnProgress", "Progress", "line_number", "require_regular", "wanted_files"]
 
@@ -149,8 +149,13 @@ def wanted_files(directory: Path, wanted: Filters) -> list[DayFile]:
 
 
 def line_number(path: Path, offset: int) -> int:
-    """Return the number, counted from 1, of the line that begins at `offset`."""
-    return 1 + sum(1 for _ in takewhile(lambda raw: raw[0] < offset, forward_lines(path)))
+    """Return the number, counted from 1, of the line that begins at `offset`; what cannot be decoded has no lines.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    lines = (item for item in lines_and_damage(path) if not isinstance(item, DamagedFile))
+    return 1 + sum(1 for _ in takewhile(lambda raw: raw[0] < offset, lines))
 
 
 def _day_after(day: str) -> str:
@@ -159,15 +164,17 @@ def _day_after(day: str) -> str:
 
 
 def require_regular(path: Path) -> None:
-    """Refuse to open what is no file, such as a pipe on which a reader would wait for ever; a missing one is no case.
+    """Refuse what is no file, such as a link, or a pipe on which a reader would wait for ever; not a missing one.
 
     Raises:
         OSError: It is something else.
     """
     try:
-        mode = path.stat().st_mode
+        mode = path.lstat().st_mode
     except FileNotFoundError:
         return
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, "it is a symbolic link, which no reader follows", str(path))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
+import zstandard
 
 from arawn.errors import ArawnError, BadInput
 from arawn.interactions.encode import clean_text
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import UNREADABLE, decode_head
-from arawn.interactions.scan import LogScan, OnDamage, OnProgress, wanted_files
+from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
+from arawn.interactions.scan import LogScan, OnDamage, OnProgress, require_regular, wanted_files
 from arawn.interactions.seen import SeenLines
-from arawn.interactions.sql_schema import VIEWS, Numbered, view_statement
+from arawn.interactions.sql_schema import VIEWS, Numbered, text_literal, view_statement
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 __all__ = ["Answer", "LogSql", "SqlFailed"]
 
+T = TypeVar("T")
+
 _BATCH_ROWS = 256
+_INTERRUPT_SECONDS = 2.0
 _LEAST_OBJECT = 1 << 24
 _TRIES = 3  # a file can be compressed or removed between looking at it and reading it
 
@@ -43,6 +55,7 @@ class _Looked(msgspec.Struct, frozen=True):
     """What a first look at the files told."""
 
     files: tuple[str, ...]
+    damaged: tuple[str, ...]  # what can be read of these has to be copied first
     longest_line: int
     doubles: tuple[Numbered, ...]
 
@@ -71,11 +84,25 @@ class LogSql:
         for left in reversed(range(_TRIES)):
             looked = self._look()
             try:
-                return _asked(_connected(self._directory, looked), query)
+                return self._answer(looked, query)
             except (SqlFailed, BadInput):
                 if not left or all((self._directory / file).exists() for file in looked.files):
                     raise
         raise AssertionError("the last try returns or raises")
+
+    def _answer(self, looked: _Looked, query: str) -> Answer:
+        files = [self._directory / name for name in looked.files]
+        if not looked.damaged:
+            return _asked(_connected(files, looked), query)
+        copies = Path(tempfile.mkdtemp(prefix="arawn-sql-"))
+        try:
+            files += [_readable_copy(self._directory / name, copies) for name in looked.damaged]
+            answer = _asked(_connected(files, looked), query)
+        except BaseException:
+            shutil.rmtree(copies, ignore_errors=True)
+            raise
+        weakref.finalize(answer.rows, shutil.rmtree, copies, ignore_errors=True)  # they are read as rows are taken
+        return answer
 
     def _look(self) -> _Looked:
         scan = LogScan(self._directory, on_damage=self._on_damage, on_progress=self._on_progress)
@@ -91,7 +118,8 @@ class LogSql:
             if head.writer is not None and head.seq is not None and not seen.is_new(head.writer, head.seq):
                 doubles[head.writer, head.seq] = None
         readable = tuple(file.name for file in files if file.name not in scan.unreadable)
-        return _Looked(readable, longest, tuple(doubles))
+        damaged = tuple(file.name for file in files if file.name in scan.unreadable)
+        return _Looked(readable, damaged, longest, tuple(doubles))
 
 
 @contextmanager
@@ -100,10 +128,19 @@ def _explained() -> Iterator[None]:
     duckdb = _duckdb()
     try:
         yield
+    except (duckdb.InterruptException, RuntimeError) as error:  # how DuckDB passes Ctrl-C on
+        if "interrupted" not in str(error).lower():
+            raise SqlFailed(f"cannot answer the query: {_sentence(error)}") from error
+        raise KeyboardInterrupt from error
     except (duckdb.OperationalError, duckdb.InternalError) as error:
-        raise SqlFailed(f"cannot answer the query: {error}") from error
+        raise SqlFailed(f"cannot answer the query: {_sentence(error)}") from error
     except duckdb.Error as error:
-        raise BadInput(f"the query cannot be answered: {error}") from error
+        raise BadInput(f"the query cannot be answered: {_sentence(error)}") from error
+
+
+def _sentence(error: Exception) -> str:
+    """Return what DuckDB says, without the traceback that it takes from Python."""
+    return str(error).partition("\nTraceback ")[0]
 
 
 def _duckdb() -> Any:
@@ -125,9 +162,27 @@ def _require_one_select(query: str) -> None:
         raise BadInput(f"the log is only read: give one SELECT, over {tables}")
 
 
-def _connected(directory: Path, looked: _Looked) -> DuckDBPyConnection:
+def _readable_copy(path: Path, directory: Path) -> Path:
+    """Write the whole lines of a damaged file to one in `directory`, and return it."""
+    copy = directory / f"{path.name.removesuffix('.zst')}.zst"
+    compressor = zstandard.ZstdCompressor(level=1)
+    with copy.open("wb") as out, compressor.stream_writer(out, closefd=False) as lines:
+        for line in _whole_lines(path):
+            lines.write(line)
+    return copy
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):  # the scan has named it
+        require_regular(path)
+        for item in lines_and_damage(path):
+            if not isinstance(item, DamagedFile) and item[1].endswith(b"\n"):
+                yield item[1]
+
+
+def _connected(paths: Sequence[Path], looked: _Looked) -> DuckDBPyConnection:
     """Return a connection that has the views, reads their files alone, and cannot be talked out of it."""
-    files = [str((directory / name).absolute()) for name in looked.files]
+    files = [str(path.absolute()) for path in paths]
     connection: DuckDBPyConnection = _duckdb().connect(":memory:")
     connection.execute("SET allowed_paths = $files", {"files": files})
     for setting in (
@@ -149,15 +204,58 @@ def _connected(directory: Path, looked: _Looked) -> DuckDBPyConnection:
 
 def _asked(connection: DuckDBPyConnection, query: str) -> Answer:
     with _explained():
-        cursor = connection.execute(query)
-        first = cursor.fetchmany(_BATCH_ROWS)
+        cursor = _interruptible(connection, partial(connection.execute, query))
+        if any("WITH TIME ZONE" in str(column[1]) for column in cursor.description or []):
+            zoneless = _without_zones(query, cursor.description or [])
+            cursor = _interruptible(connection, partial(connection.execute, zoneless))
+        first = _interruptible(connection, partial(cursor.fetchmany, _BATCH_ROWS))
     described = cursor.description or []
     names, types = tuple(column[0] for column in described), tuple(str(column[1]) for column in described)
     return Answer(names, types, _rows(cursor, first))
+
+
+def _without_zones(query: str, columns: Sequence[tuple[Any, ...]]) -> str:
+    """Return `query` with times that have a zone as texts: DuckDB makes Python's of them only with `pytz`."""
+    shown = ", ".join(
+        f"{f'CAST(#{place} AS VARCHAR)' if 'WITH TIME ZONE' in str(type_) else f'#{place}'} AS {_quoted(name)}"
+        for place, (name, type_, *_) in enumerate(columns, 1)
+    )
+    return f"SELECT {shown} FROM query({text_literal(query)})"  # noqa: S608  # the query itself is one SELECT
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _rows(cursor: DuckDBPyConnection, batch: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     while batch:
         yield from batch
         with _explained():
-            batch = cursor.fetchmany(_BATCH_ROWS)
+            batch = _interruptible(cursor, partial(cursor.fetchmany, _BATCH_ROWS))
+
+
+def _interruptible(connection: DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """Return what `work` returns; Ctrl-C ends it, which DuckDB by itself would see only when it is done.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; a query that does not end for that is left behind.
+    """
+    done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put((work(), None))
+        except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+            done.put((None, error))
+
+    Thread(target=run, daemon=True).start()
+    try:
+        result, error = done.get()
+    except KeyboardInterrupt:
+        connection.interrupt()
+        with contextlib.suppress(Empty):
+            done.get(timeout=_INTERRUPT_SECONDS)
+        raise
+    if error is not None:
+        raise error
+    return cast("T", result)  # without an error, there is one

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-__all__ = ["VIEWS", "Numbered", "view_statement"]
+__all__ = ["VIEWS", "Numbered", "text_literal", "view_statement"]
 
 Numbered = tuple[str, int]  # writer and number of a line
 
@@ -98,20 +98,21 @@ def view_statement(name: str, files: Sequence[str], *, longest_line: int, double
         nothing = ", ".join(f'CAST(NULL AS {type_}) AS "{column}"' for column, type_ in columns.items())
         return f"CREATE TEMP VIEW {name} AS SELECT {nothing} WHERE false"
     shown = ", ".join(f'"{column}"' for column in columns)
-    lines = f"{_read(files, columns, longest_line)} WHERE kind = {_text(kind)}"
+    lines = f"{_read(files, columns, longest_line)} WHERE kind = {text_literal(kind)}"
     once = f"SELECT {shown} FROM {lines}"  # noqa: S608  # of names and quoted texts alone
     if doubles:
-        numbers = ", ".join(f"({_text(writer)}, {seq})" for writer, seq in doubles)
+        numbers = ", ".join(f"({text_literal(writer)}, {seq})" for writer, seq in doubles)
         first = f"SELECT DISTINCT ON (writer, seq) {shown} FROM {lines} AND (writer, seq) IN ({numbers})"  # noqa: S608
         once += f" AND (writer IS NULL OR seq IS NULL OR (writer, seq) NOT IN ({numbers})) UNION ALL ({first})"
     return f"CREATE TEMP VIEW {name} AS {once}"
 
 
 def _read(files: Sequence[str], columns: Mapping[str, str], longest_line: int) -> str:
-    names = ", ".join(_text(file) for file in files)
-    types = ", ".join(f'"{column}": {_text(type_)}' for column, type_ in {"kind": "VARCHAR", **columns}.items())
+    names = ", ".join(text_literal(file) for file in files)
+    types = ", ".join(f'"{column}": {text_literal(type_)}' for column, type_ in {"kind": "VARCHAR", **columns}.items())
     return f"read_ndjson([{names}], columns = {{{types}}}, ignore_errors = true, maximum_object_size = {longest_line})"
 
 
-def _text(text: str) -> str:
+def text_literal(text: str) -> str:
+    """Return `text` as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from arawn.interactions.filters import Filters, matches
+from arawn.interactions.filters import FAILED, Filters, matches
 from arawn.interactions.heads import Head
 from arawn.interactions.record import InteractionHead, ToolResultLine
 
@@ -18,7 +18,6 @@ __all__ = ["DIMENSIONS", "Dimension", "Percentiles", "Report", "Row", "Stats"]
 Dimension = Literal["day", "profile", "provider", "model", "workstream", "session", "status", "tool"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
-_FAILED = ("error", "partial")
 _EXACT_BITS = 11  # milliseconds are kept exactly below 2,048, else to 11 bits: a thousandth part
 _WAITING = 65_536  # tool calls whose results are waited for, to count those that failed
 
@@ -98,9 +97,9 @@ class Stats:
         return Report(self._by, rows, self._total.row(()))
 
     def _add_call(self, head: InteractionHead) -> None:
-        self._total.add(head, errors=head.status in _FAILED)
+        self._total.add(head, errors=head.status in FAILED)
         if "tool" not in self._by:
-            self._group(self._key_of(head, "")).add(head, errors=head.status in _FAILED)
+            self._group(self._key_of(head, "")).add(head, errors=head.status in FAILED)
             return
         for call in head.tool_calls:
             group = self._group(self._key_of(head, call.tool_name))

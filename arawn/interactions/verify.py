@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from collections.abc import Callable
 from itertools import count
@@ -17,7 +18,7 @@ from arawn.interactions.line_check import CheckedLine, check_line
 from arawn.interactions.line_numbers import Place
 from arawn.interactions.lock_state import writer_is_active
 from arawn.interactions.log_names import kind_of_name
-from arawn.interactions.manifest import Manifest, manifest_name
+from arawn.interactions.manifest import Manifest, manifest_name, read_manifest
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.seen import SeenLines
@@ -110,7 +111,10 @@ class _Verification:
         reading = self._readings.setdefault((file.day, file.part), _Reading(file.name))
         measure = SealMeasure() if file.compressed else None
         try:
-            if not stat.S_ISREG(path.stat().st_mode):
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):  # named already
+                return
+            if not stat.S_ISREG(mode):
                 raise OSError(0, "it is not a regular file")  # noqa: TRY301  # one way out for all that cannot be read
             self._read_lines(path, file, reading, measure)
         except FileNotFoundError:  # retention, or a hand
@@ -121,6 +125,8 @@ class _Verification:
         else:
             if measure is not None and reading.is_whole:
                 self._check_seal(path, file, measure)
+        if measure is not None and not reading.is_whole:
+            self._take_proof(manifest_name(file), file.name)
 
     def _read_lines(self, path: Path, file: DayFile, reading: _Reading, measure: SealMeasure | None) -> None:
         numbers = count(reading.lines + 1)
@@ -173,6 +179,13 @@ class _Verification:
         misfits = _misfits(found, measure.manifest(path, file))
         if misfits:
             self._findings.add(name, 0, "manifest", f"it does not fit {file.name}: {'; '.join(misfits)}")
+        if any(misfit.startswith("`sha256`") for misfit in misfits):  # some of its text is gone, or other text is there
+            self._take_proof(name, file.name)
+
+    def _take_proof(self, name: str, file: str) -> None:
+        """Have the manifest `name` say which numbers there were in `file`, which is damaged or gone."""
+        with contextlib.suppress(OSError):  # that there is none, or none that can be read, is said elsewhere
+            self._findings.prove(file, read_manifest(self._directory / name).writers)
 
     def _check_manifests(self) -> None:
         """Name the manifests whose part is gone."""
@@ -180,6 +193,7 @@ class _Verification:
         for path in sorted(self._directory.glob("interactions-*.manifest.json")):
             if path.name not in known:
                 self._findings.add(path.name, 0, "lost", "the file that it describes is gone")
+                self._take_proof(path.name, path.name)
 
 
 def misplaced(checked: CheckedLine, file: DayFile, seen: SeenLines) -> str | None:

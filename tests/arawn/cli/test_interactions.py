@@ -107,7 +107,6 @@ def test_without_a_log_there_is_nothing_to_show(command: Command, place: Place) 
     """A listing is empty; one call cannot be found; the path is known all the same."""
     assert command("interactions", "list", "--json").out == "[]\n"
     assert command("interactions", "show", "latest").code == 2
-    assert command("interactions", "tail", "-f").code == 2
     assert command("interactions", "path").out == f"{place.log}\n"
 
 

@@ -61,6 +61,7 @@ def test_repair_says_what_it_did(asked: list[str], command: Command, place: Plac
     assert "9 whole lines stay, 4 damaged bytes would be set aside" in planned.out
     assert ".damaged-" in done.out
     assert command("interactions", "verify").code == 0
+    assert command("interactions", "repair", "--dry-run").out == "nothing would have to be repaired\n"
     assert command("interactions", "repair").out == "nothing had to be repaired\n"
     assert json.loads(command("interactions", "repair", "--json").out)["files"] == []
 
@@ -110,6 +111,27 @@ def test_without_a_log_there_is_one_sentence(command: Command, arguments: list[s
 
     assert (result.code, len(result.err.splitlines())) == (2, 1)
     assert not place.log.exists()
+
+
+def test_show_has_the_feedback(asked: list[str], command: Command) -> None:
+    """Text and JSON; a part of the call does not; `latest` is judged as it is shown."""
+    command("interactions", "feedback", asked[0], "good", "--value", "-0.5", "--note", "too short")
+    command("interactions", "feedback", "latest", "bad")
+
+    text = command("interactions", "show", asked[0], "--tz", "UTC").out
+    as_json = json.loads(command("interactions", "show", asked[0], "--json").out)
+    latest = json.loads(command("interactions", "show", "latest", "--json").out)
+
+    assert "\nfeedback:\n" in text
+    assert "  good -0.5\n    too short\n" in text
+    assert [(line["label"], line["note"]) for line in as_json["feedback"]] == [("good", "too short")]
+    assert [line["label"] for line in latest["feedback"]] == ["bad"]
+    assert "feedback:" not in command("interactions", "show", asked[0], "--response").out
+
+
+def test_an_empty_label_is_refused_in_words(asked: list[str], command: Command) -> None:
+    """Not in those of the library that checks it."""
+    assert "the label is empty; give a word such as `good`" in command("interactions", "feedback", "0", "").err
 
 
 def test_feedback_is_written(asked: list[str], command: Command, place: Place) -> None:

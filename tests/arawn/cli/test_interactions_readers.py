@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import signal
+import subprocess
 import sys
 
 import jsonschema
@@ -53,6 +55,35 @@ def test_search_finds_calls(asked: list[str], command: Command, arguments: list[
     assert bool(result.err) == (not found)
 
 
+def test_a_long_query_can_be_interrupted(asked: list[str], place: Place) -> None:
+    """Ctrl-C ends it as every other command: exit code 130, without a word."""
+    long = "SELECT count(*) FROM range(10000000000) t(a), range(1000) u(b) WHERE a % 7 = b"
+    child = place.popen("interactions", "sql", long)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(3)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=15)
+    finally:
+        child.kill()
+
+    assert (child.returncode, out, err.strip()) == (130, "", "")
+
+
+def test_tail_waits_for_the_first_call(place: Place) -> None:
+    """Whoever looks on from the beginning sees all of it."""
+    child = place.popen("interactions", "tail", "-f")
+    try:
+        assert child.stderr is not None
+        assert "the first call makes it" in child.stderr.readline()
+        place.run("ask", "hello")
+        assert child.stdout is not None
+        assert "echo" in child.stdout.readline()
+    finally:
+        child.kill()
+        child.communicate(timeout=PATIENCE)
+
+
 def test_search_shows_where_a_text_was_found(asked: list[str], command: Command) -> None:
     """Id, place and the line around it; with `--fields`, those instead."""
     shown = command("interactions", "search", "the heron", "--tz", "UTC").out
@@ -72,6 +103,10 @@ def test_search_shows_where_a_text_was_found(asked: list[str], command: Command)
         ["search", "x", "--fields", "nothing"],
         ["search", "x", "--since", "yore"],
         ["list", "--fields", "idd"],
+        ["list", "--date", "0001-01-01", "--tz", "Asia/Tokyo"],
+        ["list", "--date", "9999-12-31"],
+        ["list", "--until", "9999-12-31", "--tz", "America/Los_Angeles"],
+        ["list", "--since", "999999w"],
         ["tail", "--fields", "idd"],
         ["stats", "--by", "colour"],
         ["stats", "--by", ""],
@@ -99,7 +134,7 @@ def test_wrong_use_is_one_message(asked: list[str], command: Command, arguments:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["search", "x"], ["stats"], ["sql", "select 1"], ["show", "latest"], ["tail", "-f"]], ids=" ".join
+    "arguments", [["search", "x"], ["stats"], ["sql", "select 1"], ["show", "latest"]], ids=" ".join
 )
 def test_without_a_log_there_is_nothing_to_read(command: Command, arguments: list[str]) -> None:
     """One message that says so."""

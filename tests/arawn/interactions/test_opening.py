@@ -76,7 +76,7 @@ def test_a_symbolic_link_as_day_file_is_refused(tmp_path: Path) -> None:
     log.mkdir()
     (log / "interactions-2099-01-01.jsonl").symlink_to(tmp_path / "victim")
 
-    with pytest.raises(LogWriteFailed):
+    with pytest.raises(LogWriteFailed, match=r"`.*/interactions-2099-01-01.jsonl` is a symbolic link.*move the link"):
         open_day_log(log, CONFIG)
 
     assert (tmp_path / "victim").read_text() == "precious"

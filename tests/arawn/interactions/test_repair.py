@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import random
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 
 from arawn.errors import LogWriteFailed
 from arawn.interactions.encode import encode_line
-from arawn.interactions.files import parse_name
+from arawn.interactions.files import day_files, parse_name
+from arawn.interactions.line_check import check_line
 from arawn.interactions.opening import open_day_log
-from arawn.interactions.raw_lines import forward_lines
-from arawn.interactions.record import MarkLine, timestamp_text
+from arawn.interactions.raw_lines import forward_lines, lines_and_damage
+from arawn.interactions.record import LogLine, MarkLine, timestamp_text
 from arawn.interactions.repair import Repaired, repair, would_mend
 from arawn.interactions.salvage import whole_lines_in
 from arawn.interactions.sealed import table
@@ -209,6 +211,73 @@ def test_a_manifest_whose_day_is_gone_is_set_aside(sealed: Path, tmp_path: Path)
     assert repaired.manifests == (MANIFEST,)
     assert check_directory(log).clean
     assert len(list(log.glob(f"{MANIFEST}.damaged-*"))) == 1
+
+
+def _flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    path.write_bytes(data)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+
+
+def _cut_between_frames(path: Path) -> None:
+    data = path.read_bytes()
+    frames = table(lambda count, place: data[place : place + count], len(data))
+    assert frames is not None
+    path.write_bytes(data[: frames[len(frames) // 2].place])
+
+
+@pytest.mark.parametrize("harm", [_flipped, _cut, _cut_between_frames, Path.unlink])
+@pytest.mark.parametrize("frame_bytes", [2_000, 1 << 20])
+def test_what_a_manifest_proves_lost_is_declared(
+    whole: Path, tmp_path: Path, harm: Callable[[Path], None], frame_bytes: int
+) -> None:
+    """Every line that a sealed day has no more, the last of their writer too; once, and for ever."""
+    log = fresh_copy(whole, tmp_path / "log")
+    seal(log, FIRST, frame_bytes=frame_bytes)
+    if frame_bytes > 2_000 and harm is _cut_between_frames:
+        return
+    before = {(line.writer, line.seq) for line in _heads(log)}
+    harm(log / f"{FIRST}.zst")
+
+    repaired = mended(log)
+
+    lost = before - {(line.writer, line.seq) for line in _heads(log)}
+    assert lost
+    assert {(gap.writer, seq) for gap in repaired.lost for seq in range(gap.first, gap.last + 1)} == lost
+    after = check_directory(log)
+    assert (after.problems, repaired.left) == ((), ())
+    assert sum(loss.count for loss in after.declared) == len(lost)
+    assert mended(log).lost == ()
+
+
+def test_a_crash_leaves_no_loss_undeclared(whole: Path, tmp_path: Path) -> None:
+    """Whichever operation of a repair was the last: after the next one, every lost line is declared."""
+    source = fresh_copy(whole, tmp_path / "source")
+    seal(source, FIRST, frame_bytes=2_000)
+    before = len(_heads(source))
+    _cut(source / f"{FIRST}.zst")
+    filesystem = DyingFilesystem()
+    repair(fresh_copy(source, tmp_path / "log"), CONFIG, filesystem=filesystem, clock=later)
+
+    for last in range(filesystem.count):
+        log = fresh_copy(source, tmp_path / "log")
+        with contextlib.suppress(Died):
+            repair(log, CONFIG, filesystem=DyingFilesystem(last), clock=later)
+        mended(log)
+        after = check_directory(log)
+        left = len([line for line in _heads(log) if line.timestamp < "2026-01-30"])
+        assert (after.problems, left + sum(loss.count for loss in after.declared)) == ((), before), last
+
+
+def _heads(log: Path) -> list[LogLine]:
+    files = day_files(path.name for path in log.iterdir())
+    lines = {item[1] for file in files for item in lines_and_damage(log / file.name) if not isinstance(item, OSError)}
+    checked = [check_line(line) for line in lines]
+    return [line.line for line in checked if not isinstance(line, str)]
 
 
 def test_modes_are_narrowed_and_names_are_left(whole: Path, tmp_path: Path) -> None:

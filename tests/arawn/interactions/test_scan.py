@@ -18,6 +18,7 @@ from arawn.interactions.raw_lines import RawLine, forward_lines
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.scan import Damage, LogScan, Progress, wanted_files
+from arawn.interactions.sql import LogSql
 from tests.arawn.interactions.samples import record
 
 
@@ -78,7 +79,7 @@ def test_what_is_no_log_file_stops_nobody(tmp_path: Path, reader: LogReader, dam
 
     assert both_ways(reader) == ["call-1"]
     named = {damage.file.partition(".")[0][-2:] for damage in damages}
-    assert named == {"01", "02", "05", "06"}
+    assert named == {"01", "02", "03", "05", "06"}
 
 
 def test_a_file_of_garbage_is_named_a_few_times(tmp_path: Path, reader: LogReader, damages: list[Damage]) -> None:
@@ -98,6 +99,34 @@ def test_a_damaged_frame_costs_only_itself(tmp_path: Path, reader: LogReader, da
 
     assert both_ways(reader) == ["call-1", "call-2", "call-4"]
     assert {(damage.file, damage.line) for damage in damages} == {(day(tmp_path, 1, ".jsonl.zst").name, 0)}
+
+
+def test_a_link_is_named_and_never_followed(tmp_path: Path, reader: LogReader, damages: list[Damage]) -> None:
+    """Somebody else could have laid it."""
+    (tmp_path / "elsewhere").write_bytes(lines_of(1))
+    day(tmp_path, 1).symlink_to(tmp_path / "elsewhere")
+    day(tmp_path, 2).write_bytes(lines_of(2))
+
+    assert both_ways(reader) == ["call-2"]
+    assert {damage.why for damage in damages} == {"it is a symbolic link, which no reader follows"}
+
+
+def test_of_a_file_that_was_cut_off_all_that_decodes_is_shown(
+    tmp_path: Path, reader: LogReader, damages: list[Damage]
+) -> None:
+    """From either end, by id, and by SQL; also the half line at its end stops nobody."""
+    path = day(tmp_path, 1, ".jsonl.zst")
+    text = lines_of(*range(200))
+    compressor = zstandard.ZstdCompressor().compressobj()
+    half = b"".join((compressor.compress(text[:50_000]), compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)))
+    path.write_bytes(half)
+    whole = text[:50_000].count(b"\n")
+
+    assert len(both_ways(reader)) == whole
+    assert reader.find(record(0).id).raw() == lines_of(0)
+    answer = LogSql(tmp_path, on_damage=damages.append).ask("SELECT count(*) FROM interactions")
+    assert list(answer.rows) == [(whole,)]
+    assert {damage.file for damage in damages} == {path.name}
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, reader: LogReader, damages: list[Damage]) -> None:

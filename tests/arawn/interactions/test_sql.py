@@ -128,6 +128,40 @@ def test_only_reading_the_log_is_allowed(sql: LogSql, log: Path, query: str) -> 
     assert {path: path.read_bytes() for path in log.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT now() AS t, 1 AS n; -- now",
+        "SELECT [now()] AS t, 1 AS n",
+        "SELECT {'at': now()} AS t, 1 AS n ORDER BY n",
+    ],
+)
+def test_times_with_a_zone_are_texts(sql: LogSql, query: str) -> None:
+    """`pytz` is not needed; other columns stay what they are."""
+    answer = sql.ask(query)
+
+    ((time, number),) = answer.rows
+    assert answer.columns == ("t", "n")
+    assert isinstance(time, str)
+    assert "+00" in time
+    assert number == 1
+
+
+def test_copies_of_damaged_files_go_with_the_answer(log: Path, sql: LogSql, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the log stays elsewhere, whether the query could be answered or not."""
+    path = log / "interactions-2026-01-28.jsonl.zst"
+    path.write_bytes(path.read_bytes()[:-9])
+    copies = log / "copies"
+    copies.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(copies))
+
+    assert rows(sql, "SELECT count(*) FROM marks") == [(1,)]
+    with pytest.raises(BadInput):
+        sql.ask("SELECT nothing FROM marks")
+
+    assert list(copies.iterdir()) == []
+
+
 def test_an_empty_log_has_empty_views(tmp_path: Path) -> None:
     """With all their columns."""
     sql = LogSql(tmp_path, on_damage=lambda _: None)

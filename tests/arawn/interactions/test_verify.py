@@ -150,9 +150,9 @@ def test_a_missing_manifest_and_a_missing_file_are_found(sealed: Path, tmp_path:
     assert problems(check_directory(log)) == [
         f"interactions-2026-01-28.manifest.json: it is missing, and {FIRST}.zst is sealed; `repair` makes it anew"
     ]
-    assert problems(check_directory(gone)) == [
-        "interactions-2026-01-28.manifest.json: the file that it describes is gone"
-    ]
+    described, lost = problems(check_directory(gone))
+    assert described == "interactions-2026-01-28.manifest.json: the file that it describes is gone"
+    assert "15 lines are lost that stood here, as the manifest says: numbers 1 to 15 of writer" in lost
 
 
 def test_names_and_modes_are_checked(whole: Path, tmp_path: Path) -> None:
