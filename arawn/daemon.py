@@ -17,11 +17,16 @@ from arawn.config import default_profile, listen_address
 from arawn.config.paths import socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.errors import ArawnError
+from arawn.metrics.counts import Counts
 from arawn.runtime import start_runtime
 from arawn.runtime_door import Runtime
 from arawn.server.app import build_app
 from arawn.server.auth import ensure_token, open_door
+from arawn.server.backends import backend_routes
+from arawn.server.call import Call
 from arawn.server.feedback import feedback_routes
+from arawn.server.interactions import interaction_routes
+from arawn.server.metrics import metrics_routes
 from arawn.server.workstreams import workstream_routes
 from arawn.wire.asgi import ASGIApp
 from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
@@ -127,11 +132,24 @@ async def _run(config: Config, environ: Mapping[str, str], announce: Announce, s
             runtime,
             door=open_door(config.server, token),
             why_not_ready=partial(why_not_ready, runtime),
-            more={**workstream_routes(runtime), **feedback_routes(runtime)},
+            more={
+                **workstream_routes(runtime),
+                **feedback_routes(runtime),
+                **operation_routes(runtime),
+            },
         )
         doors = await runtime.start(_doors_spec(app, config, socket, stop))
         announce(Opened(runtime, await doors.ask(_Where()), socket, token))
         await stop.wanted.wait()
+
+
+def operation_routes(runtime: Runtime) -> dict[tuple[str, str], Callable[[Call], Awaitable[None]]]:
+    """Return the routes that only look: what runs, what it counted, what the log holds."""
+    return {
+        **backend_routes(runtime),
+        **metrics_routes(runtime, Counts()),
+        **interaction_routes(runtime.log_path),
+    }
 
 
 def why_not_ready(runtime: Runtime) -> str | None:

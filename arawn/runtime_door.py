@@ -154,9 +154,10 @@ class Runtime:
         profile: str | None = None,
         session_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        workstream: str | None = None,
     ) -> CompletionResponse:
         """Make one call that belongs to no conversation; all else as for `Workstream.send`."""
-        call = self._call(request, profile, session_id, tags, None)
+        call = self._call(request, profile, session_id, tags, None, workstream=workstream)
         return await self._backend_of(call).ask(call)
 
     def stream(
@@ -166,11 +167,12 @@ class Runtime:
         profile: str | None = None,
         session_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        workstream: str | None = None,
     ) -> AbstractAsyncContextManager[EventStream]:
         """Make one streamed call that belongs to no conversation; see `Workstream.stream`."""
 
         async def submit(sink: trio.MemorySendChannel[StreamEvent]) -> Reply[CompletionResponse]:
-            call = self._call(request, profile, session_id, tags, sink)
+            call = self._call(request, profile, session_id, tags, sink, workstream=workstream)
             return await self._backend_of(call).submit(call)
 
         return open_stream(submit)
@@ -182,10 +184,14 @@ class Runtime:
         session_id: str | None,
         tags: Mapping[str, str] | None,
         sink: trio.MemorySendChannel[StreamEvent] | None,
+        *,
+        workstream: str | None,
     ) -> Call:
         default = default_profile(self.config)
         routing = choose_profile(hint=profile, bound=None, default=default, known=self._backends)
-        context = CallContext(session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing)
+        context = CallContext(
+            workstream=workstream, session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing
+        )
         return Call(require_request(request), context, trio.current_time(), sink)
 
     def _backend_of(self, call: Call) -> Ref[Call]:

@@ -49,7 +49,7 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
 def _announce(found: Found, opened: Opened, *, quiet: bool) -> None:
     if quiet:
         return
-    for line in [*_account(found, opened), "", *_try_it(opened), "ready"]:
+    for line in [*_account(found, opened), "", *_exports(opened), *_try_it(opened), "ready"]:
         click.echo(line)
     sys.stdout.flush()
 
@@ -81,17 +81,36 @@ def _token_place() -> str:
     return f"from {TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else str(state_dir(os.environ) / TOKEN_FILE)
 
 
-def _try_it(opened: Opened) -> list[str]:
-    """Return a command that asks something over HTTP; the token itself is shown to a person only, never to a log."""
+def _exports(opened: Opened) -> list[str]:
+    """Return what makes the usual clients talk to this daemon. The token is named by its place and never printed."""
     if not opened.addresses:
         return []
-    command = f"""curl {opened.addresses[0]}/chat -d '{{"message": "hello"}}'"""
+    url, key = opened.addresses[0], _key_words(opened)
+    return [
+        f"export OPENAI_BASE_URL={url}/v1",
+        f"export OPENAI_API_KEY={key}",
+        f"export ANTHROPIC_BASE_URL={url}",
+        f"export ANTHROPIC_API_KEY={key}",
+    ]
+
+
+def _key_words(opened: Opened) -> str:
+    """Return the token as a shell finds it; clients want a key even where none is asked for."""
     if opened.token is None:
-        return [command]
-    if sys.stdout.isatty():
-        token = opened.token
-    elif TOKEN_VARIABLE in os.environ:
-        token = f"${TOKEN_VARIABLE}"
-    else:
-        token = f"$(cat {shlex.quote(_token_place())})"
-    return [f'{command} -H "x-api-key: {token}"']
+        return "none"
+    if TOKEN_VARIABLE in os.environ:
+        return f'"${TOKEN_VARIABLE}"'
+    return f'"$(cat {shlex.quote(_token_place())})"'
+
+
+def _try_it(opened: Opened) -> list[str]:
+    """Return a command that asks something over HTTP, if there is one that shows the token to nobody.
+
+    A token in curl's arguments would stand in the list of processes; through the socket none is needed.
+    """
+    question = """-d '{"message": "hello"}'"""
+    if opened.socket is not None:
+        return [f"curl --unix-socket {shlex.quote(str(opened.socket))} http://localhost/chat {question}"]
+    if opened.addresses and opened.token is None:
+        return [f"curl {opened.addresses[0]}/chat {question}"]
+    return []

@@ -12,61 +12,45 @@ from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
 from arawn.cli.settings import socket_of
-from arawn.status import BackendStatus, RuntimeStatus
+from arawn.cli.status_page import HEADERS, head_lines, row
+from arawn.status import RuntimeStatus
 
-__all__ = ["duration_words", "status"]
+__all__ = ["status"]
 
 
 @click.command()
+@click.option("--watch", "watching", is_flag=True, help="Go on until Ctrl-C, or until the daemon ends.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1, max=86_400),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With `--watch`: how often.",
+)
 @json_option
 @config_option
-def status(as_json: bool, config_file: Path | None) -> None:
-    """Show how the running daemon is; exit code 1 when none runs."""
-    found = run_async(partial(_status, socket_of(config_file)))
+def status(watching: bool, every: float, as_json: bool, config_file: Path | None) -> None:
+    """Show how the running daemon is; exit code 1 when none runs.
+
+    With `--watch` a terminal is drawn anew each time; what is piped gets one line each time.
+    """
+    socket = socket_of(config_file)
+    if watching:
+        from arawn.cli.status_watch import watch
+
+        run_async(partial(watch, socket, every=every, as_json=as_json))
+        return
+    found = run_async(partial(_status, socket))
     if as_json:
         print_json(found)
         return
-    for line in _lines(found):
+    for line in head_lines(found):
         click.echo(line)
     click.echo()
-    headers = ("profile", "kind", "model", "health", "queued", "in hand", "restarts", "reason")
-    print_table(headers, [_row(backend) for backend in found.backends])
+    print_table(HEADERS, [row(backend) for backend in found.backends])
 
 
 async def _status(socket: Path | None, _: Interrupts) -> RuntimeStatus:
     async with require_daemon(socket) as daemon:
         return await daemon.status()
-
-
-def _lines(found: RuntimeStatus) -> list[str]:
-    health = found.log.health
-    log = "off" if found.log.path is None else f"{health.state}  {found.log.path}"
-    active = ", ".join(found.active_workstreams) or "none"
-    return [
-        f"daemon       arawn {found.version}, process {found.pid}, up {duration_words(found.uptime_s)}",
-        f"log          {log}" + (f"  ({health.reason})" if health.reason else ""),
-        f"workstreams  {active} in memory",
-    ]
-
-
-def _row(backend: BackendStatus) -> tuple[str, ...]:
-    numbers = (backend.queued, backend.in_hand, backend.restarts)
-    return (
-        backend.profile,
-        backend.kind,
-        backend.model or "",
-        backend.health,
-        *(str(number) for number in numbers),
-        backend.reason or backend.last_crash or "",
-    )
-
-
-def duration_words(seconds: float) -> str:
-    """Return a duration in its two largest units."""
-    whole = int(seconds)
-    days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

@@ -9,9 +9,14 @@ from types import MappingProxyType
 from arawn.server.auth import Door
 from arawn.server.call import Call
 from arawn.server.feedback import FEEDBACK
+from arawn.server.interactions import INTERACTION
 from arawn.server.native import chat
-from arawn.server.protocol import RuntimeDoor
+from arawn.server.protocol import DialectDoor, RuntimeDoor
 from arawn.server.reply import FAILURES, Refused, Reply, error_reply, json_reply, refusal
+from arawn.server.scoped import ScopedRoute
+from arawn.server.v1.envelope import called_dialect, in_envelope
+from arawn.server.v1.models import MODEL
+from arawn.server.v1.routes import v1_routes
 from arawn.server.workstreams import WORKSTREAM
 from arawn.wire.asgi import ASGIApp, Receive, Scope, Send
 
@@ -41,6 +46,7 @@ def build_app(
         ("GET", "/readyz"): partial(_readyz, why_not_ready),
         ("GET", "/status"): partial(_status, runtime),
         ("POST", "/chat"): partial(chat, runtime),
+        **(v1_routes(runtime) if isinstance(runtime, DialectDoor) else {}),  # model names are those of its profiles
         **more,
     }
 
@@ -51,11 +57,16 @@ def build_app(
         try:
             await _dispatch(routes, door, scope, call)
         except Refused as refused:
-            await call.respond(refused.reply)
+            await _respond_error(call, refused.reply)
         except FAILURES as error:
-            await call.respond(error_reply(error))
+            await _respond_error(call, error_reply(error))
 
     return app
+
+
+async def _respond_error(call: Call, reply: Reply) -> None:
+    """Send an error in the envelope of the dialect that was called."""
+    await call.respond(in_envelope(reply, called_dialect(call.path, call.headers), call.request_id))
 
 
 async def _dispatch(routes: Routes, door: Door, scope: Scope, call: Call) -> None:
@@ -65,14 +76,18 @@ async def _dispatch(routes: Routes, door: Door, scope: Scope, call: Call) -> Non
     route = routes.get(("GET" if call.method == "HEAD" else call.method, _pattern(call.path)))
     if route is None:
         raise Refused(_no_route(routes, call))
-    await route(call)
+    await (route.answer(call, scope) if isinstance(route, ScopedRoute) else route(call))
 
 
 def _pattern(path: str) -> str:
-    """Return the path as the routes spell it: a workstream's name and an interaction's id are parameters."""
+    """Return the path as the routes spell it: names and ids in it are parameters."""
+    if path.startswith("/v1/models/"):  # a model's name may hold slashes
+        return MODEL
     collection, slash, name = path.rpartition("/")
     if collection.startswith("/interactions/") and collection.count("/") == 2 and name == "feedback":
         return FEEDBACK
+    if collection == "/interactions" and name:
+        return INTERACTION
     return WORKSTREAM if collection == "/workstreams" and slash and name else path
 
 

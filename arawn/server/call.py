@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
 import trio
 
 from arawn.config.describe import suggestion, ticked
-from arawn.server.reply import Refused, Reply, refusal
+from arawn.server.reply import Headers, Refused, Reply, refusal
 from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
 
 __all__ = ["BODY_BYTES", "Call", "run_beside"]
@@ -29,6 +29,8 @@ class Call:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = secrets.token_hex(16)  # of the answer, unless a log record answers for it
         self.streaming = False
         self._receive = receive
         self._send = send
@@ -42,7 +44,7 @@ class Call:
 
         Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
         """
-        body = await self._read_body()
+        body = await self.read_body()
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError as error:
@@ -51,7 +53,15 @@ class Call:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Refused(refusal(400, "invalid_request", f"the request body is not JSON: {error}")) from error
 
-    async def _read_body(self) -> bytes:
+    async def read_body(self) -> bytes:
+        """Return the request's body as it came.
+
+        Raises:
+            Refused: The body is too long (413).
+            ClientLeft: The client went away before its end.
+
+        Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
+        """
         pieces: list[bytes] = []
         size = 0
         more = True
@@ -90,8 +100,8 @@ class Call:
         await self._start(reply.status, headers, reply.request_id)
         await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
-    async def send_events(self, data: bytes) -> None:
-        """Send encoded server-sent events; the first ones begin the response.
+    async def send_events(self, data: bytes, headers: Headers = ()) -> None:
+        """Send encoded server-sent events; the first ones begin the response, and `headers` go with its head.
 
         Raises:
             ClientLeft: There is nobody to send them to.
@@ -100,7 +110,7 @@ class Call:
         """
         if not self.streaming:
             self.streaming = True
-            await self._start(200, _EVENT_STREAM, None)
+            await self._start(200, [*_EVENT_STREAM, *headers], None)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end_events(self) -> None:
@@ -110,8 +120,8 @@ class Call:
         """
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]], request_id: str | None) -> None:
-        identity = (b"x-request-id", (request_id or secrets.token_hex(16)).encode())
+    async def _start(self, status: int, headers: Headers, request_id: str | None) -> None:
+        identity = (b"x-request-id", (request_id or self.request_id).encode())
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, identity]})
 
 

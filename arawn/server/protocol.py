@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from arawn.config.schema import Config
 from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
 
-__all__ = ["Conversation", "EventSource", "RuntimeDoor", "StatusReport"]
+__all__ = ["Conversation", "DialectDoor", "EventSource", "RuntimeDoor", "StatusReport"]
 
 EventSource = AbstractAsyncContextManager[AsyncIterator[StreamEvent]]
 
@@ -80,4 +81,41 @@ class RuntimeDoor(Protocol):
         tags: Mapping[str, str] | None = None,
     ) -> EventSource:
         """Make one streamed call that belongs to no conversation."""
+        ...
+
+
+@runtime_checkable
+class DialectDoor(RuntimeDoor, Protocol):
+    """What the dialects under `/v1` need besides: the profiles that a model's name may mean.
+
+    Waiting for the next event of a stream may be cancelled and begun again; nothing is lost.
+    """
+
+    @property
+    def config(self) -> Config:
+        """The configuration that the runtime runs by."""
+        ...
+
+    async def complete(
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        session_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        workstream: str | None = None,
+    ) -> CompletionResponse:
+        """Make one call; `workstream` is a name for its record."""
+        ...
+
+    def stream(
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        session_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        workstream: str | None = None,
+    ) -> EventSource:
+        """Make one streamed call; `workstream` is a name for its record."""
         ...

@@ -26,7 +26,19 @@ from arawn.errors import (
     UnknownProfile,
 )
 
-__all__ = ["FAILURES", "ErrorBody", "Failure", "Refused", "Reply", "error_body", "error_reply", "json_reply", "refusal"]
+__all__ = [
+    "FAILURES",
+    "ErrorBody",
+    "ErrorDetail",
+    "Failure",
+    "Headers",
+    "Refused",
+    "Reply",
+    "error_body",
+    "error_reply",
+    "json_reply",
+    "refusal",
+]
 
 Headers = Sequence[tuple[bytes, bytes]]
 

@@ -97,7 +97,7 @@ async def test_the_death_of_an_idle_child_can_be_waited_for() -> None:
                 await provider.complete(ASK)
 
     assert "killed by signal 9" in story
-    assert "listening" in story
+    assert "its last lines" in story  # how many of them have arrived by then is up to the system
 
 
 async def test_nobody_else_can_use_the_model() -> None:

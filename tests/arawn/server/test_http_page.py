@@ -9,11 +9,18 @@ import pytest
 
 from actors.errors import HandlerFailed, MailboxFull, OutcomeUnknown, Restarting, Stopped
 from arawn import errors
+from arawn.interactions.feedback import Judgement
+from arawn.metrics.counts import Counts
 from arawn.server.app import build_app
 from arawn.server.auth import Door
+from arawn.server.backends import backend_routes
+from arawn.server.feedback import feedback_routes
+from arawn.server.interactions import FILTERS, interaction_routes
+from arawn.server.metrics import metrics_routes
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.reply import FAILURES, error_reply
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, workstream_routes
+from arawn.status import BackendStatus
 from arawn.wire.asgi import Event
 from arawn.workstreams.store import Summary, WorkstreamState
 from tests.memory_runtime import MemoryRuntime
@@ -34,7 +41,14 @@ async def routes() -> list[str]:
         sent.append(event)
 
     runtime = MemoryRuntime()
-    app = build_app(runtime, door=Door(token=None, hosts=()), more=workstream_routes(runtime))  # type: ignore[arg-type]
+    more = {
+        **workstream_routes(runtime),  # type: ignore[arg-type]
+        **feedback_routes(runtime),  # type: ignore[arg-type]
+        **backend_routes(runtime),  # type: ignore[arg-type]
+        **metrics_routes(runtime, Counts()),  # type: ignore[arg-type]
+        **interaction_routes(None),
+    }
+    app = build_app(runtime, door=Door(token=None, hosts=()), more=more)
     scope = {"type": "http", "method": "GET", "path": "/nope", "headers": [], "server": ("socket", None)}
     await app(scope, receive, send)
     return re.findall(r"`([A-Z]+ /[^`]*)`", sent[1]["body"].decode())
@@ -56,11 +70,17 @@ async def test_the_page_shows_no_other_route() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [ChatRequest, ChatReply, WorkstreamSettings, WorkstreamChange, WorkstreamState, Summary]
+    "kind",
+    [ChatRequest, ChatReply, WorkstreamSettings, WorkstreamChange, WorkstreamState, Summary, BackendStatus, Judgement],
 )
 def test_every_field_is_on_the_page(kind: type) -> None:
     """Of requests and of answers."""
     assert [name for name in kind.__struct_encode_fields__ if f"`{name}`" not in PAGE] == []  # type: ignore[attr-defined]
+
+
+def test_every_filter_is_on_the_page() -> None:
+    """By the name that the query takes."""
+    assert [name for name in FILTERS if f"`{name}`" not in PAGE] == []
 
 
 @pytest.mark.parametrize("kind", [*FAULTS, HandlerFailed, OutcomeUnknown, MailboxFull, Restarting, Stopped])

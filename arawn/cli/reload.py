@@ -1,0 +1,60 @@
+"""`arawn reload`: the running daemon reads its configuration again."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+import msgspec
+
+from arawn.cli.daemon_client import require_daemon
+from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import note, print_json
+from arawn.cli.settings import socket_of
+from arawn.errors import BadInput, ConfigError
+from arawn.reload import ReloadReport, unusable
+
+__all__ = ["reload"]
+
+
+@click.command()
+@json_option
+@config_option
+def reload(as_json: bool, config_file: Path | None) -> None:
+    """Have the running daemon read its configuration again.
+
+    It reads the files that it was started with. All of it is checked first: if anything is wrong, every problem is
+    listed, nothing is changed, and the exit code is 2. Calls that are queued or under way finish where they are.
+    `--config` only says where the daemon's socket is.
+    """
+    try:
+        socket = socket_of(config_file)
+    except ConfigError as error:
+        raise BadInput(unusable(error)) from error
+    report = run_async(partial(_reload, socket))
+    if as_json:
+        print_json(report)
+        return
+    for line in _lines(report):
+        click.echo(line)
+    if report.needs_restart:
+        note("arawn: these are changed and wait for a restart: " + ", ".join(report.needs_restart))
+
+
+async def _reload(socket: Path | None, _: Interrupts) -> ReloadReport:
+    async with require_daemon(socket) as daemon:
+        return msgspec.json.decode(await daemon.call("POST", "/reload"), type=ReloadReport)
+
+
+def _lines(report: ReloadReport) -> list[str]:
+    rows = [
+        ("started", report.started),
+        ("replaced", report.replaced),
+        ("stopped", report.stopped),
+        ("unchanged", report.unchanged),
+    ]
+    lines = [f"{name:<10} {', '.join(profiles)}" for name, profiles in rows if profiles]
+    draining = [f"{'draining':<10} {report.draining}: old ones finish the calls that they have"]
+    return lines + (draining if report.draining else [])

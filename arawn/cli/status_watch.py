@@ -1,0 +1,105 @@
+"""`arawn status --watch`: the same, again and again; drawn anew on a terminal, a line each time when piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+import trio
+
+from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon
+from arawn.cli.interrupts import Interrupts
+from arawn.cli.output import printable, write_out
+from arawn.cli.status_page import HEADERS, head_lines, row
+from arawn.status import RuntimeStatus
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+__all__ = ["watch"]
+
+Show = Callable[[RuntimeStatus], Awaitable[None]]
+
+
+async def watch(socket: Path | None, _: Interrupts, *, every: float, as_json: bool) -> None:
+    """Show the status every so many seconds, until an interrupt.
+
+    Args:
+        socket: The daemon's.
+        every: Seconds between two looks.
+        as_json: Print a JSON document a line.
+
+    Raises:
+        DaemonFault: There is no daemon, or it has ended.
+
+    Checkpoint: always.
+    If cancelled: the terminal is left as it was, with the last status on it.
+    """
+    async with require_daemon(socket) as daemon, _opened(as_json=as_json) as show:
+        found = await daemon.status()
+        while True:
+            await show(found)
+            await trio.sleep(every)
+            found = await _status(daemon, found.pid)
+
+
+async def _status(daemon: DaemonClient, pid: int) -> RuntimeStatus:
+    try:
+        return await daemon.status()
+    except DaemonFault as error:
+        if isinstance(error.__cause__, httpx.HTTPError):
+            raise DaemonFault(f"the daemon, process {pid}, has ended") from error
+        raise
+
+
+@asynccontextmanager
+async def _opened(*, as_json: bool) -> AsyncIterator[Show]:
+    """Yield what shows one status after the other."""
+    if as_json:
+        yield _write_json
+    elif not sys.stdout.isatty():
+        yield _write_line
+    else:
+        from rich.console import Console
+        from rich.live import Live
+
+        with Live(console=Console(), auto_refresh=False) as live:
+
+            async def draw(found: RuntimeStatus) -> None:
+                await trio.lowlevel.checkpoint()
+                live.update(_page(found), refresh=True)
+
+            yield draw
+
+
+async def _write_json(found: RuntimeStatus) -> None:
+    await write_out(msgspec.json.encode(found).decode() + "\n")
+
+
+async def _write_line(found: RuntimeStatus) -> None:
+    backends = (
+        f"{one.profile} {one.health}, {one.queued} queued, {one.in_hand} in hand, {one.restarts} restarts"
+        for one in found.backends
+    )
+    log = "off" if found.log.path is None else found.log.health.state
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    await write_out("  ".join([now, f"log {log}", *backends]) + "\n")
+
+
+def _page(found: RuntimeStatus) -> Group:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in HEADERS:
+        table.add_column(header)
+    for backend in found.backends:
+        table.add_row(*(Text(printable(cell)) for cell in row(backend)))
+    return Group(*(Text(printable(line)) for line in head_lines(found)), Text(), table)

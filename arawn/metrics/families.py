@@ -1,0 +1,110 @@
+"""Every metric there is: its name, its meaning, and where its numbers come from. Pure.
+
+What happened is counted (`Counts`); what is the case is taken from the same status that `arawn status` shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import get_args, get_type_hints
+
+import actors
+from arawn.backends.health import BackendHealth
+from arawn.interactions.health import LogHealth
+from arawn.metrics.counts import Counts, Histogram, ProfileCounts
+from arawn.metrics.exposition import Family, Sample, histogram_samples
+from arawn.status import BackendStatus, RuntimeStatus
+
+__all__ = ["families"]
+
+_HEALTHS = get_args(get_type_hints(BackendHealth)["state"])
+_LOG_STATES = get_args(get_type_hints(LogHealth)["state"])
+
+
+def families(status: RuntimeStatus, counts: Counts) -> Iterator[Family]:
+    """Yield every metric with its samples."""
+    yield from _of_the_whole(status)
+    yield from _of_the_log(status)
+    yield from _of_backends(status.backends)
+    yield from _of_calls(list(counts))
+
+
+def _of_the_whole(status: RuntimeStatus) -> Iterator[Family]:
+    yield _gauge("arawn_info", "Always 1; the version is a label.", [Sample({"version": status.version}, 1)])
+    yield _gauge("arawn_uptime_seconds", "Seconds since the start.", [Sample({}, round(status.uptime_s, 3))])
+    active = [Sample({}, len(status.active_workstreams))]
+    yield _gauge("arawn_workstreams_active", "Workstreams in memory.", active)
+    restarts = [Sample({"actor": child.name}, child.restarts) for child in _lasting(status.tree)]
+    yield _counter("arawn_actor_restarts_total", "Restarts of each lasting part.", restarts)
+
+
+def _lasting(tree: actors.Status) -> Iterable[actors.Status]:
+    """Return the parts that live as long as the daemon; backends have a metric of their own."""
+    return [child for child in tree.children if child.kind == "actor"]
+
+
+def _of_the_log(status: RuntimeStatus) -> Iterator[Family]:
+    enabled = status.log.path is not None
+    health = status.log.health
+    yield _gauge("arawn_log_enabled", "1 if calls are logged.", [Sample({}, int(enabled))])
+    states = [Sample({"state": state}, int(enabled and health.state == state)) for state in _LOG_STATES]
+    yield _gauge("arawn_log_state", "1 for the state that the interaction log is in.", states)
+    lost = health.count if health.state == "lost" else 0
+    yield _counter("arawn_log_lost_records_total", "Records that will never be written.", [Sample({}, lost)])
+
+
+def _of_backends(backends: Iterable[BackendStatus]) -> Iterator[Family]:
+    every = tuple(backends)
+
+    def each(number: Callable[[BackendStatus], float]) -> list[Sample]:
+        return [Sample({"profile": backend.profile}, number(backend)) for backend in every]
+
+    healths = [
+        Sample({"profile": backend.profile, "state": state}, int(backend.health == state))
+        for backend in every
+        for state in _HEALTHS
+    ]
+    yield _gauge("arawn_backend_health", "1 for the state that the backend is in.", healths)
+    yield _gauge("arawn_queue_depth", "Calls that wait for a worker.", each(lambda backend: backend.queued))
+    yield _gauge("arawn_calls_in_flight", "Calls under way.", each(lambda backend: backend.in_hand))
+    restarts = each(lambda backend: backend.restarts)
+    yield _counter("arawn_backend_restarts_total", "Restarts of the backend since it was configured so.", restarts)
+
+
+def _of_calls(every: list[tuple[str, ProfileCounts]]) -> Iterator[Family]:
+    calls = [Sample({"profile": name, "status": key}, n) for name, c in every for key, n in c.calls.items()]
+    yield _counter("arawn_calls_total", "Calls that have ended, by how.", calls)
+    attempts = [Sample({"profile": name, "status": key}, n) for name, c in every for key, n in c.attempts.items()]
+    yield _counter("arawn_attempts_total", "Attempts at calls, by the status of their records.", attempts)
+    retries = [Sample({"profile": name}, c.retries) for name, c in every]
+    yield _counter("arawn_retries_total", "Attempts after the first.", retries)
+    tokens = [Sample({"profile": name, "kind": key}, n) for name, c in every for key, n in c.tokens.items()]
+    yield _counter("arawn_tokens_total", "Tokens, as providers reported them.", tokens)
+    yield _histogram(
+        "arawn_call_duration_seconds",
+        "From the sending of a call to its end, with queue and retries.",
+        [(name, c.call_seconds) for name, c in every],
+    )
+    yield _histogram(
+        "arawn_time_to_first_token_seconds",
+        "From the beginning of a streamed attempt to its first token.",
+        [(name, c.first_token_seconds) for name, c in every],
+    )
+    yield _histogram(
+        "arawn_queue_duration_seconds",
+        "From the sending of a call until a worker took it.",
+        [(name, c.queue_seconds) for name, c in every],
+    )
+
+
+def _gauge(name: str, meaning: str, samples: Iterable[Sample]) -> Family:
+    return Family(name, "gauge", meaning, tuple(samples))
+
+
+def _counter(name: str, meaning: str, samples: Iterable[Sample]) -> Family:
+    return Family(name, "counter", meaning, tuple(samples))
+
+
+def _histogram(name: str, meaning: str, every: Iterable[tuple[str, Histogram]]) -> Family:
+    samples = [sample for profile, one in every for sample in histogram_samples({"profile": profile}, one)]
+    return Family(name, "histogram", meaning, tuple(samples))

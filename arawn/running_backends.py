@@ -1,0 +1,196 @@
+"""The backends that take calls now, and how a new configuration replaces them without dropping a call.
+
+Whoever makes a call looks its profile up in `refs` at that moment. A reload starts what is new beside what is old,
+changes the map in one step, and lets the old ones end by themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import msgspec
+import trio
+from trio_util import AsyncValue  # type: ignore[import-untyped]
+
+import actors
+from actors import ActorError, ChildSpec, Ref, Supervisor
+from arawn.backends.actor import Call
+from arawn.backends.health import BackendHealth
+from arawn.config import default_profile
+from arawn.config.schema import Config, Profile
+from arawn.errors import ArawnError, ConfigError
+from arawn.reload_plan import ReloadPlan, compared
+
+__all__ = ["Blueprint", "Followed", "RunningBackends", "drain"]
+
+_ROOM_POLL_S = 0.05
+
+
+class Blueprint(msgspec.Struct, frozen=True):
+    """All that a backend is made from and that a reload may change; `secrets` must not reach any record."""
+
+    profile: Profile
+    secrets: tuple[str, ...] = ()
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """What a reload did, and the backends that take no more calls and are to be drained."""
+
+    plan: ReloadPlan
+    retired: tuple[Ref[Call], ...]
+
+
+class _Running(msgspec.Struct, frozen=True):
+    label: str
+    blueprint: Blueprint
+    ref: Ref[Call]
+    health: AsyncValue
+
+
+class RunningBackends:
+    """The one owner of the map from profile to backend, and of the configuration in force."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        config: Config,
+        *,
+        blueprints: Callable[[Config], Mapping[str, Blueprint]],
+        make: Callable[[str, str, Blueprint, AsyncValue], ChildSpec[Call]],
+    ) -> None:
+        """Make an empty map; `start` fills it.
+
+        Args:
+            supervisor: The parent of every backend.
+            config: As it passed every check.
+            blueprints: Says what the backends of a configuration are made from, by profile.
+            make: Returns the spec of a backend: its label, profile name, blueprint, and where it reports its health.
+        """
+        self.config = config
+        self._supervisor = supervisor
+        self._blueprints = blueprints
+        self._make = make
+        self._running: dict[str, _Running] = {}
+        self._refs: dict[str, Ref[Call]] = {}
+        self.refs: Mapping[str, Ref[Call]] = MappingProxyType(self._refs)
+
+    async def start(self) -> None:
+        """Start the backends of the configuration.
+
+        Raises:
+            Exception: Whatever the start of one of them raised.
+
+        Checkpoint: always.
+        If cancelled: those started so far are in the map.
+        """
+        for name, blueprint in self._blueprints(self.config).items():
+            self._adopt(name, await self._started(name, blueprint))
+
+    async def follow(self, config: Config) -> Followed:
+        """Put a new configuration in force; calls queued or under way stay where they are.
+
+        Everything new is started before anything is changed: if one backend cannot be, nothing is changed. One call at
+        a time.
+
+        Args:
+            config: As it passed every check.
+
+        Raises:
+            ConfigError: A backend cannot be started; every problem is listed.
+
+        Checkpoint: always.
+        If cancelled: nothing has changed.
+        """
+        wanted = self._blueprints(config)
+        old = {name: running.blueprint for name, running in self._running.items()}
+        plan = compared(self.config, config, old, wanted)
+        anew = {name: blueprint for name, blueprint in wanted.items() if name not in plan.unchanged}
+        fresh = await self._all_started(anew, config)
+        retired = tuple(self._running[name].ref for name in (*plan.replaced, *plan.stopped))
+        every = {**self._running, **fresh}
+        self._running.clear()
+        self._refs.clear()
+        for name in wanted:
+            self._adopt(name, every[name])
+        self.config = plan.in_force
+        return Followed(plan, retired)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that must not reach any record."""
+        every = (secret for running in self._running.values() for secret in running.blueprint.secrets)
+        return tuple(dict.fromkeys(every))
+
+    def health(self, name: str) -> BackendHealth:
+        """Return how a backend is."""
+        health: BackendHealth = self._running[name].health.value
+        return health
+
+    def statuses(self) -> dict[str, actors.Status]:
+        """Return the state of each actor by profile; those that are being drained are in the tree alone."""
+        children = {child.name: child for child in self._supervisor.status().children}
+        return {name: children.get(running.label, running.ref.status()) for name, running in self._running.items()}
+
+    def _adopt(self, name: str, running: _Running) -> None:
+        self._running[name] = running
+        self._refs[name] = running.ref
+
+    async def _all_started(self, wanted: Mapping[str, Blueprint], config: Config) -> dict[str, _Running]:
+        """Start all of them or none."""
+        fresh: dict[str, _Running] = {}
+        complete = False
+        try:
+            problems = [line for name in wanted for line in await self._try_start(name, wanted[name], fresh)]
+            problems += _missing(default_profile(config), fresh)
+            complete = not problems
+        finally:
+            if not complete:
+                with trio.CancelScope(shield=True):  # bounded: they have no calls, and a deadline for their clean-up
+                    for running in fresh.values():
+                        await running.ref.stop(0)
+        if problems:
+            raise ConfigError(problems)
+        return fresh
+
+    async def _try_start(self, name: str, blueprint: Blueprint, fresh: dict[str, _Running]) -> list[str]:
+        """Start one into `fresh`, or return why it cannot be."""
+        try:
+            fresh[name] = await self._started(name, blueprint)
+        except ConfigError as error:
+            return list(error.problems)
+        except (ArawnError, ActorError, OSError) as error:
+            return [f"profile `{name}`: it cannot be started: {error}"]
+        return []
+
+    async def _started(self, name: str, blueprint: Blueprint) -> _Running:
+        taken = {child.name for child in self._supervisor.status().children}
+        label, number = f"backend:{name}", 1
+        while label in taken:
+            number += 1
+            label = f"backend:{name}~{number}"
+        health = AsyncValue(BackendHealth())
+        ref = await self._supervisor.start(self._make(label, name, blueprint, health))
+        return _Running(label, blueprint, ref, health)
+
+
+def _missing(default: str | None, fresh: Mapping[str, _Running]) -> list[str]:
+    """Return why the default profile cannot do without: a start is refused for that too."""
+    running = fresh.get(default or "")
+    if running is None or running.health.value.state != "unavailable":
+        return []
+    return [f"profile `{default}`, the default one: {running.health.value.reason}"]
+
+
+async def drain(ref: Ref[Call]) -> None:
+    """End a backend that nobody sends to any more, once the calls that it has are done, however long they take.
+
+    Senders that still wait for room get it first: a mailbox that is closed would turn them away.
+
+    Checkpoint: always.
+    If cancelled: it goes on with what it has; a stop of its supervisor ends it.
+    """
+    while (status := ref.status()).bound and status.queued >= status.bound:  # noqa: ASYNC110  # nothing tells of room
+        await trio.sleep(_ROOM_POLL_S)
+    await ref.stop(math.inf)

@@ -1,0 +1,1 @@
+"""`/v1`: the dialects that other programs' clients speak, in front of any backend."""

@@ -1,0 +1,95 @@
+"""The messages of the Anthropic dialect as neutral turns. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from arawn.backends.anthropic_reply import REDACTED
+from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
+from arawn.server.v1.body import odd
+
+__all__ = ["Turn", "system_text", "turns"]
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message."""
+
+    role: Literal["user", "assistant"]
+    content: str | list[dict[str, Any]]
+
+
+def system_text(system: str | list[dict[str, Any]] | None) -> str | None:
+    """Return the system prompt as one text; blocks are joined with an empty line between two.
+
+    Raises:
+        Refused: A block is no text (400).
+    """
+    if system is None or isinstance(system, str):
+        return system or None
+    texts: list[str] = []
+    for position, block in enumerate(system):
+        match block:
+            case {"type": "text", "text": str(text)}:
+                texts.append(text)
+            case _:
+                raise odd(f"`$.system[{position}]` is of type `{block.get('type')}`; a system prompt holds text alone")
+    return "\n\n".join(texts) or None
+
+
+def turns(messages: Sequence[Turn]) -> tuple[Message, ...]:
+    """Return the messages. Marks on blocks, such as `cache_control`, are not passed on.
+
+    Raises:
+        Refused: A block has no form here (400).
+    """
+    return tuple(
+        Message(turn.role, tuple(_blocks(turn.content, f"$.messages[{position}].content")))
+        for position, turn in enumerate(messages)
+    )
+
+
+def _blocks(content: str | list[dict[str, Any]], place: str) -> Iterator[ContentBlock]:
+    if isinstance(content, str):
+        yield Text(content)
+        return
+    for position, block in enumerate(content):
+        yield _block(block, f"{place}[{position}]")
+
+
+def _block(block: dict[str, Any], place: str) -> ContentBlock:
+    match block:
+        case {"type": "tool_use", "id": str(tool_id), "name": str(name), "input": dict(arguments)}:
+            return ToolUse(tool_id, name, arguments)
+        case {"type": "tool_result", "tool_use_id": str(tool_id)}:
+            content = tuple(_shown(block.get("content") or (), place))
+            return ToolResult(tool_id, content, block.get("is_error") is True)
+        case {"type": "thinking", "thinking": str(text)}:
+            signature = block.get("signature")
+            return Thinking(text, signature if isinstance(signature, str) and signature else None)
+        case {"type": "redacted_thinking", "data": str(data)}:
+            return Thinking("", REDACTED + data)
+    return _text_or_image(block, place)
+
+
+def _shown(content: str | Sequence[dict[str, Any]], place: str) -> Iterator[Text | Image]:
+    """Yield what a tool answered."""
+    if isinstance(content, str):
+        yield Text(content)
+        return
+    for position, block in enumerate(content):
+        yield _text_or_image(block, f"{place}.content[{position}]")
+
+
+def _text_or_image(block: dict[str, Any], place: str) -> Text | Image:
+    match block:
+        case {"type": "text", "text": str(text)}:
+            return Text(text)
+        case {"type": "image", "source": {"type": "base64", "media_type": str(kind), "data": str(data)}}:
+            return Image(media_type=kind, data=data)
+        case {"type": "image", "source": {"type": "url", "url": str(url)}}:
+            return Image(url=url)
+    kinds = "`text`, `image` (base64 or url), `tool_use`, `tool_result`, `thinking`, `redacted_thinking`"
+    raise odd(f"`{place}` is a block of type `{block.get('type')}` that has no form here; what has is {kinds}")

@@ -1,0 +1,69 @@
+"""A request's body: the fields that a dialect's struct knows, checked, and the others as they came. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from arawn.messages import CompletionRequest
+from arawn.server.reply import Refused, refusal
+
+__all__ = ["Body", "Translated", "dropped_or_refused", "odd", "read_body"]
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+
+class Body(msgspec.Struct, Generic[B], frozen=True):
+    """A decoded body. `rest` holds the fields that `known` has not."""
+
+    known: B
+    rest: dict[str, Any]
+
+
+class Translated(msgspec.Struct, frozen=True):
+    """A request in the neutral form, and the names of the fields that did not come along."""
+
+    request: CompletionRequest
+    ignored: tuple[str, ...] = ()
+
+
+def read_body(body: bytes, kind: type[B]) -> Body[B]:
+    """Return the body.
+
+    Raises:
+        Refused: It is not JSON, not an object, or a field of `kind` has another shape (400, naming the field).
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise odd(f"the request body is not JSON: {error}") from error
+    try:
+        known = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise odd(f"the request body does not fit: {error}") from error
+    names = set(kind.__struct_encode_fields__)
+    return Body(known, {name: field for name, field in value.items() if name not in names})
+
+
+def odd(message: str) -> Refused:
+    """Return the refusal of a request that cannot be served as it stands."""
+    return Refused(refusal(400, "invalid_request", message))
+
+
+def dropped_or_refused(rest: dict[str, Any], refused: frozenset[str], backend: str) -> tuple[str, ...]:
+    """Return the names of fields that `backend` is not told; null fields say nothing.
+
+    Args:
+        rest: Fields for which the neutral form has no word.
+        refused: Those without which the answer would be of another kind than the caller asked for.
+        backend: What the message calls the backend.
+
+    Raises:
+        Refused: One of `refused` is given.
+    """
+    given = [name for name, value in rest.items() if value is not None]
+    for name in given:
+        if name in refused:
+            raise odd(f"`{name}` cannot be said to {backend}; leave it out or choose a profile of this dialect")
+    return tuple(given)

@@ -1,0 +1,81 @@
+"""Errors in the envelope of the dialect that was called. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from arawn.server.reply import ErrorBody, ErrorDetail, Reply
+from arawn.server.v1.target import DialectName
+
+__all__ = ["called_dialect", "error_value", "in_envelope"]
+
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+_ERROR_BODY = msgspec.json.Decoder(ErrorBody)
+
+
+def called_dialect(path: str, headers: Mapping[bytes, bytes]) -> DialectName | None:
+    """Return the dialect in which to answer a request; None is Arawn's own."""
+    if path.startswith("/v1/messages"):
+        return "anthropic"
+    if path.startswith("/v1/models"):
+        return "anthropic" if b"anthropic-version" in headers else "openai"
+    return "openai" if path.startswith("/v1/") else None
+
+
+def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> Reply:
+    """Return an error of Arawn's own shape as `dialect` words it, with the headers that its clients read.
+
+    Args:
+        reply: The error.
+        dialect: None returns `reply` as it is.
+        request_id: What the answer is known by when no log record answers for it.
+    """
+    if dialect is None:
+        return reply
+    detail = _ERROR_BODY.decode(reply.body).error
+    request_id = reply.request_id or request_id
+    value = error_value(detail, reply.status, dialect, request_id)
+    headers = list(reply.headers)
+    if dialect == "anthropic":
+        headers.append((b"request-id", request_id.encode()))
+    if _cannot_help(reply.status, headers):
+        headers.append((b"x-should-retry", b"false"))
+    return msgspec.structs.replace(reply, body=msgspec.json.encode(value), headers=headers, request_id=request_id)
+
+
+def error_value(detail: ErrorDetail, status: int, dialect: DialectName, request_id: str) -> dict[str, Any]:
+    """Return the body of an error, also for an event in the middle of a stream."""
+    if dialect == "anthropic":
+        kind = _ANTHROPIC_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+        return {"type": "error", "error": {"type": kind, "message": detail.message}, "request_id": request_id}
+    kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {
+        "error": {"message": detail.message, "type": kind, "param": None, "code": detail.code or detail.type},
+    }
+
+
+def _cannot_help(status: int, headers: list[tuple[bytes, bytes]]) -> bool:
+    """Say whether a refusal of the door itself will be repeated: clients try 408, 409, 429 and 5xx again unasked."""
+    said = any(name in {b"x-should-retry", b"retry-after"} for name, _ in headers)
+    return not said and 400 <= status <= 499 and status not in {408, 409, 429}

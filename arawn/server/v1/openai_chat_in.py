@@ -1,0 +1,169 @@
+"""A chat completions request as the neutral form says it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from arawn.messages import CompletionRequest, ToolDefinition
+from arawn.server.v1.body import Body, Translated, dropped_or_refused, odd, read_body
+from arawn.server.v1.openai_turns import Turn, turns
+from arawn.server.v1.target import Target
+
+__all__ = ["ChatBody", "read_chat", "translate_chat"]
+
+# Fields without which the answer of a backend of another dialect would be of another kind.
+_REFUSED = frozenset(("audio", "functions", "function_call", "web_search_options"))
+_TOOL_CHOICES = frozenset(("auto", "none", "required"))
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    """`stream_options`; what else it may hold changes nothing here."""
+
+    include_usage: bool | None = None
+
+
+class Function(msgspec.Struct, frozen=True):
+    """The function of a tool."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ChatBody(msgspec.Struct, frozen=True):
+    """The fields that the neutral form has a word for, and those that decide how to answer."""
+
+    model: str
+    messages: Annotated[list[Turn], msgspec.Meta(min_length=1)]
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: str | list[str] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    modalities: list[str] | None = None
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream is to end with the token counts."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+def read_chat(body: bytes) -> Body[ChatBody]:
+    """Return the body of a chat completions request.
+
+    Raises:
+        Refused: It is no such request, or asks for what no answer here can hold (400).
+    """
+    read = read_body(body, ChatBody)
+    chat = read.known
+    if chat.n not in {None, 1}:
+        raise odd(f"`n` is {chat.n}; an answer here has one choice: leave it out, or ask several times")
+    if chat.logprobs:
+        raise odd("`logprobs` is true; answers here hold none: leave it out")
+    if set(chat.modalities or ()) - {"text"}:
+        raise odd("`modalities` names more than `text`; answers here hold text alone")
+    return read
+
+
+def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
+    """Return the request for `target`. Fields without a neutral word go to a backend of this dialect as they are.
+
+    Raises:
+        Refused: Something in it has no form here, or none for a backend of another dialect (400).
+    """
+    chat = body.known
+    same = target.takes("openai")
+    backend = f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
+    extra: dict[str, Any] = dict(body.rest) if same else {}
+    ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
+    tools, foreign = _tools(chat.tools or ())
+    if same and foreign:
+        extra["tools"] = chat.tools
+    elif foreign - {"strict"}:
+        raise odd(f"tools with `{min(foreign - {'strict'})}` cannot be said to {backend}; it takes plain functions")
+    elif foreign:
+        ignored += ("tools.function.strict",)
+    choice = _tool_choice(chat.tool_choice)
+    if isinstance(choice, dict):
+        if not same:
+            raise odd(f"a `tool_choice` of type `{choice.get('type')}` cannot be said to {backend}")
+        extra["tool_choice"] = choice
+    extra |= _response_format(chat.response_format, target, backend)
+    system, messages = turns(chat.messages)
+    request = CompletionRequest(
+        messages=messages,
+        system=system,
+        tools=tools,
+        tool_choice=choice if isinstance(choice, str) else None,
+        model=target.model,
+        max_tokens=chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens,
+        temperature=chat.temperature,
+        top_p=chat.top_p,
+        stop=_stops(chat.stop),
+        extra=extra,
+    )
+    return Translated(request, ignored)
+
+
+def _tools(tools: Sequence[dict[str, Any]]) -> tuple[tuple[ToolDefinition, ...], set[str]]:
+    """Return the functions among the tools, and the names of other kinds and of marks that have no neutral word."""
+    known: list[ToolDefinition] = []
+    foreign: set[str] = set()
+    for position, tool in enumerate(tools):
+        if tool.get("type") != "function":
+            foreign.add(str(tool.get("type")))
+            continue
+        try:
+            function = msgspec.convert(tool.get("function"), Function)
+        except msgspec.ValidationError as error:
+            raise odd(f"the request body does not fit: {error} - at `$.tools[{position}].function`") from error
+        known.append(ToolDefinition(function.name, function.description or "", function.parameters or {}))
+        foreign |= {"strict"} if function.strict else set()
+    return tuple(known), foreign
+
+
+def _tool_choice(choice: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """Return the neutral word for a choice, or the choice itself if there is none."""
+    match choice:
+        case None:
+            return None
+        case str() if choice in _TOOL_CHOICES:
+            return choice
+        case {"type": "function", "function": {"name": str(name)}}:
+            return name
+        case dict():
+            return choice
+    accepted = ", ".join(f"`{word}`" for word in sorted(_TOOL_CHOICES))
+    raise odd(f"`tool_choice` is `{choice}`; what is accepted is {accepted} or an object that names a function")
+
+
+def _response_format(wanted: dict[str, Any] | None, target: Target, backend: str) -> dict[str, Any]:
+    """Return the fields that ask `target` for an answer of this format."""
+    if wanted is None:
+        return {}
+    if target.takes("openai"):
+        return {"response_format": wanted}
+    match wanted:
+        case {"type": "text"}:
+            return {}
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+            return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    kind = wanted.get("type")
+    raise odd(f"a `response_format` of type `{kind}` cannot be said to {backend}; a `json_schema` with a schema can")
+
+
+def _stops(stop: str | list[str] | None) -> tuple[str, ...] | None:
+    if stop is None:
+        return None
+    return (stop,) if isinstance(stop, str) else tuple(stop)

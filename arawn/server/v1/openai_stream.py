@@ -1,0 +1,93 @@
+"""The events of an answer as chat completion chunks. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+import msgspec
+
+from arawn.messages import (
+    Completed,
+    CompletionResponse,
+    StreamEvent,
+    TextDelta,
+    ThinkingDelta,
+    ToolUseDelta,
+    ToolUseStart,
+)
+from arawn.server.reply import ErrorDetail
+from arawn.server.v1.envelope import error_value
+from arawn.server.v1.openai_chat_out import finish_reason, usage_value
+
+__all__ = ["ChatChunks"]
+
+_DONE = b"data: [DONE]\n\n"
+_TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
+_TAIL_WITH_USAGE = b',"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+
+
+class ChatChunks:
+    """Says one streamed answer. What every chunk has in common is encoded once."""
+
+    keep_alive = b": keep-alive\n\n"
+
+    def __init__(self, *, answer_id: str, created: int, model: str, with_usage: bool) -> None:
+        """Begin with nothing said.
+
+        Args:
+            answer_id: The same in every chunk.
+            created: When the answer began, in Unix seconds.
+            model: What the model is called.
+            with_usage: Whether the last chunk is to hold the token counts.
+        """
+        self._common: dict[str, Any] = {
+            "id": f"chatcmpl-{answer_id}",
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": model,
+        }
+        self._head = b"data: " + msgspec.json.encode(self._common)[:-1] + b',"choices":[{"index":0,"delta":'
+        self._tail = _TAIL_WITH_USAGE if with_usage else _TAIL
+        self._answer_id = answer_id
+        self._with_usage = with_usage
+        self._begun = False
+        self._calls: dict[int, int] = {}  # index of the block -> index of the tool call
+
+    def encode(self, event: StreamEvent) -> bytes:
+        """Return the chunks that say `event`; the first ones begin with the role."""
+        begin = b"" if self._begun else self._chunk({"role": "assistant", "content": ""})
+        self._begun = True
+        match event:
+            case TextDelta():
+                return begin + self._chunk({"content": event.text})
+            case ThinkingDelta():
+                return begin + self._chunk({"reasoning_content": event.text})
+            case ToolUseStart():
+                index = self._calls[event.index] = len(self._calls)
+                function = {"name": event.name, "arguments": ""}
+                call = {"index": index, "id": event.id, "type": "function", "function": function}
+                return begin + self._chunk({"tool_calls": [call]})
+            case ToolUseDelta():
+                more = {"index": self._calls[event.index], "function": {"arguments": event.partial_json}}
+                return begin + self._chunk({"tool_calls": [more]})
+            case Completed():
+                return begin + self._end(event.response)
+            case _:
+                assert_never(event)
+
+    def fail(self, detail: ErrorDetail, status: int) -> bytes:
+        """Return the end of a stream that broke; it has no `finish_reason`, which could be taken for success."""
+        return self._data(error_value(detail, status, "openai", self._answer_id)) + _DONE
+
+    def _end(self, response: CompletionResponse) -> bytes:
+        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish_reason(response)}
+        if not self._with_usage:
+            return self._data({**self._common, "choices": [choice]}) + _DONE
+        last = self._data({**self._common, "choices": [choice], "usage": None})
+        return last + self._data({**self._common, "choices": [], "usage": usage_value(response.usage)}) + _DONE
+
+    def _chunk(self, delta: dict[str, Any]) -> bytes:
+        return self._head + msgspec.json.encode(delta) + self._tail
+
+    def _data(self, value: dict[str, Any]) -> bytes:
+        return b"data: " + msgspec.json.encode(value) + b"\n\n"

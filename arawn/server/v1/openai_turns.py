@@ -1,0 +1,123 @@
+"""The messages of the OpenAI dialect as neutral turns. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from arawn.backends.assembly import tool_use_from_text
+from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult
+from arawn.server.v1.body import odd
+
+__all__ = ["Turn", "image_of", "turns"]
+
+_DATA_URL = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
+
+Part = Text | Image
+
+
+class CalledFunction(msgspec.Struct, frozen=True):
+    """Which function a tool call named; the arguments are JSON text, or meant to be."""
+
+    name: str
+    arguments: str = ""
+
+
+class Called(msgspec.Struct, frozen=True):
+    """A tool call of the assistant."""
+
+    id: str
+    function: CalledFunction | None = None
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message. A `name` is not passed on."""
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+    tool_calls: list[Called] | None = None
+    tool_call_id: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+
+
+def turns(messages: Sequence[Turn]) -> tuple[str | None, tuple[Message, ...]]:
+    """Return the system prompt and the other messages.
+
+    All system and developer messages become one prompt, in their order, with an empty line between two.
+
+    Raises:
+        Refused: A role or a part of a message has no form here.
+    """
+    prompts: list[str] = []
+    said: list[Message] = []
+    for position, turn in enumerate(messages):
+        place = f"`$.messages[{position}]`"
+        match turn.role:
+            case "system" | "developer":
+                prompts.extend(_texts(turn.content, place))
+            case "user":
+                said.append(Message("user", tuple(_parts(turn.content, place))))
+            case "assistant":
+                said.append(Message("assistant", tuple(_assistant(turn, place))))
+            case "tool":
+                said.append(Message("user", (_result(turn, place),)))
+            case role:
+                known = "`system`, `developer`, `user`, `assistant`, `tool`"
+                raise odd(f"{place} has the role `{role}`; what is accepted is {known}")
+    return "\n\n".join(prompts) or None, tuple(said)
+
+
+def _assistant(turn: Turn, place: str) -> Iterator[ContentBlock]:
+    if turn.reasoning_content:
+        yield Thinking(turn.reasoning_content)
+    yield from (Text(text) for text in _texts(turn.content, place) if text)
+    if turn.refusal:
+        yield Text(turn.refusal)
+    for call in turn.tool_calls or ():
+        if call.function is None:
+            raise odd(f"{place} holds a tool call without `function`; other kinds of calls have no form here")
+        yield tool_use_from_text(call.id, call.function.name, call.function.arguments)
+
+
+def _result(turn: Turn, place: str) -> ToolResult:
+    if turn.tool_call_id is None:
+        raise odd(f"{place} has the role `tool` and no `tool_call_id`; give the id of the call that it answers")
+    return ToolResult(turn.tool_call_id, tuple(_parts(turn.content, place)))
+
+
+def _texts(content: str | list[dict[str, Any]] | None, place: str) -> Iterator[str]:
+    """Yield the texts of a message that can hold nothing else."""
+    if isinstance(content, str):
+        yield content
+        return
+    for part in content or ():
+        match part:
+            case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
+                yield text
+            case _:
+                raise odd(f"{place} holds a part of type `{part.get('type')}`; this role holds text alone")
+
+
+def _parts(content: str | list[dict[str, Any]] | None, place: str) -> Iterator[Part]:
+    if isinstance(content, str):
+        yield Text(content)
+        return
+    for part in content or ():
+        match part:
+            case {"type": "text", "text": str(text)}:
+                yield Text(text)
+            case {"type": "image_url", "image_url": {"url": str(url)}}:
+                yield image_of(url)
+            case _:
+                kind = part.get("type")
+                raise odd(f"{place} holds a part of type `{kind}` that has no form here; `text` and `image_url` have")
+
+
+def image_of(url: str) -> Image:
+    """Return the picture at `url`, which may hold the picture itself."""
+    data = _DATA_URL.fullmatch(url)
+    return Image(url=url) if data is None else Image(media_type=data[1], data=data[2])

@@ -1,0 +1,64 @@
+"""What the headers of a request say of where it comes from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+import msgspec
+
+from arawn.server.reply import Refused, refusal
+
+__all__ = ["Origin", "origin_of"]
+
+# What agent clients send by themselves; the first that is there counts.
+_SESSION_HEADERS = (b"x-claude-code-session-id", b"session_id", b"session-id", b"x-session-id")
+_TAG = b"x-arawn-tag-"
+_LONGEST = 200  # characters of a name
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The context of a call: what goes into its record beside what is said."""
+
+    profile: str | None = None
+    workstream: str | None = None
+    session_id: str | None = None
+    tags: dict[str, str] = {}
+
+
+def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
+    """Return what `x-arawn-profile`, `-workstream`, `-session` and `-tag-<key>` say; values are percent-decoded.
+
+    Raises:
+        Refused: A value is empty, too long, or holds a control character (400).
+    """
+    tags = {
+        name.removeprefix(_TAG).decode("latin-1"): _text(name, value)
+        for name, value in headers.items()
+        if name.startswith(_TAG) and name != _TAG
+    }
+    return Origin(
+        profile=_given(headers, b"x-arawn-profile"),
+        workstream=_given(headers, b"x-arawn-workstream"),
+        session_id=_given(headers, b"x-arawn-session") or _session_of_client(headers),
+        tags=tags,
+    )
+
+
+def _given(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    return _text(name, headers[name]) if name in headers else None
+
+
+def _session_of_client(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the session that a client names unasked; what it means by an odd one is its own affair."""
+    values = [headers[name].decode("utf-8", "replace").strip() for name in _SESSION_HEADERS if name in headers]
+    usable = [value for value in values if value.isprintable() and 0 < len(value) <= _LONGEST]
+    return usable[0] if usable else None
+
+
+def _text(name: bytes, value: bytes) -> str:
+    text = unquote(value.decode("utf-8", "replace")).strip()
+    if not text or len(text) > _LONGEST or not text.isprintable():
+        message = f"the header `{name.decode('latin-1')}` must hold 1 to {_LONGEST} printable characters"
+        raise Refused(refusal(400, "invalid_request", message))
+    return text

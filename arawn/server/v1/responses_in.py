@@ -1,0 +1,134 @@
+"""A responses request as the neutral form says it. Pure.
+
+No backend is spoken to in this dialect, so no field passes untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from arawn.messages import CompletionRequest, ToolDefinition
+from arawn.server.v1.body import Body, Translated, dropped_or_refused, odd, read_body
+from arawn.server.v1.responses_items import turns
+from arawn.server.v1.target import Target
+
+__all__ = ["ResponsesBody", "read_responses", "translate_responses"]
+
+# Fields that stand for something kept by the server between calls, or done by it: nothing here does.
+_REFUSED = frozenset(("conversation", "previous_response_id", "prompt"))
+_TOOL_CHOICES = frozenset(("auto", "none", "required"))
+
+
+class ResponsesBody(msgspec.Struct, frozen=True):
+    """The fields that the neutral form has a word for, and those that decide how to answer."""
+
+    model: str
+    input: str | list[dict[str, Any]]
+    instructions: str | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    text: dict[str, Any] | None = None
+    reasoning: dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    background: bool | None = None
+    store: bool | None = None
+    stream: bool | None = None
+
+
+def read_responses(body: bytes) -> Body[ResponsesBody]:
+    """Return the body of a responses request.
+
+    Raises:
+        Refused: It is no such request, or asks for what is not done here (400).
+    """
+    read = read_body(body, ResponsesBody)
+    if read.known.background:
+        raise odd("`background` is true; calls here are answered while the client waits: leave it out")
+    return read
+
+
+def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated:
+    """Return the request for `target`, and the names of the fields that its backend is not told.
+
+    Raises:
+        Refused: Something in it has no form here (400).
+    """
+    sent = body.known
+    ignored = dropped_or_refused(body.rest, _REFUSED, "any backend: every call must hold its whole input")
+    extra, unsaid = _extra(sent, target)
+    prompt, messages = turns(sent.input)
+    request = CompletionRequest(
+        messages=messages,
+        system="\n\n".join(text for text in (sent.instructions, prompt) if text) or None,
+        tools=_tools(sent.tools or ()),
+        tool_choice=_tool_choice(sent.tool_choice),
+        model=target.model,
+        max_tokens=sent.max_output_tokens,
+        temperature=sent.temperature,
+        top_p=sent.top_p,
+        extra=extra,
+    )
+    return Translated(request, ignored + unsaid)
+
+
+def _tools(tools: Sequence[dict[str, Any]]) -> tuple[ToolDefinition, ...]:
+    known: list[ToolDefinition] = []
+    for position, tool in enumerate(tools):
+        match tool:
+            case {"type": "function", "name": str(name)}:
+                known.append(ToolDefinition(name, tool.get("description") or "", tool.get("parameters") or {}))
+            case _:
+                kind = tool.get("type")
+                raise odd(f"`$.tools[{position}]` is of type `{kind}`; tools here are functions with a `name`")
+    return tuple(known)
+
+
+def _tool_choice(choice: str | dict[str, Any] | None) -> str | None:
+    match choice:
+        case None:
+            return None
+        case str() if choice in _TOOL_CHOICES:
+            return choice
+        case {"type": "function", "name": str(name)}:
+            return name
+    accepted = ", ".join(f"`{word}`" for word in sorted(_TOOL_CHOICES))
+    raise odd(f"`tool_choice` is none of {accepted}, and no object that names a function")
+
+
+def _extra(sent: ResponsesBody, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what `target` is told in its own words beside the neutral form, and the names of what it is not told."""
+    extra: dict[str, Any] = {}
+    unsaid: list[str] = []
+    text, reasoning = dict(sent.text or {}), dict(sent.reasoning or {})
+    extra |= _format(text.pop("format", None), target)
+    effort = reasoning.pop("effort", None)
+    if target.takes("openai"):
+        wanted = {"reasoning_effort": effort, "parallel_tool_calls": sent.parallel_tool_calls}
+        extra |= {name: value for name, value in wanted.items() if value is not None}
+    else:
+        unsaid += ["reasoning.effort"] if effort is not None else []
+        unsaid += ["parallel_tool_calls"] if sent.parallel_tool_calls is False else []
+    unsaid += [f"text.{name}" for name, value in text.items() if value is not None]
+    unsaid += [f"reasoning.{name}" for name, value in reasoning.items() if value is not None]
+    unsaid += ["store"] if sent.store else []
+    return extra, tuple(unsaid)
+
+
+def _format(wanted: dict[str, Any] | None, target: Target) -> dict[str, Any]:
+    match wanted:
+        case None | {"type": "text"}:
+            return {}
+        case {"type": "json_schema", "schema": dict(schema)}:
+            if not target.takes("openai"):
+                return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+            named = {name: value for name, value in wanted.items() if name != "type"}
+            return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", **named}}}
+        case {"type": "json_object"} if target.takes("openai"):
+            return {"response_format": wanted}
+    raise odd(f"this `text.format` cannot be said to profile `{target.routing.profile}`; a `json_schema` can")

@@ -1,0 +1,78 @@
+"""The input items of the responses dialect as neutral turns. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from arawn.backends.assembly import tool_use_from_text
+from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult, user
+from arawn.server.v1.body import odd
+from arawn.server.v1.openai_turns import image_of
+
+__all__ = ["turns"]
+
+Content = str | Sequence[dict[str, Any]]
+
+
+def turns(items: str | Sequence[dict[str, Any]]) -> tuple[str | None, tuple[Message, ...]]:
+    """Return the system prompt and the other messages; system and developer messages become one prompt.
+
+    Raises:
+        Refused: An item or a part of it has no form here (400).
+    """
+    if isinstance(items, str):
+        return None, (user(items),)
+    prompts: list[str] = []
+    said: list[Message] = []
+    for position, item in enumerate(items):
+        place = f"`$.input[{position}]`"
+        match item:
+            case {"role": "system" | "developer", "content": content}:
+                prompts.extend(part.text for part in _parts(content, place) if isinstance(part, Text))
+            case {"role": "user", "content": content}:
+                said.append(Message("user", tuple(_parts(content, place))))
+            case {"role": "assistant", "content": content}:
+                said.append(Message("assistant", tuple(_parts(content, place))))
+            case _:
+                said.append(_item(item, place))
+    return "\n\n".join(prompts) or None, tuple(said)
+
+
+def _item(item: dict[str, Any], place: str) -> Message:
+    block: ContentBlock
+    match item:
+        case {"type": "function_call", "call_id": str(call_id), "name": str(name), "arguments": str(arguments)}:
+            return Message("assistant", (tool_use_from_text(call_id, name, arguments),))
+        case {"type": "function_call_output", "call_id": str(call_id), "output": output}:
+            block = ToolResult(call_id, tuple(_parts(output, place)))
+            return Message("user", (block,))
+        case {"type": "reasoning"}:
+            text = "\n\n".join(_reasoning(item))
+            return Message("assistant", (Thinking(text),) if text else ())
+    kinds = "messages, `function_call`, `function_call_output`, `reasoning`"
+    raise odd(f"{place} is an item of type `{item.get('type')}` that has no form here; what has is {kinds}")
+
+
+def _reasoning(item: dict[str, Any]) -> Iterator[str]:
+    for part in item.get("content") or item.get("summary") or ():
+        match part:
+            case {"text": str(text)} if text:
+                yield text
+
+
+def _parts(content: Content, place: str) -> Iterator[Text | Image]:
+    if isinstance(content, str):
+        yield Text(content)
+        return
+    for part in content:
+        match part:
+            case {"type": "input_text" | "output_text" | "text", "text": str(text)}:
+                yield Text(text)
+            case {"type": "refusal", "refusal": str(text)}:
+                yield Text(text)
+            case {"type": "input_image", "image_url": str(url)}:
+                yield image_of(url)
+            case _:
+                kind = part.get("type") if isinstance(part, dict) else part
+                raise odd(f"{place} holds a part of type `{kind}` that has no form here; text and `input_image` have")

@@ -1,0 +1,111 @@
+"""An answer as a response object. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from arawn.messages import CompletionResponse, Text, Thinking, ToolUse, Usage
+from arawn.server.v1.responses_in import ResponsesBody
+
+__all__ = ["Frame", "call_item", "message_item", "reasoning_item", "response_body", "text_part"]
+
+_INCOMPLETE = {"max_tokens": "max_output_tokens", "refusal": "content_filter"}
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What a response says of itself beside its output."""
+
+    answer_id: str
+    created: int
+    asked: ResponsesBody
+
+    def value(self, status: str, output: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+        """Return the response object."""
+        asked = self.asked
+        return {
+            "id": f"resp_{self.answer_id}",
+            "object": "response",
+            "created_at": self.created,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "instructions": asked.instructions,
+            "max_output_tokens": asked.max_output_tokens,
+            "metadata": {},
+            "output": output,
+            "parallel_tool_calls": asked.parallel_tool_calls is not False,
+            "previous_response_id": None,
+            "store": False,
+            "temperature": asked.temperature,
+            "text": asked.text or {"format": {"type": "text"}},
+            "tool_choice": asked.tool_choice or "auto",
+            "tools": asked.tools or [],
+            "top_p": asked.top_p,
+            "usage": None,
+            **more,
+        }
+
+    def ended(self, response: CompletionResponse, output: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the response object of a whole answer."""
+        reason = _INCOMPLETE.get(response.stop_reason or "")
+        details = None if reason is None else {"reason": reason}
+        status = "completed" if reason is None else "incomplete"
+        return self.value(
+            status, output, model=response.model, usage=_usage(response.usage), incomplete_details=details
+        )
+
+
+def response_body(response: CompletionResponse, *, frame: Frame) -> bytes:
+    """Return the body of a plain answer."""
+    output: list[dict[str, Any]] = []
+    for position, block in enumerate(response.content):
+        item_id = f"{position}_{frame.answer_id}"
+        match block:
+            case Text():
+                output.append(message_item(f"msg_{item_id}", block.text))
+            case Thinking() if block.text:
+                output.append(reasoning_item(f"rs_{item_id}", block.text))
+            case ToolUse():
+                arguments = block.invalid_arguments
+                if arguments is None:
+                    arguments = msgspec.json.encode(block.arguments).decode()
+                output.append(call_item(f"fc_{item_id}", block.id, block.name, arguments))
+    return msgspec.json.encode(frame.ended(response, output))
+
+
+def message_item(item_id: str, text: str) -> dict[str, Any]:
+    """Return a whole message."""
+    content = [text_part(text)]
+    return {"type": "message", "id": item_id, "role": "assistant", "status": "completed", "content": content}
+
+
+def text_part(text: str) -> dict[str, Any]:
+    """Return the part of a message that holds its text."""
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def reasoning_item(item_id: str, text: str) -> dict[str, Any]:
+    """Return whole reasoning."""
+    return {"type": "reasoning", "id": item_id, "summary": [{"type": "summary_text", "text": text}]}
+
+
+def call_item(item_id: str, call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    """Return a whole tool call."""
+    called = {"call_id": call_id, "name": name, "arguments": arguments}
+    return {"type": "function_call", "id": item_id, **called, "status": "completed"}
+
+
+def _usage(usage: Usage) -> dict[str, Any] | None:
+    read, written = usage.total_input_tokens, usage.output_tokens
+    if read is None and written is None:
+        return None
+    cached = {"cached_tokens": usage.cache_read_tokens or 0, "cache_write_tokens": usage.cache_write_tokens or 0}
+    return {
+        "input_tokens": read or 0,
+        "input_tokens_details": cached,
+        "output_tokens": written or 0,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
+        "total_tokens": (read or 0) + (written or 0),
+    }

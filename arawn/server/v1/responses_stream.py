@@ -1,0 +1,164 @@
+"""The events of an answer as the events of the responses dialect. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, assert_never
+
+import msgspec
+
+from arawn.messages import (
+    Completed,
+    CompletionResponse,
+    StreamEvent,
+    TextDelta,
+    ThinkingDelta,
+    ToolUseDelta,
+    ToolUseStart,
+)
+from arawn.server.reply import ErrorDetail
+from arawn.server.v1.responses_out import Frame, call_item, message_item, reasoning_item, text_part
+
+__all__ = ["ResponseEvents"]
+
+
+class _Item:
+    """One output item while it grows."""
+
+    def __init__(self, kind: Literal["text", "thinking", "call"], position: int, item_id: str) -> None:
+        self.kind = kind
+        self.position = position
+        self.id = item_id
+        self.pieces: list[str] = []
+        self.call_id = ""
+        self.name = ""
+        self.closed = False
+
+    def whole(self) -> dict[str, Any]:
+        text = "".join(self.pieces)
+        match self.kind:
+            case "text":
+                return message_item(self.id, text)
+            case "thinking":
+                return reasoning_item(self.id, text)
+            case "call":
+                return call_item(self.id, self.call_id, self.name, text)
+
+
+class ResponseEvents:
+    """Says one streamed answer.
+
+    Messages and reasoning are said one after the other; tool calls, which some backends mix, all end at the end.
+    """
+
+    keep_alive = b": keep-alive\n\n"
+
+    def __init__(self, frame: Frame, model: str) -> None:
+        """Begin with nothing said; `model` is what the model is called until the answer names it."""
+        self._frame = frame
+        self._model = model
+        self._number = 0
+        self._items: list[_Item] = []
+        self._growing: dict[int, _Item] = {}  # the backend's index -> the item that says the block
+        self._last: _Item | None = None  # a message or reasoning that is not over
+
+    def encode(self, event: StreamEvent) -> bytes:
+        """Return the events that say `event`; the first ones begin the response."""
+        begin = self._begin() if self._number == 0 else b""
+        match event:
+            case TextDelta():
+                return begin + self._grow("text", event.index, event.text)
+            case ThinkingDelta():
+                return begin + self._grow("thinking", event.index, event.text)
+            case ToolUseStart():
+                return begin + self._start_call(event)
+            case ToolUseDelta():
+                item = self._growing[event.index]
+                item.pieces.append(event.partial_json)
+                return begin + self._of(item, "response.function_call_arguments.delta", delta=event.partial_json)
+            case Completed():
+                return begin + self._end(event.response)
+            case _:
+                assert_never(event)
+
+    def fail(self, detail: ErrorDetail, status: int) -> bytes:  # noqa: ARG002  # the dialect has no status here
+        """Return the end of a stream that broke: `response.failed` with what had been said."""
+        error = {"code": detail.code or detail.type, "message": detail.message}
+        output = [item.whole() for item in self._items]
+        failed = self._frame.value("failed", output, model=self._model, error=error)
+        return (self._begin() if self._number == 0 else b"") + self._event("response.failed", response=failed)
+
+    def _begin(self) -> bytes:
+        begun = self._frame.value("in_progress", [], model=self._model)
+        first = self._event("response.created", response=begun)
+        return first + self._event("response.in_progress", response=begun)
+
+    def _grow(self, kind: Literal["text", "thinking"], index: int, piece: str) -> bytes:
+        item = self._growing.get(index)
+        start = b""
+        if item is None or item.closed:
+            start = self._close_last()
+            item = self._add(kind, index)
+            self._last = item
+            start += self._opening(item)
+        item.pieces.append(piece)
+        if kind == "thinking":
+            return start + self._of(item, "response.reasoning_summary_text.delta", summary_index=0, delta=piece)
+        return start + self._of(item, "response.output_text.delta", content_index=0, delta=piece, logprobs=[])
+
+    def _start_call(self, event: ToolUseStart) -> bytes:
+        end = self._close_last()
+        item = self._add("call", event.index)
+        item.call_id, item.name = event.id, event.name
+        shown = {**item.whole(), "status": "in_progress"}
+        return end + self._event("response.output_item.added", output_index=item.position, item=shown)
+
+    def _add(self, kind: Literal["text", "thinking", "call"], index: int) -> _Item:
+        prefix = {"text": "msg", "thinking": "rs", "call": "fc"}[kind]
+        position = len(self._items)
+        item = _Item(kind, position, f"{prefix}_{position}_{self._frame.answer_id}")
+        self._items.append(item)
+        self._growing[index] = item
+        return item
+
+    def _opening(self, item: _Item) -> bytes:
+        if item.kind == "thinking":
+            shown = {**item.whole(), "summary": []}
+            added = self._event("response.output_item.added", output_index=item.position, item=shown)
+            part = {"type": "summary_text", "text": ""}
+            return added + self._of(item, "response.reasoning_summary_part.added", summary_index=0, part=part)
+        shown = {**item.whole(), "status": "in_progress", "content": []}
+        added = self._event("response.output_item.added", output_index=item.position, item=shown)
+        return added + self._of(item, "response.content_part.added", content_index=0, part=text_part(""))
+
+    def _close_last(self) -> bytes:
+        item, self._last = self._last, None
+        return b"" if item is None else self._close(item)
+
+    def _close(self, item: _Item) -> bytes:
+        item.closed = True
+        text = "".join(item.pieces)
+        match item.kind:
+            case "text":
+                said = self._of(item, "response.output_text.done", content_index=0, text=text, logprobs=[])
+                said += self._of(item, "response.content_part.done", content_index=0, part=text_part(text))
+            case "thinking":
+                part = {"type": "summary_text", "text": text}
+                said = self._of(item, "response.reasoning_summary_text.done", summary_index=0, text=text)
+                said += self._of(item, "response.reasoning_summary_part.done", summary_index=0, part=part)
+            case "call":
+                said = self._of(item, "response.function_call_arguments.done", name=item.name, arguments=text)
+        return said + self._event("response.output_item.done", output_index=item.position, item=item.whole())
+
+    def _end(self, response: CompletionResponse) -> bytes:
+        said = self._close_last() + b"".join(self._close(item) for item in self._items if not item.closed)
+        ended = self._frame.ended(response, [item.whole() for item in self._items])
+        return said + self._event(f"response.{ended['status']}", response=ended)
+
+    def _of(self, item: _Item, name: str, /, **fields: Any) -> bytes:
+        return self._event(name, item_id=item.id, output_index=item.position, **fields)
+
+    def _event(self, name: str, /, **fields: Any) -> bytes:
+        """Return one event; JSON has no line breaks, so its data is one line."""
+        value = {"type": name, "sequence_number": self._number, **fields}
+        self._number += 1
+        return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(value))

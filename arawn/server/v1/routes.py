@@ -1,0 +1,81 @@
+"""The routes under `/v1`, by method and path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from arawn.server.call import Call
+from arawn.server.protocol import DialectDoor
+from arawn.server.v1.answering import Question, answer
+from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
+from arawn.server.v1.anthropic_messages_out import message_body
+from arawn.server.v1.anthropic_stream import MessageEvents
+from arawn.server.v1.models import MODEL, list_models, show_model
+from arawn.server.v1.openai_chat_in import read_chat, translate_chat
+from arawn.server.v1.openai_chat_out import chat_completion
+from arawn.server.v1.openai_stream import ChatChunks
+from arawn.server.v1.origin import origin_of
+from arawn.server.v1.passthrough import count_tokens, embed
+from arawn.server.v1.responses_in import read_responses, translate_responses
+from arawn.server.v1.responses_out import Frame, response_body
+from arawn.server.v1.responses_stream import ResponseEvents
+from arawn.server.v1.target import choose_target
+
+__all__ = ["v1_routes"]
+
+Route = Callable[[Call], Awaitable[None]]
+
+
+def v1_routes(runtime: DialectDoor) -> dict[tuple[str, str], Route]:
+    """Return the routes by method and path."""
+    return {
+        ("POST", "/v1/chat/completions"): partial(_chat_completions, runtime),
+        ("POST", "/v1/responses"): partial(_responses, runtime),
+        ("POST", "/v1/messages"): partial(_messages, runtime),
+        ("POST", "/v1/messages/count_tokens"): partial(count_tokens, runtime),
+        ("POST", "/v1/embeddings"): partial(embed, runtime),
+        ("GET", "/v1/models"): partial(list_models, runtime),
+        ("GET", MODEL): partial(show_model, runtime),
+    }
+
+
+async def _chat_completions(runtime: DialectDoor, call: Call) -> None:
+    body = read_chat(await call.read_body())
+    chat = body.known
+    origin = origin_of(call.headers)
+    target = choose_target(chat.model, origin.profile, runtime.config)
+    said = translate_chat(body, target)
+    created = int(time.time())
+    events = None
+    if chat.stream:
+        events = ChatChunks(
+            answer_id=call.request_id, created=created, model=target.shown_model, with_usage=chat.wants_usage
+        )
+    whole = partial(chat_completion, answer_id=call.request_id, created=created)
+    await answer(runtime, call, Question("openai", said.request, target, origin, said.ignored, whole, events))
+
+
+async def _responses(runtime: DialectDoor, call: Call) -> None:
+    body = read_responses(await call.read_body())
+    origin = origin_of(call.headers)
+    target = choose_target(body.known.model, origin.profile, runtime.config)
+    said = translate_responses(body, target)
+    frame = Frame(call.request_id, int(time.time()), body.known)
+    events = ResponseEvents(frame, target.shown_model) if body.known.stream else None
+    whole = partial(response_body, frame=frame)
+    await answer(runtime, call, Question("openai", said.request, target, origin, said.ignored, whole, events))
+
+
+async def _messages(runtime: DialectDoor, call: Call) -> None:
+    body = read_messages(await call.read_body())
+    origin = origin_of(call.headers)
+    target = choose_target(body.known.model, origin.profile, runtime.config)
+    said = translate_messages(body, target)
+    events = None
+    if body.known.stream:
+        signed = target.dialect == "anthropic"
+        events = MessageEvents(answer_id=call.request_id, model=target.shown_model, signed=signed)
+    whole = partial(message_body, answer_id=call.request_id)
+    await answer(runtime, call, Question("anthropic", said.request, target, origin, said.ignored, whole, events))

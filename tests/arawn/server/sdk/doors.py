@@ -1,0 +1,40 @@
+"""The served API in front of a whole runtime, and work that blocks beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from arawn.config.schema import Profile
+from arawn.server.app import build_app
+from arawn.server.auth import Door
+from tests.runtimes import configured, running
+from tests.serving import serving_with_lifespan
+
+TOKEN = "secret"
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def open_api(
+    directory: Path, profiles: Mapping[str, Profile], environ: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
+    """Serve the API of a runtime with these profiles and yield its address; the token is `TOKEN`."""
+    async with running(configured(directory, profiles), environ) as runtime:
+        async with serving_with_lifespan(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+            yield served.url
+
+
+async def beside(work: Callable[[], T]) -> T:
+    """Run blocking work, such as a synchronous client, in a thread."""
+    return await trio.to_thread.run_sync(work)
+
+
+async def beside_asyncio(work: Callable[[], Coroutine[None, None, T]]) -> T:
+    """Run work of asyncio in a thread with a loop of its own."""
+    return await trio.to_thread.run_sync(lambda: asyncio.run(work()))

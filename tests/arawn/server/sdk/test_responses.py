@@ -1,0 +1,166 @@
+"""The SDK of OpenAI speaks `/v1/responses` with any backend."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.arawn.server.sdk.clients import openai  # skips without the SDKs
+from tests.arawn.server.sdk.doors import TOKEN, beside, beside_asyncio, open_api
+from tests.arawn.server.sdk.upstreams import KINDS, Answer, Refusal, Upstream, upstream
+from tests.runtimes import ECHO, records
+
+pytestmark = pytest.mark.slow  # hundreds of cases; CI runs them
+
+pydantic: Any = pytest.importorskip("pydantic")
+
+City: Any = pydantic.create_model("City", name=(str, ...), people=(int, ...))
+TOOLS = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in ("look", "find")]
+ANSWERS = {
+    "text": (Answer("Paris é it is"), "completed"),
+    "thinking": (Answer("Paris", "let me think"), "completed"),
+    "tool": (Answer("Looking.", "", (("look", {"at": "map"}), ("find", {})), "tool_use"), "completed"),
+    "cut-short": (Answer("Par", stop="max_tokens"), "incomplete"),
+    "refusal": (Answer("I will not.", stop="refusal"), "incomplete"),
+}
+
+
+def sdk(url: str, opened: ExitStack) -> Any:
+    return opened.enter_context(openai.OpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0))
+
+
+def read(response: Any) -> tuple[str, str, list[tuple[str, Any]], int]:
+    calls = [(item.name, json.loads(item.arguments)) for item in response.output if item.type == "function_call"]
+    thinking = "".join(part.text for item in response.output if item.type == "reasoning" for part in item.summary)
+    return response.output_text, thinking, calls, response.usage.output_tokens
+
+
+def streamed(client: Any, **asked: Any) -> Any:
+    """Return the response of the last event, checking the order on the way."""
+    names: list[str] = []
+    last: Any = None
+    for event in client.responses.create(model="auto", stream=True, **asked):
+        assert event.sequence_number == len(names)
+        names.append(event.type)
+        last = event
+    assert names[:2] == ["response.created", "response.in_progress"]
+    assert names.count("response.output_item.added") == names.count("response.output_item.done")
+    assert last is not None
+    return last.response
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_the_answer_is_understood(name: str, kind: str, stream: bool, tmp_path: Path, opened: ExitStack) -> None:
+    """Text, reasoning, tool calls, status and counts are those of the backend."""
+    said, status = ANSWERS[name]
+
+    def work(url: str) -> Any:
+        client = sdk(url, opened)
+        asked: dict[str, Any] = {"input": "hi", "tools": TOOLS}
+        return streamed(client, **asked) if stream else client.responses.create(model="auto", **asked)
+
+    with upstream(kind, tmp_path, said, stream=stream) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            response = await beside(lambda: work(url))
+
+    assert response.status == status
+    assert read(response) == (said.text, said.thinking, list(said.calls), said.usage[1])
+    assert [record["status"] for record in records(tmp_path)] == ["ok"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_answer_is_parsed_by_its_schema(kind: str, stream: bool, tmp_path: Path, opened: ExitStack) -> None:
+    """The schema reaches the backend in its own words; the answer becomes an object."""
+
+    def work(url: str) -> Any:
+        if not stream:
+            return sdk(url, opened).responses.parse(model="auto", input="hi", text_format=City)
+        with sdk(url, opened).responses.stream(model="auto", input="hi", text_format=City) as events:
+            return events.get_final_response()
+
+    with upstream(kind, tmp_path, Answer('{"name": "Paris", "people": 2}'), stream=stream) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            response = await beside(lambda: work(url))
+
+    assert response.output_parsed == City(name="Paris", people=2)
+    assert up.provider is None or "people" in json.dumps(up.sent())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_tool_answers(kind: str, tmp_path: Path) -> None:
+    """The second call holds the first one's output and the tool's."""
+    said = (Answer("", "hm", (("look", {"at": "map"}),), "tool_use"), Answer("On the map."))
+
+    async def work(url: str) -> Any:
+        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0) as client:
+            asked: Any = {"model": "auto", "tools": TOOLS, "instructions": "Be brief."}
+            first = await client.responses.create(input="hi", **asked)
+            result = {"type": "function_call_output", "call_id": first.output[-1].call_id, "output": "a map"}
+            turns = [{"role": "user", "content": "hi"}, *first.output, result]
+            return await client.responses.create(input=turns, **asked)
+
+    with upstream(kind, tmp_path, *said, stream=False) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            response = await beside_asyncio(lambda: work(url))
+
+    assert response.output_text == "On the map."
+    assert up.provider is None or _says_all(up)
+
+
+def _says_all(up: Upstream) -> bool:
+    sent = json.dumps(up.sent())
+    return all(word in sent for word in ("a map", "Be brief.", '"hi"', "look"))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_fault_is_raised_as_its_kind(kind: str, stream: bool, tmp_path: Path, opened: ExitStack) -> None:
+    """As on the other routes."""
+    with upstream(kind, tmp_path, Refusal(429, "slow down"), stream=stream) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            with pytest.raises(openai.RateLimitError, match="slow down"):
+                await beside(lambda: sdk(url, opened).responses.create(model="auto", input="hi", stream=stream))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_stream_that_breaks_has_failed(kind: str, tmp_path: Path, opened: ExitStack) -> None:
+    """The last event says so, with the error and what had been said."""
+
+    def work(url: str) -> Any:
+        return list(sdk(url, opened).responses.create(model="auto", input="hi", stream=True))[-1]
+
+    with upstream(kind, tmp_path, Answer("one two three"), stream=True, cut=True) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            last = await beside(lambda: work(url))
+
+    assert last.type == "response.failed"
+    assert last.response.status == "failed"
+    assert last.response.error.code == "bad_reply"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"previous_response_id": "resp_1"},
+        {"background": True},
+        {"tools": [{"type": "web_search"}]},
+        {"input": [{"type": "item_reference", "id": "x"}]},
+        {"input": [{"role": "user", "content": [{"type": "input_file"}]}]},
+        {"tool_choice": {"type": "web_search"}},
+        {"text": {"format": {"type": "grammar"}}},
+    ],
+)
+async def test_what_is_not_done_here_is_refused(asked: dict[str, Any], tmp_path: Path, opened: ExitStack) -> None:
+    """400, and nothing is sent."""
+    async with open_api(tmp_path, {"default": ECHO}) as url:
+        with pytest.raises(openai.BadRequestError):
+            await beside(lambda: sdk(url, opened).responses.create(**{"model": "auto", "input": "hi", **asked}))
+
+    assert records(tmp_path) == []

@@ -1,0 +1,165 @@
+"""The routes that only look, on a real runtime over a real socket, against what the commands show."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from arawn.daemon import operation_routes
+from arawn.runtime_door import Runtime
+from arawn.server.app import build_app
+from arawn.server.auth import Door
+from tests.runtimes import ECHO, configured, lines, running
+from tests.serving import serving_with_lifespan
+
+OPEN = Door(token=None, hosts=())
+
+
+@asynccontextmanager
+async def client_of(runtime: Runtime, door: Door = OPEN) -> AsyncIterator[httpx.AsyncClient]:
+    app = build_app(runtime, door=door, more=operation_routes(runtime))
+    async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        yield client
+
+
+@asynccontextmanager
+async def served(directory: Path, *messages: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve a runtime that has been asked `messages`, each in a workstream of its own name."""
+    async with running(configured(directory, **settings)) as runtime:
+        for message in messages:
+            await runtime.workstream(message).send(message)
+        async with client_of(runtime) as client:
+            yield client
+
+
+async def test_the_backends_are_those_of_the_status(tmp_path: Path) -> None:
+    """One array, equal to what `/status` says."""
+    profiles = {"default": ECHO, "fast": ECHO}
+    async with served(tmp_path, profiles=profiles) as client:
+        listed, status = await client.get("/backends"), await client.get("/status")
+
+    assert [one["profile"] for one in listed.json()] == ["default", "fast"]
+    assert listed.json() == status.json()["backends"]
+
+
+async def test_the_metrics_are_text_for_prometheus(tmp_path: Path) -> None:
+    """With the content type that says so, and behind the token like everything that tells something."""
+    async with running(configured(tmp_path)) as runtime, client_of(runtime, Door(token="t", hosts=())) as client:
+        refused = await client.get("/metrics")
+        answered = await client.get("/metrics", headers={"x-api-key": "t"})
+
+    assert (refused.status_code, answered.status_code) == (401, 200)
+    assert answered.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert 'arawn_queue_depth{profile="default"} 0\n' in answered.text
+
+
+async def test_interactions_are_listed_the_newest_last(tmp_path: Path) -> None:
+    """Without their bodies."""
+    async with served(tmp_path, "one", "two", "three") as client:
+        listed = await client.get("/interactions")
+        last = await client.get("/interactions", params={"limit": "2"})
+
+    assert [one["workstream"] for one in listed.json()] == ["one", "two", "three"]
+    assert [one["workstream"] for one in last.json()] == ["two", "three"]
+    assert "messages" not in listed.json()[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"workstream": "two"}, 1),
+        ({"profile": "default", "status": "ok"}, 3),
+        ({"profile": "nope"}, 0),
+        ({"status": "error"}, 0),
+        ({"has_error": "true"}, 0),
+        ({"since": "1h", "tz": "UTC"}, 3),
+        ({"until": "1h"}, 0),
+        ({"tag": "team=x"}, 0),
+        ({"min_duration": "3600000"}, 0),
+    ],
+)
+async def test_filters_narrow_the_list(tmp_path: Path, query: dict[str, str], found: int) -> None:
+    """They are the options of `arawn interactions list`."""
+    async with served(tmp_path, "one", "two", "three") as client:
+        listed = await client.get("/interactions", params=query)
+
+    assert (listed.status_code, len(listed.json())) == (200, found)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("profil=x", "did you mean `profile`?"),
+        ("limit=0", "from 1 to 1000"),
+        ("limit=1001", "from 1 to 1000"),
+        ("limit=%C2%B2", "from 1 to 1000"),
+        ("status=fine", "`ok`, `error`, `cancelled`, `partial`"),
+        ("has_error=maybe", "`true`, `false`"),
+        ("tag=x", "tag=key=value"),
+        ("profile=a&profile=b", "given twice"),
+        ("since=soon", "2026-01-28"),
+        ("tz=Nowhere/Land", "Europe/Berlin"),
+        ("tz=../../etc/passwd", "Europe/Berlin"),
+        ("workstream=%FF", "the query of this request"),
+    ],
+)
+async def test_a_wrong_filter_is_named(tmp_path: Path, query: str, said: str) -> None:
+    """With what would be right; nothing is guessed."""
+    async with served(tmp_path) as client:
+        refused = await client.get(f"/interactions?{query}")
+
+    assert refused.status_code == 400
+    assert said in refused.json()["error"]["message"]
+
+
+async def test_one_interaction_is_shown_whole(tmp_path: Path) -> None:
+    """By its id, by the beginning of it, or as the latest: the line of the log, bodies and all."""
+    async with served(tmp_path, "one", "two") as client:
+        (one, two) = (await client.get("/interactions")).json()
+        shown = [(await client.get(f"/interactions/{name}")).json() for name in (one["id"], two["id"][:-1], "latest")]
+
+    assert [value["workstream"] for value in shown] == ["one", "two", "two"]
+    line = next(line for line in lines(tmp_path) if line.get("id") == one["id"])
+    assert shown[0] == {**line, "feedback": []}
+
+
+@pytest.mark.parametrize("name", ["0190-nope", "latest"])
+async def test_an_interaction_that_is_not_there_is_a_404(tmp_path: Path, name: str) -> None:
+    """With a word that says so."""
+    async with served(tmp_path) as client:
+        missing = await client.get(f"/interactions/{name}")
+
+    assert (missing.status_code, missing.json()["error"]["type"]) == (404, "not_found")
+
+
+async def test_without_a_log_there_is_nothing_to_list(tmp_path: Path) -> None:
+    """And the answer says how to have one."""
+    async with served(tmp_path, enabled=False) as client:
+        refused = await client.get("/interactions")
+
+    assert refused.status_code == 400
+    assert "logging.interactions.enabled" in refused.json()["error"]["message"]
+
+
+async def test_a_damaged_line_is_counted_and_skipped(tmp_path: Path) -> None:
+    """In a header: the list is what can be read."""
+    async with served(tmp_path, "one") as client:
+        (tmp_path / "log" / "interactions-2020-01-01.jsonl").write_text("{nonsense\n")
+        listed = await client.get("/interactions")
+
+    assert [one["workstream"] for one in listed.json()] == ["one"]
+    assert listed.headers["x-arawn-log-skipped"] == "1"
+
+
+async def test_a_read_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is told how to narrow it."""
+    monkeypatch.setattr("arawn.server.interactions._READ_SECONDS", 0.0)
+    async with served(tmp_path, "one") as client:
+        refused = await client.get("/interactions")
+
+    assert (refused.status_code, refused.json()["error"]["type"]) == (503, "log_too_long")

@@ -1,0 +1,148 @@
+"""Which profile a model's name means, and the list of what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from arawn.config.schema import Config, Profile
+from arawn.errors import UnknownProfile
+from arawn.server.reply import Refused
+from arawn.server.v1.target import choose_target
+from tests.arawn.server.sdk.doors import TOKEN, open_api
+from tests.arawn.server.sdk.upstreams import Answer, Refusal, upstream
+
+TWO = Profile(backend="scripted", model="twin")
+PROFILES = {
+    "default": Profile(backend="anthropic", model="claude-x"),
+    "fast": Profile(backend="groq", model="org/llama"),
+    "a": TWO,
+    "b": TWO,
+}
+CONFIG = Config(profiles=PROFILES)
+HEADERS = {"x-api-key": TOKEN}
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted", "hint", "asked", "profile", "dialect"),
+    [
+        ("fast", None, "fast", None, "fast", "openai"),
+        ("auto", None, None, None, "default", "anthropic"),
+        ("org/llama", None, "fast", None, "fast", "openai"),
+        ("claude-x", None, "default", None, "default", "anthropic"),
+        ("gpt-9", "fast", "fast", "gpt-9", "fast", "openai"),
+        ("auto", "a", "a", None, "a", None),
+        ("fast", "default", "default", None, "default", "anthropic"),
+        ("twin", "b", "b", None, "b", None),
+    ],
+)
+def test_a_name_means_one_profile(
+    model: str, wanted: str | None, hint: str | None, asked: str | None, profile: str, dialect: str | None
+) -> None:
+    """A profile's name, `auto`, or a model that one profile has; the header decides before all of them."""
+    target = choose_target(model, wanted, CONFIG)
+
+    assert (target.hint, target.model, target.routing.profile, target.dialect) == (hint, asked, profile, dialect)
+
+
+@pytest.mark.parametrize(("model", "named"), [("gpt-9", "`a`, `b`, `default`, `fast`"), ("twin", "`a`, `b`")])
+def test_a_name_that_means_none_or_several_is_a_404_with_the_list(model: str, named: str) -> None:
+    """Nothing is chosen in silence."""
+    with pytest.raises(Refused) as refused:
+        choose_target(model, None, CONFIG)
+
+    assert refused.value.reply.status == 404
+    assert named.encode() in refused.value.reply.body
+
+
+def test_a_wrong_header_and_a_missing_default_are_errors() -> None:
+    """As on every other door."""
+    with pytest.raises(UnknownProfile):
+        choose_target("fast", "nope", CONFIG)
+    with pytest.raises(UnknownProfile):
+        choose_target("auto", None, Config(profiles={"fast": TWO}))
+
+
+async def get(directory: Path, path: str, **headers: str) -> httpx.Response:
+    async with open_api(directory, {"default": TWO, "x/y": TWO}) as url, httpx.AsyncClient() as client:
+        return await client.get(url + path, headers={**HEADERS, **headers})
+
+
+async def test_the_models_are_the_profiles_in_either_shape(tmp_path: Path) -> None:
+    """The header that clients of the one dialect always send decides."""
+    openai = (await get(tmp_path, "/v1/models")).json()
+    anthropic = (await get(tmp_path, "/v1/models?limit=1000", **{"anthropic-version": "2023-06-01"})).json()
+
+    assert openai["object"] == "list"
+    assert openai["data"][0] == {"id": "default", "object": "model", "created": 0, "owned_by": "scripted"}
+    assert [model["id"] for model in anthropic["data"]] == ["default", "x/y"]
+    assert anthropic["data"][0]["display_name"] == "default: twin"
+    assert (anthropic["first_id"], anthropic["last_id"], anthropic["has_more"]) == ("default", "x/y", False)
+
+
+@pytest.mark.parametrize(("path", "status"), [("default", 200), ("x/y", 200), ("x%2Fy", 200), ("nope", 404)])
+async def test_one_model_is_shown(tmp_path: Path, path: str, status: int) -> None:
+    """By every name that a request may use; a slash in it does no harm."""
+    response = await get(tmp_path, f"/v1/models/{path}")
+
+    assert response.status_code == status
+    assert status == 404 or response.json()["id"] == path.replace("%2F", "/")
+
+
+PASSED = [("/v1/embeddings", "openai"), ("/v1/messages/count_tokens", "anthropic")]
+
+
+async def pass_on(directory: Path, path: str, kind: str, said: Answer | Refusal, **body: Any) -> tuple[Any, Any]:
+    with upstream(kind, directory, said, stream=False) as up:
+        async with open_api(directory, {"default": up.profile}) as url, httpx.AsyncClient() as client:
+            headers = {**HEADERS, "anthropic-beta": "x-1"}
+            response = await client.post(url + path, json={"model": "default", "z": [1], **body}, headers=headers)
+        return response, up.provider.received[-1] if up.provider and up.provider.received else None
+
+
+@pytest.mark.parametrize(("path", "dialect"), PASSED)
+async def test_what_is_no_completion_is_passed_on_as_it_is(tmp_path: Path, path: str, dialect: str) -> None:
+    """To the endpoint of the same name, with the profile's model; the answer comes back byte for byte."""
+    response, sent = await pass_on(tmp_path, path, dialect, Answer("bytes"))
+
+    assert response.status_code == 200
+    assert response.json()["model"] == "m-1"
+    assert sent.path == path
+    assert sent.json() == {"model": "m-1", "z": [1]}
+    assert sent.headers["anthropic-beta"] == "x-1"
+
+
+@pytest.mark.parametrize(("path", "dialect"), PASSED)
+async def test_a_provider_that_refuses_is_heard_in_its_own_words(tmp_path: Path, path: str, dialect: str) -> None:
+    """Status, body and the wait it asks for."""
+    response, _ = await pass_on(tmp_path, path, dialect, Refusal(429, "slow down", retry_after=7))
+
+    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+    assert response.json()["error"] == {"message": "slow down", "type": "some_error"}
+
+
+@pytest.mark.parametrize(("path", "dialect"), PASSED)
+@pytest.mark.parametrize("kind", ["scripted", "openai", "anthropic"])
+async def test_a_profile_without_the_endpoint_says_so(tmp_path: Path, path: str, dialect: str, kind: str) -> None:
+    """404 in the dialect's envelope; nothing is estimated."""
+    if kind == dialect:
+        return
+    response, sent = await pass_on(tmp_path, path, kind, Answer("x"))
+
+    assert response.status_code == 404
+    assert response.json()["error"]["type"] == "not_found_error"
+    assert "`default`" in response.json()["error"]["message"]
+    assert sent is None
+
+
+async def test_a_provider_that_is_not_there_is_an_error_of_the_gateway(tmp_path: Path) -> None:
+    """502 in the dialect's envelope."""
+    gone = Profile(backend="custom", dialect="openai", model="m", base_url="http://127.0.0.1:9/v1")
+    async with open_api(tmp_path, {"default": gone}) as url, httpx.AsyncClient() as client:
+        response = await client.post(f"{url}/v1/embeddings", json={"model": "default"}, headers=HEADERS)
+
+    assert response.status_code == 502
+    assert response.json()["error"]["type"] == "server_error"

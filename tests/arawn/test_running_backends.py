@@ -1,0 +1,177 @@
+"""The backends that take calls, and their replacement, on the real supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+from trio_util import AsyncValue  # type: ignore[import-untyped]
+
+from actors import ChildSpec, Supervisor, SupervisorSpec, open_supervisor
+from arawn.backends.actor import Call
+from arawn.backends.health import BackendHealth
+from arawn.config.schema import Config, Profile
+from arawn.errors import ConfigError, Unavailable
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, user
+from arawn.running_backends import Blueprint, RunningBackends, drain
+
+Handle = Callable[[Call], Awaitable[CompletionResponse]]
+
+
+def config_of(**models: str) -> Config:
+    return Config(profiles={name: Profile(backend="scripted", model=model) for name, model in models.items()})
+
+
+def a_call() -> Call:
+    return Call(CompletionRequest(messages=(user("hi"),)), CallContext(), trio.current_time())
+
+
+class Rig:
+    """Backends that answer with their model once `gate` is open.
+
+    Models called `bad` and `down` do not start; `slow` ones take a second to.
+    """
+
+    def __init__(self, supervisor: Supervisor, config: Config, mailbox: int) -> None:
+        self.gate = trio.Event()
+        self.begun = 0
+        self.mailbox = mailbox
+        self.supervisor = supervisor
+        self.backends = RunningBackends(supervisor, config, blueprints=self.blueprints, make=self.make)
+
+    def blueprints(self, config: Config) -> dict[str, Blueprint]:
+        return {name: Blueprint(profile) for name, profile in config.profiles.items()}
+
+    def make(self, label: str, name: str, blueprint: Blueprint, health: AsyncValue) -> ChildSpec[Call]:
+        start = partial(self.start, name, blueprint.profile.model or "", health)
+        return ChildSpec(name=label, start=start, mailbox=self.mailbox, reply_errors=(Unavailable,), stop_grace=1.0)
+
+    @asynccontextmanager
+    async def start(self, name: str, model: str, health: AsyncValue) -> AsyncIterator[Handle]:
+        if model == "slow":
+            await trio.sleep(1.0)
+        if model == "bad":
+            raise ConfigError([f"profile `{name}`: cannot be"])
+        state: Any = "unavailable" if model == "down" else "ready"
+        health.value = BackendHealth(state, "no key" if model == "down" else None, datetime.now(UTC))
+
+        async def handle(_: Call) -> CompletionResponse:
+            self.begun += 1
+            await self.gate.wait()
+            return CompletionResponse(content=(Text(model),), model=model)
+
+        yield handle
+
+    async def ask(self, name: str, answers: list[str]) -> None:
+        answers.append((await self.backends.refs[name].ask(a_call())).model)
+
+    def labels(self) -> list[str]:
+        return [child.name for child in self.supervisor.status().children]
+
+
+@asynccontextmanager
+async def rig_of(config: Config, mailbox: int = 8) -> AsyncIterator[Rig]:
+    async with open_supervisor(SupervisorSpec(name="backends")) as supervisor:
+        rig = Rig(supervisor, config, mailbox)
+        await rig.backends.start()
+        yield rig
+
+
+@pytest.mark.parametrize(("mailbox", "calls"), [(8, 1), (8, 5), (2, 7)], ids=["in hand", "queued", "no room"])
+async def test_no_call_is_dropped_by_a_replacement(autojump_clock: MockClock, mailbox: int, calls: int) -> None:
+    """Under way, queued, or waiting for room in the queue: each is answered by the backend it was sent to."""
+    answers: list[str] = []
+    async with rig_of(config_of(a="old"), mailbox) as rig, trio.open_nursery() as nursery:
+        for _ in range(calls):
+            nursery.start_soon(rig.ask, "a", answers)
+        await wait_all_tasks_blocked()
+        followed = await rig.backends.follow(config_of(a="new"))
+        for ref in followed.retired:
+            nursery.start_soon(drain, ref)
+        nursery.start_soon(rig.ask, "a", answers)
+        await trio.sleep(3600)
+        rig.gate.set()
+
+    assert sorted(answers) == ["new", *["old"] * calls]
+    assert rig.begun == calls + 1
+
+
+async def test_the_old_backend_ends_once_it_is_done(autojump_clock: MockClock) -> None:
+    """It is in the tree until then, and not in the map."""
+    answers: list[str] = []
+    async with rig_of(config_of(a="old")) as rig, trio.open_nursery() as nursery:
+        nursery.start_soon(rig.ask, "a", answers)
+        await wait_all_tasks_blocked()
+        (old,) = (await rig.backends.follow(config_of(a="new"))).retired
+        nursery.start_soon(drain, old)
+        await trio.sleep(60)
+        during = rig.labels()
+        rig.gate.set()
+        await trio.sleep(1)
+
+        assert during == ["backend:a", "backend:a~2"]
+        assert rig.labels() == ["backend:a~2"]
+        assert rig.backends.statuses()["a"].name == "backend:a~2"
+
+
+async def test_what_is_unchanged_is_left_alone(autojump_clock: MockClock) -> None:
+    """The very same actor; what is gone cannot be looked up any more; what is new can."""
+    async with rig_of(config_of(a="m", b="m")) as rig:
+        kept = rig.backends.refs["a"]
+        followed = await rig.backends.follow(config_of(c="m", a="m"))
+
+        assert rig.backends.refs["a"] is kept
+        assert list(rig.backends.refs) == ["c", "a"]
+        assert (followed.plan.started, followed.plan.stopped, len(followed.retired)) == (("c",), ("b",), 1)
+        assert rig.backends.config == config_of(c="m", a="m")
+
+
+async def test_one_backend_that_cannot_start_changes_nothing(autojump_clock: MockClock) -> None:
+    """Every problem is listed; what was started for it is stopped again."""
+    async with rig_of(config_of(a="m", b="m")) as rig:
+        before = dict(rig.backends.refs)
+        with pytest.raises(ConfigError) as caught:
+            await rig.backends.follow(config_of(a="other", b="bad", c="bad"))
+
+        assert list(caught.value.problems) == ["profile `b`: cannot be", "profile `c`: cannot be"]
+        assert dict(rig.backends.refs) == before
+        assert rig.labels() == ["backend:a", "backend:b"]
+        assert rig.backends.config == config_of(a="m", b="m")
+
+
+async def test_a_default_profile_that_is_unavailable_changes_nothing(autojump_clock: MockClock) -> None:
+    """As for a start; another profile may be unavailable."""
+    async with rig_of(config_of(default="m")) as rig:
+        with pytest.raises(ConfigError) as caught:
+            await rig.backends.follow(config_of(default="down"))
+        await rig.backends.follow(config_of(default="m", other="down"))
+
+        assert list(caught.value.problems) == ["profile `default`, the default one: no key"]
+        assert rig.backends.health("other").state == "unavailable"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.0, 1.5])
+async def test_a_reload_that_is_cancelled_changes_nothing(autojump_clock: MockClock, seconds: float) -> None:
+    """Wherever it is cancelled, nothing of it is left behind."""
+    async with rig_of(config_of(a="m")) as rig:
+        before = rig.backends.refs["a"]
+        with trio.move_on_after(seconds) as scope:
+            await rig.backends.follow(config_of(a="slow", b="slow"))
+
+        assert scope.cancelled_caught
+        assert dict(rig.backends.refs) == {"a": before}
+        assert rig.labels() == ["backend:a"]
+
+
+async def test_labels_of_profiles_with_odd_names_do_not_meet(autojump_clock: MockClock) -> None:
+    """A profile may be called what a replacement would be."""
+    async with rig_of(config_of(**{"a": "m", "a~2": "m"})) as rig:
+        await rig.backends.follow(config_of(**{"a": "n", "a~2": "m"}))
+
+        assert sorted(rig.labels()) == ["backend:a", "backend:a~2", "backend:a~3"]
