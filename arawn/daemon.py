@@ -5,19 +5,19 @@ from __future__ import annotations
 import errno
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
-from actors import ChildSpec, Request
+from actors import ChildSpec, NotStarted, Ref, Request
 from arawn.config import default_profile, listen_address
 from arawn.config.paths import socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.errors import ArawnError
-from arawn.metrics.counts import Counts
+from arawn.reload import Reload, Reread, reloader_spec
 from arawn.runtime import start_runtime
 from arawn.runtime_door import Runtime
 from arawn.server.app import build_app
@@ -27,6 +27,7 @@ from arawn.server.call import Call
 from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import interaction_routes
 from arawn.server.metrics import metrics_routes
+from arawn.server.reload import reload_routes
 from arawn.server.workstreams import workstream_routes
 from arawn.wire.asgi import ASGIApp
 from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
@@ -66,19 +67,33 @@ class StopRequest:
         self.wanted.set()
 
 
+class ReloadRequest:
+    """What SIGHUP asks for. A daemon that is still starting has just read its configuration, and does nothing."""
+
+    def __init__(self) -> None:
+        self.reloader: Ref[Reload] | None = None
+
+    def ask(self) -> None:
+        """Ask for a reload; one that waits already will read the newest configuration too."""
+        if self.reloader is not None:
+            with suppress(NotStarted):
+                self.reloader.tell_nowait(Reload())
+
+
 class _Where(Request[tuple[str, ...]]):
     """Ask the doors for the URLs that they answer on."""
 
     __slots__ = ()
 
 
-async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: Announce) -> None:
-    """Run until SIGTERM or SIGINT, then stop in order: doors, workstreams, backends, store, log.
+async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: Announce, reread: Reread) -> None:
+    """Run until SIGTERM or SIGINT, then stop in order: doors, workstreams, backends, store, log. SIGHUP reloads.
 
     Args:
         config: As it passed every check.
         environ: The process environment.
         announce: Called once, when everything is ready.
+        reread: Reads the configuration again and checks it, for a reload.
 
     Raises:
         DoorFailed: An address or the socket cannot be listened on.
@@ -89,14 +104,16 @@ async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: An
     If cancelled: calls in flight are cancelled and recorded; the log is flushed.
     """
     stop = StopRequest()
+    reloading = ReloadRequest()
     ready = trio.Event()
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
-        await nursery.start(_watch_signals, stop)
+        await nursery.start(_watch_signals, stop, reloading)
         with trio.CancelScope() as starting:
             nursery.start_soon(_give_up_start, stop, ready, starting)  # noqa: ASYNC111  # cancelling it late is harmless
             try:
-                await _run(config, environ, partial(_tell, announce, ready), stop)
+                run = partial(_run, config, environ, announce=partial(_tell, announce, ready), reread=reread)
+                await run(stop, reloading)
             except Exception as error:  # noqa: BLE001  # raised again below, outside the nursery
                 failure = error
         nursery.cancel_scope.cancel(reason="the daemon has stopped")
@@ -109,11 +126,14 @@ def _tell(announce: Announce, ready: trio.Event, opened: Opened) -> None:
     announce(opened)
 
 
-async def _watch_signals(stop: StopRequest, task_status: trio.TaskStatus[None]) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+async def _watch_signals(stop: StopRequest, reloading: ReloadRequest, task_status: trio.TaskStatus[None]) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
-        async for _ in signals:
-            stop.ask()
+        async for number in signals:
+            if number == signal.SIGHUP:
+                reloading.ask()
+            else:
+                stop.ask()
 
 
 async def _give_up_start(stop: StopRequest, ready: trio.Event, starting: trio.CancelScope) -> None:
@@ -123,11 +143,20 @@ async def _give_up_start(stop: StopRequest, ready: trio.Event, starting: trio.Ca
         starting.cancel(reason="a signal came during the start")
 
 
-async def _run(config: Config, environ: Mapping[str, str], announce: Announce, stop: StopRequest) -> None:
+async def _run(
+    config: Config,
+    environ: Mapping[str, str],
+    stop: StopRequest,
+    reloading: ReloadRequest,
+    *,
+    announce: Announce,
+    reread: Reread,
+) -> None:
     token = ensure_token(state_dir(environ), environ) if config.server.auth == "token" else None
     socket = socket_path(config, environ)
     secrets = [token] if token else []
     async with start_runtime(config, environ, required=default_profile(config), secrets=secrets) as runtime:
+        reloader = reloading.reloader = await runtime.start(reloader_spec(runtime, reread))
         app = build_app(
             runtime,
             door=open_door(config.server, token),
@@ -136,6 +165,7 @@ async def _run(config: Config, environ: Mapping[str, str], announce: Announce, s
                 **workstream_routes(runtime),
                 **feedback_routes(runtime),
                 **operation_routes(runtime),
+                **reload_routes(lambda: reloader.ask(Reload())),
             },
         )
         doors = await runtime.start(_doors_spec(app, config, socket, stop))
@@ -147,7 +177,7 @@ def operation_routes(runtime: Runtime) -> dict[tuple[str, str], Callable[[Call],
     """Return the routes that only look: what runs, what it counted, what the log holds."""
     return {
         **backend_routes(runtime),
-        **metrics_routes(runtime, Counts()),
+        **metrics_routes(runtime, runtime.counts),
         **interaction_routes(runtime.log_path),
     }
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Never, assert_never
 
 import trio
@@ -18,7 +17,6 @@ from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Sup
 from actors.errors import shown
 from actors.events import Crashed, DeadLetter, Event
 from arawn.backends.actor import BackendParts, Call, open_backend
-from arawn.backends.health import BackendHealth
 from arawn.backends.secret_values import secret_values
 from arawn.config import default_profile
 from arawn.config.check import checked
@@ -33,6 +31,9 @@ from arawn.interactions.journal import Append, Journal, write_appends
 from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.record import LogLine
 from arawn.interactions.writer import open_writer
+from arawn.metrics.counted import open_counted
+from arawn.metrics.counts import Counts
+from arawn.running_backends import Blueprint, RunningBackends
 from arawn.runtime_door import Runtime
 from arawn.threads import RunInThread
 from arawn.workstreams.actor import WorkstreamParts, open_workstream
@@ -130,30 +131,19 @@ async def start_runtime(
         log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
         journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
         store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
-        healths = {name: AsyncValue(BackendHealth()) for name in config.profiles}
-        hidden = (*secrets, *secret_values(config.profiles, environ))
-        ids, open_tool_calls, log = RecordIds(), OpenToolCalls(), config.logging.interactions
-        backends = await _start_backends(
-            root,
-            [
-                BackendParts(name, profile, environ, log, journal, hidden, ids, open_tool_calls, healths[name])
-                for name, profile in config.profiles.items()
-            ],
-        )
-        if required is not None and (health := healths[required].value).state == "unavailable":
-            raise Unavailable(health.reason or "", retryable=False)
-        parts = WorkstreamParts(store, MappingProxyType(backends), default_profile(config))
-        workstreams = await _start_workstreams(root, config, parts)
+        counts = Counts()
+        backends = await _start_backends(root, config, environ=environ, secrets=secrets, journal=journal, counts=counts)
+        if required is not None and (found := backends.health(required)).state == "unavailable":
+            raise Unavailable(found.reason or "", retryable=False)
+        workstreams = await _start_workstreams(root, store, backends)
         yield Runtime(
-            config=config,
             root=root,
             journal=journal,
             log_path=log_path,
             store=store,
-            backends=parts.backends,
-            healths=healths,
+            backends=backends,
+            counts=counts,
             workstreams=workstreams,
-            secrets=hidden,
         )
     health = journal.health()
     if health.state == "lost":
@@ -237,16 +227,39 @@ def _store_spec(path: Path, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]
     )
 
 
-async def _start_backends(root: Supervisor, every: Sequence[BackendParts]) -> dict[str, Ref[Call]]:
+async def _start_backends(
+    root: Supervisor,
+    config: Config,
+    *,
+    environ: Mapping[str, str],
+    secrets: Sequence[str],
+    journal: Journal,
+    counts: Counts,
+) -> RunningBackends:
     """Start every profile; one that is unavailable is kept, and answers each call with its reason."""
     supervisor = await root.start_supervisor(SupervisorSpec(name="backends", total=_KEEPS_TRYING))
-    return {parts.name: await supervisor.start(_backend_spec(parts)) for parts in every}
+    ids, open_tool_calls, log = RecordIds(), OpenToolCalls(), config.logging.interactions
+
+    def blueprints(config: Config) -> dict[str, Blueprint]:
+        hidden = (*secrets, *secret_values(config.profiles, environ))
+        return {name: Blueprint(profile, hidden) for name, profile in config.profiles.items()}
+
+    def make(label: str, name: str, blueprint: Blueprint, health: AsyncValue) -> ChildSpec[Call]:
+        count, hidden = counts.of(name), blueprint.secrets
+        parts = BackendParts(
+            name, blueprint.profile, environ, log, journal, hidden, ids, open_tool_calls, count, health
+        )
+        return _backend_spec(label, parts)
+
+    backends = RunningBackends(supervisor, config, blueprints=blueprints, make=make)
+    await backends.start()
+    return backends
 
 
-def _backend_spec(parts: BackendParts) -> ChildSpec[Call]:
+def _backend_spec(label: str, parts: BackendParts) -> ChildSpec[Call]:
     return ChildSpec(
-        name=f"backend:{parts.name}",
-        start=partial(open_backend, parts),
+        name=label,
+        start=partial(open_counted, partial(open_backend, parts), parts.counts),
         mailbox=parts.profile.mailbox,
         workers=parts.profile.max_concurrency,
         abandoned="cancel",
@@ -256,16 +269,22 @@ def _backend_spec(parts: BackendParts) -> ChildSpec[Call]:
     )
 
 
-async def _start_workstreams(root: Supervisor, config: Config, parts: WorkstreamParts) -> OnDemand:
+async def _start_workstreams(root: Supervisor, store: Ref[Query[Any]], backends: RunningBackends) -> OnDemand:
+    parts = WorkstreamParts(
+        store,
+        backends.refs,
+        default=lambda: default_profile(backends.config),
+        standing=lambda name: backends.config.workstreams.named.get(name, NamedWorkstream()),
+    )
+
     def make(name: str) -> ChildSpec[Any]:
-        standing = config.workstreams.named.get(name, NamedWorkstream())
         return ChildSpec(
             name=name,
-            start=partial(open_workstream, name, standing, parts),
+            start=partial(open_workstream, name, parts),
             mailbox=_WORKSTREAM_MAILBOX,
             abandoned="cancel",
             reply_errors=(ArawnError, ActorError),
         )
 
     spec = SupervisorSpec(name="workstreams")
-    return await root.start_on_demand(spec, make, idle_after=config.workstreams.idle_after_s)
+    return await root.start_on_demand(spec, make, idle_after=backends.config.workstreams.idle_after_s)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import trio
-from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import ChildSpec, OnDemand, Ref, Reply, Status, Supervisor
 from arawn.backends.actor import Call
-from arawn.backends.health import BackendHealth
 from arawn.config import default_profile
 from arawn.config.schema import Config
 from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, feedback_line
 from arawn.interactions.journal import Journal
-from arawn.interactions.record import FeedbackLine
+from arawn.interactions.record import FeedbackLine, MarkLine
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
+from arawn.metrics.counts import Counts
 from arawn.requests import require_request, require_session_id, require_tags
 from arawn.routing.policy import choose_profile, require_profile
+from arawn.running_backends import Followed, RunningBackends
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 from arawn.stream import EventStream, open_stream
 from arawn.version import VERSION
@@ -42,26 +42,36 @@ class Runtime:
     def __init__(
         self,
         *,
-        config: Config,
         root: Supervisor,
         journal: Journal,
         log_path: Path | None,
         store: Ref[Query[object]],
-        backends: Mapping[str, Ref[Call]],
-        healths: Mapping[str, AsyncValue],
+        backends: RunningBackends,
+        counts: Counts,
         workstreams: OnDemand,
-        secrets: Sequence[str] = (),
     ) -> None:
-        self.config = config
         self.log_path = log_path
+        self.counts = counts
         self._root = root
         self._journal = journal
         self._store = store
-        self._backends = backends
-        self._healths = healths
+        self._running = backends
+        self._backends = backends.refs
         self._workstreams = workstreams
-        self._secrets = secrets
         self._began = trio.current_time()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._running.config
+
+    async def follow(self, config: Config) -> Followed:
+        """Put a new configuration in force; see `RunningBackends.follow`."""
+        return await self._running.follow(config)
+
+    async def mark(self, line: MarkLine) -> None:
+        """Write a line about the log itself into it; see `Journal.record`."""
+        await self._journal.record(line)
 
     def workstream(self, name: str, profile: str | None = None) -> Workstream:
         """Return the handle of the conversation called `name`; it need not exist yet.
@@ -124,7 +134,7 @@ class Runtime:
                 judgement,
                 at=datetime.now(UTC),
                 config=self.config.logging.interactions,
-                secrets=self._secrets,
+                secrets=self._running.secrets,
             ),
             self.log_path,
             abandon_on_cancel=True,
@@ -202,20 +212,20 @@ class Runtime:
         """Return the state of everything, now; synchronous and free of side effects."""
         tree = self._root.status()
         below = {child.name: child for child in tree.children}
-        actors = {child.name: child for child in below["backends"].children}
+        actors = self._running.statuses()
         return RuntimeStatus(
             version=VERSION,
             pid=os.getpid(),
             uptime_s=trio.current_time() - self._began,
             default_profile=default_profile(self.config),
             log=LogStatus(path=str(self.log_path) if self.log_path else None, health=self._journal.health()),
-            backends=tuple(self._backend_status(name, actors[f"backend:{name}"]) for name in self._backends),
+            backends=tuple(self._backend_status(name, actor) for name, actor in actors.items()),
             active_workstreams=tuple(child.name for child in below["workstreams"].children),
             tree=tree,
         )
 
     def _backend_status(self, name: str, actor: Status) -> BackendStatus:
-        health: BackendHealth = self._healths[name].value
+        health = self._running.health(name)
         profile = self.config.profiles[name]
         return BackendStatus(
             profile=name,

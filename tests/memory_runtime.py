@@ -57,6 +57,7 @@ class MemoryRuntime:
         profile: str | None = None,
         session_id: str | None = None,
         tags: Tags = None,
+        workstream: str | None = None,
     ) -> CompletionResponse:
         self.note(request.messages[0].content[0], None, profile, session_id, tags)
         return await self.answer()
@@ -68,6 +69,7 @@ class MemoryRuntime:
         profile: str | None = None,
         session_id: str | None = None,
         tags: Tags = None,
+        workstream: str | None = None,
     ) -> EventSource:
         self.note(request.messages[0].content[0], None, profile, session_id, tags)
         return self.events()

@@ -39,6 +39,7 @@ from arawn.interactions.journal import Journal
 from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.redact import Redactor
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
+from arawn.metrics.counts import ProfileCounts
 
 __all__ = ["BackendParts", "Call", "open_backend"]
 
@@ -72,6 +73,7 @@ class BackendParts(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...]
     ids: RecordIds
     open_tool_calls: OpenToolCalls
+    counts: ProfileCounts
     health: AsyncValue
 
 
@@ -207,8 +209,6 @@ class _Backend:
 
     async def _log_tool_results(self, call: Call) -> None:
         """Log what tools have answered since the model asked for them: this call is the first to say so."""
-        if not self._parts.journal.enabled:
-            return
         for record_id, result in self._parts.open_tool_calls.answered(call.request, call.context):
             line = build_tool_result(
                 interaction_id=record_id,
@@ -251,10 +251,10 @@ class _Backend:
         return attempt.answered(response)
 
     async def _wait_for_limits(self, attempt: Attempt) -> None:
-        """Queue until the profile's own limits allow a request, or say when they will.
+        """Queue until the profile's own limits allow a request.
 
         Raises:
-            RateLimited: The wait would be longer than `retry.max_s`.
+            RateLimited: That would be longer than `retry.max_s`; it says how long.
         """
         now = trio.current_time()
         waits = [limit.wait(now, 1) for limit in (self._requests, self._tokens) if limit is not None]

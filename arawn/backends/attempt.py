@@ -102,11 +102,12 @@ class Attempt:
         return CompletionResponse(content=self._received.content(), model=self._request.model or "")
 
     async def record(self, outcome: Outcome) -> None:
-        """Write the record of this attempt.
+        """Count this attempt, and write the record of it.
 
         Checkpoint: always, unless the log is off.
         If cancelled: the record is written all the same; see `Journal.record`.
         """
+        self._count(outcome)
         if not self._parts.journal.enabled:
             return
         at_unix_ms = int(self._started.timestamp() * 1000)
@@ -120,6 +121,14 @@ class Attempt:
         self._record_id = record_id
         self._parts.open_tool_calls.asked(record)
         await self._parts.journal.record(record)
+
+    def _count(self, outcome: Outcome) -> None:
+        self._parts.counts.count_attempt(
+            outcome.status,
+            number=self.number,
+            first_token=None if self._first_delta_at is None else self._first_delta_at - self._begun_at,
+            usage=None if outcome.response is None else outcome.response.usage,
+        )
 
     def _build(self, record_id: str, outcome: Outcome) -> InteractionRecord:
         now = trio.current_time()

@@ -15,6 +15,7 @@ import trio
 from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
 from arawn.config.paths import state_dir
+from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
 from arawn.daemon import Opened, run_daemon
 from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
@@ -33,7 +34,7 @@ def start(listen: str | None, config_file: Path | None, quiet: bool, verbose: bo
     """Run the daemon in the foreground.
 
     It is ready when it prints `ready`. SIGTERM or SIGINT ends it in order: calls in flight get the grace of
-    `server.shutdown_grace_s`; a second signal takes that grace away.
+    `server.shutdown_grace_s`; a second signal takes that grace away. SIGHUP reloads the configuration.
     """
     show_from(logging.INFO if verbose else logging.WARNING)
     quiet_retries()
@@ -42,8 +43,14 @@ def start(listen: str | None, config_file: Path | None, quiet: bool, verbose: bo
 
 async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -> None:
     flags = {"server.listen": listen}
-    found = await find_config(config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
-    await run_daemon(found.loaded.config, os.environ, announce=partial(_announce, found, quiet=quiet))
+    find = partial(find_config, config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
+    found = await find()
+
+    async def reread() -> Config:
+        return (await find()).loaded.config
+
+    announce = partial(_announce, found, quiet=quiet)
+    await run_daemon(found.loaded.config, os.environ, announce=announce, reread=reread)
 
 
 def _announce(found: Found, opened: Opened, *, quiet: bool) -> None:

@@ -77,35 +77,34 @@ class StoreTimeout(Exception):
 
 
 class WorkstreamParts(msgspec.Struct, frozen=True):
-    """What every workstream is given: the store, the map of backends, the profile that is used by default."""
+    """What every workstream is given: the store, and what a reload may change: backends, default profile, settings."""
 
     store: Ref[Query[object]]
     backends: Mapping[str, Ref[Call]]
-    default: str | None
+    default: Callable[[], str | None]
+    standing: Callable[[str], NamedWorkstream]
 
 
 @asynccontextmanager
 async def open_workstream(
-    name: str, standing: NamedWorkstream, parts: WorkstreamParts
+    name: str, parts: WorkstreamParts
 ) -> AsyncIterator[Callable[[WorkstreamMessage], Awaitable[CompletionResponse | bool | None]]]:
     """Yield the handler of one conversation's messages.
 
     Args:
         name: The workstream's name.
-        standing: Its settings in the configuration; what is stored wins.
         parts: See `WorkstreamParts`.
 
     Checkpoint: never; the history is loaded by the first message.
     """
-    yield _Workstream(WorkstreamState(name=name), standing, parts).handle
+    yield _Workstream(WorkstreamState(name=name), parts).handle
 
 
 class _Workstream:
     """One conversation in memory: the stored state, and the messages since."""
 
-    def __init__(self, state: WorkstreamState, standing: NamedWorkstream, parts: WorkstreamParts) -> None:
+    def __init__(self, state: WorkstreamState, parts: WorkstreamParts) -> None:
         self._state = state
-        self._standing = standing
         self._parts = parts
         self._loaded = False
 
@@ -164,7 +163,7 @@ class _Workstream:
         return await self._change(lambda store: store.remove(name), lambda _: WorkstreamState(name=name))
 
     async def _say(self, said: Say) -> CompletionResponse:
-        state, standing = self._state, self._standing
+        state, standing = self._state, self._parts.standing(self._state.name)
         if state.archived:
             raise BadInput(
                 f"workstream `{state.name}` is archived; `arawn workstreams archive --undo {state.name}` brings it back"
@@ -172,7 +171,7 @@ class _Workstream:
         routing = choose_profile(
             hint=said.profile,
             bound=state.profile or standing.profile,
-            default=self._parts.default,
+            default=self._parts.default(),
             known=self._parts.backends,
         )
         turn = state.turns + 1

@@ -11,6 +11,7 @@ from actors.errors import HandlerFailed, MailboxFull, OutcomeUnknown, Restarting
 from arawn import errors
 from arawn.interactions.feedback import Judgement
 from arawn.metrics.counts import Counts
+from arawn.reload import ReloadReport
 from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.server.backends import backend_routes
@@ -18,6 +19,7 @@ from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import FILTERS, interaction_routes
 from arawn.server.metrics import metrics_routes
 from arawn.server.native import ChatReply, ChatRequest
+from arawn.server.reload import reload_routes
 from arawn.server.reply import FAILURES, error_reply
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, workstream_routes
 from arawn.status import BackendStatus
@@ -28,6 +30,10 @@ from tests.memory_runtime import MemoryRuntime
 PAGE = Path("docs/http-api.md").read_text("utf-8")
 ABSTRACT = {errors.ArawnError, errors.BackendError, errors.ConfigError}  # never what a call fails with
 FAULTS = [kind for name in errors.__all__ if (kind := getattr(errors, name)) not in ABSTRACT]
+
+
+async def never() -> ReloadReport:
+    raise AssertionError("nothing is reloaded")
 
 
 async def routes() -> list[str]:
@@ -47,6 +53,7 @@ async def routes() -> list[str]:
         **backend_routes(runtime),  # type: ignore[arg-type]
         **metrics_routes(runtime, Counts()),  # type: ignore[arg-type]
         **interaction_routes(None),
+        **reload_routes(never),
     }
     app = build_app(runtime, door=Door(token=None, hosts=()), more=more)
     scope = {"type": "http", "method": "GET", "path": "/nope", "headers": [], "server": ("socket", None)}
@@ -71,7 +78,17 @@ async def test_the_page_shows_no_other_route() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [ChatRequest, ChatReply, WorkstreamSettings, WorkstreamChange, WorkstreamState, Summary, BackendStatus, Judgement],
+    [
+        ChatRequest,
+        ChatReply,
+        WorkstreamSettings,
+        WorkstreamChange,
+        WorkstreamState,
+        Summary,
+        BackendStatus,
+        Judgement,
+        ReloadReport,
+    ],
 )
 def test_every_field_is_on_the_page(kind: type) -> None:
     """Of requests and of answers."""

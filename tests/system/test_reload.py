@@ -1,0 +1,203 @@
+"""Reload of the real daemon: by the command, by the route, by SIGHUP."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.arawn.cli.place import PATIENCE, Place
+from tests.fake_provider import FakeProvider, Fault, events, openai_chunk, openai_stream, stream_reply
+from tests.system.daemons import Daemon, records, running
+from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
+
+BASE = """
+[llm]
+backend = "scripted"
+model = "one"
+
+[server]
+listen = "127.0.0.1:0"
+"""
+FAST = """
+[llm_profiles.fast]
+backend = "scripted"
+model = "{model}"
+"""
+
+
+def marks(place: Place) -> list[dict[str, Any]]:
+    """Return the details of every `configuration` mark."""
+    lines = [json.loads(line) for file in sorted(place.log.glob("*.jsonl")) for line in file.read_text().splitlines()]
+    return [line["detail"] for line in lines if line["kind"] == "mark" and line["event"] == "configuration"]
+
+
+def profiles(daemon: Daemon) -> dict[str, str]:
+    listed = httpx.get(f"{daemon.url}/backends", headers={"x-api-key": daemon.token}).json()
+    return {one["profile"]: one["model"] for one in listed}
+
+
+def wait_until(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_reload_starts_replaces_and_stops_profiles(place: Place) -> None:
+    """The command says which; calls by the names of now work; the log has a mark with the hash."""
+    place.configure(BASE + FAST.format(model="a"))
+    with running(place) as daemon:
+        place.configure(BASE + FAST.format(model="b") + '[llm_profiles.new]\nbackend = "scripted"\nmodel = "n"\n')
+        said = place.run("reload")
+        then = profiles(daemon)
+        place.configure(BASE)
+        report = json.loads(place.run("reload", "--json").stdout)
+        refused = daemon.chat("hi", routing_profile="fast")
+
+    assert (said.returncode, said.stdout) == (0, "started    new\nreplaced   fast\nunchanged  default\n")
+    assert then == {"default": "one", "fast": "b", "new": "n"}
+    assert (report["stopped"], report["unchanged"]) == (["fast", "new"], ["default"])
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "unknown_profile")
+    assert [(mark["started"], mark["stopped"]) for mark in marks(place)] == [(["new"], []), ([], ["fast", "new"])]
+    assert marks(place)[-1]["config_sha256"] == report["config_sha256"]
+
+
+def test_a_wrong_configuration_changes_nothing(place: Place) -> None:
+    """Every problem is listed; exit code 2; the daemon goes on with the old one."""
+    place.configure(BASE + FAST.format(model="a"))
+    with running(place) as daemon:
+        place.configure(BASE.replace("scripted", "nope") + '[llm_profiles.x]\nbackend = "scripted"\ntypo = 1\n')
+        refused = place.run("reload")
+
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "nothing was changed" in refused.stderr
+        assert "llm.backend" in refused.stderr
+        assert "llm_profiles.x.typo" in refused.stderr
+        assert profiles(daemon) == {"default": "one", "fast": "a"}
+        assert daemon.chat("hi").json()["text"] == "echo: hi"
+        assert marks(place) == []
+
+
+def test_a_profile_that_cannot_be_built_changes_nothing(place: Place) -> None:
+    """Though the file itself is right."""
+    place.configure(BASE)
+    with running(place) as daemon:
+        place.configure(BASE + FAST.format(model="a") + '[llm_profiles.s]\nbackend = "scripted"\nscript = "/no/file"\n')
+        refused = place.run("reload")
+
+        assert refused.returncode == 2
+        assert "`s`" in refused.stderr
+        assert profiles(daemon) == {"default": "one"}
+
+
+def test_what_needs_a_restart_is_named(place: Place) -> None:
+    """By its key; the rest takes effect."""
+    place.configure(BASE)
+    with running(place) as daemon:
+        place.configure(
+            BASE.replace(":0", ":1") + "[logging.interactions]\nretention_days = 3\n" + FAST.format(model="a")
+        )
+        said = place.run("reload")
+
+        assert said.stdout.startswith("started    fast\n")
+        assert said.stderr == (
+            "arawn: these are changed and wait for a restart: logging.interactions.retention_days, server.listen\n"
+        )
+        assert profiles(daemon) == {"default": "one", "fast": "a"}
+
+
+def test_sighup_reloads(place: Place) -> None:
+    """Also twice at once; a wrong configuration is one warning and does no harm."""
+    place.configure(BASE)
+    with running(place) as daemon:
+        place.configure(BASE + FAST.format(model="a"))
+        daemon.child.send_signal(signal.SIGHUP)
+        daemon.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: profiles(daemon) == {"default": "one", "fast": "a"})
+        place.configure("nonsense = 1\n")
+        daemon.child.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        code, err = daemon.end(signal.SIGTERM)
+
+    assert code == 0
+    assert err.count("nothing was changed") == 1
+
+
+def test_the_network_cannot_reload(place: Place) -> None:
+    """Not even with the token."""
+    place.configure(BASE)
+    with running(place) as daemon:
+        refused = httpx.post(f"{daemon.url}/reload", headers={"x-api-key": daemon.token})
+
+    assert (refused.status_code, refused.json()["error"]["type"]) == (403, "socket_only")
+
+
+def test_without_a_daemon_there_is_nothing_to_reload(place: Place) -> None:
+    """One message that says what to do; code 1."""
+    place.configure(BASE)
+    done = place.run("reload")
+
+    assert (done.returncode, "`arawn start` runs one" in done.stderr) == (1, True)
+
+
+def test_a_call_under_way_is_not_dropped(place: Place) -> None:
+    """It ends on the old backend, minutes later if need be, while the new one answers at once."""
+    piece = events(openai_chunk(content="late"))
+    custom = '[llm]\nbackend = "custom"\ndialect = "openai"\nbase_url = "{url}"\nmodel = "m"\n'
+    config = custom + '[server]\nlisten = "127.0.0.1:0"\n'
+    with (
+        FakeProvider(stream_reply([*piece, Fault.STALL])) as slow,
+        FakeProvider(stream_reply(openai_stream("quick"))) as quick,
+    ):
+        place.configure(config.format(url=slow.address))
+        with running(place) as daemon, ThreadPoolExecutor(1) as pool:
+            begun = pool.submit(daemon.chat, "hi", stream=True)
+            wait_until(lambda: bool(slow.received))
+            place.configure(config.format(url=quick.address))
+            said = place.run("reload").stdout
+            answered = daemon.chat("hi", stream=True).text
+            under_way = not begun.done()
+            tree = httpx.get(f"{daemon.url}/status", headers={"x-api-key": daemon.token}).json()["tree"]
+            slow.__exit__()
+            cut = begun.result().text
+
+    labels = [child["name"] for part in tree["children"] if part["name"] == "backends" for child in part["children"]]
+    assert "replaced   default\ndraining   1:" in said
+    assert '"text":"quick"' in answered
+    assert under_way
+    assert labels == ["backend:default", "backend:default~2"]
+    assert '"text":"late"' in cut
+
+
+@pytest.mark.slow
+def test_reloads_in_a_row_drop_no_call(place: Place) -> None:
+    """Twenty of them under load: every call is answered, every record is there."""
+    script = place.directory / "slow.toml"
+    script.write_text("[[steps]]\ndelay_s = 0.05\n")
+
+    def written(number: int) -> str:
+        return (
+            f'[llm]\nbackend = "scripted"\nmodel = "m{number}"\nscript = "{script}"\n'
+            'max_concurrency = 2\nmailbox = 2\n[server]\nlisten = "127.0.0.1:0"\n'
+        )
+
+    place.configure(written(0))
+    with running(place) as daemon, ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(daemon.chat, f"message {number}") for number in range(300)]
+        for number in range(1, 21):
+            place.configure(written(number))
+            daemon.child.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+        replies = [answer.result() for answer in answers]
+        assert daemon.end(signal.SIGTERM) == (0, "")
+
+    assert {reply.status_code for reply in replies} == {200}
+    assert {reply.json()["interaction_id"] for reply in replies} == {record["id"] for record in records(place)}
+    assert len({record["model_used"] for record in records(place)}) > 2
