@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import tzinfo
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -72,18 +73,16 @@ def show(
     if paths:
         _show_fields(entry, paths, as_json=as_json)
         return
+    judged = reader.feedback_of(entry) if part is None else []  # before the bodies, which can be large, are in memory
     if as_json:
         values = _part_of(entry, part)
         if part is None:
-            values["feedback"] = msgspec.Raw(msgspec.json.encode(reader.feedback_of(entry)))
+            values["feedback"] = msgspec.Raw(msgspec.json.encode(judged))
         _print_object(values)
         return
     record = entry.record()
-    for line in _lines(reader, record, part, zone):
+    for line in chain(_lines(reader, record, part, zone), feedback_lines(judged, zone)):
         click.echo(_styled(printable(line)))
-    if part is None:
-        for line in feedback_lines(reader.feedback_of(entry), zone):
-            click.echo(_styled(printable(line)))
 
 
 def found(reader: LogReader, interaction: str) -> Entry:
