@@ -107,7 +107,7 @@ async def open_supervisor(spec: SupervisorSpec, *, hooks: Iterable[Hook] = (log_
             await root.ended.wait()
         except BaseException as error:
             supervisor.request_stop(0)
-            await root.wait_ended()
+            await root.wait_ended()  # noqa: ASYNC102  # shields itself; bounded by the clean-ups' deadlines
             if root.error is None:
                 raise
             own = isinstance(error, Exception) and not isinstance(error, ActorError)  # not told by the failing tree

@@ -218,7 +218,8 @@ class Journal:
         self._lost_unsaid = 0
         try:
             await writer.tell(Append(gap))
-        except BaseException as error:
+        except ActorError:
             self._lost_unsaid += gap.count
-            if not isinstance(error, ActorError):
-                raise
+        except BaseException:
+            self._lost_unsaid += gap.count
+            raise

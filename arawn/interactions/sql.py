@@ -245,7 +245,7 @@ def _interruptible(connection: DuckDBPyConnection, work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             done.put((work(), None))
-        except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+        except BaseException as error:  # noqa: ASYNC103, BLE001  # it is raised where it is waited for
             done.put((None, error))
 
     Thread(target=run, daemon=True).start()
