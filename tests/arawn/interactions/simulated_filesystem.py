@@ -70,6 +70,10 @@ class SimulatedFilesystem:
     def files(self, pattern: str = "*.jsonl") -> dict[str, bytes]:
         return {path.name: bytes(node.data) for path, node in sorted(self.nodes.items()) if path.match(pattern)}
 
+    def files_with_lost_pages(self) -> dict[str, bytes]:
+        """What a failed sync left in the cache only, marked as if it were on the disk."""
+        return {path.name: bytes(node.data) for path, node in sorted(self.nodes.items()) if node.lost_pages}
+
     def durable_files(self, pattern: str = "*.jsonl") -> dict[str, bytes]:
         """What a power loss would leave."""
         return {path.name: node.durable for path, node in sorted(self.durable.items()) if path.match(pattern)}
