@@ -30,20 +30,20 @@ __all__ = [
 ]
 
 
-class Text(msgspec.Struct, frozen=True, tag="text"):
+class Text(msgspec.Struct, frozen=True, gc=False, tag="text"):
     """Plain text."""
 
     text: str
 
 
-class Thinking(msgspec.Struct, frozen=True, tag="thinking", omit_defaults=True):
+class Thinking(msgspec.Struct, frozen=True, gc=False, tag="thinking", omit_defaults=True):
     """Reasoning shown by the model; `signature` must be sent back unchanged to the provider that made it."""
 
     text: str
     signature: str | None = None
 
 
-class Image(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
+class Image(msgspec.Struct, frozen=True, gc=False, tag="image", omit_defaults=True):
     """A picture: base64 `data` with its `media_type`, or a `url`; exactly one of `data` and `url` is set."""
 
     media_type: str | None = None
@@ -51,7 +51,7 @@ class Image(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
     url: str | None = None
 
 
-class ToolUse(msgspec.Struct, frozen=True, tag="tool_use", omit_defaults=True):
+class ToolUse(msgspec.Struct, frozen=True, gc=False, tag="tool_use", omit_defaults=True):
     """A tool call asked for by the model.
 
     Arguments that are not a JSON object keep their raw text in `invalid_arguments`; `arguments` is then empty.
@@ -63,7 +63,7 @@ class ToolUse(msgspec.Struct, frozen=True, tag="tool_use", omit_defaults=True):
     invalid_arguments: str | None = None
 
 
-class ToolResult(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=True):
+class ToolResult(msgspec.Struct, frozen=True, gc=False, tag="tool_result", omit_defaults=True):
     """What a tool answered, joined to its call by `tool_use_id`."""
 
     tool_use_id: str
@@ -74,7 +74,7 @@ class ToolResult(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=T
 ContentBlock = Text | Thinking | Image | ToolUse | ToolResult
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One turn of a conversation. Tool results travel in messages of role `user`."""
 
     role: Literal["user", "assistant"]
@@ -86,7 +86,7 @@ def user(text: str) -> Message:
     return Message("user", (Text(text),))
 
 
-class ToolDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
+class ToolDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A tool offered to the model; `parameters` is a JSON Schema object."""
 
     name: str
@@ -94,7 +94,7 @@ class ToolDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
     parameters: dict[str, Any] = {}
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts as the provider reported them; None where it reported nothing.
 
     `input_tokens` excludes tokens read from or written to the provider's prompt cache; `total_input_tokens` includes
@@ -115,7 +115,7 @@ class Usage(msgspec.Struct, frozen=True):
         return sum(known) if known else None
 
 
-class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CompletionRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One completion asked of a backend. What is None falls to the profile, then to the provider.
 
     `tool_choice` is "auto", "none", "required" or a tool's name. `extra` is merged into the provider's request body
@@ -134,7 +134,7 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     extra: dict[str, Any] = {}
 
 
-class RoutingMetadata(msgspec.Struct, frozen=True):
+class RoutingMetadata(msgspec.Struct, frozen=True, gc=False):
     """Why a profile was chosen. `confidence` is within 0..1; `features` are the numbers the decision was made from."""
 
     profile: str
@@ -143,7 +143,7 @@ class RoutingMetadata(msgspec.Struct, frozen=True):
     features: dict[str, Any] = {}
 
 
-class CompletionResponse(msgspec.Struct, frozen=True, kw_only=True):
+class CompletionResponse(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One model answer, plain or assembled from a stream.
 
     `stop_reason` is one of "end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal", or the provider's own word
@@ -173,21 +173,21 @@ class CompletionResponse(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(block for block in self.content if isinstance(block, ToolUse))
 
 
-class TextDelta(msgspec.Struct, frozen=True, tag="text_delta"):
+class TextDelta(msgspec.Struct, frozen=True, gc=False, tag="text_delta"):
     """More text for the content block at `index`."""
 
     index: int
     text: str
 
 
-class ThinkingDelta(msgspec.Struct, frozen=True, tag="thinking_delta"):
+class ThinkingDelta(msgspec.Struct, frozen=True, gc=False, tag="thinking_delta"):
     """More reasoning for the content block at `index`."""
 
     index: int
     text: str
 
 
-class ToolUseStart(msgspec.Struct, frozen=True, tag="tool_use_start"):
+class ToolUseStart(msgspec.Struct, frozen=True, gc=False, tag="tool_use_start"):
     """A tool call begins as the content block at `index`."""
 
     index: int
@@ -195,14 +195,14 @@ class ToolUseStart(msgspec.Struct, frozen=True, tag="tool_use_start"):
     name: str
 
 
-class ToolUseDelta(msgspec.Struct, frozen=True, tag="tool_use_delta"):
+class ToolUseDelta(msgspec.Struct, frozen=True, gc=False, tag="tool_use_delta"):
     """More of the argument text (JSON, cut anywhere) of the tool call at `index`."""
 
     index: int
     partial_json: str
 
 
-class Completed(msgspec.Struct, frozen=True, tag="completed"):
+class Completed(msgspec.Struct, frozen=True, gc=False, tag="completed"):
     """The last event of every stream that succeeds; its response equals the one of a plain call."""
 
     response: CompletionResponse
@@ -211,7 +211,7 @@ class Completed(msgspec.Struct, frozen=True, tag="completed"):
 StreamEvent = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | Completed
 
 
-class CallContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CallContext(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Where a call comes from; travels with it to the backend and into the record. `iteration` counts from 1."""
 
     workstream: str | None = None

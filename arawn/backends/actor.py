@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -190,9 +190,18 @@ class _Backend:
             self.under_way.value -= 1
 
     async def _with_retries(self, call: Call) -> CompletionResponse:
-        retry = self._parts.profile.retry
+        """Make attempts until one succeeds or a retry cannot help.
+
+        The first is made before stamina is asked at all, which takes as long as the rest of a call's bookkeeping; its
+        failure is then the first that stamina sees.
+        """
         call_id = _new_id(self._parts)
         await self._log_tool_results(call)
+        try:
+            return await self._attempt(self._new_attempt(call, call_id, 1))
+        except Exception as error:  # noqa: BLE001  # stamina raises it again, or asks again
+            failed = error
+        retry = self._parts.profile.retry
         async for attempt in stamina.retry_context(
             on=self._whether_to_retry,
             attempts=retry.attempts,
@@ -202,10 +211,13 @@ class _Backend:
             wait_jitter=retry.initial_s,
         ):
             with attempt:
-                defaults = self._provider.defaults
-                one = Attempt(self._parts, self._redactor, defaults, call, call_id=call_id, number=attempt.num)
-                return await self._attempt(one)
+                if attempt.num == 1:
+                    raise failed
+                return await self._attempt(self._new_attempt(call, call_id, attempt.num))
         raise AssertionError("stamina returns or raises")  # pragma: no cover
+
+    def _new_attempt(self, call: Call, call_id: str, number: int) -> Attempt:
+        return Attempt(self._parts, self._redactor, self._provider.defaults, call, call_id=call_id, number=number)
 
     async def _log_tool_results(self, call: Call) -> None:
         """Log what tools have answered since the model asked for them: this call is the first to say so."""
@@ -296,4 +308,4 @@ def _tokens_of(response: CompletionResponse) -> int:
 
 
 def _new_id(parts: BackendParts) -> str:
-    return parts.ids.next(int(datetime.now(UTC).timestamp() * 1000), secrets.randbits(74))
+    return parts.ids.next(time.time_ns() // 1_000_000)

@@ -25,14 +25,14 @@ REDACTED = "redacted_thinking:"
 """Begins the signature of a thinking block whose whole content the provider encrypted; the rest is that content."""
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
 
 
-class _Block(msgspec.Struct):
+class _Block(msgspec.Struct, gc=False):
     type: str
     text: str = ""
     thinking: str = ""
@@ -43,7 +43,7 @@ class _Block(msgspec.Struct):
     input: Any = None
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, gc=False):
     content: list[_Block]
     id: str | None = None
     model: str = ""
@@ -51,14 +51,14 @@ class _Message(msgspec.Struct):
     usage: _Usage | None = None
 
 
-class _Reply(msgspec.Struct):
+class _Reply(msgspec.Struct, gc=False):
     """Any body: a message says so in `type`, an error too."""
 
     type: str = ""
     error: Any = None
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     type: str = ""
     text: str = ""
     thinking: str = ""
@@ -67,7 +67,7 @@ class _Delta(msgspec.Struct):
     stop_reason: str | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     type: str
     index: int = 0
     message: _Message | None = None

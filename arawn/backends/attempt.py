@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -110,8 +109,7 @@ class Attempt:
         self._count(outcome)
         if not self._parts.journal.enabled:
             return
-        at_unix_ms = int(self._started.timestamp() * 1000)
-        record_id = self._parts.ids.next(at_unix_ms, secrets.randbits(74))
+        record_id = self._parts.ids.next(int(self._started.timestamp() * 1000))
         try:
             record = self._build(record_id, outcome)
         except Exception as error:  # noqa: BLE001  # the log never fails a call, and never is silent

@@ -42,7 +42,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     bearer: bool = True
 
 
-class _Call(msgspec.Struct, frozen=True):
+class _Call(msgspec.Struct, frozen=True, gc=False):
     """One request, ready to send."""
 
     content: bytes

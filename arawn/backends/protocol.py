@@ -60,7 +60,7 @@ class Provider(Protocol):
         """
 
 
-class EncodedRequest(msgspec.Struct, frozen=True):
+class EncodedRequest(msgspec.Struct, frozen=True, gc=False):
     """A request body, and one warning for each kind of thing that the dialect could not say."""
 
     body: dict[str, Any]

@@ -41,7 +41,7 @@ __all__ = ["build_record", "build_tool_result", "text_of"]
 _PARAMETERS = ("tool_choice", "max_tokens", "temperature", "top_p", "stop", "extra")
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True):
+class _Said(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What callers, providers and tools have written, but for messages and tool definitions: searched for secrets."""
 
     context: CallContext

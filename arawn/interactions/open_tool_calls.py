@@ -38,6 +38,8 @@ class OpenToolCalls:
 
         New is what follows the last answer of the model, which names the tools.
         """
+        if not self._records:
+            return
         last = next((place for place in reversed(range(len(request.messages))) if _is_answer(request, place)), None)
         if last is None:
             return

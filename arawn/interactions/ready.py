@@ -28,7 +28,7 @@ _ENTRY_BYTES = 1_000  # what an entry takes without its texts
 _ATOMS = frozenset((str, int, float, bool, type(None)))
 
 
-class ReadyMessage(msgspec.Struct, frozen=True):
+class ReadyMessage(msgspec.Struct, frozen=True, gc=False):
     """What the log takes of `message` under `config`; the places of cuts begin inside the message."""
 
     message: Message
@@ -38,7 +38,7 @@ class ReadyMessage(msgspec.Struct, frozen=True):
     cuts: tuple[Truncation, ...]
 
 
-class ReadyTools(msgspec.Struct, frozen=True):
+class ReadyTools(msgspec.Struct, frozen=True, gc=False):
     """What the log takes of the tools of a request under `config`."""
 
     config: InteractionLogConfig

@@ -33,7 +33,7 @@ _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 _NO_BODY = frozenset((204, 304))
 
 
-class ResponseHead(msgspec.Struct, frozen=True):
+class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     """A status line and headers that passed every check; `keep_alive` says that another request may follow."""
 
     version: bytes

@@ -84,8 +84,11 @@ class ConnectionPool:
         return connection or await self._open(connect_seconds)
 
     def give_back(self, connection: ClientConnection) -> None:
-        """Let the next request use `connection`: its answer has been read to the end, and nothing follows it."""
-        if self._closed or connection.link.has_input():
+        """Let the next request use `connection`: its answer has been read to the end.
+
+        Whether anything follows it, which nobody asked for, is looked at when it is used again.
+        """
+        if self._closed or (self._waiting and connection.link.has_input()):
             self.retire(connection)
             return
         connection.reused = True

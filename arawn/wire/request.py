@@ -38,7 +38,7 @@ class RequestError(Exception):
         self.reason = reason
 
 
-class RequestHead(msgspec.Struct, frozen=True):
+class RequestHead(msgspec.Struct, frozen=True, gc=False):
     """A request line and headers that passed every check. `content_length` is None for the chunked coding."""
 
     method: str

@@ -12,7 +12,7 @@ _BOM = b"\xef\xbb\xbf"
 _RETRY = re.compile(rb"[0-9]{1,12}")  # more digits would be centuries
 
 
-class SseEvent(msgspec.Struct, frozen=True):
+class SseEvent(msgspec.Struct, frozen=True, gc=False):
     """One event; `id` is the last event id the stream has set, "" before the first."""
 
     event: str = "message"

@@ -24,9 +24,10 @@ def test_a_uuid7_holds_its_time(unix_ms: int, random: int) -> None:
 @given(st.lists(st.tuples(moments, randoms), min_size=2))
 def test_ids_of_one_source_always_grow(draws: list[tuple[int, int]]) -> None:
     """Within a millisecond, and when the clock steps back, too."""
-    source = RecordIds()
+    randomness = iter([random % 2**74 for _, random in draws])
+    source = RecordIds(lambda _bits: next(randomness))
 
-    ids = [source.next(*draw) for draw in draws]
+    ids = [source.next(moment) for moment, _ in draws]
 
     assert ids == sorted(set(ids))
 
@@ -34,3 +35,10 @@ def test_ids_of_one_source_always_grow(draws: list[tuple[int, int]]) -> None:
 def test_different_randomness_gives_different_ids() -> None:
     """All 74 random bits count."""
     assert len({uuid7(1, 1 << bit) for bit in range(74)}) == 74
+
+
+def test_two_sources_share_no_id() -> None:
+    """Two runtimes that begin in one millisecond, also in one process."""
+    one, other = RecordIds(), RecordIds()
+
+    assert not {one.next(1) for _ in range(1_000)} & {other.next(1) for _ in range(1_000)}

@@ -88,12 +88,30 @@ async def test_a_connection_with_something_to_say_is_not_used_again() -> None:
     pool.links[0].input = True
 
     pool.pool.give_back(first)
-    assert pool.links[0].closed
     pool.pool.give_back(second)
     pool.links[1].input = True
 
     assert (await pool.acquire())[1] == 2
     assert [link.closed for link in pool.links] == [True, True, False]
+
+
+async def test_a_connection_with_something_to_say_is_not_handed_on() -> None:
+    """Whoever waits in line opens one in its place."""
+    pool = Pool(limit=1)
+    held, _ = await pool.acquire()
+    got: list[int] = []
+
+    async def wait() -> None:
+        got.append((await pool.acquire())[1])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        pool.links[0].input = True
+        pool.pool.give_back(held)
+
+    assert got == [1]
+    assert [link.closed for link in pool.links] == [True, False]
 
 
 @pytest.mark.parametrize("end", ["give_back", "retire"])
