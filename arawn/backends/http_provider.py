@@ -16,7 +16,7 @@ from arawn.backends.connection_failures import from_httpx
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
-from arawn.backends.response_body import close, content_of, content_type_of, until
+from arawn.backends.response_body import close, content_of, content_type_of
 from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.stream_reading import StreamReading
 from arawn.config.schema import Profile
@@ -99,10 +99,10 @@ class HttpProvider:
         """
         call = self._call(request, stream=False)
         with trio.move_on_after(self._profile.timeouts.total_s):
-            response = await self._send(call, deadline=math.inf)
+            response = await self._send(call)
             chunks = content_of(response)
             try:
-                body = await self._read_all(chunks, idle_s=math.inf)
+                body = await self._read_all(chunks)
             finally:
                 await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
             if not response.is_success:
@@ -134,25 +134,29 @@ class HttpProvider:
             raise
 
     async def _stream(self, call: _Call, reading: StreamReading, emit: Emit) -> CompletionResponse:
+        """Read the stream within one scope, whose deadline moves: a scope for each piece costs as much as the piece."""
         which: Literal["first_token", "idle"] = "first_token"
-        deadline = trio.current_time() + self._profile.timeouts.first_token_s
-        response = await self._send(call, deadline=deadline)
-        chunks = content_of(response)
-        try:
-            reading.content_type = content_type_of(response)
-            await self._check_streams(response, chunks)
-            while not reading.finished:
-                chunk = await self._next(chunks, which, deadline)
-                if chunk is None:
-                    raise reading.cut()
-                for event in reading.feed(chunk):
-                    await emit(event)
-                which, deadline = "idle", trio.current_time() + self._profile.timeouts.idle_s
-        finally:
-            await close(  # noqa: ASYNC102  # shielded, with a deadline, inside
-                response, chunks, drain_s=_DRAIN_S if reading.finished else 0
-            )
-        return self._completed(reading.response(), call, response)
+        with trio.CancelScope(deadline=trio.current_time() + self._profile.timeouts.first_token_s) as scope:
+            response = await self._send(call)
+            chunks = content_of(response)
+            try:
+                reading.content_type = content_type_of(response)
+                await self._check_streams(response, chunks)
+                while not reading.finished:
+                    chunk = await self._next(chunks)
+                    if chunk is None:
+                        raise reading.cut()
+                    scope.deadline = math.inf  # while the reader of the events takes its time
+                    for event in reading.feed(chunk):
+                        await emit(event)
+                    which = "idle"
+                    scope.deadline = trio.current_time() + self._profile.timeouts.idle_s
+            finally:
+                await close(  # noqa: ASYNC102  # shielded, with a deadline, inside
+                    response, chunks, drain_s=_DRAIN_S if reading.finished else 0
+                )
+            return self._completed(reading.response(), call, response)
+        raise self._timed_out(which)
 
     def _call(self, request: CompletionRequest, *, stream: bool) -> _Call:
         """Return what to send for `request`."""
@@ -177,15 +181,12 @@ class HttpProvider:
             headers["authorization"] = basic_auth(self._url)
         return headers.raw
 
-    async def _send(self, call: _Call, *, deadline: float) -> httpx.Response:
+    async def _send(self, call: _Call) -> httpx.Response:
         """Return the answer's head; its body is still to be read and closed."""
-        request = self._request(call)
         try:
-            with until(deadline):
-                return await self._carry(request)
+            return await self._carry(self._request(call))
         except httpx.HTTPError as error:
             raise from_httpx(self._where, error, connect_s=self._profile.timeouts.connect_s) from error
-        raise self._timed_out("first_token")
 
     def _request(self, call: _Call) -> httpx.Request:
         """Return `call` as httpx has it; built by hand, because a client takes thirty times as long."""
@@ -197,21 +198,17 @@ class HttpProvider:
             "POST", self._url, headers=headers, stream=Content(call.content), extensions=self._extensions
         )
 
-    async def _next(
-        self, chunks: AsyncIterator[bytes], which: Literal["first_token", "idle"], deadline: float
-    ) -> bytes | None:
+    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         """Return the next piece of the body, None at its end."""
         try:
-            with until(deadline):
-                return await anext(chunks, None)
+            return await anext(chunks, None)
         except httpx.HTTPError as error:
             raise BadReply(f"{self._where} broke off its reply; what had arrived of a stream is partial") from error
-        raise self._timed_out(which)
 
-    async def _read_all(self, chunks: AsyncIterator[bytes], *, idle_s: float) -> bytes:
+    async def _read_all(self, chunks: AsyncIterator[bytes]) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        while (chunk := await self._next(chunks, "idle", trio.current_time() + idle_s)) is not None:
+        while (chunk := await self._next(chunks)) is not None:
             size += len(chunk)
             if size > _MAX_BODY_BYTES:
                 raise BadReply(f"{self._where} sent a reply of more than {_MAX_BODY_BYTES} bytes; lower `max_tokens`")
@@ -223,7 +220,7 @@ class HttpProvider:
         content_type = content_type_of(response)
         if response.is_success and not ("json" in content_type or "html" in content_type):
             return
-        body = await self._read_all(chunks, idle_s=self._profile.timeouts.idle_s)
+        body = await self._read_all(chunks)
         if not response.is_success:
             raise self._refusal(response, body)
         self._decode(response, body)  # an error inside a 200, or another shape, says more than the line below

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, nullcontext
 
 import httpx
 import trio
 
-__all__ = ["close", "content_of", "content_type_of", "until"]
+__all__ = ["close", "content_of", "content_type_of"]
 
 _CLOSE_S = 2.0
-
-
-def until(deadline: float) -> AbstractContextManager[object]:
-    """Return a scope that ends at `deadline`; without one there is nothing to open, which costs nothing."""
-    return nullcontext() if deadline == math.inf else trio.CancelScope(deadline=deadline)
 
 
 def content_of(response: httpx.Response) -> AsyncIterator[bytes]:
