@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.interactions.build import build_record
+from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters
 from arawn.interactions.hits import TextSearch
@@ -169,7 +169,7 @@ def _write(directory: Path, size: int) -> int:
 
 def _line(number: int, iteration: int, messages: tuple[Message, ...], call: ToolUse) -> bytes:
     at = _START + timedelta(seconds=number)
-    record = build_record(
+    facts = AttemptFacts(
         record_id=uuid7(int(at.timestamp() * 1000), number),
         call_id=f"call-{number}",
         attempt=1,
@@ -186,9 +186,8 @@ def _line(number: int, iteration: int, messages: tuple[Message, ...], call: Tool
         error=None,
         stream=True,
         model_default="llama",
-        config=_CONFIG,
-        secrets=(),
     )
+    record = build_record(facts, config=_CONFIG, secrets=())
     return encode_line(msgspec.structs.replace(record, writer="bench", seq=number))
 
 

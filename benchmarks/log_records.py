@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.interactions.build import build_record
+from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.ids import uuid7
 from arawn.interactions.record import InteractionRecord
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, ToolDefinition, Usage, user
@@ -25,7 +25,7 @@ def sample_request(size: int) -> CompletionRequest:
 
 def sample_record(size: int, at: datetime) -> InteractionRecord:
     """Return the record of one call with such a request."""
-    return build_record(
+    facts = AttemptFacts(
         record_id=uuid7(int(at.timestamp() * 1000), 1),
         call_id="call-1",
         attempt=1,
@@ -42,6 +42,5 @@ def sample_record(size: int, at: datetime) -> InteractionRecord:
         error=None,
         stream=False,
         model_default="m",
-        config=InteractionLogConfig(redact_secrets=False),
-        secrets=(),
     )
+    return build_record(facts, config=InteractionLogConfig(redact_secrets=False), secrets=())

@@ -14,7 +14,7 @@ from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Provider
 from arawn.config.schema import Profile
 from arawn.errors import ArawnError, BackendError
-from arawn.interactions.build import build_record
+from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.record import InteractionRecord, Status
 from arawn.interactions.redact import Redactor
 from arawn.messages import CompletionResponse, StreamEvent
@@ -134,7 +134,7 @@ class Attempt:
     def _build(self, record_id: str, outcome: Outcome) -> InteractionRecord:
         now = trio.current_time()
         first = self._first_delta_at
-        return build_record(
+        facts = AttemptFacts(
             record_id=record_id,
             call_id=self._call_id,
             attempt=self.number,
@@ -151,9 +151,8 @@ class Attempt:
             error=outcome.error,
             stream=self._call.sink is not None,
             model_default=self._request.model,
-            config=self._parts.log,
-            secrets=self._redactor,
         )
+        return build_record(facts, config=self._parts.log, secrets=self._redactor)
 
     def answered(self, response: CompletionResponse) -> CompletionResponse:
         """Return the answer as the caller gets it."""

@@ -36,7 +36,7 @@ from arawn.messages import (
     Usage,
 )
 
-__all__ = ["build_record", "build_tool_result", "text_of"]
+__all__ = ["AttemptFacts", "build_record", "build_tool_result", "text_of"]
 
 _PARAMETERS = ("tool_choice", "max_tokens", "temperature", "top_p", "stop", "extra")
 
@@ -58,81 +58,77 @@ class _Said(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     answer: tuple[ContentBlock, ...]
 
 
-def build_record(
-    *,
-    record_id: str,
-    call_id: str,
-    attempt: int,
-    profile: str,
-    provider: str,
-    request: CompletionRequest,
-    context: CallContext,
-    started: datetime,
-    duration_ms: float,
-    ttft_ms: float | None,
-    queue_ms: float | None,
-    status: Status,
-    response: CompletionResponse | None,
-    error: BaseException | None,
-    stream: bool,
-    model_default: str | None,
-    config: InteractionLogConfig,
-    secrets: Redactor | Sequence[str],
-) -> InteractionRecord:
-    """Return the record of one attempt; `writer` and `seq` stay empty until it is written.
+class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one attempt of one call when it has ended.
 
-    Args:
+    Attributes:
         record_id: The record's own UUIDv7, from `RecordIds`.
         call_id: The same for all attempts of one call; `attempt` counts from 1.
         profile, provider: The profile's name and its backend kind.
         request, context: What was asked, and where it came from.
-        started: When the call began, with a time zone.
+        started: When the attempt began, with a time zone.
         duration_ms, ttft_ms, queue_ms: From the monotonic clock, in milliseconds; None where there is none.
         status: `partial` when a stream broke after content had arrived.
         response: The answer; for `partial` and `cancelled` what had arrived of it.
         error: What ended a call that is not `ok`.
         stream: Whether the answer was streamed.
         model_default: The profile's model, used when the request names none.
+    """
+
+    record_id: str
+    call_id: str
+    attempt: int
+    profile: str
+    provider: str
+    request: CompletionRequest
+    context: CallContext
+    started: datetime
+    duration_ms: float
+    ttft_ms: float | None
+    queue_ms: float | None
+    status: Status
+    response: CompletionResponse | None
+    error: BaseException | None
+    stream: bool
+    model_default: str | None
+
+
+def build_record(
+    facts: AttemptFacts, *, config: InteractionLogConfig, secrets: Redactor | Sequence[str]
+) -> InteractionRecord:
+    """Return the record of one attempt; `writer` and `seq` stay empty until it is written.
+
+    Args:
+        facts: What happened.
         config: Which content is kept, and how much of a tool result.
         secrets: Every secret the process holds, best as one `Redactor` that lives as long as the backend.
     """
     redactor = _redactor(secrets)
-    said = _said(request, context, response, error, model_default)
-    rules: list[str] = []
+    said, rules = _said(facts), list[str]()
     if config.redact_secrets:
         said, rules = redactor.redact(said)
-    tools = ready_tools(request.tools, redactor, config)
-    messages = [ready_message(message, redactor, config) for message in request.messages]
-    usage = response.usage if response else Usage()
+    tools = ready_tools(facts.request.tools, redactor, config)
+    messages = [ready_message(message, redactor, config) for message in facts.request.messages]
     calls = tuple(block for block in said.answer if isinstance(block, ToolUse))
     return InteractionRecord(
-        id=record_id,
-        timestamp=timestamp_text(started),
-        duration_ms=_milliseconds(duration_ms),
-        ttft_ms=None if ttft_ms is None else _milliseconds(ttft_ms),
-        queue_ms=None if queue_ms is None else _milliseconds(queue_ms),
-        status=status,
-        profile=profile,
-        provider=provider,
+        id=facts.record_id,
+        timestamp=timestamp_text(facts.started),
+        status=facts.status,
+        profile=facts.profile,
+        provider=facts.provider,
         model_requested=said.model_requested,
         model_used=said.model_used,
         stop_reason=said.stop_reason,
         stop_reason_raw=said.stop_reason_raw,
         workstream=said.context.workstream,
         session_id=said.context.session_id,
-        turn_id=context.turn_id,
-        iteration=context.iteration,
-        call_id=call_id,
-        attempt=attempt,
-        stream=stream,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        total_input_tokens=usage.total_input_tokens,
+        turn_id=facts.context.turn_id,
+        iteration=facts.context.iteration,
+        call_id=facts.call_id,
+        attempt=facts.attempt,
+        stream=facts.stream,
         has_tool_use=bool(calls),
-        tool_count=len(request.tools),
+        tool_count=len(facts.request.tools),
         request_id=said.request_id,
         error=said.error,
         routing=said.routing,
@@ -146,7 +142,24 @@ def build_record(
         tools=cast("tuple[ToolDefinition, ...]", tools.bodies),  # their JSON, which the encoder copies
         response_content=_kept_answer(said.answer, config),
         messages=_kept_messages(said.system, messages, config),
+        **_measured(facts),
     )
+
+
+def _measured(facts: AttemptFacts) -> dict[str, Any]:
+    """Return the times and the tokens."""
+    usage = facts.response.usage if facts.response else Usage()
+    return {
+        "duration_ms": _milliseconds(facts.duration_ms),
+        "ttft_ms": None if facts.ttft_ms is None else _milliseconds(facts.ttft_ms),
+        "queue_ms": None if facts.queue_ms is None else _milliseconds(facts.queue_ms),
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "total_input_tokens": usage.total_input_tokens,
+    }
 
 
 def build_tool_result(
@@ -194,13 +207,8 @@ def _redactor(secrets: Redactor | Sequence[str]) -> Redactor:
     return secrets if isinstance(secrets, Redactor) else Redactor(secrets)
 
 
-def _said(
-    request: CompletionRequest,
-    context: CallContext,
-    response: CompletionResponse | None,
-    error: BaseException | None,
-    model_default: str | None,
-) -> _Said:
+def _said(facts: AttemptFacts) -> _Said:
+    request, context, response, error = facts.request, facts.context, facts.response, facts.error
     tags = context.tags
     if context.routing is not None:
         tags = {**tags, "routing_profile": context.routing.profile}
@@ -210,7 +218,7 @@ def _said(
         tags=tags,
         params={name: value for name in _PARAMETERS if (value := getattr(request, name)) not in (None, {})},
         error=None if error is None else _error_record(error),
-        model_requested=request.model or model_default,
+        model_requested=request.model or facts.model_default,
         model_used=response.model if response else None,
         stop_reason=response.stop_reason if response else None,
         stop_reason_raw=response.stop_reason_raw if response else None,

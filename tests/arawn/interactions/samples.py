@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.interactions.build import build_record
+from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.ids import uuid7
 from arawn.interactions.record import FeedbackLine, InteractionRecord, timestamp_text
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, ToolDefinition, Usage, user
@@ -40,8 +40,9 @@ def record(number: int = 1, at: datetime = NOON, **changes: Any) -> InteractionR
         "model_default": "llama-default",
         "config": CONFIG,
         "secrets": (),
-    }
-    return build_record(**(arguments | changes))
+    } | changes
+    config, secrets = arguments.pop("config"), arguments.pop("secrets")
+    return build_record(AttemptFacts(**arguments), config=config, secrets=secrets)
 
 
 def note(number: int, at: datetime = NOON, text: str = "") -> FeedbackLine:
