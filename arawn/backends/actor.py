@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Literal
 
 import msgspec
 import stamina
@@ -15,9 +14,9 @@ import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import Request
+from arawn.backends.admission import Admission
 from arawn.backends.attempt import Attempt, Outcome
 from arawn.backends.health import BackendHealth
-from arawn.backends.limits import RateLimit
 from arawn.backends.local import LocalProvider
 from arawn.backends.open import open_provider
 from arawn.backends.protocol import Provider
@@ -29,7 +28,6 @@ from arawn.errors import (
     BadReply,
     ConnectionFailed,
     Overloaded,
-    RateLimited,
     TimedOut,
     Unavailable,
 )
@@ -165,9 +163,7 @@ class _Backend:
         self._parts = parts
         self._redactor = Redactor([*parts.secrets, *provider.secrets])
         self._provider = provider
-        profile = parts.profile
-        self._requests = RateLimit(profile.requests_per_minute) if profile.requests_per_minute else None
-        self._tokens = RateLimit(profile.tokens_per_minute) if profile.tokens_per_minute else None
+        self._admission = Admission(parts.name, parts.profile, parts.health)
 
     async def handle(self, call: Call) -> CompletionResponse:
         """Answer one call: attempts with back-off until one succeeds or a retry cannot help.
@@ -217,7 +213,9 @@ class _Backend:
         raise AssertionError("stamina returns or raises")  # pragma: no cover
 
     def _new_attempt(self, call: Call, call_id: str, number: int) -> Attempt:
-        return Attempt(self._parts, self._redactor, self._provider.defaults, call, call_id=call_id, number=number)
+        attempt = Attempt(self._parts, self._redactor, self._provider.defaults, call, call_id=call_id, number=number)
+        attempt.on_first_delta = self._admission.saw_answer  # a stream may go on for minutes
+        return attempt
 
     async def _log_tool_results(self, call: Call) -> None:
         """Log what tools have answered since the model asked for them: this call is the first to say so."""
@@ -243,55 +241,23 @@ class _Backend:
     async def _attempt(self, attempt: Attempt) -> CompletionResponse:
         """Make one attempt and record it before anyone hears of its outcome."""
         try:
-            await self._wait_for_limits(attempt)
+            await self._admission.enter(attempt)
             attempt.begin()
             response = await attempt.ask(self._provider)
         except Exception as error:
-            self._see(error)
+            self._admission.saw_failure(attempt, error)
             with trio.move_on_after(_RECORD_S, shield=True):
                 await attempt.record(attempt.failed(error))
             attempt.explain(error)
             raise
         except trio.Cancelled:
+            self._admission.lost_sight(attempt)
             with trio.move_on_after(_RECORD_S, shield=True):
                 await attempt.record(attempt.cancelled())
             raise
-        self._see(None)
-        if self._tokens is not None:
-            self._tokens.spend(trio.current_time(), _tokens_of(response))
+        self._admission.saw_answer(response)
         await attempt.record(Outcome("ok", response))
         return attempt.answered(response)
-
-    async def _wait_for_limits(self, attempt: Attempt) -> None:
-        """Queue until the profile's own limits allow a request.
-
-        Raises:
-            RateLimited: That would be longer than `retry.max_s`; it says how long.
-        """
-        now = trio.current_time()
-        waits = [limit.wait(now, 1) for limit in (self._requests, self._tokens) if limit is not None]
-        wait = max(waits, default=0.0)
-        if wait > self._parts.profile.retry.max_s:
-            raise RateLimited(
-                f"profile `{attempt.profile_name}`: its own limit per minute is used up; free again in {wait:.0f} s",
-                retry_after_s=wait,
-            )
-        if self._requests is not None:
-            self._requests.spend(now, 1)
-        if wait:
-            await trio.sleep(wait)
-
-    def _see(self, error: Exception | None) -> None:
-        """Keep the health up to date with the outcome of the last attempt."""
-        health: BackendHealth = self._parts.health.value
-        if error is None:
-            seen: tuple[Literal["ready", "degraded"], str | None] = ("ready", None)
-        elif isinstance(error, _PROVIDER_FAULTS):
-            seen = ("degraded", error.user_message)
-        else:  # the caller's own doing says nothing of the provider
-            return
-        if (health.state, health.reason) != seen:
-            self._parts.health.value = BackendHealth(seen[0], seen[1], datetime.now(UTC))
 
 
 def wait_before_retry(error: Exception, longest: float) -> bool | float:
@@ -301,10 +267,6 @@ def wait_before_retry(error: Exception, longest: float) -> bool | float:
     if error.retry_after_s is None:
         return True
     return error.retry_after_s if error.retry_after_s <= longest else False
-
-
-def _tokens_of(response: CompletionResponse) -> int:
-    return (response.usage.total_input_tokens or 0) + (response.usage.output_tokens or 0)
 
 
 def _new_id(parts: BackendParts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ class Attempt:
         self, parts: BackendParts, redactor: Redactor, defaults: Profile, call: Call, *, call_id: str, number: int
     ) -> None:
         self.profile_name = parts.name
+        self.on_first_delta: Callable[[], None] = lambda: None
         self.number = number
         self._parts = parts
         self._call = call
@@ -75,6 +77,7 @@ class Attempt:
     async def _emit(self, event: StreamEvent) -> None:
         if self._first_delta_at is None:
             self._first_delta_at = trio.current_time()
+            self.on_first_delta()
         self._received.add(event)
         assert self._call.sink is not None
         try:

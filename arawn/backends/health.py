@@ -11,8 +11,12 @@ __all__ = ["BackendHealth"]
 
 
 class BackendHealth(msgspec.Struct, frozen=True):
-    """`starting`; `ready`; `degraded`: the last call failed; `unavailable`: asks fail at once. Why, and since when."""
+    """How it is, why, and since when.
 
-    state: Literal["starting", "ready", "degraded", "unavailable"] = "starting"
+    `starting`; `ready`; `degraded`: the last call failed; `open`: too many did in a row, so calls fail at once but for
+    one probe at a time; `unavailable`: calls fail at once.
+    """
+
+    state: Literal["starting", "ready", "degraded", "open", "unavailable"] = "starting"
     reason: str | None = None
     since: datetime | None = None

@@ -225,6 +225,49 @@ async def test_health_follows_the_last_call(tmp_path: Path, autojump_clock: Mock
     assert (after_success.health, after_success.reason) == ("ready", None)
 
 
+async def test_a_provider_that_only_fails_is_left_alone(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """After eight failures in a row calls fail at once and say when to come back; then one that succeeds opens it."""
+    down = {"error": {"status": 503, "message": "out of order"}}
+    profile = scripted(tmp_path, [*[down] * 8, {"text": "up again"}], retry=ONCE)
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        for _ in range(8):
+            with pytest.raises(Overloaded):
+                await runtime.complete(ASK)
+        began = trio.current_time()
+        with pytest.raises(Unavailable, match=r"rests for 5 s: failed 8 times in a row; last: .*out of order") as no:
+            await runtime.complete(ASK)
+        health = runtime.status().backends[0]
+        assert trio.current_time() == began
+        await trio.sleep(5)
+        answer = await runtime.complete(ASK)
+        after = runtime.status().backends[0]
+
+    assert (health.health, no.value.retry_after_s, no.value.retryable) == ("open", 5, True)
+    assert (answer.text, after.health, after.reason) == ("up again", "ready", None)
+    assert [record["status"] for record in records(tmp_path)] == ["error"] * 9 + ["ok"]
+    assert records(tmp_path)[8]["error"]["type"] == "Unavailable"
+
+
+async def test_the_first_word_of_a_stream_says_that_the_provider_is_up(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """While a probe streams for minutes the others are not kept out."""
+    slow = {"text": "one two three", "token_delay_s": 60}
+    profile = scripted(tmp_path, [*[{"error": {"status": 503}}] * 8, slow, {"text": "me too"}], retry=ONCE)
+
+    async with running(configured(tmp_path, {"default": profile})) as runtime:
+        for _ in range(8):
+            with pytest.raises(Overloaded):
+                await runtime.complete(ASK)
+        await trio.sleep(5)
+        async with runtime.stream(ASK) as events:
+            await anext(events)
+            answer = await runtime.complete(ASK)
+
+    assert answer.text == "me too"
+
+
 async def test_the_log_may_be_off(tmp_path: Path) -> None:
     """With the log off a call works and no file appears."""
     async with running(configured(tmp_path, enabled=False)) as runtime:

@@ -1,0 +1,115 @@
+"""Which attempts go out to the provider, and what their outcomes say of its health."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import trio
+from trio_util import AsyncValue  # type: ignore[import-untyped]
+
+from arawn.backends.breaker import FAILURES, Breaker
+from arawn.backends.health import BackendHealth
+from arawn.backends.limits import RateLimit
+from arawn.config.schema import Profile
+from arawn.errors import (
+    AuthFailed,
+    BackendError,
+    BadReply,
+    BadRequest,
+    ConnectionFailed,
+    Overloaded,
+    RateLimited,
+    TimedOut,
+    Unavailable,
+)
+from arawn.messages import CompletionResponse
+
+__all__ = ["Admission"]
+
+_MAY_PASS = (Overloaded, ConnectionFailed, TimedOut)  # what opens the breaker
+_FAULTS = (*_MAY_PASS, AuthFailed, BadReply, Unavailable)
+_ANSWERS = (AuthFailed, BadReply, BadRequest, RateLimited)  # whoever says so is up
+
+
+class Admission:
+    """The door of one backend: its limits per minute, its breaker, its health."""
+
+    def __init__(self, name: str, profile: Profile, health: AsyncValue) -> None:
+        """Begin with an open door.
+
+        Args:
+            name: Of the profile, for messages.
+            profile: Its limits.
+            health: Where what is seen is kept: a `BackendHealth`.
+        """
+        self._name = name
+        self._longest_wait = profile.retry.max_s
+        self._requests = RateLimit(profile.requests_per_minute) if profile.requests_per_minute else None
+        self._tokens = RateLimit(profile.tokens_per_minute) if profile.tokens_per_minute else None
+        self._breaker = Breaker()
+        self._health = health
+
+    async def enter(self, attempt: object) -> None:
+        """Return when `attempt` may go out; then `saw` or `lost_sight` must be called with it.
+
+        Raises:
+            Unavailable: The breaker is open; it says for how long.
+            RateLimited: The profile's own limits would hold it up for longer than `retry.max_s`; it says how long.
+
+        Checkpoint: only when it has to wait.
+        If cancelled: its place within the limit per minute is used up.
+        """
+        now = trio.current_time()
+        rest = self._breaker.admit(attempt, now)
+        if rest is not None:
+            raise Unavailable(
+                f"profile `{self._name}` rests for {rest:.0f} s: {self._health.value.reason}", retry_after_s=rest
+            )
+        waits = [limit.wait(now, 1) for limit in (self._requests, self._tokens) if limit is not None]
+        wait = max(waits, default=0.0)
+        if wait > self._longest_wait:
+            raise RateLimited(
+                f"profile `{self._name}`: its own limit per minute is used up; free again in {wait:.0f} s",
+                retry_after_s=wait,
+            )
+        if self._requests is not None:
+            self._requests.spend(now, 1)
+        if wait:
+            await trio.sleep(wait)
+
+    def saw_answer(self, response: CompletionResponse | None = None) -> None:
+        """The provider has begun to answer, or has answered with `response`, whose tokens count."""
+        self._breaker.succeeded()
+        self._tell("ready", None)
+        if self._tokens is not None and response is not None:
+            usage = response.usage
+            self._tokens.spend(trio.current_time(), (usage.total_input_tokens or 0) + (usage.output_tokens or 0))
+
+    def saw_failure(self, attempt: object, error: Exception) -> None:
+        """The attempt ended with `error`, which may be the provider's or the caller's doing."""
+        refused_here = isinstance(error, Unavailable | RateLimited) and error.status is None
+        if isinstance(error, _MAY_PASS):
+            self._breaker.failed(attempt, trio.current_time())
+        elif isinstance(error, _ANSWERS) and not refused_here:
+            self._breaker.succeeded()
+        else:
+            self._breaker.undecided(attempt)
+        if isinstance(error, _FAULTS) and not refused_here:
+            self._tell_failure(error)
+
+    def lost_sight(self, attempt: object) -> None:
+        """The attempt was cancelled."""
+        self._breaker.undecided(attempt)
+
+    def _tell_failure(self, error: BackendError) -> None:
+        if self._breaker.is_open:
+            self._tell("open", f"failed {FAILURES} times in a row; last: {error.user_message}")
+        else:
+            self._tell("degraded", error.user_message)
+
+    def _tell(self, state: Literal["ready", "degraded", "open"], reason: str | None) -> None:
+        health: BackendHealth = self._health.value
+        if (health.state, health.reason) != (state, reason):
+            since = health.since if health.state == state == "open" else datetime.now(UTC)
+            self._health.value = BackendHealth(state, reason, since)
