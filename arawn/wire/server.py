@@ -10,6 +10,7 @@ from functools import partial
 import trio
 
 from arawn.wire.asgi import ASGIApp
+from arawn.wire.burst_listener import BurstListener
 from arawn.wire.connection import Connection, Shared, refuse
 from arawn.wire.lifespan import open_lifespan
 from arawn.wire.limits import Limits
@@ -51,7 +52,7 @@ async def serve(
 
     Checkpoint: always. If cancelled: requests in flight are cancelled and every connection is closed.
     """
-    sources: list[trio.abc.Listener[trio.SocketStream]] = list(listeners)
+    sources = [BurstListener(listener) for listener in listeners]
     try:
         async with open_lifespan(app) as state:
             door = _Door(Shared(app, limits or Limits(), stopping, state, {}))
@@ -64,8 +65,8 @@ async def serve(
                 door.close_idle()
                 connections.cancel_scope.deadline = trio.current_time() + grace_seconds
     finally:  # also when accepting never began
-        for listener in listeners:
-            listener.socket.close()
+        for source in sources:
+            await trio.aclose_forcefully(source)  # noqa: ASYNC102  # closes at once
 
 
 class _Door:

@@ -1,0 +1,63 @@
+"""Accepts all connections that wait, not one in each pass of the scheduler: under load a pass takes milliseconds."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections import deque
+
+import trio
+
+__all__ = ["BurstListener"]
+
+_AT_ONCE = 64
+_GONE = frozenset((errno.ECONNABORTED, errno.EPERM, errno.EPROTO))  # the one connection's trouble, not the listener's
+
+
+class BurstListener(trio.abc.Listener[trio.SocketStream]):
+    """What a `trio.SocketListener` accepts, without a checkpoint between connections that came together."""
+
+    def __init__(self, listener: trio.SocketListener) -> None:
+        """Accept from `listener`, which is closed with this one."""
+        self._listener = listener
+        self._socket = socket.socket(fileno=os.dup(listener.socket.fileno()))  # trio's own always has a checkpoint
+        self._accepted: deque[socket.socket] = deque()
+
+    async def accept(self) -> trio.SocketStream:
+        """Return the next connection.
+
+        Raises:
+            OSError: No connection can be accepted now, as for want of descriptors; those before it were returned.
+            trio.ClosedResourceError: The listener was closed.
+
+        Checkpoint: only if no connection waits. If cancelled: nothing is lost.
+        """
+        while not self._accepted:
+            if self._socket.fileno() < 0:
+                raise trio.ClosedResourceError("the listener has been closed")
+            await trio.lowlevel.wait_readable(self._listener.socket)
+            self._take()
+        return trio.SocketStream(trio.socket.from_stdlib_socket(self._accepted.popleft()))
+
+    def _take(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                self._accepted.append(self._socket.accept()[0])
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno not in _GONE:
+                    if self._accepted:  # it comes again when these are served
+                        return
+                    raise
+
+    async def aclose(self) -> None:
+        """Close the listener, and the connections that nobody took.
+
+        Checkpoint: always. If cancelled: everything is closed all the same.
+        """
+        while self._accepted:
+            self._accepted.popleft().close()
+        self._socket.close()
+        await self._listener.aclose()
