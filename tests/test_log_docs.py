@@ -23,6 +23,7 @@ from arawn.interactions.manifest import Manifest
 from arawn.interactions.record import LogLine, MarkEvent, MarkLine
 from arawn.interactions.remove import Target, remove
 from arawn.interactions.repair import repair
+from arawn.reload import ReloadReport, configuration_mark
 from tests.arawn.interactions.mending_logs import CONFIG, FIRST, written_log
 from tests.arawn.interactions.samples import Clock, log_files, note, whole_lines
 from tests.arawn.interactions.simulated_filesystem import SimulatedFilesystem, no_fault, os_error
@@ -91,10 +92,24 @@ async def test_marks_have_the_details_that_are_listed(tmp_path: Path, autojump_c
     listed = {(words(event)[0], frozenset(words(detail))) for event, _, detail in table("### Events of marks")}
 
     found = {(mark.event, frozenset(mark.detail)) for mark in (*mended_marks(tmp_path), *part_marks())}
-    found |= {(mark.event, frozenset(mark.detail)) for mark in await house_marks(tmp_path / "house")}
+    found |= {(mark.event, frozenset(mark.detail)) for mark in (*await house_marks(tmp_path / "house"), reload_mark())}
 
     assert found <= listed
-    assert {event for event, _ in found} == {*get_args(MarkEvent)} - {"configuration"}
+    assert {event for event, _ in found} == {*get_args(MarkEvent)}
+
+
+def reload_mark() -> MarkLine:
+    """Return the mark of a configuration that was read again."""
+    report = ReloadReport(
+        started=("fast",),
+        replaced=(),
+        stopped=(),
+        unchanged=(),
+        needs_restart=("server.listen",),
+        draining=0,
+        config_sha256="0" * 64,
+    )
+    return configuration_mark(report, datetime.now(UTC))
 
 
 def mended_marks(directory: Path) -> list[MarkLine]:

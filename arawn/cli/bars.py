@@ -6,6 +6,8 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
+from arawn.cli.table_fit import shortened, text_width
+
 __all__ = ["bars"]
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -14,17 +16,15 @@ _LONGEST_LABEL = 40
 
 def bars(labels: Sequence[str], values: Sequence[float]) -> Iterator[str]:
     """Yield a line for each value: its label, a bar as long as its share of the greatest, the value."""
-    width = max((len(_short(label)) for label in labels), default=0)
+    columns = shutil.get_terminal_size().columns
+    labels = [shortened(label, min(_LONGEST_LABEL, columns // 2)) for label in labels]
+    width = max(map(text_width, labels), default=0)
     figures = [f"{value:,.0f}" for value in values]
     digits = max(map(len, figures), default=0)
-    room = max(10, shutil.get_terminal_size().columns - width - digits - 4)
+    room = max(1, columns - width - digits - 4)
     greatest = max(values, default=0) or 1
     for label, value, figure in zip(labels, values, figures, strict=True):
-        yield f"{_short(label):<{width}}  {_bar(value / greatest * room):<{room}}  {figure:>{digits}}"
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+        yield f"{label}{' ' * (width - text_width(label))}  {_bar(value / greatest * room):<{room}}  {figure:>{digits}}"
 
 
 def _bar(length: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
 from arawn.cli.log_reading import last_entries
@@ -59,7 +60,7 @@ def list_interactions(
     if as_json:
         print_json([chosen_values(entry, paths) if paths else entry.head for entry in entries])
     elif paths:
-        print_table(paths, [chosen_cells(entry, paths) for entry in entries])
+        print_chosen(paths, [chosen_cells(entry, paths) for entry in entries])
     else:
         heads = [entry.head for entry in entries]
         characters = id_length([head.id for head in heads])

@@ -11,17 +11,17 @@ from typing import Any
 import click
 
 from arawn.cli.log_filters import filter_options, filters_of
-from arawn.cli.log_reading import required_log
+from arawn.cli.log_reading import required_log, warn
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, printable
 from arawn.errors import BadInput
+from arawn.interactions.counted import counted
 from arawn.interactions.export.destination import Destination, require_place, unfinished
 from arawn.interactions.export.export import OnCalls, Order, export
 from arawn.interactions.export.manifest import ExportManifest
 from arawn.interactions.export.parquet import ParquetRows, require_duckdb
 from arawn.interactions.export.rows import LineRows, RowWriter
 from arawn.interactions.export.rules import CHOICES, CONVERSATION_FORMATS, FORMATS, Choice, Format, chosen_drops
-from arawn.interactions.reader import Damage
 
 __all__ = ["export_interactions"]
 
@@ -87,7 +87,7 @@ def export_interactions(
     with _telling(quiet=quiet) as on_calls:
 
         def write(rows: RowWriter) -> ExportManifest:
-            return export(directory, order, rows, on_damage=_warn, on_calls=on_calls)
+            return export(directory, order, rows, on_damage=warn, on_calls=on_calls)
 
         manifest = write(LineRows(_STDOUT, _print_line)) if output == _STDOUT else _to_place(destination, write)
     if as_json:
@@ -137,18 +137,14 @@ def _telling(*, quiet: bool) -> Iterator[OnCalls]:
 
         def tell(calls: int) -> None:
             if calls % _TELL_EVERY == 0:
-                status.update(f"{calls:,} calls read")
+                status.update(f"{counted(calls, 'call')} read")
 
         yield tell
 
 
 def _summary(manifest: ExportManifest) -> str:
     units = manifest.interactions if manifest.conversations is None else manifest.conversations
-    whole = f"{units} {manifest.row}{'' if units == 1 else 's'}"
-    dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
-    damaged = f"; {manifest.damages} damaged places of the log passed over" if manifest.damages else ""
-    return f"{manifest.rows} of {whole} written{f' (dropped: {dropped})' if dropped else ''}{damaged}"
-
-
-def _warn(damage: Damage) -> None:
-    note(f"arawn: warning: {damage.file}:{damage.line}: skipped: {damage.why}")
+    whole = counted(units, manifest.row)
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in manifest.dropped.items())
+    damaged = f"; {counted(manifest.damages, 'damaged place')} of the log passed over" if manifest.damages else ""
+    return f"{manifest.rows:,} of {whole} written{f' (dropped: {dropped})' if dropped else ''}{damaged}"

@@ -25,6 +25,8 @@ from arawn.interactions.record import FeedbackLine
 
 __all__ = ["feedback"]
 
+_SHOWN = ("interaction_id", "label", "value", "note", "timestamp")  # the line's number comes when it is written
+
 
 @click.command()
 @click.argument("interaction", metavar="ID")
@@ -50,7 +52,7 @@ def feedback(
         interaction = found(LogReader(required_log(config_file), on_damage=lambda _: None), interaction).head.id
     written = run_async(partial(_give, config_file, interaction, judgement))
     if as_json:
-        print_json(written)
+        print_json({name: getattr(written, name) for name in _SHOWN})
     else:
         note(f"`{written.label}` is noted for {written.interaction_id}")
 

@@ -11,6 +11,7 @@ from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json
 from arawn.cli.settings import configured
+from arawn.interactions.counted import counted
 
 if TYPE_CHECKING:  # slow to load: it writes compressed files
     from arawn.interactions.repair import MendedFile, Repaired
@@ -59,13 +60,15 @@ def _print(repaired: Repaired) -> None:
     lines += [f"{name}: written anew, or set aside where its file is gone" for name in repaired.manifests]
     lines += [f"{name}: readable by its owner alone now" for name in repaired.modes]
     for gap in repaired.lost:
-        lines.append(f"lost, and declared so: numbers {gap.first} to {gap.last} of writer {gap.writer}")
+        numbers = f"number {gap.first}" if gap.first == gap.last else f"numbers {gap.first} to {gap.last}"
+        lines.append(f"lost, and declared so: {numbers} of writer {gap.writer}")
     lines += [f"still wrong: {text}" for text in repaired.left]
     for line in lines or ["nothing had to be repaired"]:
         click.echo(line)
 
 
 def _sentence(file: MendedFile) -> str:
-    kept = f"{file.kept_lines} whole lines stay"
-    where = f"are kept in {file.kept_in}" if file.kept_in else "would be set aside"
-    return f"{file.file}: {kept}, {file.damaged_bytes} damaged bytes {where}"
+    kept = f"{counted(file.kept_lines, 'whole line')} {'stays' if file.kept_lines == 1 else 'stay'}"
+    is_or_are = "is" if file.damaged_bytes == 1 else "are"
+    where = f"{is_or_are} kept in {file.kept_in}" if file.kept_in else "would be set aside"
+    return f"{file.file}: {kept}, {counted(file.damaged_bytes, 'damaged byte')} {where}"

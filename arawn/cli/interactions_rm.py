@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_mending import confirm_or_leave
@@ -13,7 +14,7 @@ from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
 from arawn.cli.settings import configured
-from arawn.errors import BadInput
+from arawn.interactions.counted import counted
 from arawn.interactions.filters import Filters
 
 if TYPE_CHECKING:  # slow to load: it writes compressed files
@@ -67,19 +68,19 @@ def _whole_id(directory: Path, text: str) -> str:
     from arawn.interactions.reader import LogReader
 
     if len(text) == _WHOLE_ID:
-        return text
-    if not text:
-        raise BadInput("an empty text is no id; `interactions list` shows ids")
+        return text.lower()  # as the log writes them
     return LogReader(directory, on_damage=lambda _: None).find(text).head.id  # damage is no matter here
 
 
 def _report(removal: Removal, what: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(removal)
+        print_json({**msgspec.to_builtins(removal), "ids": sorted(removal.ids)})
     else:
-        note(f"{_sentence(removal)}: {what}, from {len(removal.files)} files")
+        note(f"{_sentence(removal)}: {what}, from {counted(len(removal.files), 'file')}")
 
 
 def _sentence(removal: Removal) -> str:
-    pieces = f", with {removal.pieces} damaged pieces in the same files" if removal.pieces else ""
-    return f"{len(removal.ids)} interactions ({removal.lines} lines, {removal.size} bytes{pieces})"
+    parts = [counted(removal.lines, "line"), counted(removal.size, "byte")]
+    if removal.pieces:
+        parts.append(f"with {counted(removal.pieces, 'damaged piece')} in the same files")
+    return f"{counted(len(removal.ids), 'interaction')} ({', '.join(parts)})"

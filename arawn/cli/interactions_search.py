@@ -16,6 +16,7 @@ from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable
 from arawn.cli.record_view import chosen_cells, chosen_values
 from arawn.errors import BadInput
+from arawn.interactions.counted import counted
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
@@ -107,7 +108,7 @@ def _lines_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: 
         click.echo(_shown(place))
     more = len(hit.places) - _PLACES_SHOWN
     if more > 0:
-        click.echo(f"  … and in {more} more place{'s' if more > 1 else ''}")
+        click.echo(f"  … and in {counted(more, 'more place')}")
 
 
 def _headline(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 import click
 import msgspec
 
+from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_reading import ProgressLine, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import print_table, printable
+from arawn.cli.output import printable
 from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
 from arawn.interactions.sql import Answer, LogSql
@@ -49,7 +50,7 @@ def sql(query: str, as_json: bool, as_csv: bool, quiet: bool, config_file: Path 
     elif as_csv:
         csv.writer(_Printer(), lineterminator="\n").writerows(_csv_rows(answer))
     else:
-        print_table(answer.columns, [tuple(_cell(value) for value in row) for row in answer.rows])
+        print_chosen(answer.columns, [tuple(_cell(value) for value in row) for row in answer.rows])
 
 
 class _Printer:

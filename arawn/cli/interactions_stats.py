@@ -10,30 +10,41 @@ import click
 import msgspec
 
 from arawn.cli.bars import bars
-from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
+from arawn.cli.chosen_table import print_chosen
+from arawn.cli.log_filters import filter_options, filters_of, zone_of
 from arawn.cli.log_reading import ProgressLine, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, print_table, printable
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
 from arawn.interactions.reader import LogReader
-from arawn.interactions.stats import DIMENSIONS, Dimension, Report, Row, Stats
+from arawn.interactions.stats import DIMENSIONS, Dimension, Percentiles, Report, Row, Stats
 
 __all__ = ["stats"]
 
+_PERCENTILES = {"duration_ms", "ttft_ms"}
+_FIGURES = tuple(
+    path
+    for name in Row.__struct_fields__
+    if name != "key"
+    for path in ([f"{name}.{part}" for part in Percentiles.__struct_fields__] if name in _PERCENTILES else [name])
+)
 _COLUMNS = {
     "calls": "calls",
     "errors": "errors",
     "error %": "error_rate",
     "tokens in": "total_input_tokens",
-    "from cache": "cache_read_tokens",
+    "cached": "cache_read_tokens",
     "tokens out": "output_tokens",
     "ms p50": "duration_ms.p50",
     "p95": "duration_ms.p95",
     "p99": "duration_ms.p99",
-    "first token p50": "ttft_ms.p50",
+    "ttft p50": "ttft_ms.p50",
     "ttft p95": "ttft_ms.p95",
 }
+# What is left out on a narrow terminal, in this order; up to three things that calls are grouped by are then cut.
+_LEFT_OUT = ("ttft p95", "ttft p50", "cached", "p99", "p95", "error %", "ms p50", "tokens out", "tokens in", "errors")
+_MOST_KEYS, _LEAST_KEY = 3, 16
 _PLOTS = {
     "calls": "calls",
     "errors": "errors",
@@ -61,7 +72,7 @@ _PLOTS = {
 )
 @filter_options
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="The groups with the most calls, at most this many.")
-@fields_option
+@click.option("--fields", metavar="FIGURE,…", help=f"Show these figures: {', '.join(_FIGURES)}.")
 @json_option
 @quiet_option
 @config_option
@@ -79,8 +90,11 @@ def stats(
     """Count calls, tokens and errors, and how long calls took.
 
     Milliseconds are percentiles: half, 95 and 99 of a hundred calls took no longer. An error is a call that failed, or
-    whose stream broke; grouped by tool, calls are those of the tool, and errors the results that say so.
+    whose stream broke; grouped by tool, calls are those of the tool, and errors the results that say so. A narrow
+    terminal has room for some of the figures alone: `--fields` names those to show.
     """
+    if plot and (as_json or fields):
+        raise BadInput(f"give `--plot` or `--{'json' if as_json else 'fields'}`, not both")
     dimensions = _dimensions(by)
     columns = _columns(fields)
     zone = zone_of(options["tz"])
@@ -94,7 +108,7 @@ def stats(
     if not report.total.calls and not quiet:
         note(f"no call in the interaction log at `{directory}` is one of those asked for")
     if as_json:
-        print_json(_as_json(report))
+        print_json(_as_json(report, tuple(columns.values()) if fields else ()))
     elif plot:
         _draw(report, plot)
     else:
@@ -115,10 +129,9 @@ def _columns(fields: str | None) -> dict[str, str]:
     if fields is None:
         return _COLUMNS
     paths = [path.strip() for path in fields.split(",")]
-    known = Row.__struct_fields__
     for path in paths:
-        if path.partition(".")[0] not in known:
-            raise BadInput(f"the figures have no field `{path}`; the fields are {', '.join(known)}")
+        if path not in _FIGURES:
+            raise BadInput(f"there is no figure `{path}`; the figures are {', '.join(_FIGURES)}")
     return {path: path for path in paths}
 
 
@@ -127,19 +140,35 @@ def _largest(report: Report, limit: int | None) -> Report:
     return msgspec.structs.replace(report, rows=tuple(row for row in report.rows if row.key in kept))
 
 
-def _as_json(report: Report) -> Any:
-    plain = msgspec.to_builtins(report)
-    for row in (*plain["rows"], plain["total"]):
-        key = row.pop("key")
-        row |= {"by": dict(zip(report.by, key, strict=False))}
-    return plain
+def _as_json(report: Report, paths: Sequence[str]) -> Any:
+    """Return the report with names for the parts of each key; of the figures, those at `paths`, or all."""
+
+    def named(row: Row) -> dict[str, Any]:
+        figures = msgspec.to_builtins(row)
+        key = dict(zip(report.by, figures.pop("key"), strict=False))
+        return (field_values(figures, paths) if paths else figures) | {"by": key}
+
+    return {"by": report.by, "rows": [named(row) for row in report.rows], "total": named(report.total)}
 
 
 def _print_report(report: Report, columns: dict[str, str]) -> None:
     rows = [_cells(row.key, row, columns) for row in report.rows]
     if len(rows) > 1:
         rows.append(_cells(("all", *(" " for _ in report.by[1:])), report.total, columns))
-    print_table((*report.by, *columns), rows)
+    if columns is not _COLUMNS or len(report.by) > _MOST_KEYS:
+        print_chosen((*report.by, *columns), rows)
+        return
+    headers, *rows = _flush_right([(*report.by, *columns), *rows], len(report.by))
+    names = dict(zip(columns, headers[len(report.by) :], strict=True))
+    elastic = {names[name]: len(names[name]) for name in _LEFT_OUT} | dict.fromkeys(report.by, _LEAST_KEY)
+    print_table(headers, rows, elastic=elastic)
+
+
+def _flush_right(rows: Sequence[Sequence[str]], begin: int) -> list[tuple[str, ...]]:
+    """Return the rows with every column from the one at `begin` on moved to its right edge."""
+    columns = list(zip(*rows, strict=True))
+    flush = [[cell.rjust(max(map(len, cells))) for cell in cells] for cells in columns[begin:]]
+    return list(zip(*columns[:begin], *flush, strict=True))
 
 
 def _cells(key: Sequence[str], row: Row, columns: dict[str, str]) -> tuple[str, ...]:
@@ -150,12 +179,12 @@ def _cells(key: Sequence[str], row: Row, columns: dict[str, str]) -> tuple[str, 
 def _cell(path: str, value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.1%}" if path == "error_rate" else str(value)
+    return f"{value:.1%}" if path == "error_rate" else f"{value:,}"
 
 
 def _draw(report: Report, plot: str) -> None:
     path = _PLOTS[plot]
     labels = [" ".join(text or "(none)" for text in row.key) for row in report.rows]
     values = [field_values(msgspec.to_builtins(row), [path])[path] or 0 for row in report.rows]
-    for line in bars(labels, values):
-        click.echo(printable(line))
+    for line in bars([printable(label) for label in labels], values):
+        click.echo(line)

@@ -10,9 +10,12 @@ from arawn.cli.log_mending import show_file
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
+from arawn.interactions.counted import counted
 from arawn.interactions.findings import Report
 
 __all__ = ["verify"]
+
+_KINDS = {"tool_result": ("tool result",), "feedback": ("feedback", "feedback")}  # said otherwise than with an s
 
 
 @click.command()
@@ -39,11 +42,15 @@ def _print(report: Report) -> None:
     for problem in report.problems:
         click.echo(str(problem))
     for loss in report.declared:
-        click.echo(f"{loss.file}:{loss.line}: declared: {loss.count} lines: {loss.why}")
+        click.echo(f"{loss.file}:{loss.line}: declared: {counted(loss.count, 'line')}: {loss.why}")
     for text in report.notes:
         note(f"arawn: {text}")
-    kinds = ", ".join(f"{total} {kind}" for kind, total in report.kinds.items()) or "nothing"
-    extras = f", {report.doubles} written twice" if report.doubles else ""
-    extras += f", {report.kept_aside} files kept aside" if report.kept_aside else ""
-    verdict = "clean" if report.clean else f"{len(report.problems)} problems; `arawn interactions repair` mends damage"
-    click.echo(f"{report.files} files, {report.lines} lines ({kinds}), {report.size} bytes{extras}: {verdict}")
+    kinds = [counted(total, *_KINDS.get(kind, (kind,))) for kind, total in report.kinds.items()]
+    parts = [counted(report.files, "file"), counted(report.lines, "line") + (f" ({', '.join(kinds)})" if kinds else "")]
+    parts.append(counted(report.size, "byte"))
+    if report.doubles:
+        parts.append(f"{report.doubles:,} written twice")
+    if report.kept_aside:
+        parts.append(f"{counted(report.kept_aside, 'file')} kept aside")
+    problems = f"{counted(len(report.problems), 'problem')}; `arawn interactions repair` mends damage"
+    click.echo(f"{', '.join(parts)}: {'clean' if report.clean else problems}")

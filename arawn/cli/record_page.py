@@ -12,6 +12,7 @@ import msgspec
 from arawn.cli.record_view import moment
 from arawn.cli.summary import reason_words
 from arawn.cli.transcript import block_text
+from arawn.interactions.counted import counted
 from arawn.interactions.record import FeedbackLine, InteractionRecord, ToolCallRecord
 from arawn.messages import ContentBlock
 
@@ -63,7 +64,7 @@ def response_lines(record: InteractionRecord) -> Iterator[str]:
             yield f"  (another try is {'' if record.error.retryable else 'not '}worth it)"
     if record.truncated:
         yield from ("", "cut in the log:")
-        yield from (f"  {cut.where}, of {cut.length:,} characters" for cut in record.truncated)
+        yield from (f"  {cut.where}, of {counted(cut.length, 'character')}" for cut in record.truncated)
     if record.redactions:
         yield from ("", "redacted in the log:", *(f"  {name}" for name in record.redactions))
 
@@ -154,7 +155,7 @@ def _error_title(record: InteractionRecord) -> str:
 
 def _block(block: Any) -> str:
     if "sha256" in block:
-        return f"({block['size']} bytes, not logged)"
+        return f"({counted(block['size'], 'byte')}, not logged)"
     return block_text(msgspec.convert(block, ContentBlock))
 
 

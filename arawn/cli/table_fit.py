@@ -1,10 +1,11 @@
-"""Fits a table into a terminal that is too narrow for it. Pure."""
+"""Fits tables into a terminal that is too narrow for them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from unicodedata import combining, east_asian_width
 
-__all__ = ["GAP", "fitted"]
+__all__ = ["GAP", "evenly", "fitted", "shortened", "text_width"]
 
 GAP = 2  # columns of the terminal between two of the table
 
@@ -22,18 +23,50 @@ def fitted(
         elastic: The columns that give way, in this order, each with the least width it may be cut to. When that is not
             enough, the first of them is left out, then the next. All others keep their width.
     """
-    widths = {name: max(map(len, cells)) for name, *cells in zip(headers, headers, *rows, strict=True)}
-    excess = sum(widths.values()) + GAP * (len(headers) - 1) - columns
-    givable = {name: max(0, widths[name] - least) for name, least in elastic.items() if name in widths}
+    widths = _widths(headers, rows)
+    excess = sum(widths) + GAP * (len(headers) - 1) - columns
+    places = [place for name in elastic for place, header in enumerate(headers) if header == name]
+    givable = {place: max(0, widths[place] - elastic[headers[place]]) for place in places}
     if givable and excess > sum(givable.values()):
-        place = headers.index(next(iter(givable)))
-        narrower = [_without(row, place) for row in rows]
-        return fitted(_without(headers, place), narrower, columns, elastic)
-    for name, most in givable.items():
+        narrower = [_without(row, places[0]) for row in rows]
+        return fitted(_without(headers, places[0]), narrower, columns, elastic)
+    for place, most in givable.items():
         given = min(most, max(0, excess))
-        widths[name] -= given
+        widths[place] -= given
         excess -= given
-    return headers, rows, list(widths.values())
+    return headers, rows, widths
+
+
+def evenly(headers: Sequence[str], rows: Rows, columns: int, *, least: int) -> dict[str, int] | None:
+    """Return what makes `fitted` cut the widest columns, all to one width; None if that would be less than `least`."""
+    widths = _widths(headers, rows)
+    room = columns - GAP * (len(headers) - 1)
+    widest = min(max(widths, default=0), columns)
+    for cut in range(widest, min(widest, least) - 1, -1):
+        if sum(min(width, cut) for width in widths) <= room:
+            return {name: cut for name, width in zip(headers, widths, strict=True) if width > cut}
+    return None
+
+
+def text_width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes: East Asian letters and most emoji take two."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
+def shortened(text: str, columns: int) -> str:
+    """Return `text`, or as much of its beginning as leaves room for an ellipsis."""
+    if text_width(text) <= columns:
+        return text
+    kept = text[: max(0, columns - 1)]
+    while text_width(kept) > columns - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
+def _widths(headers: Sequence[str], rows: Rows) -> list[int]:
+    return [max(map(text_width, cells)) for cells in zip(headers, *rows, strict=True)]
 
 
 def _without(cells: Sequence[str], place: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -122,8 +123,8 @@ def build_record(
         stop_reason_raw=said.stop_reason_raw,
         workstream=said.context.workstream,
         session_id=said.context.session_id,
-        turn_id=facts.context.turn_id,
-        iteration=facts.context.iteration,
+        turn_id=_count(facts.context.turn_id),
+        iteration=_count(facts.context.iteration) or 1,
         call_id=facts.call_id,
         attempt=facts.attempt,
         stream=facts.stream,
@@ -148,7 +149,8 @@ def build_record(
 
 def _measured(facts: AttemptFacts) -> dict[str, Any]:
     """Return the times and the tokens."""
-    usage = facts.response.usage if facts.response else Usage()
+    said = facts.response.usage if facts.response else Usage()
+    usage = Usage(*[_count(getattr(said, name)) for name in Usage.__struct_fields__])
     return {
         "duration_ms": _milliseconds(facts.duration_ms),
         "ttft_ms": None if facts.ttft_ms is None else _milliseconds(facts.ttft_ms),
@@ -213,9 +215,11 @@ def _said(facts: AttemptFacts) -> _Said:
     if context.routing is not None:
         tags = {**tags, "routing_profile": context.routing.profile}
     return _Said(
-        context=msgspec.structs.replace(context, tags={}, routing=None),
-        routing=context.routing,
-        tags=tags,
+        context=msgspec.structs.replace(
+            context, tags={}, routing=None, workstream=_text(context.workstream), session_id=_text(context.session_id)
+        ),
+        routing=_routing(context.routing),
+        tags={str(key): str(value) for key, value in tags.items()},
         params={name: value for name in _PARAMETERS if (value := getattr(request, name)) not in (None, {})},
         error=None if error is None else _error_record(error),
         model_requested=request.model or facts.model_default,
@@ -235,6 +239,30 @@ def _error_record(error: BaseException) -> ErrorRecord:
     return ErrorRecord(
         type=kind, status=error.status, code=error.code, message=error.user_message, retryable=error.retryable
     )
+
+
+def _count(value: Any) -> int | None:
+    """Return a count that every reader takes, below 2**63; None for what is no whole number of 0 or more.
+
+    Structs made in Python check no types: a float, or a number that no column holds, would cost readers the line.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < 1 << 63 else None
+
+
+def _routing(routing: RoutingMetadata | None) -> RoutingMetadata | None:
+    """Return it with a confidence that JSON has a word for, and features that have names."""
+    if routing is None:
+        return None
+    sure = routing.confidence
+    fits = type(sure) in (int, float) and math.isfinite(sure)
+    features = routing.features if isinstance(routing.features, dict) else {}
+    return msgspec.structs.replace(routing, confidence=sure if fits else 0.0, features=features)
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 def _milliseconds(value: float) -> int:

@@ -8,10 +8,12 @@ from typing import Literal
 
 import msgspec
 
+from arawn.interactions.counted import counted
 from arawn.interactions.line_check import CheckedLine
-from arawn.interactions.line_numbers import LineNumbers, Missing, NumberRange, Place, without
+from arawn.interactions.line_numbers import LineNumbers, Missing, NumberRange, without
 from arawn.interactions.manifest import SeqSpan
 from arawn.interactions.record import GapLine, MarkLine
+from arawn.interactions.seen import Place
 
 __all__ = ["Declared", "Findings", "Problem", "ProblemKind", "Report"]
 
@@ -137,7 +139,7 @@ class Findings:
             self.add(gap.place.file, gap.place.line, "lost", _loss(gap))
         for file, total in self._per_file.items():
             if total > _NAMED_PER_FILE:
-                what = f"{total - _NAMED_PER_FILE} more problems in this file are not named"
+                what = f"not named: {counted(total - _NAMED_PER_FILE, 'more problem')} in this file"
                 self._problems.append(Problem(file, 0, "damaged", what))
         return Report(
             clean=not self._problems,

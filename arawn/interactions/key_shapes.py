@@ -17,10 +17,16 @@ import msgspec
 __all__ = ["RULES", "Rule", "may_hold_a_key", "replace_keys"]
 
 _TOKEN = "[A-Za-z0-9_-]"  # noqa: S105 - a character class, no password
+_LONG = rf"(?={_TOKEN}*?[A-Za-z0-9]{{16}}){_TOKEN}{{40,}}"  # no words between hyphens
 _MIXED = r"(?=[A-Za-z0-9+/_.~=-]*[0-9])(?=[^A-Za-z]*[A-Za-z])"  # digits and letters: no plain word
+_IS = r"""(?:\\?["'])?\s{0,3}(?:=>|[:=]|%3[AaDd])\s{0,3}(?:\\?["'])?"""  # `=` and the like, quotes around it
+_LETTER = r"""[^\s"'`<>&;,\\(){}\[\]$|]"""  # of a password: with quotes or brackets it is more likely code
+_PASSWORD = (  # a letter and a digit among 8 and more; neither a path nor a function that is called
+    rf"(?![/.~%])(?={_LETTER}{{0,99}}[0-9])(?={_LETTER}{{0,99}}[A-Za-z]){_LETTER}{{8,100}}(?!{_LETTER}|[(\[{{])"
+)
 _ASSIGNED = (
     r"(?:KEY|TOKEN|SECRET|PASSWORD|access_key|(?:(?<=api_)key|(?<=access_)(?:key|token)|(?<=auth_)token|(?<=client_)secret))"
-    r"""(?:\\?["'])?\s{0,3}(?:=>|[:=])\s{0,3}(?:\\?["'])?"""
+    rf"{_IS}"
 )
 
 
@@ -40,6 +46,10 @@ def _rule(name: str, literal: str, shape: str, *, in_a_word: bool = False) -> Ru
 # In this order: what comes first may begin like what comes later. Patterns begin with plain characters wherever they
 # can, since the search for those is quick.
 RULES: tuple[Rule, ...] = (
+    # These three are long and like nothing else, so they are found in the middle of a word, too.
+    _rule("anthropic", "sk-ant-", rf"sk-ant-[a-z]{{3}}\d\d-{_LONG}", in_a_word=True),
+    _rule("openai", "sk-", rf"sk-(?:proj|svcacct|admin)-{_LONG}", in_a_word=True),
+    _rule("openrouter", "sk-or-", r"sk-or-v1-[0-9a-f]{40,}", in_a_word=True),
     _rule("anthropic", "sk-ant-", rf"sk-ant-{_TOKEN}{{16,}}"),
     _rule("openrouter", "sk-or-", rf"sk-or-{_TOKEN}{{16,}}"),
     _rule("cerebras", "csk-", r"csk-[A-Za-z0-9]{30,}"),
@@ -113,6 +123,10 @@ RULES: tuple[Rule, ...] = (
         in_a_word=True,
     ),
     _rule("assigned", "_", rf"(?P<lead>_{_ASSIGNED}){_MIXED}[A-Za-z0-9+/_.~-]{{20,}}={{0,2}}", in_a_word=True),
+    *(
+        _rule("password", literal, rf"(?P<lead>{shape}{_IS}){_PASSWORD}", in_a_word=True)
+        for literal, shape in (("assw", "assw(?<=[pP]assw)(?:or)?d"), ("PASSWORD", "PASSWORD"), ("pwd", "pwd"))
+    ),
     _rule(
         "url_password",
         "://",
@@ -126,15 +140,13 @@ _QUICK = tuple(
     (pattern[0].strip("\\") or pattern[1], re.compile(pattern).search)
     for pattern in (
         (
-            r"_(?=[A-Za-z0-9+/_-]{10})"
+            r"_(?:(?=[A-Za-z0-9+/_-]{10})"
             r"(?<=(?:[srv][kb2]|r8|[hf][fw]|h[pousr]|[aec]t|[tcp]a|ss|pm|ms|ec|o[opr]|in|gd|tn|s[ac]|y[su]|bp|le)_)"
             r"(?:(?<=[sr]k_)|(?<=r8_)|(?<=[hf][fw]_)|(?<=v2_)|(?<=gh[pousr]_)|(?<=_pat_)|(?<=npm_)|(?<=gems_)|(?<=whsec_)"
             r"|(?<=do[opr]_)|(?<=lin_)|(?<=shp[acps][ats]_)|(?<=figd_)|(?<=ntn_)|(?<=secret_)|(?<=gls[ac]_)"
             r"|(?<=sntry[su]_)|(?<=sbp_)|(?<=pscale_))"
-        ),
-        (
-            r"_(?=[KTSPktsa][EOAec][YKCSyc])(?:(?=KEY|TOKEN|SECRET|PASSWORD|access_key)"
-            r"|(?=key|token|secret)(?<=(?:ess|api|uth|ent)_))"
+            r"|(?=[KTSktsa][EOec][YKCyc])(?:(?=KEY|TOKEN|SECRET|access_key)"
+            r"|(?=key|token|secret)(?<=(?:ess|api|uth|ent)_)))"
         ),
         (
             r"-(?<=[kixytKX-]-)(?:(?<=sk-)|(?<=xai-)|(?<=pplx-)|(?<=nvapi-)|(?<=tvly-)|(?<=gl[dr]t-)|(?<=gl[ps]at-)"
@@ -148,10 +160,12 @@ _QUICK = tuple(
         r"A(?=KIA|SIA|Iza|GE-SECRET-KEY-|TATT3)",
         r"K(?:(?<=SK)(?=[0-9a-f]{32})|(?=ey=))",
         r"B(?=ot [A-Za-z0-9_-]{18})",
-        r"p(?<=dap)(?=i[a-f0-9]{32})",
+        rf"p(?=[awi])(?:(?=assw|wd)(?=(?:assw(?:or)?d|wd){_IS}{_PASSWORD})|(?<=dap)(?=i[a-f0-9]{{32}}))",
+        rf"P(?=assw|ASSW)(?=(?:assw(?:or)?d|ASSWORD){_IS}{_PASSWORD})",
     )
 )
 _LITERALS = ("earer ", "uthorization")
+_ESCAPED = re.compile(r"\\[nrtbf]$|%[0-9A-Fa-f]{2}$")
 
 
 def may_hold_a_key(text: str) -> bool:
@@ -181,6 +195,6 @@ def _replacement(rule: Rule, mask: Callable[[str, str], str], match: re.Match[st
 
 
 def _begins_a_word(text: str, place: int) -> bool:
-    """Say whether a key can begin at `place`: the `n` of an escaped line end is no part of a word."""
-    before = text[max(0, place - 2) : place]
-    return not (before[-1:].isascii() and before[-1:].isalnum()) or (before[0] == "\\" and before[1:] in "nrtbf")
+    """Say whether a key can begin at `place`: an escaped line end is no part of a word, nor is `%3D`."""
+    before = text[max(0, place - 3) : place]
+    return not (before[-1:].isascii() and before[-1:].isalnum()) or _ESCAPED.search(before) is not None

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from arawn.interactions.counted import counted
 from arawn.interactions.heads import decode_line
 from arawn.interactions.record import (
     FeedbackLine,
@@ -28,6 +29,7 @@ __all__ = ["CheckedLine", "check_line"]
 _VERSION = 1
 _KINDS: tuple[type[msgspec.Struct], ...] = (InteractionRecord, ToolResultLine, FeedbackLine, GapLine, MarkLine)
 _KEYS = {kind.__struct_config__.tag: ("kind", *kind.__struct_encode_fields__) for kind in _KINDS}
+_FRAMES = {kind: len("{}\n") - 1 + sum(len(f'"{key}":,') for key in keys) for kind, keys in _KEYS.items()}  # no values
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 _fields: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -63,7 +65,7 @@ def _misfit(line: LogLine, data: bytes) -> str | None:
     fields = _fields.decode(data)
     if tuple(fields) != _KEYS[line.__struct_config__.tag]:
         return "its keys are not those of its kind, in their order"
-    size = len("{}\n") + len(fields) - 1 + sum(len(f'"{key}":') + len(memoryview(raw)) for key, raw in fields.items())
+    size = _FRAMES[line.__struct_config__.tag] + sum([len(memoryview(raw)) for raw in fields.values()])
     if size != len(data):
         return "there are bytes between its keys and values"
     if line.seq is not None and line.seq < 1:
@@ -90,7 +92,7 @@ def _about(line: LogLine) -> str | None:
 def _why_not(data: bytes, error: Exception) -> str:
     nul = data.count(b"\0")
     if nul:
-        return f"{nul} of its {len(data)} bytes are NUL"
+        return f"{nul:,} of its {counted(len(data), 'byte')} {'is' if nul == 1 else 'are'} NUL"
     return f"it cannot be read: {_plain(error)}"
 
 

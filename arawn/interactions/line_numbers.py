@@ -1,25 +1,16 @@
-"""Which numbers of each writer have been seen, and which are missing, with the places where that shows. Pure.
-
-Memory grows with the number of gaps, not of lines: an undamaged log makes one run a writer.
-"""
+"""Which numbers of each writer are missing, and the places where that shows. Pure."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
-__all__ = ["LineNumbers", "Missing", "NumberRange", "Place", "ranges_of", "without"]
+from arawn.interactions.seen import Place, Run, SeenLines
+
+__all__ = ["LineNumbers", "Missing", "NumberRange", "ranges_of", "without"]
 
 NumberRange = tuple[str, int, int]  # a writer, and its numbers from the first to the last
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A line of a file, counted from 1; 0 for the file as a whole."""
-
-    file: str
-    line: int
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -31,43 +22,16 @@ class Missing(msgspec.Struct, frozen=True):
     place: Place
 
 
-class _Run(msgspec.Struct):
-    """Numbers without a gap; `place` is that of the first."""
-
-    first: int
-    last: int
-    place: Place
-
-
-class LineNumbers:
-    """Takes lines in any order."""
+class LineNumbers(SeenLines):
+    """Takes lines in any order; knows which numbers there must have been."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, list[_Run]] = {}
-        self._proven: dict[str, list[_Run]] = {}
-
-    def is_new(self, writer: str, seq: int, place: Place) -> bool:
-        """Note a line; say whether it is the first with this number."""
-        runs = self._runs.setdefault(writer, [])
-        index = bisect_right(runs, seq, key=lambda run: run.first)
-        before = runs[index - 1] if index else None
-        after = runs[index] if index < len(runs) else None
-        if before is not None and seq <= before.last:
-            return False
-        if before is not None and before.last == seq - 1:
-            before.last = seq
-            if after is not None and after.first == seq + 1:
-                before.last = after.last
-                del runs[index]
-        elif after is not None and after.first == seq + 1:
-            after.first, after.place = seq, place
-        else:
-            runs.insert(index, _Run(seq, seq, place))
-        return True
+        super().__init__()
+        self._proven: dict[str, list[Run]] = {}
 
     def prove(self, writer: str, first: int, last: int, place: Place) -> None:
         """Note that lines with these numbers were once written, wherever they are now."""
-        self._proven.setdefault(writer, []).append(_Run(first, last, place))
+        self._proven.setdefault(writer, []).append(Run(first, last, place))
 
     def proven(self, missing: Missing) -> Iterator[Missing]:
         """Yield what of `missing` is known to have been written."""
@@ -78,14 +42,14 @@ class LineNumbers:
 
     def missing(self) -> Iterator[Missing]:
         """Yield the numbers below the highest of each writer that no line has had."""
-        for writer, runs in self._runs.items():
+        for writer, runs in self.runs.items():
             last = 0
             for run in runs:
                 if run.first > last + 1:
                     yield Missing(writer, last + 1, run.first - 1, run.place)
                 last = run.last
         for writer, proven in self._proven.items():
-            known = self._runs.get(writer)
+            known = self.runs.get(writer)
             last = known[-1].last if known else min(run.first for run in proven) - 1
             for run in sorted(proven, key=lambda run: run.last):
                 if run.last > last:

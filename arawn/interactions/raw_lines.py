@@ -111,8 +111,7 @@ def line_at(path: Path, offset: int, size: int) -> bytes:
     """
     with _opened(path) as (file, compressed):
         if not compressed:
-            file.seek(offset)
-            return file.read(size)
+            return _read_at(file)(size, offset)
         found = []
         missing = size
         for block in _text_from(file, offset):

@@ -70,9 +70,11 @@ class LogReader:
         """Return the interaction whose id is, or alone begins with, `id_prefix`.
 
         Raises:
-            BadInput: None or several do; the message names them.
+            BadInput: None or several do, and the message names them; or the text is empty.
             OSError: The directory cannot be read.
         """
+        if not id_prefix:
+            raise BadInput("an empty text is no id; `interactions list` shows ids")
         id_prefix = id_prefix.lower()  # as the log writes them
         files = self._files(Filters())
         first, last = days_of_id(id_prefix)

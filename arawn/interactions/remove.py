@@ -103,7 +103,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     surveys = [_survey(path, ids, marks) for path in sorted(directory.iterdir()) if _may_hold(path)]
     concerned = {part_of_name(survey.name) for survey in surveys if survey.lines or survey.named}
     if not concerned:
-        raise BadInput("nothing in the interaction log is what you asked to remove; `interactions list` shows it")
+        raise BadInput("nothing in the interaction log is what you asked to remove; `interactions list` shows all")
     chosen = [survey for survey in surveys if part_of_name(survey.name) in concerned]
     return Removal(
         ids=ids,

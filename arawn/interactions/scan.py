@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from arawn.interactions.counted import counted
 from arawn.interactions.files import DayFile, day_files, parse_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.needle_lines import FindIn, needle_lines
@@ -98,7 +99,8 @@ class LogScan:
                     self.report(path, raw[0], "the line has no end")
                 del raw  # a line can be large, and the next one is on its way
             if self._damages > _NAMED:
-                self._on_damage(Damage(path.name, 0, f"{self._damages - _NAMED} more lines cannot be read"))
+                more = counted(self._damages - _NAMED, "more line")
+                self._on_damage(Damage(path.name, 0, f"{more} that cannot be read"))
 
     def _readable(self, path: Path, lines_of: Lines) -> Iterator[RawLine]:
         """Yield the lines of a file as far as it can be read, around what is damaged in it."""

@@ -41,7 +41,7 @@ _TABLE_MAGIC = 0x184D2A5E
 _FOOTER_MAGIC = 0x8F92EAB1
 _CHECKSUM_FLAG = 0x80  # entries of tables that others wrote may end with a checksum of 4 bytes
 _LARGEST_FRAME = 2 * FRAME_BYTES  # what others cut larger is read as a stream, in bounded memory
-_PIECE = 1 << 10  # fed to a decompressor at once: even the densest frame makes at most 43 MB of it
+_PIECE = 1 << 8  # fed to a decompressor at once: even the densest frame makes at most 11 MB of it
 
 
 class BadFrame(Exception):

@@ -11,7 +11,6 @@ import msgspec
 
 from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
-from arawn.interactions.find_bytes import find_bytes
 
 __all__ = ["Place", "Query"]
 
@@ -77,12 +76,12 @@ class Query:
     def find_in(self, data: bytes | bytearray, start: int, end: int) -> int:
         """Return where in `data[start:end]` lines of the log first seem to hold the text; -1 is certain."""
         if not self._ignore_case:
-            places = [find_bytes(data, needle, start, end) for needle in self._needles]
+            places = [data.find(needle, start, end) for needle in self._needles]
             return min((place for place in places if place >= 0), default=-1)
         for begin in range(start, end, _PIECE):  # a copy of each piece, never of a whole line
             part = data[begin : min(end, begin + _PIECE + self.width)]
             needle = self._folded if self._folded and part.isascii() else self._safe
-            place = find_bytes(part.lower(), needle, 0, len(part))
+            place = part.lower().find(needle)
             if place >= 0:
                 return begin + place
         return -1
@@ -93,7 +92,10 @@ class Query:
         Raises:
             msgspec.DecodeError: The line is no JSON.
         """
-        for where, text in _texts(msgspec.json.decode(line), "", free=False):
+        value = msgspec.json.decode(line)
+        if not any(map(self._pattern.search, _strings(value))):  # four times quicker than with the paths
+            return
+        for where, text in _texts(value, "", free=False):
             found = self._pattern.search(text)
             if found is not None:
                 yield _place(where, text, found)
@@ -112,6 +114,25 @@ def _longest_safe_run(text: str) -> bytes:
     """Return the longest part of `text` that looks alike in bytes whatever its case, once ASCII is lowered."""
     runs = "".join(char if _CLEAN.match(char) and char not in _OTHER_CASES else "\n" for char in text).split("\n")
     return max(runs, key=len).lower().encode()
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield every text in a decoded line, and every key once."""
+    keys: set[str] = set()
+    level = [value]
+    while level:
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                yield item
+            elif kind is list:
+                below += item
+            elif kind is dict:
+                keys.update(item)
+                below += item.values()
+        level = below
+    yield from keys
 
 
 def _texts(value: Any, where: str, *, free: bool) -> Iterator[tuple[str, str]]:

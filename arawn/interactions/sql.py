@@ -114,6 +114,8 @@ class LogSql:
                 head = decode_head(line)
             except UNREADABLE as error:
                 scan.report(path, offset, str(error))
+                if isinstance(error, msgspec.ValidationError):  # JSON, of which DuckDB would make a row
+                    scan.unreadable.add(path.name)
                 continue
             if head.writer is not None and head.seq is not None and not seen.is_new(head.writer, head.seq):
                 doubles[head.writer, head.seq] = None
@@ -163,7 +165,7 @@ def _require_one_select(query: str) -> None:
 
 
 def _readable_copy(path: Path, directory: Path) -> Path:
-    """Write the whole lines of a damaged file to one in `directory`, and return it."""
+    """Write the lines of a damaged file that can be read to one in `directory`, and return it."""
     copy = directory / f"{path.name.removesuffix('.zst')}.zst"
     compressor = zstandard.ZstdCompressor(level=1)
     with copy.open("wb") as out, compressor.stream_writer(out, closefd=False) as lines:
@@ -176,8 +178,16 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
     with contextlib.suppress(OSError):  # the scan has named it
         require_regular(path)
         for item in lines_and_damage(path):
-            if not isinstance(item, DamagedFile) and item[1].endswith(b"\n"):
+            if not isinstance(item, DamagedFile) and item[1].endswith(b"\n") and _is_readable(item[1]):
                 yield item[1]
+
+
+def _is_readable(line: bytes) -> bool:
+    try:
+        decode_head(line)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _connected(paths: Sequence[Path], looked: _Looked) -> DuckDBPyConnection:

@@ -11,17 +11,17 @@ from typing import Any
 
 import msgspec
 
+from arawn.interactions.counted import counted
 from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.findings import Findings, Report
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.line_check import CheckedLine, check_line
-from arawn.interactions.line_numbers import Place
 from arawn.interactions.lock_state import writer_is_active
 from arawn.interactions.log_names import kind_of_name
 from arawn.interactions.manifest import Manifest, manifest_name, read_manifest
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.seal_measure import SealMeasure
-from arawn.interactions.seen import SeenLines
+from arawn.interactions.seen import Place, SeenLines
 
 __all__ = ["OnFile", "check_directory", "misplaced"]
 
@@ -163,7 +163,7 @@ class _Verification:
             return
         for reading in ends:
             if _is_last(self._directory / reading.name, reading.offset + reading.unfinished):
-                what = f"the last line has no end ({reading.unfinished} bytes); `repair` moves it aside"
+                what = f"the last line has no end ({counted(reading.unfinished, 'byte')}); `repair` moves it aside"
                 self._findings.add(reading.name, reading.lines + 1, "damaged", what)
 
     def _check_seal(self, path: Path, file: DayFile, measure: SealMeasure) -> None:

@@ -24,6 +24,7 @@ from arawn.interactions.export.rows import Row
 __all__ = ["ParquetRows", "require_duckdb"]
 
 _BATCH_BYTES = 32 << 20
+_FLUSH_BYTES = 1 << 20
 _OPEN_DAYS = 2  # a call that ran over midnight stands among those of the day after
 _MEMORY_BYTES = 512 << 20
 _MEMORY_PER_ROW = 8  # times the longest row: its text, its JSON and its column are all there at once
@@ -49,9 +50,15 @@ class _Batch(msgspec.Struct):
     """Rows of one day that are not a file yet."""
 
     path: Path
+    lines: list[bytes] = []  # not in the file at `path` yet
     rows: int = 0
     bytes: int = 0
     longest: int = 0
+
+    def flush(self) -> None:
+        with self.path.open("ab") as file:
+            file.writelines(self.lines)
+        self.lines = []
 
 
 class ParquetRows:
@@ -87,11 +94,12 @@ class ParquetRows:
         if batch.bytes and batch.bytes + len(line) > _BATCH_BYTES:
             self._close(day)
             batch = self._batches[day] = _Batch(batch.path)
-        with batch.path.open("ab") as file:
-            file.write(line)
+        batch.lines.append(line)
         batch.rows += 1
         batch.bytes += len(line)
         batch.longest = max(batch.longest, len(line))
+        if batch.bytes // _FLUSH_BYTES != (batch.bytes - len(line)) // _FLUSH_BYTES:
+            batch.flush()
 
     def finish(self) -> tuple[Output, ...]:
         """Write the batches that are left; without any row, one empty file that says what the columns are."""
@@ -99,13 +107,13 @@ class ParquetRows:
             self._close(day)
         if not self._outputs:
             self._batches[_NO_DAY] = _Batch(self._scratch / "empty.ndjson")
-            self._batches[_NO_DAY].path.touch()
             self._close(_NO_DAY)
         return tuple(sorted(self._outputs, key=lambda output: output.file))
 
     def _close(self, day: str) -> None:
         """Make a file of the rows that a day has collected."""
         batch = self._batches.pop(day)
+        batch.flush()
         self._parts[day] = part = self._parts.get(day, 0) + 1
         target = self._directory / f"date={day}" / f"part-{part:05}.parquet"
         target.parent.mkdir(mode=DIRECTORY_MODE, exist_ok=True)

@@ -72,6 +72,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
     }
 )
 _JSON_TEXTS = ("params", "tool_calls", "truncated", "tools", "response_content", "messages")
+_PLAIN = tuple(name for name in COLUMNS if name in InteractionRecord.__struct_fields__ and name not in _JSON_TEXTS)
+_NUMBERS = tuple(name for name, kind in COLUMNS.items() if kind == _NUMBER)
 _LARGEST = (1 << 63) - 1
 
 
@@ -86,15 +88,15 @@ def parquet_row(record: InteractionRecord) -> dict[str, Any] | Reason:
     except (ValueError, OverflowError):
         return "malformed"
     error, routing = record.error, record.routing
-    row: dict[str, Any] = {name: getattr(record, name, None) for name in COLUMNS}
+    row: dict[str, Any] = {name: getattr(record, name) for name in _PLAIN}
     row |= {f"error_{name}": getattr(error, name, None) for name in ("type", "status", "code", "message", "retryable")}
     row |= {f"routing_{name}": getattr(routing, name, None) for name in ("profile", "reason", "confidence")}
     row |= {name: _json(getattr(record, name)) for name in _JSON_TEXTS}
     row["routing_features"] = None if routing is None else _json(routing.features)
     row["timestamp"] = started.isoformat()
-    numbers = (row[name] for name, kind in COLUMNS.items() if kind == _NUMBER)
-    if any(number is not None and abs(number) > _LARGEST for number in numbers):
-        return "malformed"
+    for name in _NUMBERS:
+        if row[name] is not None and abs(row[name]) > _LARGEST:
+            return "malformed"
     return {**row, "date": started.date().isoformat()}
 
 

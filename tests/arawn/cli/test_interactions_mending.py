@@ -31,7 +31,7 @@ def test_a_clean_log_is_said_to_be_clean(asked: list[str], command: Command) -> 
     result = command("interactions", "verify")
 
     assert (result.code, result.err) == (0, "")
-    assert result.out.startswith("1 files, 9 lines (3 interaction, 6 mark)")
+    assert result.out.startswith("1 file, 9 lines (3 interactions, 6 marks), ")
     assert result.out.endswith("clean\n")
 
 
@@ -75,11 +75,39 @@ def test_rm_asks_and_removes(asked: list[str], command: Command, place: Place) -
     assert (refused.code, removed.code) == (1, 0)
     assert "nothing was removed" in refused.err
     assert json.loads(planned.out)["lines"] == 1
-    assert "1 interactions (1 lines, " in removed.err
+    assert "1 interaction (1 line, " in removed.err
     assert b"two words" not in b"".join(path.read_bytes() for path in place.log.iterdir() if path.is_file())
     assert command("interactions", "verify").code == 0
     left = json.loads(command("interactions", "list", "--json").out)
     assert [head["id"] for head in left] == [asked[0], asked[2]]
+
+
+def test_whole_ids_are_taken_in_any_case(asked: list[str], command: Command) -> None:
+    """By every command that takes one; so is the beginning of one."""
+    for identity in (asked[1].upper(), asked[1][:-1].upper()):
+        shown = command("interactions", "show", identity, "--json")
+        judged = command("interactions", "feedback", identity, "good", "--json")
+        planned = command("interactions", "rm", identity, "--dry-run", "--json")
+
+        assert json.loads(shown.out)["id"] == asked[1]
+        assert json.loads(judged.out)["interaction_id"] == asked[1]
+        assert json.loads(planned.out)["ids"] == [asked[1]]
+
+
+def test_json_says_only_what_is_known(asked: list[str], command: Command) -> None:
+    """The keys are those that the page of the log lists."""
+    judged = json.loads(command("interactions", "feedback", asked[0], "good", "--json").out)
+    removed = json.loads(command("interactions", "rm", *asked[:2], "--yes", "--json").out)
+
+    assert {**judged, "timestamp": ""} == {
+        "interaction_id": asked[0],
+        "label": "good",
+        "value": None,
+        "note": None,
+        "timestamp": "",
+    }
+    assert [*removed] == ["ids", "lines", "size", "pieces", "files", "numbers"]
+    assert removed["ids"] == sorted(asked[:2])
 
 
 @pytest.mark.parametrize(
@@ -92,6 +120,8 @@ def test_rm_asks_and_removes(asked: list[str], command: Command, place: Place) -
         ["rm", "--session", "nobody", "--yes"],
         ["feedback", "ffff", "good"],
         ["feedback", "0", ""],
+        ["feedback", "", "good"],
+        ["show", ""],
     ],
 )
 def test_what_cannot_be_done_is_wrong_use(asked: list[str], command: Command, arguments: list[str]) -> None:

@@ -111,6 +111,9 @@ def test_search_shows_where_a_text_was_found(asked: list[str], command: Command)
         ["stats", "--by", "colour"],
         ["stats", "--by", ""],
         ["stats", "--fields", "colour"],
+        ["stats", "--fields", "duration_ms"],
+        ["stats", "--plot", "--json"],
+        ["stats", "--plot", "--fields", "calls"],
         ["stats", "--plot=colour"],
         ["stats", "--tz", "Mars/Base"],
         ["sql", "selec"],
@@ -175,6 +178,10 @@ def test_stats_are_cut_to_fields_and_groups(asked: list[str], command: Command) 
     """`--fields` chooses figures, `--limit` the largest groups."""
     shown = command("interactions", "stats", "--by", "profile", "--limit", "1", "--fields", "calls,duration_ms.p50").out
 
+    whole = json.loads(command("interactions", "stats", "--by", "profile", "--fields", "calls", "--json").out)
+
+    assert whole["total"] == {"calls": 3, "by": {}}
+    assert [[*row] for row in whole["rows"]] == [["calls", "by"]] * 2
     header, row = shown.splitlines()
     assert header.split() == ["profile", "calls", "duration_ms.p50"]
     assert row.split()[1] == "2"

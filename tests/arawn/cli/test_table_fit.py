@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.cli.record_view import ELASTIC, HEADERS
-from arawn.cli.table_fit import GAP, fitted
+from arawn.cli.table_fit import GAP, evenly, fitted, shortened, text_width
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 from tests.arawn.cli.terminal import Terminal
@@ -45,6 +45,74 @@ def test_a_wide_terminal_shows_everything() -> None:
     row = ["x" * 12] * len(HEADERS)
 
     assert fitted(HEADERS, [row], 200, ELASTIC) == (HEADERS, [row], [12] * len(HEADERS))
+
+
+@given(rows=rows, columns=st.integers(1, 300))
+def test_columns_that_somebody_chose_are_cut_alike(rows: list[list[str]], columns: int) -> None:
+    """The table fits with all its columns, or it is said that it does not; equal names do not matter."""
+    headers = ("a", "a", *HEADERS[2:])
+    elastic = evenly(headers, rows, columns, least=8)
+
+    if elastic is None:
+        assert sum(min(8, max(map(len, cells))) for cells in zip(headers, *rows, strict=True)) > columns - 7 * GAP
+        return
+    kept, _, widths = fitted(headers, rows, columns, elastic)
+    assert kept == headers
+    assert sum(widths) + 7 * GAP <= columns
+
+
+@given(st.text("a東\u0301🦩", max_size=12), st.integers(1, 20))
+def test_a_text_is_cut_to_what_a_terminal_shows(text: str, columns: int) -> None:
+    """Wide letters take two columns, accents none; what is cut ends in an ellipsis."""
+    short = shortened(text, columns)
+
+    assert text_width(short) <= columns
+    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+@pytest.fixture
+def long_names(command: Command, place: Place) -> None:
+    """A log of calls with names of every length."""
+    place.configure(f'[llm]\nbackend = "scripted"\nmodel = "{MODEL}"\n')
+    command("ask", "-w", "東京の鷺について", "hi\tthere\nyou")
+    command("ask", "-w", "a-conversation-about-many-things", "hi")
+
+
+def shown_by(place: Place, columns: int, *arguments: str) -> list[str]:
+    """Return the lines that a terminal of that width shows."""
+    text = Terminal(place, "interactions", *arguments, columns=columns).rest()
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", text).splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.usefixtures("long_names")
+def test_figures_fit_the_terminal(place: Place, columns: int) -> None:
+    """Each group is one row; what calls are grouped by, and how many they are, is never left out."""
+    lines = shown_by(place, columns, "stats", "--by", "model,workstream,status")
+    bars = shown_by(place, columns, "stats", "--by", "model", "--plot")
+
+    assert all(text_width(line) <= columns for line in (*lines, *bars))
+    assert lines[0].split()[:4] == ["model", "workstream", "status", "calls"]
+    assert [line.split()[3:4] for line in lines[1:-1]] == [["1"], ["1"]]
+    assert ("tokens out" in lines[0]) == (columns > 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.usefixtures("long_names")
+def test_answers_of_sql_fit_the_terminal(place: Place, columns: int) -> None:
+    """A row is one line; of too many columns, a value is one."""
+    table = shown_by(place, columns, "sql", "SELECT seq, id, id, workstream, messages FROM interactions ORDER BY seq")
+    blocks = shown_by(place, columns, "sql", "SELECT * FROM interactions")
+    fields = shown_by(place, columns, "list", "--fields", "id,messages,workstream")
+
+    assert all(text_width(line) <= columns for line in (*table, *blocks, *fields))
+    assert [len(table), len(fields)] == [3, 3]
+    assert table[0].split() == ["seq", "id", "id", "workstream", "messages"]
+    assert [line for line in blocks if line.startswith("row ")] == ["row 1", "row 2"]
+    assert len(blocks) == 2 * 44
+    assert any(line.split() == ["model_requested", MODEL] for line in blocks)
 
 
 @pytest.mark.parametrize("how", ["size", "COLUMNS"])

@@ -17,6 +17,7 @@ from trio.testing import MockClock
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.build import build_tool_result
 from arawn.interactions.encode import encode_line
+from arawn.interactions.heads import decode_line
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.shed import weigh, without_bodies
 from arawn.interactions.writer import open_writer
@@ -25,6 +26,7 @@ from arawn.messages import (
     CompletionRequest,
     CompletionResponse,
     Message,
+    RoutingMetadata,
     Text,
     ToolDefinition,
     ToolResult,
@@ -79,6 +81,38 @@ def test_every_field_takes_every_value(text: str, value: Any, tag: dict[str, str
         assert (read["id"], read["status"], read["input_tokens"]) == (built.id, "error", 5)
         assert list(read) == ["kind", *InteractionRecord.__struct_fields__]
         assert weigh(each) > 0
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        CallContext(turn_id=10**30, iteration=2**70),
+        CallContext(turn_id=10**5_000),
+        CallContext(turn_id=1.5, iteration=None),  # type: ignore[arg-type]  # structs made in Python check no types
+        CallContext(session_id=5, workstream=b"x", tags={"a": 1}),  # type: ignore[arg-type, dict-item]
+        CallContext(session_id="\ud800", tags={"\ud800": "\udfff"}),
+        CallContext(routing=RoutingMetadata("p", "r", math.nan, {"x": math.inf})),
+        CallContext(routing=RoutingMetadata("p", "r", "high", [1])),  # type: ignore[arg-type]
+    ],
+    ids=["huge", "beyond JSON", "float", "other types", "surrogates", "no number", "no features"],
+)
+def test_readers_take_a_context_of_any_types(context: CallContext) -> None:
+    """What a program gives as its context cannot cost it the record; numbers fit a column of 64 bits."""
+    read = decode_line(encode_line(record(context=context)))
+
+    assert isinstance(read, InteractionRecord)
+    assert all(number is None or 0 <= number < 1 << 63 for number in (read.turn_id, read.iteration))
+
+
+@pytest.mark.parametrize("number", [12.0, 12.5, math.nan, math.inf, 10**30, -1, "12", True])
+def test_readers_take_usage_of_any_type(number: Any) -> None:
+    """A backend written in Python may count as it likes."""
+    response = CompletionResponse(content=(), model="m", usage=Usage(number, number, number, number, number))
+
+    read = decode_line(encode_line(record(response=response)))
+
+    assert isinstance(read, InteractionRecord)
+    assert read.input_tokens == read.output_tokens == (12 if number == 12.0 else None)
 
 
 async def inline(sync_fn: Callable[[], T]) -> T:

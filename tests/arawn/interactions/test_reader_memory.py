@@ -14,14 +14,14 @@ import zstandard
 from arawn.interactions.encode import encode_line
 from arawn.messages import CompletionRequest, user
 from tests.arawn.cli.place import PATIENCE, ROOT
+from tests.arawn.interactions.mending_logs import seal
 from tests.arawn.interactions.samples import record
 
 pytestmark = pytest.mark.slow
 
 _ROW_BYTES = 64 << 20
 _LIMIT_MB = 256
-_LIMIT_SQL_MB = 300  # DuckDB's buffer is twice the longest line
-_LIMIT_TEXT_MB = 300  # the texts of a compressed row, decoded beside the row and the pieces it was put together from
+_LIMIT_SQL_MB = 350  # DuckDB's buffer is twice the longest line, and it keeps the window of a compressed file
 _CHILD = """
 import sys
 from arawn.cli.running import run
@@ -34,14 +34,15 @@ print(code, int(peak) // 1024, file=sys.stderr)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A place whose log has three rows of 64 MB, plain and compressed."""
+    """A place whose log has nine rows of 64 MB: plain, compressed by Arawn, and by another program."""
     directory = tmp_path_factory.mktemp("place")
     log = directory / "log"
     log.mkdir()
-    for day in (27, 28):
+    for day in (26, 27, 28):
         with (log / f"interactions-2026-01-{day}.jsonl").open("wb") as file:
             for number in range(3):
                 file.write(_row(10 * day + number))
+    seal(log, "interactions-2026-01-26.jsonl", frame_bytes=64 << 20)
     _compress(log / "interactions-2026-01-27.jsonl")
     (directory / "arawn.toml").write_text(f'[llm]\nbackend = "scripted"\n[logging.interactions]\npath = "{log}"\n')
     yield directory
@@ -82,8 +83,8 @@ def _run(place: Path, *arguments: str) -> tuple[str, int, int]:
         (("tail",), _LIMIT_MB),
         (("stats",), _LIMIT_MB),
         (("search", "needle 281"), _LIMIT_MB),
-        (("search", "NEEDLE 271", "-i"), _LIMIT_TEXT_MB),
-        (("search", "-e", "needle 2.1"), _LIMIT_TEXT_MB),
+        (("search", "NEEDLE 271", "-i"), _LIMIT_MB),
+        (("search", "-e", "needle 2.1"), _LIMIT_MB),
         (("show", "latest"), _LIMIT_MB),
         (("show", "latest", "--json"), _LIMIT_MB),
         (("sql", "select count(*), max(duration_ms) from interactions"), _LIMIT_SQL_MB),

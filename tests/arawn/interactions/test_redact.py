@@ -133,6 +133,9 @@ def test_a_known_secret_is_found_however_it_is_written(write: Callable[[str], st
         "https://example.com/a@b:c and mailto:anna@example.com",
         "eyJhbGciOiJIUzI1NiJ9 alone is no token",
         "the bearer of this letter",
+        "password=password, passwd: str, pwd = os.getcwd(), Password: required, password = get_random_string2(8)",
+        "PASSWORD=$SECRET2, password: {{ vault_password_2 }}, PWD=/home/user1/project, password=%(password1)s",
+        "the task-ant-hill-and-other-risk-proj-ects-of-2026-that-nobody-wants-to-see-again-in-this-life",
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:

@@ -19,7 +19,6 @@ from arawn.errors import BadInput
 from arawn.interactions import needle_lines as needle_lines_module
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters
-from arawn.interactions.find_bytes import find_bytes
 from arawn.interactions.hits import Hit, TextSearch
 from arawn.interactions.needle_lines import needle_lines
 from arawn.interactions.raw_lines import forward_lines
@@ -62,17 +61,6 @@ def test_lines_of_other_programs_are_searched_too(text: str) -> None:
     line = json.dumps({"x": text}).encode()
 
     assert Query(text).may_be_in(line)
-
-
-@given(st.binary(max_size=80), st.binary(min_size=1, max_size=3), st.integers(0, 80), st.integers(0, 80))
-def test_bytes_are_found_where_python_finds_them(data: bytes, needle: bytes, start: int, end: int) -> None:
-    """In any part of any buffer."""
-    end = min(end, len(data))
-
-    expected = data.find(needle, start, end)
-
-    assert find_bytes(bytearray(data), needle, start, end) == expected
-    assert find_bytes(data, needle, start, end) == expected
 
 
 @settings(deadline=None)

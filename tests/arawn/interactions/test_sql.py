@@ -172,11 +172,14 @@ def test_an_empty_log_has_empty_views(tmp_path: Path) -> None:
         assert list(answer.rows) == []
 
 
+MISFIT = b'{"kind":"interaction","v":1}\n'  # JSON, but no line of the log
+
+
 def test_damaged_foreign_and_odd_files_are_left_out(tmp_path: Path, damages: list[Damage]) -> None:
     """And named; the rest is counted."""
     (tmp_path / "interactions-2026-01-01.jsonl").mkdir()
     (tmp_path / "interactions-2026-01-02.jsonl.zst").write_bytes(zstandard.compress(encode_line(record(1)))[:-9])
-    (tmp_path / "interactions-2026-01-03.jsonl").write_bytes(b"\0\xff\n\n[]\n7\n" + encode_line(record(2)))
+    (tmp_path / "interactions-2026-01-03.jsonl").write_bytes(b"\0\xff\n\n[]\n7\n" + MISFIT + encode_line(record(2)))
     (tmp_path / "interactions-2026-01-04.jsonl").write_bytes(b"")
 
     assert rows(LogSql(tmp_path, on_damage=damages.append), "SELECT count(*) FROM interactions") == [(1,)]

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from arawn.interactions.encode import encode_line
 from arawn.interactions.findings import Report
 from arawn.interactions.line_check import CheckedLine, check_line
-from arawn.interactions.line_numbers import LineNumbers, Place, ranges_of, without
+from arawn.interactions.line_numbers import LineNumbers, ranges_of, without
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
+from arawn.interactions.seen import Place
 from arawn.interactions.verify import check_directory
 from tests.arawn.interactions.mending_logs import (
     CONFIG,
@@ -358,4 +359,4 @@ def test_problems_past_a_thousand_of_a_file_are_counted(tmp_path: Path) -> None:
 
     named = [problem for problem in report.problems if problem.file == FIRST and problem.kind == "damaged"]
     assert len(named) <= 1_001
-    assert "more problems in this file are not named" in " ".join(problems(report))
+    assert "more problems in this file" in " ".join(problems(report))
