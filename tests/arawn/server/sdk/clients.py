@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from tests.arawn.server.sdk.doors import TOKEN, beside, beside_asyncio
 anthropic: Any = pytest.importorskip("anthropic")
 openai: Any = pytest.importorskip("openai")
 
-__all__ = ["CLIENTS", "Said", "ask"]
+__all__ = ["CLIENTS", "Said", "ask", "open_anthropic", "open_openai"]
 
 OPENAI_STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 
@@ -37,6 +38,20 @@ async def ask(client: str, url: str, *, stream: bool, retries: int = 0, **more: 
         openai.APIError, anthropic.APIError: As the client has it.
     """
     return await CLIENTS[client](url, stream, retries, more)
+
+
+def open_openai(url: str, opened: ExitStack, **settings: Any) -> Any:
+    """Return the synchronous client of OpenAI, which tries once and is closed with `opened`."""
+    return opened.enter_context(
+        openai.OpenAI(**{"base_url": f"{url}/v1", "api_key": TOKEN, "max_retries": 0, **settings})
+    )
+
+
+def open_anthropic(url: str, opened: ExitStack, **settings: Any) -> Any:
+    """Return the synchronous client of Anthropic, which tries once and is closed with `opened`."""
+    return opened.enter_context(
+        anthropic.Anthropic(**{"base_url": url, "api_key": TOKEN, "max_retries": 0, **settings})
+    )
 
 
 def _openai_params(stream: bool, more: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import trio
 from arawn.config.schema import Profile
 from arawn.server.app import build_app
 from arawn.server.auth import Door
-from tests.runtimes import configured, running
+from tests.runtimes import configured, records, running
 from tests.serving import serving_with_lifespan
 
 TOKEN = "secret"
@@ -38,3 +38,10 @@ async def beside(work: Callable[[], T]) -> T:
 async def beside_asyncio(work: Callable[[], Coroutine[None, None, T]]) -> T:
     """Run work of asyncio in a thread with a loop of its own."""
     return await trio.to_thread.run_sync(lambda: asyncio.run(work()))
+
+
+async def recorded(directory: Path) -> None:
+    """Wait until there is a record, which a call that was left gets when nobody waits for it."""
+    with trio.fail_after(5):
+        while not records(directory):  # noqa: ASYNC110  # it is seen in the file
+            await trio.sleep(0.01)

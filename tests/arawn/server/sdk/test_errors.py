@@ -9,21 +9,38 @@ import pytest
 from arawn.config.schema import Profile
 from tests.arawn.server.sdk.clients import CLIENTS, anthropic, ask, openai  # skips without the SDKs
 from tests.arawn.server.sdk.doors import open_api
+from tests.arawn.server.sdk.faults import seen_status
 from tests.arawn.server.sdk.upstreams import KINDS, Answer, Refusal, upstream
 from tests.runtimes import ECHO, records
 
 pytestmark = pytest.mark.slow  # hundreds of cases; CI runs them
 
-# The provider's status -> the status that each dialect's client sees, and the class of error it raises.
-FAULTS = {
-    400: {"openai": (400, openai.BadRequestError), "anthropic": (400, anthropic.BadRequestError)},
-    401: {"openai": (502, openai.InternalServerError), "anthropic": (502, anthropic.InternalServerError)},
-    404: {"openai": (404, openai.NotFoundError), "anthropic": (404, anthropic.NotFoundError)},
-    413: {"openai": (413, openai.APIStatusError), "anthropic": (413, anthropic.RequestTooLargeError)},
-    422: {"openai": (422, openai.UnprocessableEntityError), "anthropic": (422, anthropic.UnprocessableEntityError)},
-    429: {"openai": (429, openai.RateLimitError), "anthropic": (429, anthropic.RateLimitError)},
-    500: {"openai": (503, openai.InternalServerError), "anthropic": (503, anthropic.ServiceUnavailableError)},
-    529: {"openai": (503, openai.InternalServerError), "anthropic": (503, anthropic.ServiceUnavailableError)},
+FAULTS = (400, 401, 404, 413, 422, 429, 500, 529)
+RAISED = {
+    "openai": {
+        400: openai.BadRequestError,
+        401: openai.AuthenticationError,
+        404: openai.NotFoundError,
+        413: openai.APIStatusError,
+        422: openai.UnprocessableEntityError,
+        429: openai.RateLimitError,
+        500: openai.InternalServerError,
+        502: openai.InternalServerError,
+        503: openai.InternalServerError,
+        529: openai.InternalServerError,
+    },
+    "anthropic": {
+        400: anthropic.BadRequestError,
+        401: anthropic.AuthenticationError,
+        404: anthropic.NotFoundError,
+        413: anthropic.RequestTooLargeError,
+        422: anthropic.UnprocessableEntityError,
+        429: anthropic.RateLimitError,
+        500: anthropic.InternalServerError,
+        502: anthropic.InternalServerError,
+        503: anthropic.ServiceUnavailableError,
+        529: anthropic.OverloadedError,
+    },
 }
 
 
@@ -33,10 +50,11 @@ FAULTS = {
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_fault_is_raised_as_its_kind(client: str, status: int, kind: str, stream: bool, tmp_path: Path) -> None:
     """The class, the status, the provider's sentence, and the id of the record."""
-    seen, raised = FAULTS[status][client.removesuffix("-async")]
+    dialect = client.removesuffix("-async")
+    seen = seen_status(dialect, kind, status)
     with upstream(kind, tmp_path, Refusal(status, "the provider's own words"), stream=stream) as up:
         async with open_api(tmp_path, {"default": up.profile}) as url:
-            with pytest.raises(raised) as caught:
+            with pytest.raises(RAISED[dialect][seen]) as caught:
                 await ask(client, url, stream=stream)
 
     assert caught.value.status_code == seen
@@ -60,7 +78,7 @@ async def test_what_passes_is_tried_again(client: str, kind: str, stream: bool, 
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_what_cannot_pass_is_not_tried_again(client: str, tmp_path: Path) -> None:
-    """A key that the provider refuses is a 502 here, which clients would try again, but for the header."""
+    """A key that the provider refuses is a 502 in the other dialect: clients would try again, but for the header."""
     with upstream("openai", tmp_path, Refusal(401), stream=False) as up:
         async with open_api(tmp_path, {"default": up.profile}) as url:
             with pytest.raises((openai.APIStatusError, anthropic.APIStatusError)):

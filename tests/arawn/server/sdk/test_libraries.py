@@ -111,9 +111,9 @@ def langchain(url: str) -> Any:
     return library.ChatOpenAI(model="auto", base_url=f"{url}/v1", api_key=TOKEN, max_retries=0)
 
 
-def llm_chat(url: str, kind: str = "Chat") -> Any:
+def llm_chat(url: str, kind: str = "Chat", **settings: Any) -> Any:
     library: Any = pytest.importorskip("llm.default_plugins.openai_models")
-    return getattr(library, kind)("arawn", model_name="auto", api_base=f"{url}/v1")
+    return getattr(library, kind)("arawn", model_name="auto", api_base=f"{url}/v1", **settings)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])

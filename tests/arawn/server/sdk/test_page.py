@@ -10,7 +10,8 @@ import pytest
 from arawn.config.schema import Config, Profile
 from arawn.server.v1.openai_chat_in import ChatBody
 from arawn.server.v1.routes import v1_routes
-from tests.arawn.server.sdk.listing import tables
+from tests.arawn.server.sdk.listing import PYTHON, clients, tables
+from tests.arawn.server.sdk.node_clients import versions
 from tests.memory_runtime import MemoryRuntime
 
 HTTP_PAGE = Path("docs/http-api.md").read_text("utf-8")
@@ -41,3 +42,9 @@ def test_the_list_of_cases_is_that_of_the_tests() -> None:
     pytest.importorskip("anthropic")
 
     assert tables() in CASES_PAGE
+
+
+def test_the_versions_of_the_clients_are_on_the_page() -> None:
+    """Those for node are the ones that the tests install; those for Python are whatever is newest."""
+    assert clients(versions(), "npm") in CASES_PAGE
+    assert [name for name in PYTHON if not re.search(rf"\| `{name}` \| PyPI \| [0-9.]+ \|", CASES_PAGE)] == []

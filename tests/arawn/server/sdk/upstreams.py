@@ -114,7 +114,8 @@ def _openai(said: Answer) -> dict[str, Any]:
             for at, (n, a) in enumerate(said.calls)
         ]
     choice = {"index": 0, "message": message, "finish_reason": _OPENAI_STOPS[said.stop]}
-    return {"id": "chatcmpl-1", "model": MODEL, "choices": [choice], "usage": _openai_usage(said)}
+    whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": MODEL}
+    return {**whole, "choices": [choice], "usage": _openai_usage(said)}
 
 
 def _openai_usage(said: Answer) -> dict[str, int]:
@@ -133,8 +134,8 @@ def _openai_chunks(said: Answer) -> list[bytes]:
         halves = (text[: len(text) // 2], text[len(text) // 2 :])
         chunks += [openai_chunk(tool_calls=[{"index": at, "function": {"arguments": half}}]) for half in halves]
     chunks.append(openai_chunk(_OPENAI_STOPS[said.stop]))
-    usage = {"id": "chatcmpl-1", "model": MODEL, "choices": [], "usage": _openai_usage(said)}
-    return events(*chunks, usage, "[DONE]")
+    chunks.append({**openai_chunk(), "choices": [], "usage": _openai_usage(said)})
+    return events(*({**chunk, "created": 1_700_000_000, "model": MODEL} for chunk in chunks), "[DONE]")
 
 
 def _anthropic(said: Answer) -> dict[str, Any]:
