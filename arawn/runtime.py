@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Never, assert_never
@@ -33,6 +33,8 @@ from arawn.interactions.record import LogLine
 from arawn.interactions.writer import open_writer
 from arawn.metrics.counted import open_counted
 from arawn.metrics.counts import Counts
+from arawn.routing.decision import RoutingPolicy
+from arawn.routing.router import Router
 from arawn.running_backends import Blueprint, RunningBackends
 from arawn.runtime_door import Runtime
 from arawn.threads import RunInThread
@@ -76,7 +78,10 @@ class _Board:
 
 @asynccontextmanager
 async def open_runtime(
-    config: Path | str | Config | None = None, *, environ: Mapping[str, str] | None = None
+    config: Path | str | Config | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    policy: RoutingPolicy | None = None,
 ) -> AsyncIterator[Runtime]:
     """Run Arawn in this process for as long as the block lasts.
 
@@ -84,6 +89,7 @@ async def open_runtime(
         config: A TOML file; or a `Config`; or None to search as the command line does (user file, `./arawn.toml`,
             environment), and without any profile to use what this machine offers.
         environ: Stands in for the process environment.
+        policy: Chooses the profile of calls that name none and are bound to none, whatever `[routing]` says.
 
     Raises:
         ConfigError: The configuration is wrong; every problem is listed.
@@ -102,7 +108,7 @@ async def open_runtime(
         path = None if config is None else Path(config)
         found = await find_config(path, environ=environ, cwd=Path.cwd())
         config = found.loaded.config
-    async with start_runtime(config, environ, required=default_profile(config)) as runtime:
+    async with start_runtime(config, environ, required=default_profile(config), policy=policy) as runtime:
         yield runtime
 
 
@@ -114,6 +120,7 @@ async def start_runtime(
     required: str | None = None,
     secrets: Sequence[str] = (),
     run_in_thread: RunInThread = trio.to_thread.run_sync,
+    policy: RoutingPolicy | None = None,
 ) -> AsyncIterator[Runtime]:
     """Start every part in order; see `open_runtime`.
 
@@ -124,10 +131,10 @@ async def start_runtime(
             each call.
         secrets: Texts that must never reach the log, besides the keys of the profiles.
         run_in_thread: Runs what may block on the disk; tests on the virtual clock run it in place.
+        policy: As for `open_runtime`.
     """
     board = _Board()
-    spec = SupervisorSpec(name="arawn", total=_KEEPS_TRYING)
-    async with open_supervisor(spec, hooks=[board.hear]) as root:
+    async with open_supervisor(SupervisorSpec(name="arawn", total=_KEEPS_TRYING), hooks=[board.hear]) as root:
         log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
         journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
         store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
@@ -135,16 +142,17 @@ async def start_runtime(
         backends = await _start_backends(root, config, environ=environ, secrets=secrets, journal=journal, counts=counts)
         if required is not None and (found := backends.health(required)).state == "unavailable":
             raise Unavailable(found.reason or "", retryable=False)
-        workstreams = await _start_workstreams(root, store, backends)
-        yield Runtime(
-            root=root,
-            journal=journal,
-            log_path=log_path,
-            store=store,
-            backends=backends,
-            counts=counts,
-            workstreams=workstreams,
-        )
+        async with aclosing(Router(config, backends.refs, environ, policy)) as router:
+            yield Runtime(
+                root=root,
+                journal=journal,
+                log_path=log_path,
+                store=store,
+                backends=backends,
+                counts=counts,
+                workstreams=await _start_workstreams(root, store, backends, router),
+                router=router,
+            )
     health = journal.health()
     if health.state == "lost":
         raise LogWriteFailed(f"{health.count} records are not in the interaction log: {health.reason}")
@@ -269,11 +277,13 @@ def _backend_spec(label: str, parts: BackendParts) -> ChildSpec[Call]:
     )
 
 
-async def _start_workstreams(root: Supervisor, store: Ref[Query[Any]], backends: RunningBackends) -> OnDemand:
+async def _start_workstreams(
+    root: Supervisor, store: Ref[Query[Any]], backends: RunningBackends, router: Router
+) -> OnDemand:
     parts = WorkstreamParts(
         store,
         backends.refs,
-        default=lambda: default_profile(backends.config),
+        router,
         standing=lambda name: backends.config.workstreams.named.get(name, NamedWorkstream()),
     )
 

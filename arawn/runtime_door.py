@@ -19,13 +19,15 @@ from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, feedback_line
 from arawn.interactions.journal import Journal
 from arawn.interactions.record import FeedbackLine, MarkLine
-from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
 from arawn.metrics.counts import Counts
 from arawn.requests import require_request, require_session_id, require_tags
-from arawn.routing.policy import choose_profile, require_profile
+from arawn.routing.explain import Explanation
+from arawn.routing.policy import require_profile
+from arawn.routing.router import Router
 from arawn.running_backends import Followed, RunningBackends
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
-from arawn.stream import EventStream, open_stream
+from arawn.stream import Begun, EventStream, open_stream
 from arawn.version import VERSION
 from arawn.workstreams.handle import Workstream
 from arawn.workstreams.store import Summary, WorkstreamState, require_name
@@ -49,6 +51,7 @@ class Runtime:
         backends: RunningBackends,
         counts: Counts,
         workstreams: OnDemand,
+        router: Router,
     ) -> None:
         self.log_path = log_path
         self.counts = counts
@@ -58,6 +61,7 @@ class Runtime:
         self._running = backends
         self._backends = backends.refs
         self._workstreams = workstreams
+        self._router = router
         self._began = trio.current_time()
 
     @property
@@ -66,8 +70,18 @@ class Runtime:
         return self._running.config
 
     async def follow(self, config: Config) -> Followed:
-        """Put a new configuration in force; see `RunningBackends.follow`."""
-        return await self._running.follow(config)
+        """Put a new configuration in force; see `RunningBackends.follow`.
+
+        Raises:
+            ConfigError: A backend cannot be started, or the routing policy cannot be used; nothing was changed.
+
+        Checkpoint: always.
+        If cancelled: nothing has changed.
+        """
+        fresh = self._router.prepare(config)
+        followed = await self._running.follow(config)
+        await self._router.adopt(self.config, fresh)
+        return followed
 
     async def mark(self, line: MarkLine) -> None:
         """Write a line about the log itself into it; see `Journal.record`."""
@@ -167,8 +181,11 @@ class Runtime:
         workstream: str | None = None,
     ) -> CompletionResponse:
         """Make one call that belongs to no conversation; all else as for `Workstream.send`."""
-        call = self._call(request, profile, session_id, tags, None, workstream=workstream)
-        return await self._backend_of(call).ask(call)
+        routing = self._router.settled(hint=profile, bound=None)
+        if routing is None:
+            routing = await self._router.choose(require_request(request))
+        call = _call(request, routing, session_id, tags, None, workstream=workstream)
+        return await self._backends[routing.profile].ask(call)
 
     def stream(
         self,
@@ -181,32 +198,40 @@ class Runtime:
     ) -> AbstractAsyncContextManager[EventStream]:
         """Make one streamed call that belongs to no conversation; see `Workstream.stream`."""
 
-        async def submit(sink: trio.MemorySendChannel[StreamEvent]) -> Reply[CompletionResponse]:
-            call = self._call(request, profile, session_id, tags, sink, workstream=workstream)
-            return await self._backend_of(call).submit(call)
+        async def submit(sink: trio.MemorySendChannel[StreamEvent | Begun]) -> Reply[CompletionResponse]:
+            routing = self._router.settled(hint=profile, bound=None)
+            if routing is None:
+                routing = await self._router.choose(require_request(request))
+            call = _call(request, routing, session_id, tags, sink, workstream=workstream)
+            return await self._backends[routing.profile].submit(call)
 
         return open_stream(submit)
 
-    def _call(
-        self,
-        request: CompletionRequest,
-        profile: str | None,
-        session_id: str | None,
-        tags: Mapping[str, str] | None,
-        sink: trio.MemorySendChannel[StreamEvent] | None,
-        *,
-        workstream: str | None,
-    ) -> Call:
-        default = default_profile(self.config)
-        routing = choose_profile(hint=profile, bound=None, default=default, known=self._backends)
-        context = CallContext(
-            workstream=workstream, session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing
-        )
-        return Call(require_request(request), context, trio.current_time(), sink)
+    async def explain_routing(
+        self, request: CompletionRequest, *, profile: str | None = None, workstream: str | None = None
+    ) -> Explanation:
+        """Return which profile would take a call and why; nothing is sent to a model.
 
-    def _backend_of(self, call: Call) -> Ref[Call]:
-        assert call.context.routing is not None
-        return self._backends[call.context.routing.profile]
+        Args:
+            request: What would be asked.
+            profile: The hint that the call would have.
+            workstream: The conversation that it would belong to, for the profile that it is bound to.
+
+        Raises:
+            UnknownProfile: The name that decides is not configured.
+            PolicyFailed: The routing policy decided nothing.
+            BadInput: The request or the name cannot be used.
+            StoreFailed: The database cannot be read.
+
+        Checkpoint: only if there is a workstream, or the policy waits.
+        If cancelled: nothing has changed.
+        """
+        bound = None
+        if workstream is not None:
+            stored = await self.stored_workstream(require_name(workstream))
+            standing = self.config.workstreams.named.get(workstream)
+            bound = (stored.profile if stored else None) or (standing.profile if standing else None)
+        return await self._router.explain(require_request(request), hint=profile, bound=bound)
 
     def status(self) -> RuntimeStatus:
         """Return the state of everything, now; synchronous and free of side effects."""
@@ -240,3 +265,18 @@ class Runtime:
             restarts=actor.restarts,
             last_crash=actor.last_crash,
         )
+
+
+def _call(
+    request: CompletionRequest,
+    routing: RoutingMetadata,
+    session_id: str | None,
+    tags: Mapping[str, str] | None,
+    sink: trio.MemorySendChannel[StreamEvent | Begun] | None,
+    *,
+    workstream: str | None,
+) -> Call:
+    context = CallContext(
+        workstream=workstream, session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing
+    )
+    return Call(require_request(request), context, trio.current_time(), sink)

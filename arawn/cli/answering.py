@@ -86,7 +86,7 @@ async def _open_in_process(wanted: Wanted) -> AsyncIterator[Answerer]:
     config = found.loaded.config
     if wanted.profile is not None:
         require_profile(wanted.profile, config.profiles)
-    if not wanted.conversation:
+    if not wanted.conversation and (wanted.profile or not config.routing.enabled):  # rules may choose any profile
         config = narrowed(config, wanted.profile or default_profile(config))
     local = next((profile for profile in config.profiles.values() if profile.backend == "local"), None)
     if local is not None and wanted.told:

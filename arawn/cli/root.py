@@ -30,6 +30,7 @@ _PLACES = {
     "config": ("arawn.cli.config:config", "Show and check the configuration."),
     "backends": ("arawn.cli.backends:backends", "List and test the profiles."),
     "workstreams": ("arawn.cli.workstreams:workstreams", "List, show and change conversations."),
+    "route": ("arawn.cli.route:route", "Explain, try out and train the choice of profiles."),
     "interactions": ("arawn.cli.interactions:interactions", "Read the interaction log."),
 }
 

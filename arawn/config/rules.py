@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from arawn.config.describe import any_of, suggestion, ticked
 from arawn.config.keypath import Finding, KeyPath
 from arawn.config.profiles import DEFAULT
+from arawn.config.routing_rules import routing_findings
 from arawn.config.schema import Config
+from arawn.config.tool_rules import tool_findings
 
 __all__ = ["config_findings", "is_loopback", "listen_address"]
 
@@ -19,8 +21,8 @@ _LISTEN = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<
 def config_findings(config: Config) -> Iterator[Finding]:
     """Yield everything wrong between the tables of `config`, whose values have the right types."""
     yield from _profile_names(config)
-    yield from _rules(config)
-    yield from _routing(config)
+    yield from routing_findings(config)
+    yield from tool_findings(config.tools)
     yield from _server(config)
 
 
@@ -71,24 +73,8 @@ def _named_profiles(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for position, rule in enumerate(config.routing.rules):
         if rule.profile:
             yield ("routing", "rules", position, "profile"), rule.profile
-
-
-def _rules(config: Config) -> Iterator[Finding]:
-    met: dict[str, int] = {}
-    for position, rule in enumerate(config.routing.rules):
-        first = met.setdefault(rule.name, position)
-        if rule.name and first != position:
-            yield Finding(
-                ("routing", "rules", position, "name"),
-                f"`routing.rules[{first}]` has the name {ticked(rule.name)} already; accepted: a name of its own",
-            )
-
-
-def _routing(config: Config) -> Iterator[Finding]:
-    if config.routing.enabled:
-        yield Finding(("routing", "enabled"), "not available in this version; set it to `false` or remove it")
-    if config.routing.rules:
-        yield Finding(("routing", "rules"), "not available in this version; remove them")
+    if config.routing.classifier.embeddings is not None:
+        yield ("routing", "classifier", "embeddings"), config.routing.classifier.embeddings
 
 
 def _server(config: Config) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
+    "AgentConfig",
+    "ClassifierConfig",
     "Config",
     "InteractionLogConfig",
     "LoggingConfig",
@@ -18,6 +20,7 @@ __all__ = [
     "RoutingRule",
     "ServerConfig",
     "TimeoutsConfig",
+    "ToolSource",
     "WorkstreamsConfig",
 ]
 
@@ -85,19 +88,67 @@ class WorkstreamsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class RoutingRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One rule: every part of `condition` must hold. Conditions are checked by `arawn.routing.rules`."""
+    """One rule: every part of `condition` must hold. Conditions are checked by `arawn.routing.conditions`."""
 
     name: str
     condition: dict[str, Any]
     profile: str
 
 
+class ClassifierConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Choice of profile by likeness to past requests; off unless `file`, which `arawn route train` writes, is named."""
+
+    file: str | None = None
+    embeddings: str | None = None
+    threshold: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    deadline_s: Annotated[float, Meta(gt=0, le=60)] = 0.5
+
+
 class RoutingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Choice of profile by rules; off unless enabled."""
+    """Choice of profile by rules, a classifier or a policy of the user's own; off unless enabled."""
 
     enabled: bool = False
     default: str | None = None
     rules: tuple[RoutingRule, ...] = ()
+    policy: str | None = None
+    keywords: tuple[str, ...] = (
+        "analyze",
+        "implement",
+        "refactor",
+        "debug",
+        "architect",
+        "compare",
+        "evaluate",
+        "design",
+        "optimize",
+        "explain why",
+        "step by step",
+        "write code",
+        "fix the bug",
+    )
+    moderate_length_gt: Annotated[int, Meta(ge=0)] = 500
+    complex_length_gt: Annotated[int, Meta(ge=0)] = 2000
+    complex_tools_gt: Annotated[int, Meta(ge=0)] = 3
+    classifier: ClassifierConfig = ClassifierConfig()
+
+
+class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a turn with tools may go."""
+
+    max_iterations: Annotated[int, Meta(ge=1, le=10_000)] = 25
+    tool_deadline_s: Seconds = 120.0
+
+
+class ToolSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One source of tools: a Python module, or an MCP server over stdio (`command`) or HTTP (`url`)."""
+
+    python: str | None = None
+    command: tuple[str, ...] | None = None
+    env: tuple[str, ...] = ()
+    url: str | None = None
+    bearer_env: str | None = None
+    only: tuple[str, ...] | None = None
+    deadline_s: Seconds | None = None
 
 
 class InteractionLogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,5 +189,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     profiles: dict[str, Profile] = {}
     workstreams: WorkstreamsConfig = WorkstreamsConfig()
     routing: RoutingConfig = RoutingConfig()
+    agent: AgentConfig = AgentConfig()
+    tools: dict[str, ToolSource] = {}
     logging: LoggingConfig = LoggingConfig()
     server: ServerConfig = ServerConfig()

@@ -12,7 +12,15 @@ from msgspec import UNSET, inspect
 
 from arawn.config.describe import Kind, accepted, any_of, as_kind, found, is_utf8, suggestion
 from arawn.config.keypath import Finding, KeyPath, dotted
-from arawn.config.schema import LoggingConfig, Profile, RoutingConfig, ServerConfig, WorkstreamsConfig
+from arawn.config.schema import (
+    AgentConfig,
+    LoggingConfig,
+    Profile,
+    RoutingConfig,
+    ServerConfig,
+    ToolSource,
+    WorkstreamsConfig,
+)
 
 __all__ = ["PROFILE_KEYS", "check", "kind_at"]
 
@@ -32,6 +40,8 @@ class File(msgspec.Struct, frozen=True):
     llm_profiles: dict[str, Profile]
     workstreams: WorkstreamsConfig
     routing: RoutingTable
+    agent: AgentConfig
+    tools: dict[str, ToolSource]
     logging: LoggingConfig
     server: ServerConfig
 

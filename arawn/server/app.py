@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from types import MappingProxyType
 
@@ -11,16 +11,22 @@ from arawn.server.call import Call
 from arawn.server.feedback import FEEDBACK
 from arawn.server.interactions import INTERACTION
 from arawn.server.native import chat
+from arawn.server.openapi import openapi_document
+from arawn.server.operations import NATIVE_OPERATIONS
+from arawn.server.probes import healthz, readyz
 from arawn.server.protocol import DialectDoor, RuntimeDoor
 from arawn.server.reply import FAILURES, Refused, Reply, error_reply, json_reply, refusal
-from arawn.server.scoped import ScopedRoute
+from arawn.server.routing import ROUTING_OPERATIONS, routing_routes
 from arawn.server.v1.envelope import called_dialect, in_envelope
 from arawn.server.v1.models import MODEL
+from arawn.server.v1.operations import V1_OPERATIONS
 from arawn.server.v1.routes import v1_routes
 from arawn.server.workstreams import WORKSTREAM
 from arawn.wire.asgi import ASGIApp, Receive, Scope, Send
 
 __all__ = ["build_app"]
+
+OPENAPI = ("GET", "/openapi.json")
 
 Route = Callable[[Call], Awaitable[None]]
 Routes = Mapping[tuple[str, str], Route]
@@ -42,13 +48,15 @@ def build_app(
         more: Further routes, such as `workstream_routes(runtime)`.
     """
     routes: Routes = {
-        ("GET", "/healthz"): _healthz,
-        ("GET", "/readyz"): partial(_readyz, why_not_ready),
+        ("GET", "/healthz"): healthz,
+        ("GET", "/readyz"): partial(readyz, why_not_ready),
         ("GET", "/status"): partial(_status, runtime),
         ("POST", "/chat"): partial(chat, runtime),
         **(v1_routes(runtime) if isinstance(runtime, DialectDoor) else {}),  # model names are those of its profiles
+        **routing_routes(runtime),
         **more,
     }
+    routes = {**routes, OPENAPI: partial(_openapi, (*routes, OPENAPI))}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,7 +84,7 @@ async def _dispatch(routes: Routes, door: Door, scope: Scope, call: Call) -> Non
     route = routes.get(("GET" if call.method == "HEAD" else call.method, _pattern(call.path)))
     if route is None:
         raise Refused(_no_route(routes, call))
-    await (route.answer(call, scope) if isinstance(route, ScopedRoute) else route(call))
+    await route(call)
 
 
 def _pattern(path: str) -> str:
@@ -94,21 +102,20 @@ def _pattern(path: str) -> str:
 def _no_route(routes: Routes, call: Call) -> Reply:
     allowed = sorted(method for method, path in routes if path == _pattern(call.path))
     if not allowed:
+        known = call.path.rstrip("/")
+        meant = f"; did you mean `{known}`?" if any(path == _pattern(known) for _, path in routes) else ""
         paths = ", ".join(f"`{method} {path}`" for method, path in routes)
-        return refusal(404, "not_found", f"there is no `{call.path}` here; there are {paths}")
+        return refusal(404, "not_found", f"there is no `{call.path}` here{meant}; there are {paths}")
     methods = ", ".join([*allowed, *(["HEAD"] if "GET" in allowed else [])])
     message = f"`{call.path}` does not take {call.method}; it takes {methods}"
     return refusal(405, "method_not_allowed", message, headers=[(b"allow", methods.encode())])
 
 
-async def _healthz(call: Call) -> None:
-    await call.respond(json_reply(200, {"status": "ok"}))
-
-
-async def _readyz(why_not_ready: Callable[[], str | None], call: Call) -> None:
-    reason = why_not_ready()
-    await call.respond(json_reply(200, {"status": "ready"}) if reason is None else refusal(503, "not_ready", reason))
-
-
 async def _status(runtime: RuntimeDoor, call: Call) -> None:
     await call.respond(Reply(200, runtime.status().to_json()))
+
+
+async def _openapi(served: Collection[tuple[str, str]], call: Call) -> None:
+    await call.respond(
+        json_reply(200, openapi_document({**NATIVE_OPERATIONS, **V1_OPERATIONS, **ROUTING_OPERATIONS}, served))
+    )

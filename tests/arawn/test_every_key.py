@@ -24,9 +24,18 @@ SHOWN: set[str] = set()
 T = typing.TypeVar("T", bound=Callable[..., object])
 
 ELSEWHERE = {  # key -> the test that shows it, where that needs the whole program or lives with its subject
-    "routing.enabled": "tests/arawn/config/test_rules.py",
+    "routing.enabled": "tests/arawn/routing/test_layered.py",
     "routing.default": "tests/arawn/config/test_profiles.py",
-    "routing.rules": "tests/arawn/config/test_rules.py",
+    "routing.rules": "tests/arawn/routing/test_layered.py",
+    "routing.policy": "tests/arawn/routing/test_own_policy.py",
+    "routing.keywords": "tests/arawn/routing/test_features.py",
+    "routing.moderate_length_gt": "tests/arawn/routing/test_features.py",
+    "routing.complex_length_gt": "tests/arawn/routing/test_features.py",
+    "routing.complex_tools_gt": "tests/arawn/routing/test_features.py",
+    "routing.classifier.file": "tests/arawn/routing/test_classifier.py",
+    "routing.classifier.embeddings": "tests/arawn/routing/test_classifier.py",
+    "routing.classifier.threshold": "tests/arawn/routing/test_classifier.py",
+    "routing.classifier.deadline_s": "tests/arawn/routing/test_classifier.py",
     "logging.interactions.sync": "tests/arawn/interactions/test_writer.py",
     "server.listen": "tests/system/test_daemon.py",
     "server.socket": "tests/system/test_daemon.py",

@@ -28,8 +28,10 @@ class Target(msgspec.Struct, frozen=True):
         hint: The profile that the caller named; None leaves the choice to the runtime.
         model: The model to ask the provider for; None means the profile's own.
         shown_model: What to call the model as long as no answer has named it.
-        routing: The profile that will answer, and why.
+        routing: The profile that will answer, and why; while `open` is true, the default one.
         dialect: What that profile's backend speaks; None when nothing leaves the process.
+        open: Whether `[routing]` has still to choose the profile that answers.
+        common: Whether every profile that it may choose speaks `dialect`.
     """
 
     hint: str | None
@@ -37,10 +39,12 @@ class Target(msgspec.Struct, frozen=True):
     shown_model: str
     routing: RoutingMetadata
     dialect: DialectName | None
+    open: bool = False
+    common: bool = True
 
     def takes(self, dialect: DialectName) -> bool:
         """Whether fields of `dialect` that the neutral form has no word for can go to the backend as they are."""
-        return self.dialect in {dialect, None}
+        return self.common and self.dialect in {dialect, None}
 
 
 def choose_target(model: str, wanted: str | None, config: Config) -> Target:
@@ -69,7 +73,19 @@ def choose_target(model: str, wanted: str | None, config: Config) -> Target:
     profile = profiles[routing.profile]
     asked = None if own_model or model == profile.model else model
     shown = asked or profile.model or routing.profile
-    return Target(hint, asked, shown, routing, dialect_of(profile))
+    dialect = dialect_of(profile)
+    if hint is not None or not config.routing.enabled:
+        return Target(hint, asked, shown, routing, dialect)
+    common = all(dialect_of(profiles[name]) == dialect for name in _choosable(config))
+    return Target(hint, asked, shown, routing, dialect, open=True, common=common)
+
+
+def _choosable(config: Config) -> Iterable[str]:
+    """Return the profiles that `[routing]` may choose."""
+    routing = config.routing
+    if routing.policy is not None or routing.classifier.file is not None:
+        return [name for name in config.profiles if name != routing.classifier.embeddings]
+    return [rule.profile for rule in routing.rules]
 
 
 def dialect_of(profile: Profile) -> DialectName | None:

@@ -23,6 +23,7 @@ def test_every_command_is_there() -> None:
         *(f"arawn {name}" for name in ("ask", "chat", "start", "stop", "status", "reload")),
         *(f"arawn config {name}" for name in ("show", "check", "path")),
         *(f"arawn backends {name}" for name in ("list", "test")),
+        *(f"arawn route {name}" for name in ("explain", "replay", "evaluate", "train")),
         *(f"arawn workstreams {name}" for name in ("list", "show", "new", "bind", "archive", "rm")),
         *(f"arawn interactions {name}" for name in ("list", "show", "search", "tail", "stats")),
         *(f"arawn interactions {name}" for name in ("sql", "schema", "path")),

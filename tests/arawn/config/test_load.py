@@ -228,11 +228,13 @@ def test_a_lone_model_without_a_key_lacks_its_backend(place: Place) -> None:
         place.load({"ARAWN_LLM__MODEL": "m"})
 
 
-def test_rules_without_their_keys_are_one_problem(place: Place) -> None:
+def test_rules_without_their_keys_name_each_one(place: Place) -> None:
     """Rules are not available; what they lack does not matter yet."""
-    problems = place.problems(OLLAMA + "[[routing.rules]]\n[[routing.rules]]\n")
+    problems = place.problems(OLLAMA + "[[routing.rules]]\n")
 
-    assert problems == ("arawn.toml:4: routing.rules: not available in this version; remove them",)
+    assert [problem.partition(";")[0] for problem in problems] == [
+        f"arawn.toml:4: routing.rules[0].{key}: missing" for key in ("name", "profile", "condition")
+    ]
 
 
 def test_tables_of_free_keys_merge_too(place: Place) -> None:

@@ -132,7 +132,6 @@ def test_no_profile_is_called_auto() -> None:
             "workstreams.named.r.profile: unknown profile `fats`; the profiles are: `default` or `fast` (did you mean",
         ),
         ({"routing": {"default": "x"}}, "routing.default: unknown profile `x`; the profiles are: `default` or `fast`"),
-        ({"routing": {"enabled": True}}, "routing.enabled: not available in this version"),
         ({"server": {"listen": "8470"}}, "server.listen: found `8470`; accepted: `host:port`"),
         ({"server": {"listen": "0.0.0.0:1", "auth": "none"}}, 'server.auth: "none" lets anyone'),
         ({"server": {"listen": "example.com:1", "auth": "none"}}, 'server.auth: "none" lets anyone'),
@@ -145,16 +144,16 @@ def test_tables_must_agree_with_each_other(tables: dict[str, Any], start: str) -
     assert line.startswith(start)
 
 
-def test_rules_are_checked_though_not_available_yet() -> None:
-    """A rule that names no profile and one with a name taken are found beside the rules themselves."""
-    rule = {"name": "a", "condition": {}, "profile": "fast"}
+def test_rules_are_checked_while_routing_is_off() -> None:
+    """A rule that names no profile, one with a name taken, and one without a condition."""
+    rule = {"name": "a", "condition": {"has_tools": True}, "profile": "fast"}
 
-    lines = of_config(routing={"rules": [rule, rule | {"profile": "x"}]})
+    lines = of_config(routing={"rules": [rule, rule | {"profile": "x", "condition": {}}]})
 
     assert [line.partition(":")[0] for line in lines] == [
         "routing.rules[1].profile",
         "routing.rules[1].name",
-        "routing.rules",
+        "routing.rules[1].condition",
     ]
 
 

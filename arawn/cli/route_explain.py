@@ -1,0 +1,151 @@
+"""`arawn route explain`: every rule with its verdict, and the value that decided it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from arawn.cli.interactions_show import found
+from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.log_reading import required_log, warn
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import note, print_json, print_table
+from arawn.config.describe import plain
+from arawn.config.search import find_config
+from arawn.errors import BadInput
+from arawn.interactions.reader import LogReader
+from arawn.messages import CompletionRequest, user
+from arawn.routing.conditions import Clause
+from arawn.routing.explain import Explanation
+from arawn.routing.logged import logged_request, said_of_profile
+from arawn.routing.router import Router
+
+__all__ = ["explain"]
+
+_SIGNS = {"gt": ">", "lt": "<"}
+
+
+class _Subject(msgspec.Struct, frozen=True):
+    """What is to be explained; `recorded` is what was decided when it was a call."""
+
+    request: CompletionRequest
+    hint: str | None = None
+    bound: str | None = None
+    recorded: str | None = None
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@click.option(
+    "--file",
+    "body",
+    type=click.File("rb"),
+    help="A request body in JSON, as for `/chat` or any dialect under `/v1`; - reads stdin.",
+)
+@click.option("--interaction", metavar="ID", help="A call of the log, with the hint or binding that it had; or latest.")
+@click.option("-p", "--profile", metavar="NAME", help="As if the call had named this profile.")
+@json_option
+@config_option
+def explain(
+    *,
+    prompt: str | None,
+    body: Any,
+    interaction: str | None,
+    profile: str | None,
+    as_json: bool,
+    config_file: Path | None,
+) -> None:
+    """Say which profile a request would go to, and why: every rule, its verdict, and the value that decided it.
+
+    The request is PROMPT, a file, or a logged call. Nothing is sent to a model; a classifier asks for one embedding.
+    """
+    if sum(each is not None for each in (prompt, body, interaction)) != 1:
+        raise click.UsageError("give one of PROMPT, `--file` and `--interaction`")
+    read = None if body is None else body.read()
+    explanation = run_async(partial(_explain, prompt, read, interaction, profile, config_file))
+    if as_json:
+        print_json(explanation)
+    else:
+        _show(explanation)
+
+
+async def _explain(
+    prompt: str | None,
+    body: bytes | None,
+    interaction: str | None,
+    profile: str | None,
+    config_file: Path | None,
+    _: Interrupts,
+) -> Explanation:
+    config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).loaded.config
+    if interaction is not None:
+        subject = _of_call(interaction, config_file)
+    elif body is not None:
+        subject = _of_body(body, list(config.profiles))
+    else:
+        subject = _Subject(CompletionRequest(messages=(user(prompt or ""),)))
+    hint = profile or subject.hint
+    async with aclosing(Router(config, config.profiles, os.environ)) as router:
+        explanation = await router.explain(subject.request, hint=hint, bound=subject.bound)
+    return msgspec.structs.replace(explanation, recorded=subject.recorded)
+
+
+def _of_call(interaction: str, config_file: Path | None) -> _Subject:
+    record = found(LogReader(required_log(config_file), on_damage=warn), interaction).record()
+    request = logged_request(record)
+    if request is None:
+        raise BadInput(f"the log does not hold the messages of `{record.id}`; `include_messages` was off")
+    hint, bound = said_of_profile(record)
+    recorded = record.profile if record.routing is None else f"{record.profile}, {record.routing.reason}"
+    return _Subject(request, hint, bound, recorded)
+
+
+def _of_body(body: bytes, profiles: list[str]) -> _Subject:
+    from arawn.server.reply import ErrorBody, Refused
+    from arawn.server.routing import asked
+
+    try:
+        read = asked(body, profiles)
+    except Refused as refused:
+        message = msgspec.json.decode(refused.reply.body, type=ErrorBody).error.message
+        raise BadInput(f"the file holds no request: {message}") from refused
+    if read.workstream is not None:
+        note(f"the profile that `{read.workstream}` is bound to is not looked up; `workstreams show` tells it")
+    return _Subject(read.request, read.hint)
+
+
+def _show(explanation: Explanation) -> None:
+    click.echo(f"profile     {explanation.profile}")
+    click.echo(f"reason      {explanation.reason}")
+    click.echo(f"confidence  {explanation.confidence:.2f}")
+    if explanation.recorded is not None:
+        click.echo(f"recorded    {explanation.recorded}")
+    if not explanation.enabled:
+        click.echo("routing     off; `routing.enabled = true` turns it on")
+    click.echo()
+    rows = [(name, _text(value)) for name, value in msgspec.structs.asdict(explanation.features).items()]
+    print_table(("feature", "value"), rows)
+    if explanation.rules:
+        click.echo()
+        verdicts = [
+            (rule.name, rule.profile, rule.verdict, "; ".join(map(_clause, rule.decided_by)))
+            for rule in explanation.rules
+        ]
+        print_table(("rule", "profile", "verdict", "decided by"), verdicts)
+
+
+def _clause(clause: Clause) -> str:
+    name, _, end = clause.key.rpartition("_")
+    sign = _SIGNS.get(end)
+    wanted = f"{name} {sign} {clause.wanted}" if sign else f"{clause.key} = {plain(clause.wanted)}"
+    return f"{wanted}, found {_text(clause.found)}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else plain(value)

@@ -1,0 +1,171 @@
+"""`arawn route train` and `evaluate`: a classifier from judged calls, and how good it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.log_filters import filter_options, filters_of
+from arawn.cli.log_reading import ProgressLine, required_log
+from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.output import note, print_json, print_table
+from arawn.cli.settings import configured
+from arawn.config import default_profile
+from arawn.config.paths import expanded
+from arawn.config.schema import Config
+from arawn.errors import BadInput
+from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filters import Filters
+from arawn.interactions.reader import LogReader
+from arawn.interactions.whole_file import write_whole
+from arawn.routing.evaluation import CannotTrain, Evaluation, Labelled, by_profile, evaluated
+from arawn.routing.layered import LayeredPolicy
+from arawn.routing.policy import require_profile
+from arawn.routing.prototypes import prototypes_of
+from arawn.routing.training import embedded, judged_examples
+
+__all__ = ["evaluate", "train"]
+
+_embeddings_option = click.option(
+    "--embeddings", metavar="PROFILE", help="Its `/v1/embeddings` is asked; otherwise `routing.classifier.embeddings`."
+)
+_limit_option = click.option(
+    "-n", "--limit", default=5000, show_default=True, type=click.IntRange(min=4), help="The newest calls, at most this."
+)
+
+
+class _Learnt(msgspec.Struct, frozen=True):
+    """What training has to work with, and how it did."""
+
+    examples: list[Labelled]
+    evaluation: Evaluation
+    model: str | None
+
+
+@click.command()
+@_embeddings_option
+@filter_options
+@_limit_option
+@json_option
+@quiet_option
+@config_option
+def evaluate(
+    *, embeddings: str | None, limit: int, as_json: bool, quiet: bool, config_file: Path | None, **options: Any
+) -> None:
+    """Measure a classifier on judged calls, each decided by one that was trained without it.
+
+    It is compared with the rules and the default of the configuration. A label that is the name of a profile says where
+    the call belonged; `good` says that it was right; with two profiles, `bad` says that it belonged to the other.
+    """
+    wanted = filters_of(options, limit=limit)
+    learnt = run_async(partial(_learn, embeddings, wanted, config_file, quiet))
+    if as_json:
+        print_json(learnt.evaluation)
+    else:
+        _show(learnt.evaluation)
+
+
+@click.command()
+@_embeddings_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write; otherwise `routing.classifier.file`.",
+)
+@filter_options
+@_limit_option
+@json_option
+@quiet_option
+@config_option
+def train(
+    *,
+    embeddings: str | None,
+    output: Path | None,
+    limit: int,
+    as_json: bool,
+    quiet: bool,
+    config_file: Path | None,
+    **options: Any,
+) -> int:
+    """Write a classifier, if `evaluate` finds it better than the rules at 95 % confidence; exit code 1 if not.
+
+    The test is the one-sided exact sign test on the calls that one of the two decides rightly and the other does not.
+    """
+    wanted = filters_of(options, limit=limit)
+    target = output or _configured_file(configured(config_file))
+    learnt = run_async(partial(_learn, embeddings, wanted, config_file, quiet))
+    score = learnt.evaluation
+    if as_json:
+        print_json(score)
+    else:
+        _show(score)
+    if not score.better:
+        note(f"arawn: nothing is written: the classifier is not better than the rules (p = {score.p_value:.3f} > 0.05)")
+        return 1
+    trained = {name: float(getattr(score, name)) for name in ("requests", "accuracy", "accuracy_now", "p_value")}
+    made = msgspec.structs.replace(prototypes_of(by_profile(learnt.examples), model=learnt.model), trained=trained)
+    write_whole(RealFilesystem(), target, msgspec.json.encode(made))
+    if not quiet:
+        note(f"`{target}` is written")
+    return 0
+
+
+def _configured_file(config: Config) -> Path:
+    if config.routing.classifier.file is None:
+        raise BadInput("nothing says where to write; give `--output FILE`, or set `routing.classifier.file`")
+    return expanded(config.routing.classifier.file, os.environ)
+
+
+async def _learn(
+    embeddings: str | None, wanted: Filters, config_file: Path | None, quiet: bool, _: Interrupts
+) -> _Learnt:
+    from arawn.routing.embeddings import OpenAIEmbeddings
+
+    config = configured(config_file)
+    name = embeddings or config.routing.classifier.embeddings
+    if name is None:
+        raise BadInput("no profile makes embeddings; give `--embeddings PROFILE`, or set it in `[routing.classifier]`")
+    profile = config.profiles[require_profile(name, config.profiles)]
+    known = [each for each in config.profiles if each != name]  # whose model makes embeddings answers no calls
+    routing = msgspec.structs.replace(config.routing, enabled=True)  # the rules are what it has to beat, on or off
+    rules = LayeredPolicy(routing, default=default_profile(config), known=config.profiles)
+    with ProgressLine(quiet=quiet) as progress:
+        reader = LogReader(required_log(config_file), on_damage=progress.damage, on_progress=progress.update)
+        found = judged_examples(reader, wanted, rules, known)
+    async with aclosing(OpenAIEmbeddings(name, profile, os.environ)) as embedder:
+        deadline = profile.timeouts.total_s
+        examples = await embedded(found, embedder, name=name, deadline=deadline, told=_said(quiet=quiet))
+    try:
+        return _Learnt(examples, evaluated(examples, threshold=config.routing.classifier.threshold), profile.model)
+    except CannotTrain as error:
+        raise BadInput(f"there is too little to learn from: {error}; `interactions feedback` judges a call") from error
+
+
+def _said(*, quiet: bool) -> Callable[[int, int], None]:
+    def say(done: int, total: int) -> None:
+        if not quiet and (done == total or done % 512 == 0):
+            note(f"{done} of {total} requests embedded")
+
+    return say
+
+
+def _show(score: Evaluation) -> None:
+    print_table(
+        ("profile", "requests", "right", "right now"),
+        [(each.profile, str(each.requests), str(each.right), str(each.right_now)) for each in score.profiles],
+    )
+    click.echo()
+    click.echo(f"accuracy    {score.accuracy:.1%} (95 % interval {score.low:.1%} to {score.high:.1%})")
+    click.echo(f"now         {score.accuracy_now:.1%}, by rules and default alone")
+    click.echo(f"decided     {score.decided:.1%} by the classifier, the others by the rules")
+    click.echo(f"sign test   {score.gained} gained, {score.lost} lost, p = {score.p_value:.4f}")

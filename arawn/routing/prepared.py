@@ -1,0 +1,122 @@
+"""From `[routing]` to what decides: the rules, the classifier with its file, or a policy of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+
+from arawn.config import default_profile
+from arawn.config.describe import any_of
+from arawn.config.paths import expanded
+from arawn.config.schema import Config
+from arawn.errors import ConfigError
+from arawn.routing.decision import RoutingPolicy
+from arawn.routing.layered import LayeredPolicy
+from arawn.routing.prototypes import Prototypes
+
+__all__ = ["Prepared", "prepared", "read_prototypes"]
+
+
+async def _nothing_to_close() -> None:
+    """Stands for a policy that holds nothing open. Checkpoint: never."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What decides under one configuration; `policy` is None while routing is off, and `aclose` ends it."""
+
+    layered: LayeredPolicy
+    policy: RoutingPolicy | None
+    aclose: Callable[[], Awaitable[None]] = _nothing_to_close
+
+
+def prepared(
+    config: Config, known: Collection[str], environ: Mapping[str, str], given: RoutingPolicy | None = None
+) -> Prepared:
+    """Return what decides under `config`.
+
+    Args:
+        config: As it passed every check.
+        known: The profiles that calls can go to.
+        environ: Where the key for embeddings may stand.
+        given: Decides in place of what `config` names, enabled or not.
+
+    Raises:
+        ConfigError: The policy cannot be imported, or the classifier's file cannot be used.
+    """
+    routing = config.routing
+    layered = LayeredPolicy(routing, default=default_profile(config), known=known)
+    if given is not None:
+        return Prepared(layered, given)
+    if not routing.enabled:
+        return Prepared(layered, None)
+    if routing.policy is not None:
+        return Prepared(layered, _imported(routing.policy))
+    if routing.classifier.file is not None:
+        return _with_classifier(config, layered, environ)
+    return Prepared(layered, layered)
+
+
+def _imported(place: str) -> RoutingPolicy:
+    module, _, attribute = place.partition(":")
+    try:
+        policy = getattr(import_module(module), attribute)
+        policy = policy() if isinstance(policy, type) else policy
+    except Exception as error:  # the module is the user's, and can raise anything
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ConfigError([f"routing.policy: cannot import `{place}`: {said}"]) from error
+    if not callable(getattr(policy, "route", None)):
+        kind = type(policy).__name__
+        raise ConfigError(
+            [f"routing.policy: `{place}` is of type {kind}; accepted: an object with a method `route`, or its class"]
+        )
+    found: RoutingPolicy = policy
+    return found
+
+
+def _with_classifier(config: Config, layered: LayeredPolicy, environ: Mapping[str, str]) -> Prepared:
+    from arawn.routing.classifier import EmbeddingClassifierPolicy
+    from arawn.routing.embeddings import OpenAIEmbeddings
+
+    classifier = config.routing.classifier
+    assert classifier.file is not None
+    assert classifier.embeddings is not None, "checked with the configuration"
+    prototypes = read_prototypes(expanded(classifier.file, environ))
+    profile = config.profiles[classifier.embeddings]
+    problems = [
+        f"routing.classifier.file: it was trained for the profile `{name}`; the profiles are: {any_of(config.profiles)}"
+        for name in prototypes.profiles
+        if name not in config.profiles
+    ]
+    if prototypes.embeddings_model != profile.model:
+        problems.append(
+            f"routing.classifier.file: it was trained with the model `{prototypes.embeddings_model}`, and profile "
+            f"`{classifier.embeddings}` has `{profile.model}`; train it anew with `arawn route train`"
+        )
+    if problems:
+        raise ConfigError(problems)
+    embedder = OpenAIEmbeddings(classifier.embeddings, profile, environ)
+    policy = EmbeddingClassifierPolicy(
+        embedder, prototypes, layered, threshold=classifier.threshold, deadline=classifier.deadline_s
+    )
+    return Prepared(layered, policy, embedder.aclose)
+
+
+def read_prototypes(path: Path) -> Prototypes:
+    """Return what training wrote.
+
+    Raises:
+        ConfigError: There is no such file, or it holds something else.
+    """
+    where = f"routing.classifier.file: `{path}`"
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Prototypes)
+    except OSError as error:
+        raise ConfigError([f"{where}: {error.strerror}; `arawn route train` writes it"]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{where} is not what `arawn route train` writes: {error}"]) from error
+    if found.v != 1 or not found.profiles or any(len(each) != len(found.centre) for each in found.profiles.values()):
+        raise ConfigError([f"{where} is not what this version of `arawn route train` writes; train it anew"])
+    return found
