@@ -6,24 +6,38 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
+import msgspec
 import trio
 
 from actors import Reply
 from arawn.messages import Completed, CompletionResponse, StreamEvent
 
-__all__ = ["EventStream", "open_stream"]
+__all__ = ["Begun", "EventStream", "open_stream"]
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """Goes before the first delta of a call that is logged: the id that its record will have. Readers do not see it."""
+
+    interaction_id: str
 
 
 class EventStream:
     """An async iterator over the events of one call; the last one is `Completed`.
 
     Iterating raises what the call raised, after the deltas that came before. A slow reader slows the provider down.
+
+    Attributes:
+        interaction_id: The id of the record that will hold the answer, from the first delta on; None while the log is
+            off.
     """
 
-    def __init__(self, events: trio.MemoryReceiveChannel[StreamEvent], reply: Reply[CompletionResponse]) -> None:
+    def __init__(
+        self, events: trio.MemoryReceiveChannel[StreamEvent | Begun], reply: Reply[CompletionResponse]
+    ) -> None:
         self._events = events
         self._reply = reply
         self._over = False
+        self.interaction_id: str | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -32,23 +46,30 @@ class EventStream:
         if self._over:
             raise StopAsyncIteration
         try:
-            return await self._events.receive()
+            return await self._next()
         except trio.EndOfChannel:
             response = await self._reply.wait()  # waiting again after a cancellation is safe: the reply is there
             self._over = True
             return Completed(response)
 
+    async def _next(self) -> StreamEvent:
+        event = await self._events.receive()
+        while isinstance(event, Begun):
+            self.interaction_id = event.interaction_id
+            event = await self._events.receive()
+        return event
+
 
 @asynccontextmanager
 async def open_stream(
-    submit: Callable[[trio.MemorySendChannel[StreamEvent]], Awaitable[Reply[CompletionResponse]]],
+    submit: Callable[[trio.MemorySendChannel[StreamEvent | Begun]], Awaitable[Reply[CompletionResponse]]],
 ) -> AsyncIterator[EventStream]:
     """Submit a streamed call and yield its events; leaving the block early cancels the call.
 
     Checkpoint: only as `submit` has them, and at each event.
     If cancelled: the call is cancelled, and recorded as such.
     """
-    send, receive = trio.open_memory_channel[StreamEvent](0)
+    send, receive = trio.open_memory_channel[StreamEvent | Begun](0)
     with send, receive:
         reply = await submit(send)
         reply.when_done(send.close)

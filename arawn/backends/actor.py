@@ -38,6 +38,7 @@ from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.redact import Redactor
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
 from arawn.metrics.counts import ProfileCounts
+from arawn.stream import Begun
 
 __all__ = ["BackendParts", "Call", "open_backend"]
 
@@ -57,7 +58,7 @@ class Call(msgspec.Struct, Request[CompletionResponse], frozen=True):
     request: CompletionRequest
     context: CallContext
     sent_at: float
-    sink: trio.MemorySendChannel[StreamEvent] | None = None
+    sink: trio.MemorySendChannel[StreamEvent | Begun] | None = None
 
 
 class BackendParts(msgspec.Struct, frozen=True):

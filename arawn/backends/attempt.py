@@ -19,6 +19,7 @@ from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.record import InteractionRecord, Status
 from arawn.interactions.redact import Redactor
 from arawn.messages import CompletionResponse, StreamEvent
+from arawn.stream import Begun
 
 if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
@@ -60,6 +61,7 @@ class Attempt:
         self._call_id = call_id
         self._received = ContentAssembly()
         self._first_delta_at: float | None = None
+        self._own_id: str | None = None  # of the record to be written, once something has been said
         self._record_id: str | None = None
         self.begin()
 
@@ -78,7 +80,20 @@ class Attempt:
         if self._first_delta_at is None:
             self._first_delta_at = trio.current_time()
             self.on_first_delta()
+            await self._tell_record_id()
         self._received.add(event)
+        await self._send(event)
+
+    async def _tell_record_id(self) -> None:
+        """Tell the reader which record will hold the answer: once it has begun, there is no other attempt."""
+        self._own_id = self._new_id()
+        if self._parts.journal.enabled:
+            await self._send(Begun(self._own_id))
+
+    def _new_id(self) -> str:
+        return self._parts.ids.next(int(self._started.timestamp() * 1000))
+
+    async def _send(self, event: StreamEvent | Begun) -> None:
         assert self._call.sink is not None
         try:
             try:
@@ -115,7 +130,7 @@ class Attempt:
         self._count(outcome)
         if not self._parts.journal.enabled:
             return
-        record_id = self._parts.ids.next(int(self._started.timestamp() * 1000))
+        record_id = self._own_id or self._new_id()
         try:
             record = self._build(record_id, outcome)
         except Exception as error:  # noqa: BLE001  # the log never fails a call, and never is silent

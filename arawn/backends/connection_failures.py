@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Iterator
 
 import httpx
 
-from arawn.errors import BackendError, ConnectionFailed, TimedOut
+from arawn.errors import BackendError, BadReply, ConnectionFailed, TimedOut
+from arawn.wire.client_head import BrokenHead, CutHead
 
-__all__ = ["from_httpx"]
+__all__ = ["broken_body", "from_httpx"]
+
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> BackendError:
@@ -22,13 +26,25 @@ def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> Backe
         message = f"{where} gave no connection within {connect_s:g} s; check the address, the network and `connect_s`"
         return TimedOut(message, which="connect", retryable=True)
     if isinstance(error, httpx.ConnectError):
-        return ConnectionFailed(f"{where} cannot be reached: {_reason(error)}")
+        lasting = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+        return ConnectionFailed(f"{where} cannot be reached: {_reason(error)}", retryable=not lasting)
     if isinstance(error, httpx.ProxyError):
         return ConnectionFailed(f"{where} cannot be reached through the proxy; check the proxy variables")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         message = f"{where} cannot be asked: the request breaks HTTP; check `base_url`, `headers` and the key"
         return ConnectionFailed(message, retryable=False)
+    if isinstance(error, CutHead):
+        return BadReply(f"{where} broke off at the beginning of its answer; nobody knows what it did with the request")
+    if isinstance(error, BrokenHead):
+        return BadReply(f"{where} sent no valid HTTP/1.1; check that `base_url` and its port are those of the server")
     return ConnectionFailed(f"{where} closed the connection before it answered; try again")
+
+
+def broken_body(where: str, error: httpx.HTTPError) -> BadReply:
+    """Return the error for an answer that began well and then broke; the original stays attached as the cause."""
+    if isinstance(error, httpx.DecodingError):
+        return BadReply(f"{where} sent a reply that cannot be unpacked; check what stands between, such as a proxy")
+    return BadReply(f"{where} broke off its reply; what had arrived of a stream is partial")
 
 
 def _reason(error: BaseException) -> str:
@@ -42,6 +58,8 @@ def _reason(error: BaseException) -> str:
             return "TLS failed; check that `base_url` begins with the right one of `http://` and `https://`"
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused, nothing listens there; check that the server runs and `base_url`"
+        if isinstance(cause, OSError) and cause.errno in _NO_DESCRIPTORS:
+            return "this process may open no more files; raise its limit (`ulimit -n`, `LimitNOFILE=`)"
     return "the connection failed; check `base_url` and the network"
 
 

@@ -12,13 +12,16 @@ import httpx
 import msgspec
 import trio
 
-from arawn.backends.connection_failures import from_httpx
+from arawn.backends.connection_failures import broken_body, from_httpx
+from arawn.backends.endpoint import Endpoint, endpoint_url
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
 from arawn.backends.response_body import close, content_of, content_type_of
 from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.stream_reading import StreamReading
+from arawn.backends.verbatim import Verbatim, asks_for_usage, verbatim_body, verbatim_of
+from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimReading, other_answer, with_bytes
 from arawn.config.schema import Profile
 from arawn.errors import BackendError, BadInput, BadReply, TimedOut
 from arawn.messages import CompletionRequest, CompletionResponse
@@ -33,15 +36,6 @@ _MAX_BODY_BYTES = 64 * 1024 * 1024
 _DRAIN_S = 0.1  # the end of the body comes with the terminal event; read, it lets the connection serve again
 
 
-class Endpoint(msgspec.Struct, frozen=True):
-    """Where a backend answers and with which key; `bearer` says how the key is sent."""
-
-    kind: str
-    base_url: str
-    key: str | None = None
-    bearer: bool = True
-
-
 class _Call(msgspec.Struct, frozen=True, gc=False):
     """One request, ready to send."""
 
@@ -49,6 +43,7 @@ class _Call(msgspec.Struct, frozen=True, gc=False):
     stream: bool
     model: str
     warnings: tuple[str, ...]
+    verbatim: Verbatim | None = None
 
 
 class HttpProvider:
@@ -78,7 +73,7 @@ class HttpProvider:
         self._profile = profile
         self._dialect = dialect
         self._endpoint = endpoint
-        self._url = _endpoint_url(endpoint.base_url, dialect.path)
+        self._url = endpoint_url(endpoint.base_url, dialect.path)
         self._headers: dict[bool, list[tuple[bytes, bytes]]] = {}
         self._extensions = {"timeout": httpx.Timeout(None, connect=profile.timeouts.connect_s).as_dict()}
         self._carry: Callable[[httpx.Request], Awaitable[httpx.Response]] = (
@@ -107,7 +102,8 @@ class HttpProvider:
                 await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
             if not response.is_success:
                 raise self._refusal(response, body)
-            return self._completed(self._decode(response, body), call, response)
+            answer = self._decode(response, body, call)
+            return self._completed(with_bytes(answer, body) if call.verbatim else answer, call, response)
         raise self._timed_out("total")
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
@@ -121,7 +117,7 @@ class HttpProvider:
         If cancelled: the connection is closed.
         """
         call = self._call(request, stream=True)
-        reading = StreamReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES)
+        reading = self._reading(call)
         try:
             with trio.move_on_after(self._profile.timeouts.total_s):
                 return await self._stream(call, reading, emit)
@@ -133,6 +129,12 @@ class HttpProvider:
             reading.spoil(error)
             raise
 
+    def _reading(self, call: _Call) -> StreamReading:
+        if call.verbatim is None:
+            return StreamReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES)
+        unasked = not asks_for_usage(call.verbatim)
+        return VerbatimReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, drop_usage=unasked)
+
     async def _stream(self, call: _Call, reading: StreamReading, emit: Emit) -> CompletionResponse:
         """Read the stream within one scope, whose deadline moves: a scope for each piece costs as much as the piece."""
         which: Literal["first_token", "idle"] = "first_token"
@@ -141,7 +143,7 @@ class HttpProvider:
             chunks = content_of(response)
             try:
                 reading.content_type = content_type_of(response)
-                await self._check_streams(response, chunks)
+                await self._check_streams(response, chunks, call)
                 while not reading.finished:
                     chunk = await self._next(chunks)
                     if chunk is None:
@@ -163,6 +165,10 @@ class HttpProvider:
         full = with_profile(request, self._profile)
         if not full.model:
             raise BadInput(f"no model to ask {self._where} for: give `model` in the request or in the profile")
+        verbatim = verbatim_of(full, self._dialect)
+        if verbatim is not None:
+            content = verbatim_body(verbatim, full, self._dialect, stream=stream)
+            return _Call(content, stream, full.model, (), verbatim)
         encoded = self._dialect.encode(full, stream=stream)
         try:
             content = msgspec.json.encode(encoded.body)
@@ -194,16 +200,21 @@ class HttpProvider:
         if constant is None:
             constant = self._headers[call.stream] = self._constant_headers(stream=call.stream)
         headers = [*constant, (b"content-length", b"%d" % len(call.content))]
-        return httpx.Request(
-            "POST", self._url, headers=headers, stream=Content(call.content), extensions=self._extensions
-        )
+        url = self._url
+        if call.verbatim is not None:
+            own = httpx.Headers(headers)
+            own.update(call.verbatim.headers)
+            headers = own.raw
+            path = call.verbatim.path or self._dialect.path
+            url = endpoint_url(self._endpoint.base_url, path, call.verbatim.query)
+        return httpx.Request("POST", url, headers=headers, stream=Content(call.content), extensions=self._extensions)
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         """Return the next piece of the body, None at its end."""
         try:
             return await anext(chunks, None)
         except httpx.HTTPError as error:
-            raise BadReply(f"{self._where} broke off its reply; what had arrived of a stream is partial") from error
+            raise broken_body(self._where, error) from error
 
     async def _read_all(self, chunks: AsyncIterator[bytes]) -> bytes:
         pieces: list[bytes] = []
@@ -215,7 +226,7 @@ class HttpProvider:
             pieces.append(chunk)
         return b"".join(pieces)
 
-    async def _check_streams(self, response: httpx.Response, chunks: AsyncIterator[bytes]) -> None:
+    async def _check_streams(self, response: httpx.Response, chunks: AsyncIterator[bytes], call: _Call) -> None:
         """Raise what an answer that is no stream stands for."""
         content_type = content_type_of(response)
         if response.is_success and not ("json" in content_type or "html" in content_type):
@@ -223,13 +234,13 @@ class HttpProvider:
         body = await self._read_all(chunks)
         if not response.is_success:
             raise self._refusal(response, body)
-        self._decode(response, body)  # an error inside a 200, or another shape, says more than the line below
+        self._decode(response, body, call)  # an error inside a 200, or another shape, says more than the line below
         reason = "a whole reply where a stream was asked for"
         raise unreadable_reply(self._where, content_type, body, reason, "the server must support `stream`")
 
-    def _decode(self, response: httpx.Response, body: bytes) -> CompletionResponse:
+    def _decode(self, response: httpx.Response, body: bytes, call: _Call) -> CompletionResponse:
         try:
-            return self._dialect.decode(body)
+            return other_answer(body) if call.verbatim and call.verbatim.path else self._dialect.decode(body)
         except ReportedError as error:
             raise from_reported(self._where, error) from error
         except WrongShapeError as error:
@@ -239,7 +250,10 @@ class HttpProvider:
     def _refusal(self, response: httpx.Response, body: bytes) -> BackendError:
         if self._endpoint.key is not None:  # some servers quote the key they were given
             body = body.replace(self._endpoint.key.encode(), b"[key]")
-        return from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
+        error = from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
+        if response.is_error:
+            error.__cause__ = ProviderAnswer(self._dialect.name, response.status_code, response.headers, body)
+        return error
 
     def _completed(
         self, answer: CompletionResponse, call: _Call, response: httpx.Response | None
@@ -262,11 +276,3 @@ class HttpProvider:
             "total": "did not finish",
         }[which]
         return TimedOut(f"{self._where} {silence} within `{which}_s` = {seconds:g} s", which=which)
-
-
-def _endpoint_url(base_url: str, path: str) -> httpx.URL:
-    """Return where to post; a version that both parts name counts once."""
-    base = base_url.rstrip("/")
-    if path.startswith("/v1/"):
-        base = base.removesuffix("/v1")
-    return httpx.URL(base + path)

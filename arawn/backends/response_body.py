@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator
 
 import httpx
@@ -10,13 +11,52 @@ import trio
 __all__ = ["close", "content_of", "content_type_of"]
 
 _CLOSE_S = 2.0
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 def content_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Return the pieces of the body as they arrive, decoded if they are coded."""
-    if "content-encoding" in response.headers or not isinstance(response.stream, httpx.AsyncByteStream):
-        return response.aiter_bytes()
-    return aiter(response.stream)
+    """Return the pieces of the body as they arrive, unpacked if they are packed.
+
+    They raise `httpx.HTTPError`: `httpx.DecodingError` if they cannot be unpacked, or are packed as nobody asked for.
+    """
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # as every asynchronous transport gives it
+    pieces = aiter(response.stream)
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    return pieces if coding in {"", "identity"} else _Unpacked(pieces, coding)
+
+
+class _Unpacked:
+    """The content of a packed body; an object, since a generator that is left half-way has to be closed by somebody."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], coding: str) -> None:
+        self._pieces = pieces
+        self._coding = coding
+        self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._coding not in {"gzip", "x-gzip", "deflate"}:
+            raise httpx.DecodingError(f"the body is coded as {self._coding!r}, which was not asked for")
+        content = b""
+        while not content:
+            piece = await anext(self._pieces, None)
+            if piece is None:
+                self._check_end()
+                raise StopAsyncIteration
+            content = self._unpack(piece)
+        return content
+
+    def _unpack(self, piece: bytes) -> bytes:
+        try:
+            return self._inflate.decompress(piece)
+        except zlib.error as error:
+            raise httpx.DecodingError(f"the body is no {self._coding}: {error}") from error
+
+    def _check_end(self) -> None:
+        if not self._inflate.eof:
+            raise httpx.DecodingError("the body ends before its packed content does")
 
 
 def content_type_of(response: httpx.Response) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from arawn.config.schema import ServerConfig
 from arawn.errors import ConfigError
+from arawn.server.call import came_through_socket
 from arawn.server.reply import Reply, refusal
 from arawn.wire.asgi import Scope
 
@@ -110,8 +111,7 @@ class Door:
 
     def refuse(self, scope: Scope) -> Reply | None:
         """Return the answer to a request that may not come in, or None."""
-        server = scope.get("server")
-        if server is not None and server[1] is None:
+        if came_through_socket(scope):
             return None
         fields: dict[bytes, bytes] = dict(scope["headers"])
         if not self._knows(_host_name(fields.get(b"host", b""))):

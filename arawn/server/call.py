@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 import trio
@@ -13,14 +14,19 @@ from arawn.config.describe import suggestion, ticked
 from arawn.server.reply import Headers, Refused, Reply, refusal
 from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
 
-__all__ = ["BODY_BYTES", "Call", "run_beside"]
+__all__ = ["BODY_BYTES", "Call", "beside_client", "came_through_socket"]
 
 BODY_BYTES = 32 * 1024 * 1024
 
-T = TypeVar("T")
 B = TypeVar("B", bound=msgspec.Struct)
 
 _EVENT_STREAM = ((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"))
+
+
+def came_through_socket(scope: Scope) -> bool:
+    """Say whether a request came through the Unix socket, whose file mode has decided who may."""
+    server = scope.get("server")
+    return server is not None and server[1] is None
 
 
 class Call:
@@ -30,6 +36,8 @@ class Call:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.query: bytes = scope.get("query_string", b"")
+        self.through_socket = came_through_socket(scope)
         self.request_id = secrets.token_hex(16)  # of the answer, unless a log record answers for it
         self.streaming = False
         self._receive = receive
@@ -46,12 +54,14 @@ class Call:
         """
         body = await self.read_body()
         try:
-            return msgspec.json.decode(body, type=kind)
-        except msgspec.ValidationError as error:
-            misfit = _unknown_fields(body, kind) or str(error)
-            raise Refused(refusal(422, "invalid_request", f"the request body does not fit: {misfit}")) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            value = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(refusal(400, "invalid_request", f"the request body is not JSON: {error}")) from error
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            misfit = _unknown_fields(value, kind) or str(error)
+            raise Refused(refusal(422, "invalid_request", f"the request body does not fit: {misfit}")) from error
 
     async def read_body(self) -> bytes:
         """Return the request's body as it came.
@@ -83,6 +93,18 @@ class Call:
         """
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    def query_items(self) -> list[tuple[str, str]]:
+        """Return the names and values of the query in their order.
+
+        Raises:
+            Refused: It is no query (400).
+        """
+        try:
+            return parse_qsl(self.query.decode("ascii"), keep_blank_values=True, errors="strict")
+        except ValueError as error:
+            message = f"the query of this request cannot be read: {error}; write it as `?name=value&name=value`"
+            raise Refused(refusal(400, "invalid_request", message)) from error
 
     async def respond(self, reply: Reply) -> None:
         """Send a whole answer.
@@ -125,9 +147,8 @@ class Call:
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, identity]})
 
 
-def _unknown_fields(body: bytes, kind: type[msgspec.Struct]) -> str | None:
+def _unknown_fields(value: object, kind: type[msgspec.Struct]) -> str | None:
     """Return what to say of fields that a body has and `kind` has not; None if there are none."""
-    value = msgspec.json.decode(body)
     known = kind.__struct_encode_fields__
     unknown = [name for name in value if name not in known] if isinstance(value, dict) else []
     if not unknown:
@@ -136,26 +157,23 @@ def _unknown_fields(body: bytes, kind: type[msgspec.Struct]) -> str | None:
     return f"unknown: {names}; accepted: {', '.join(map(ticked, known))}"
 
 
-async def run_beside(
-    companion: Callable[[trio.CancelScope], Awaitable[None]], work: Callable[[], Awaitable[T]]
-) -> T | None:
-    """Run `work` with `companion` beside it and return its result; the end of `work` ends both.
+async def beside_client(call: Call, work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` until it has ended or the client has left. Its exception is raised as it is, not inside a group.
 
-    Args:
-        companion: Called with the scope around both. When it cancels that scope, None is returned.
-        work: What is to be done. Its exception is raised as it is, not inside a group.
-
-    Checkpoint: always. If cancelled: both are cancelled.
+    Checkpoint: always. If cancelled, or left by the client: `work` is cancelled.
     """
-    result: T | None = None
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(companion, nursery.cancel_scope)
+        nursery.start_soon(_cancel_when_client_leaves, call, nursery.cancel_scope)
         try:
-            result = await work()
+            await work()
         except Exception as error:  # noqa: BLE001 - raised below, outside the nursery
             failure = error
         nursery.cancel_scope.cancel(reason="the work is done")
     if failure is not None:
         raise failure
-    return result
+
+
+async def _cancel_when_client_leaves(call: Call, scope: trio.CancelScope) -> None:
+    await call.wait_client_left()
+    scope.cancel(reason="the client left")

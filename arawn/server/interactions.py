@@ -24,8 +24,6 @@ from arawn.interactions.record import Status
 from arawn.interactions.scan import Progress
 from arawn.server.call import Call
 from arawn.server.reply import Refused, Reply, json_reply, refusal
-from arawn.server.scoped import ScopedRoute, query_of
-from arawn.wire.asgi import Scope
 
 __all__ = ["FILTERS", "INTERACTION", "interaction_routes", "wanted_of"]
 
@@ -51,7 +49,7 @@ def interaction_routes(log_path: Path | None) -> dict[tuple[str, str], Route]:
         log_path: The directory of the log; None when it is off.
     """
     log = _Log(log_path, trio.CapacityLimiter(_READERS))
-    return {("GET", "/interactions"): ScopedRoute(partial(_list, log)), ("GET", INTERACTION): partial(_show, log)}
+    return {("GET", "/interactions"): partial(_list, log), ("GET", INTERACTION): partial(_show, log)}
 
 
 def wanted_of(query: list[tuple[str, str]], *, now: datetime) -> Filters:
@@ -159,8 +157,8 @@ def _end_if_cancelled(_: Progress) -> None:
     trio.from_thread.check_cancelled()
 
 
-async def _list(log: _Log, call: Call, scope: Scope) -> None:
-    wanted = wanted_of(query_of(scope), now=datetime.now(UTC))
+async def _list(log: _Log, call: Call) -> None:
+    wanted = wanted_of(call.query_items(), now=datetime.now(UTC))
 
     def look(reader: LogReader) -> list[Entry]:
         try:

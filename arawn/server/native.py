@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
-import trio
 
 from arawn.messages import (
     Completed,
@@ -21,15 +19,12 @@ from arawn.messages import (
     Usage,
     user,
 )
-from arawn.server.call import Call, run_beside
+from arawn.server.call import Call, beside_client
 from arawn.server.protocol import EventSource, RuntimeDoor
-from arawn.server.reply import FAILURES, Failure, error_body, json_reply
+from arawn.server.reply import ErrorBody, ErrorDetail, json_reply
+from arawn.server.streaming import KEEP_ALIVE, answer_with_events
 
 __all__ = ["ChatReply", "ChatRequest", "chat"]
-
-KEEP_ALIVE_SECONDS = 15.0
-
-_KEEP_ALIVE = b": keep-alive\n\n"
 
 
 class ChatRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,12 +75,7 @@ async def chat(runtime: RuntimeDoor, call: Call) -> None:
     """
     request = await call.read_json(ChatRequest)
     answer = _answer_with_events if request.stream else _answer_whole
-    await run_beside(partial(_cancel_when_client_leaves, call), partial(answer, runtime, call, request))
-
-
-async def _cancel_when_client_leaves(call: Call, scope: trio.CancelScope) -> None:
-    await call.wait_client_left()
-    scope.cancel(reason="the client left")
+    await beside_client(call, partial(answer, runtime, call, request))
 
 
 async def _answer_whole(runtime: RuntimeDoor, call: Call, request: ChatRequest) -> None:
@@ -96,61 +86,7 @@ async def _answer_whole(runtime: RuntimeDoor, call: Call, request: ChatRequest) 
 
 
 async def _answer_with_events(runtime: RuntimeDoor, call: Call, request: ChatRequest) -> None:
-    """Forward events; a failure before the first byte has its own status, a later one is an `error` event."""
-    try:
-        async with _open_stream(runtime, request) as source:
-            failure = await _forward(source, call, request)
-    except FAILURES as error:  # on the way in or out
-        failure = error
-    if failure is not None:
-        if not call.streaming:
-            raise failure
-        await call.send_events(_encode("error", error_body(failure)))
-    await call.end_events()
-
-
-async def _forward(source: AsyncIterator[StreamEvent], call: Call, request: ChatRequest) -> Failure | None:
-    """Send each event as it comes, and a comment when none has come for a while; return why the source broke.
-
-    A failure is returned, not raised: raised here it would pass through whatever nurseries `source` stands on, and
-    come out in a group.
-    """
-    sender, receiver = trio.open_memory_channel[StreamEvent | Failure](0)
-
-    async def send_all() -> Failure | None:
-        while (item := await _next_item(receiver, call)) is not None:
-            if isinstance(item, FAILURES):
-                return item
-            await call.send_events(_encode_event(item, request))
-        return None
-
-    with receiver:  # closed after the pump has ended, which would take it for a fault
-        return await run_beside(partial(_pump, source, sender), send_all)
-
-
-async def _pump(
-    source: AsyncIterator[StreamEvent], sender: trio.MemorySendChannel[StreamEvent | Failure], _: trio.CancelScope
-) -> None:
-    """Move events into a channel: waiting there can be interrupted, waiting in any iterator cannot."""
-    with sender:
-        try:
-            async for event in source:
-                await sender.send(event)
-        except FAILURES as error:
-            await sender.send(error)
-
-
-async def _next_item(
-    receiver: trio.MemoryReceiveChannel[StreamEvent | Failure], call: Call
-) -> StreamEvent | Failure | None:
-    """Return the next item, None at the end; keeps the client's connection alive meanwhile."""
-    while True:
-        with trio.move_on_after(KEEP_ALIVE_SECONDS):
-            try:
-                return await receiver.receive()
-            except trio.EndOfChannel:
-                return None
-        await call.send_events(_KEEP_ALIVE)
+    await answer_with_events(call, _open_stream(runtime, request), ChatEvents(request), lambda _: ())
 
 
 async def _ask(runtime: RuntimeDoor, request: ChatRequest) -> CompletionResponse:
@@ -192,9 +128,22 @@ def _chat_reply(response: CompletionResponse, request: ChatRequest) -> ChatReply
     )
 
 
-def _encode_event(event: StreamEvent, request: ChatRequest) -> bytes:
-    shown = ChatCompleted(_chat_reply(event.response, request)) if isinstance(event, Completed) else event
-    return _encode(str(event.__struct_config__.tag), shown)
+class ChatEvents:
+    """Says one streamed answer: each event by its own name."""
+
+    keep_alive = KEEP_ALIVE
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+
+    def encode(self, event: StreamEvent) -> bytes:
+        """Return the event; the last one holds the whole answer."""
+        shown = ChatCompleted(_chat_reply(event.response, self._request)) if isinstance(event, Completed) else event
+        return _encode(str(event.__struct_config__.tag), shown)
+
+    def fail(self, detail: ErrorDetail, status: int) -> bytes:  # noqa: ARG002  # an error here has the provider's alone
+        """Return the event that ends a stream that broke."""
+        return _encode("error", ErrorBody(detail))
 
 
 def _encode(name: str, value: object) -> bytes:

@@ -51,7 +51,10 @@ class Conversation(Protocol):
 
 
 class RuntimeDoor(Protocol):
-    """The running Arawn."""
+    """The running Arawn.
+
+    Waiting for the next event of a stream may be cancelled and begun again; nothing is lost.
+    """
 
     def status(self) -> StatusReport:
         """Return the state of everything, now."""
@@ -86,10 +89,7 @@ class RuntimeDoor(Protocol):
 
 @runtime_checkable
 class DialectDoor(RuntimeDoor, Protocol):
-    """What the dialects under `/v1` need besides: the profiles that a model's name may mean.
-
-    Waiting for the next event of a stream may be cancelled and begun again; nothing is lost.
-    """
+    """What the dialects under `/v1` need besides: the profiles that a model's name may mean."""
 
     @property
     def config(self) -> Config:

@@ -8,8 +8,6 @@ from functools import partial
 from arawn.reload import ReloadReport
 from arawn.server.call import Call
 from arawn.server.reply import Refused, json_reply, refusal
-from arawn.server.scoped import ScopedRoute, came_through_socket
-from arawn.wire.asgi import Scope
 
 __all__ = ["reload_routes"]
 
@@ -19,11 +17,11 @@ AskReload = Callable[[], Awaitable[ReloadReport]]
 
 def reload_routes(reload: AskReload) -> dict[tuple[str, str], Route]:
     """Return the route by method and path; `reload` does what it asks for."""
-    return {("POST", "/reload"): ScopedRoute(partial(_reload, reload))}
+    return {("POST", "/reload"): partial(_reload, reload)}
 
 
-async def _reload(reload: AskReload, call: Call, scope: Scope) -> None:
-    if not came_through_socket(scope):
+async def _reload(reload: AskReload, call: Call) -> None:
+    if not call.through_socket:
         message = "the configuration is reloaded through the Unix socket only; use `arawn reload`, or send SIGHUP"
         raise Refused(refusal(403, "socket_only", message))
     await call.respond(json_reply(200, await reload()))

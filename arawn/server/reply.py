@@ -64,13 +64,17 @@ STATUS: dict[type[BaseException], int] = {
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One whole answer. `request_id` names the log record that answered, where there is one."""
+    """One whole answer. `request_id` names the log record that answered, where there is one.
+
+    With `as_received` the body is a provider's own, which no envelope replaces.
+    """
 
     status: int
     body: bytes
     headers: Headers = ()
     content_type: bytes = b"application/json"
     request_id: str | None = None
+    as_received: bool = False
 
 
 class Refused(Exception):

@@ -14,6 +14,7 @@ from arawn.workstreams.store import Summary, WorkstreamState, require_name
 
 __all__ = [
     "WORKSTREAM",
+    "Removed",
     "StoredConversation",
     "WorkstreamChange",
     "WorkstreamSettings",
@@ -41,6 +42,12 @@ class WorkstreamChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     profile: str | msgspec.UnsetType | None = msgspec.UNSET
     archived: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """What `DELETE /workstreams/{name}` answers."""
+
+    removed: str
 
 
 class StoredConversation(Protocol):
@@ -127,7 +134,7 @@ async def _remove(runtime: WorkstreamsDoor, call: Call) -> None:
     name = _name(call)
     if not await runtime.workstream(name).remove():
         raise Refused(refusal(404, "not_found", no_workstream(name)))
-    await call.respond(json_reply(200, {"removed": name}))
+    await call.respond(json_reply(200, Removed(name)))
 
 
 async def _stored(runtime: WorkstreamsDoor, name: str) -> WorkstreamState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import trio
 
-from arawn.wire.client_head import ResponseHead, find_response_head_end, parse_response_head
+from arawn.wire.client_head import BrokenHead, CutHead, ResponseHead, find_response_head_end, parse_response_head
 from arawn.wire.client_link import Link
 
 __all__ = ["ClientConnection"]
@@ -77,8 +77,9 @@ class ClientConnection:
             seconds: Longest wait for the next bytes; None for ever.
 
         Raises:
-            httpx.ReadError, httpx.ReadTimeout: As `receive`.
-            httpx.RemoteProtocolError: There was no answer, no valid one, or the server wants another protocol.
+            httpx.ReadError, httpx.ReadTimeout: As `receive`; no byte of an answer had come.
+            httpx.RemoteProtocolError: The server has closed the connection instead of answering.
+            BrokenHead: What came is not valid, was cut (`CutHead`), or wants another protocol.
 
         Checkpoint: when it has to wait. If cancelled: what has arrived is kept; call again.
         """
@@ -89,7 +90,7 @@ class ClientConnection:
             if head.status >= 200:
                 return head
             if head.status == 101:
-                raise httpx.RemoteProtocolError("the server switched to another protocol, which is not spoken here")
+                raise BrokenHead("the server switched to another protocol, which is not spoken here")
             left -= len(block)
 
     async def _read_block(self, limit: int, seconds: float | None) -> bytes:
@@ -97,17 +98,25 @@ class ClientConnection:
         scanned = 0
         end = find_response_head_end(self._buffer, 0, limit) if self._buffer else -1
         while end < 0:
-            data = await self.receive(seconds)
-            if not data:
-                raise httpx.RemoteProtocolError(
-                    "the server closed the connection in the middle of a response head"
-                    if self._buffer
-                    else "the server closed the connection without an answer"
-                )
+            data = await self._receive_head(seconds)
             scanned = self._keep(data)
             end = find_response_head_end(self._buffer, scanned, limit)
         block, self._buffer = bytes(self._buffer[:end]), bytes(self._buffer[end:])
         return block
+
+    async def _receive_head(self, seconds: float | None) -> bytes:
+        """Return what arrives next, which is never the end; errors as for `read_head`."""
+        try:
+            data = await self.receive(seconds)
+        except httpx.ReadError as error:
+            if self._buffer:
+                raise CutHead("the connection broke in the middle of a response head") from error
+            raise
+        if not data and self._buffer:
+            raise CutHead("the server closed the connection in the middle of a response head")
+        if not data:
+            raise httpx.RemoteProtocolError("the server closed the connection without an answer")
+        return data
 
     def _keep(self, data: bytes) -> int:
         """Append to what has arrived; return how much there was before."""

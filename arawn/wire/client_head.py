@@ -16,7 +16,15 @@ import msgspec
 
 from arawn.wire.request import FIELD_LINE, TOKEN
 
-__all__ = ["Framing", "ResponseHead", "encode_request_head", "find_response_head_end", "parse_response_head"]
+__all__ = [
+    "BrokenHead",
+    "CutHead",
+    "Framing",
+    "ResponseHead",
+    "encode_request_head",
+    "find_response_head_end",
+    "parse_response_head",
+]
 
 Framing = int | Literal["chunked", "until close"]
 """Where a body ends: after so many bytes, with its last chunk, or with the connection."""
@@ -31,6 +39,14 @@ _BARE_LF = re.compile(rb"(?:\A|[^\r])\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 _NO_BODY = frozenset((204, 304))
+
+
+class BrokenHead(httpx.RemoteProtocolError):
+    """An answer has begun, and is no valid HTTP/1.1."""
+
+
+class CutHead(BrokenHead):
+    """The connection ended in the middle of a head."""
 
 
 class ResponseHead(msgspec.Struct, frozen=True, gc=False):
@@ -104,7 +120,7 @@ def find_response_head_end(buffer: bytes | bytearray, scanned: int, limit: int) 
         limit: Longest head, in bytes.
 
     Raises:
-        httpx.RemoteProtocolError: This is no HTTP/1 response, has lines that end in LF alone, or is too long.
+        BrokenHead: This is no HTTP/1 response, has lines that end in LF alone, or is too long.
     """
     end = buffer.find(b"\r\n\r\n", max(0, scanned - 3), limit)
     if end >= 0:
@@ -112,15 +128,15 @@ def find_response_head_end(buffer: bytes | bytearray, scanned: int, limit: int) 
     if not (buffer.startswith(_BEGINS) or _BEGINS.startswith(buffer)):
         raise _no_http(buffer)
     if _BARE_LF.search(buffer, max(0, scanned - 1), limit):
-        raise httpx.RemoteProtocolError("a line of the response head ends in LF; lines must end in CRLF")
+        raise BrokenHead("a line of the response head ends in LF; lines must end in CRLF")
     if len(buffer) >= limit:
-        raise httpx.RemoteProtocolError(f"the response head is longer than {limit} bytes")
+        raise BrokenHead(f"the response head is longer than {limit} bytes")
     return -1
 
 
-def _no_http(buffer: bytes | bytearray) -> httpx.RemoteProtocolError:
+def _no_http(buffer: bytes | bytearray) -> BrokenHead:
     start = bytes(buffer[:16])
-    return httpx.RemoteProtocolError(f"the answer is not HTTP/1.1: it begins with {start!r}; check port and scheme")
+    return BrokenHead(f"the answer is not HTTP/1.1: it begins with {start!r}; check port and scheme")
 
 
 def parse_response_head(block: bytes, method: str) -> ResponseHead:
@@ -131,13 +147,13 @@ def parse_response_head(block: bytes, method: str) -> ResponseHead:
         method: Of the request that this answers: an answer to `HEAD` has no body.
 
     Raises:
-        httpx.RemoteProtocolError: The head is malformed, or ambiguous about where its body ends.
+        BrokenHead: The head is malformed, or ambiguous about where its body ends.
     """
     line = _RESPONSE.fullmatch(block)
     if line is None:
         if not block.startswith(_BEGINS):
             raise _no_http(block)
-        raise httpx.RemoteProtocolError("the status line or a header line of the response is malformed")
+        raise BrokenHead("the status line or a header line of the response is malformed")
     version, status, reason = line[1], int(line[2]), line[3] or b""
     fields = _Fields()
     try:
@@ -145,7 +161,7 @@ def parse_response_head(block: bytes, method: str) -> ResponseHead:
     except httptools.HttpParserUpgrade:
         pass  # what 101 means is the caller's business; on other answers an offer to upgrade is ignored
     except httptools.HttpParserError as error:
-        raise httpx.RemoteProtocolError(f"the response head is not valid HTTP/1.1: {error}") from error
+        raise BrokenHead(f"the response head is not valid HTTP/1.1: {error}") from error
     framing, keep_alive = _framing(fields.framing, version)
     if method == "HEAD" or status in _NO_BODY or status < 200:
         framing = 0
@@ -160,13 +176,13 @@ def _framing(found: list[tuple[bytes, bytes]], version: bytes) -> tuple[Framing,
         if name == b"connection":
             keep_alive = keep_alive and b"close" not in [option.strip() for option in value.split(b",")]
         elif framing != "until close":
-            raise httpx.RemoteProtocolError("the response says more than once where its body ends")
+            raise BrokenHead("the response says more than once where its body ends")
         elif name == b"content-length":
             if not _LENGTH.fullmatch(value):
-                raise httpx.RemoteProtocolError("`Content-Length` of the response is not one decimal number")
+                raise BrokenHead("`Content-Length` of the response is not one decimal number")
             framing = int(value)
         elif value != b"chunked" or version != b"HTTP/1.1":
-            raise httpx.RemoteProtocolError("`Transfer-Encoding` of the response must be `chunked`, in HTTP/1.1")
+            raise BrokenHead("`Transfer-Encoding` of the response must be `chunked`, in HTTP/1.1")
         else:
             framing = "chunked"
     return framing, keep_alive

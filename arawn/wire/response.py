@@ -19,7 +19,8 @@ __all__ = ["CONTINUE", "ResponseEncoder", "refusal"]
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _FIELDS = re.compile(rb"(?:" + FIELD_LINE + rb")*+")
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}\r\n".encode() for code in range(200, 600)}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BODILESS = frozenset((204, 304))
 
@@ -86,7 +87,7 @@ class ResponseEncoder:
 
     def _encode_head(self, start: Event, whole_length: int | None) -> bytes:
         status: int = start["status"]
-        if status not in _STATUS_LINES or status < 200:
+        if status not in _STATUS_LINES:
             raise ValueError(f"status {status} cannot be sent; a final HTTP status is needed")
         bodiless = status in _BODILESS
         fields, length = self._encode_fields(start.get("headers", ()), drop_length=status == 204)

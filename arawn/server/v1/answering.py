@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
-import trio
 
-from arawn.messages import Completed, CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
-from arawn.server.call import Call, run_beside
+from arawn.backends.verbatim import Verbatim, VerbatimMessages
+from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimResponse
+from arawn.errors import BackendError
+from arawn.messages import CompletionRequest, CompletionResponse, RoutingMetadata
+from arawn.server.call import Call, beside_client
 from arawn.server.protocol import DialectDoor
-from arawn.server.reply import FAILURES, ErrorDetail, Failure, Headers, Reply, error_body, error_reply
+from arawn.server.reply import Headers, Refused, Reply, error_reply
+from arawn.server.streaming import EventEncoder, answer_with_events
 from arawn.server.v1.origin import Origin
 from arawn.server.v1.target import DialectName, Target
 
-__all__ = ["KEEP_ALIVE_SECONDS", "EventEncoder", "Question", "answer"]
+__all__ = ["Question", "answer", "as_said"]
 
-KEEP_ALIVE_SECONDS = 15.0
-
-
-class EventEncoder(Protocol):
-    """Says one streamed answer in a dialect."""
-
-    @property
-    def keep_alive(self) -> bytes:
-        """What to send when there is nothing to say; clients pass over it."""
-
-    def encode(self, event: StreamEvent) -> bytes:
-        """Return what says `event`; what says `Completed` ends the stream."""
-
-    def fail(self, detail: ErrorDetail, status: int) -> bytes:
-        """Return what ends a stream that broke."""
+_FORWARDED = (b"anthropic-version", b"anthropic-beta", b"openai-beta")
+_RETURNED = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -52,82 +41,74 @@ class Question(msgspec.Struct, frozen=True):
     events: EventEncoder | None = None
 
 
+def as_said(
+    request: CompletionRequest, dialect: DialectName, body: bytes, call: Call, path: str | None = None
+) -> CompletionRequest:
+    """Return `request` with the bytes that said it, for a provider that speaks `dialect` too.
+
+    Args:
+        request: What was said, in the neutral form.
+        dialect, body: How it was said.
+        call: Its headers and its query are the dialect's own.
+        path: The provider's endpoint, if its answers are no completions.
+    """
+    headers = {name: call.headers[name] for name in _FORWARDED if name in call.headers}
+    verbatim = Verbatim(dialect, body, headers, call.query, path)
+    return msgspec.structs.replace(request, messages=VerbatimMessages.of(request.messages, verbatim))
+
+
 async def answer(runtime: DialectDoor, call: Call, question: Question) -> None:
     """Answer one question; a client that leaves cancels the call to the model.
 
     Raises:
         ArawnError, ActorError: The call failed before anything was sent.
+        Refused: The provider refused it, in the dialect of the client and so in its own words.
         ClientLeft: There is nobody to answer.
 
     Checkpoint: always. If cancelled: the call to the model is cancelled.
     """
-    work = (
-        partial(_answer_whole, runtime, call, question)
-        if question.events is None
-        else partial(_answer_with_events, runtime, call, question, question.events)
-    )
-    await run_beside(partial(_cancel_when_client_leaves, call), work)
-
-
-async def _cancel_when_client_leaves(call: Call, scope: trio.CancelScope) -> None:
-    await call.wait_client_left()
-    scope.cancel(reason="the client left")
+    work = _answer_whole if question.events is None else _answer_with_events
+    try:
+        await beside_client(call, partial(work, runtime, call, question))
+    except BackendError as error:
+        reply = _refusal_as_received(error, question.dialect)
+        if reply is None:
+            raise
+        raise Refused(reply) from error
 
 
 async def _answer_whole(runtime: DialectDoor, call: Call, question: Question) -> None:
     response = await runtime.complete(question.request, **_context(question))
     record_id = response.interaction_id or call.request_id
-    headers = _headers(question, record_id, response.routing)
-    await call.respond(Reply(200, question.whole(response), headers, request_id=record_id))
+    if isinstance(response, VerbatimResponse):
+        question = msgspec.structs.replace(question, ignored=())
+        body = response.raw
+    else:
+        body = question.whole(response)
+    headers = _headers(question, response.routing, record_id)
+    await call.respond(Reply(200, body, headers, request_id=record_id))
 
 
-async def _answer_with_events(runtime: DialectDoor, call: Call, question: Question, encoder: EventEncoder) -> None:
-    """Forward events; a failure before the first byte has its own status, a later one ends the stream."""
-    headers = _headers(question, call.request_id, None)
-    try:
-        async with _open_stream(runtime, question) as source:
-            failure = await _forward(source, call, encoder, headers)
-    except FAILURES as error:  # on the way in or out
-        failure = error
-    if failure is not None:
-        if not call.streaming:
-            raise failure
-        await call.send_events(encoder.fail(error_body(failure).error, error_reply(failure).status))
-    await call.end_events()
+async def _answer_with_events(runtime: DialectDoor, call: Call, question: Question) -> None:
+    assert question.events is not None
+    stream = runtime.stream(question.request, **_context(question))
+    await answer_with_events(call, stream, question.events, partial(_headers, question, None))
 
 
-def _open_stream(runtime: DialectDoor, question: Question) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
-    return runtime.stream(question.request, **_context(question))
+def _refusal_as_received(error: BackendError, dialect: DialectName) -> Reply | None:
+    """Return the provider's own refusal, if it was made in `dialect`."""
+    said = error.__cause__
+    if not isinstance(said, ProviderAnswer) or said.dialect != dialect:
+        return None
+    given = {name.encode(): _raw(said.headers[name]) for name in _RETURNED if name in said.headers}
+    ours = {name: value for name, value in error_reply(error).headers if name == b"x-should-retry"}
+    content_type = _raw(said.headers.get("content-type", "application/json"))
+    headers = tuple((ours | given).items())
+    return Reply(said.status, said.body, headers, content_type, error.interaction_id, as_received=True)
 
 
-async def _forward(
-    source: AsyncIterator[StreamEvent], call: Call, encoder: EventEncoder, headers: Headers
-) -> Failure | None:
-    """Send each event as it comes, and a sign of life when none has come for a while; return why the source broke.
-
-    A failure is returned, not raised: raised here it would pass through whatever nurseries `source` stands on, and
-    come out in a group.
-    """
-    while True:
-        event = None
-        with trio.move_on_after(KEEP_ALIVE_SECONDS) as waiting:
-            try:
-                event = await anext(source, None)
-            except FAILURES as error:
-                return error
-        if waiting.cancelled_caught:
-            await call.send_events(encoder.keep_alive, headers)
-            continue
-        if event is None:
-            return None
-        await call.send_events(_with_record(event) + encoder.encode(event), headers)
-
-
-def _with_record(event: StreamEvent) -> bytes:
-    """Return a comment that names the record of a whole answer: it was not there yet when the headers were sent."""
-    if isinstance(event, Completed) and event.response.interaction_id is not None:
-        return b": interaction %b\n\n" % event.response.interaction_id.encode()
-    return b""
+def _raw(value: str) -> bytes:
+    return value.encode("latin-1", "replace")
 
 
 def _context(question: Question) -> dict[str, Any]:
@@ -137,10 +118,13 @@ def _context(question: Question) -> dict[str, Any]:
     return {"profile": question.target.hint, "tags": origin.tags, **named}
 
 
-def _headers(question: Question, request_id: str, routing: RoutingMetadata | None) -> Headers:
+def _headers(question: Question, routing: RoutingMetadata | None, request_id: str) -> Headers:
     """Return the headers of an answer: who gives it, why, and what of the request was left unsaid."""
-    chosen = routing or question.target.routing
-    headers = [(b"x-arawn-profile", quote(chosen.profile).encode()), (b"x-arawn-route", quote(chosen.reason).encode())]
+    headers: list[tuple[bytes, bytes]] = []
+    if routing is not None or not question.target.open:  # the head of a stream goes out before a rule has chosen
+        chosen = routing or question.target.routing
+        headers.append((b"x-arawn-profile", quote(chosen.profile).encode()))
+        headers.append((b"x-arawn-route", quote(chosen.reason).encode()))
     if question.dialect == "anthropic":
         headers.append((b"request-id", request_id.encode()))
     if question.ignored:

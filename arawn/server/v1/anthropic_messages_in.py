@@ -9,7 +9,7 @@ import msgspec
 
 from arawn.messages import CompletionRequest, ToolDefinition
 from arawn.server.v1.anthropic_turns import Turn, system_text, turns
-from arawn.server.v1.body import Body, Translated, dropped_or_refused, odd, read_body
+from arawn.server.v1.body import Body, Translated, dropped_or_refused, misfits_of, odd, read_body
 from arawn.server.v1.target import Target
 
 __all__ = ["MessagesBody", "read_messages", "translate_messages"]
@@ -54,6 +54,7 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     """
     sent = body.known
     same = target.takes("anthropic")
+    misfit = misfits_of(said_as_is=same and target.dialect is not None)
     backend = f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
     extra: dict[str, Any] = dict(body.rest) if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
@@ -71,8 +72,8 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
             ignored += tuple(f"tool_choice.{mark}" for mark in sorted(set(sent.tool_choice) - {"type", "name"}))
     more, unsaid = _output_config(sent.output_config, target, backend)
     request = CompletionRequest(
-        messages=turns(sent.messages),
-        system=system_text(sent.system),
+        messages=turns(sent.messages, misfit),
+        system=system_text(sent.system, misfit),
         tools=tools,
         tool_choice=choice,
         model=target.model,

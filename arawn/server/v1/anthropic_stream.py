@@ -19,6 +19,7 @@ from arawn.messages import (
     Usage,
 )
 from arawn.server.reply import ErrorDetail
+from arawn.server.streaming import KEEP_ALIVE
 from arawn.server.v1.anthropic_messages_out import stop_reason, usage_value
 from arawn.server.v1.envelope import error_value
 
@@ -28,8 +29,8 @@ __all__ = ["MessageEvents"]
 class MessageEvents:
     """Says one streamed answer.
 
-    Blocks are said one after the other, numbered as they begin. A signature is known only at the end of the answer, so
-    with `signed` a thinking block stays open until then.
+    Blocks are numbered as they begin and end before the next begins, but for two kinds that stay open until the end
+    of the answer: tool calls, which some backends mix, and with `signed` thinking, whose signature is known only then.
     """
 
     def __init__(self, *, answer_id: str, model: str, signed: bool) -> None:
@@ -47,12 +48,12 @@ class MessageEvents:
         self._count = 0
         self._open: int | None = None  # the backend's index of the block that grows
         self._numbers: dict[int, int] = {}  # the backend's index -> the number of the block that says it
-        self._unsigned: dict[int, int] = {}  # the same, for thinking that waits for its signature
+        self._late: dict[int, int] = {}  # the same, for blocks that stay open until the end
 
     @property
     def keep_alive(self) -> bytes:
         """A comment; once the message has begun, a `ping`."""
-        return _event("ping", {}) if self._begun else b": keep-alive\n\n"
+        return _event("ping", {}) if self._begun else KEEP_ALIVE
 
     def encode(self, event: StreamEvent) -> bytes:
         """Return the events that say `event`; the first ones begin the message."""
@@ -103,13 +104,13 @@ class MessageEvents:
         number = self._numbers[index] = self._count
         self._open = index
         self._count += 1
-        if block["type"] == "thinking" and self._signed:
-            self._unsigned[index] = number
+        if block["type"] == "tool_use" or (block["type"] == "thinking" and self._signed):
+            self._late[index] = number
         return end + _event("content_block_start", {"index": number, "content_block": block})
 
     def _stop(self) -> bytes:
         index, self._open = self._open, None
-        if index is None or index in self._unsigned:
+        if index is None or index in self._late:
             return b""
         return _event("content_block_stop", {"index": self._numbers[index]})
 
@@ -118,7 +119,7 @@ class MessageEvents:
 
     def _end(self, response: CompletionResponse) -> bytes:
         said = [self._stop()]
-        for index, number in self._unsigned.items():
+        for index, number in self._late.items():
             block = response.content[index] if index < len(response.content) else None
             if isinstance(block, Thinking) and block.signature and not block.signature.startswith(REDACTED):
                 said.append(self._delta(number, {"type": "signature_delta", "signature": block.signature}))

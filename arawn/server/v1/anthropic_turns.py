@@ -9,7 +9,7 @@ import msgspec
 
 from arawn.backends.anthropic_reply import REDACTED
 from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
-from arawn.server.v1.body import odd
+from arawn.server.v1.body import Misfit
 
 __all__ = ["Turn", "system_text", "turns"]
 
@@ -21,7 +21,7 @@ class Turn(msgspec.Struct, frozen=True):
     content: str | list[dict[str, Any]]
 
 
-def system_text(system: str | list[dict[str, Any]] | None) -> str | None:
+def system_text(system: str | list[dict[str, Any]] | None, misfit: Misfit) -> str | None:
     """Return the system prompt as one text; blocks are joined with an empty line between two.
 
     Raises:
@@ -35,55 +35,58 @@ def system_text(system: str | list[dict[str, Any]] | None) -> str | None:
             case {"type": "text", "text": str(text)}:
                 texts.append(text)
             case _:
-                raise odd(f"`$.system[{position}]` is of type `{block.get('type')}`; a system prompt holds text alone")
+                kind = block.get("type")
+                message = f"`$.system[{position}]` is of type `{kind}`; a system prompt holds text alone"
+                texts.append(misfit(kind, message).text)
     return "\n\n".join(texts) or None
 
 
-def turns(messages: Sequence[Turn]) -> tuple[Message, ...]:
+def turns(messages: Sequence[Turn], misfit: Misfit) -> tuple[Message, ...]:
     """Return the messages. Marks on blocks, such as `cache_control`, are not passed on.
 
     Raises:
         Refused: A block has no form here (400).
     """
     return tuple(
-        Message(turn.role, tuple(_blocks(turn.content, f"$.messages[{position}].content")))
+        Message(turn.role, tuple(_blocks(turn.content, f"$.messages[{position}].content", misfit)))
         for position, turn in enumerate(messages)
     )
 
 
-def _blocks(content: str | list[dict[str, Any]], place: str) -> Iterator[ContentBlock]:
+def _blocks(content: str | list[dict[str, Any]], place: str, misfit: Misfit) -> Iterator[ContentBlock]:
     if isinstance(content, str):
         yield Text(content)
         return
     for position, block in enumerate(content):
-        yield _block(block, f"{place}[{position}]")
+        yield _block(block, f"{place}[{position}]", misfit)
 
 
-def _block(block: dict[str, Any], place: str) -> ContentBlock:
+def _block(block: dict[str, Any], place: str, misfit: Misfit) -> ContentBlock:
     match block:
         case {"type": "tool_use", "id": str(tool_id), "name": str(name), "input": dict(arguments)}:
             return ToolUse(tool_id, name, arguments)
         case {"type": "tool_result", "tool_use_id": str(tool_id)}:
-            content = tuple(_shown(block.get("content") or (), place))
+            content = tuple(_shown(block.get("content") or (), place, misfit))
             return ToolResult(tool_id, content, block.get("is_error") is True)
         case {"type": "thinking", "thinking": str(text)}:
             signature = block.get("signature")
             return Thinking(text, signature if isinstance(signature, str) and signature else None)
         case {"type": "redacted_thinking", "data": str(data)}:
             return Thinking("", REDACTED + data)
-    return _text_or_image(block, place)
+    return _text_or_image(block, place, misfit)
 
 
-def _shown(content: str | Sequence[dict[str, Any]], place: str) -> Iterator[Text | Image]:
+def _shown(content: object, place: str, misfit: Misfit) -> Iterator[Text | Image]:
     """Yield what a tool answered."""
     if isinstance(content, str):
         yield Text(content)
         return
-    for position, block in enumerate(content):
-        yield _text_or_image(block, f"{place}.content[{position}]")
+    blocks = content if isinstance(content, list | tuple) else [content]
+    for position, block in enumerate(blocks):
+        yield _text_or_image(block, f"{place}.content[{position}]", misfit)
 
 
-def _text_or_image(block: dict[str, Any], place: str) -> Text | Image:
+def _text_or_image(block: object, place: str, misfit: Misfit) -> Text | Image:
     match block:
         case {"type": "text", "text": str(text)}:
             return Text(text)
@@ -92,4 +95,5 @@ def _text_or_image(block: dict[str, Any], place: str) -> Text | Image:
         case {"type": "image", "source": {"type": "url", "url": str(url)}}:
             return Image(url=url)
     kinds = "`text`, `image` (base64 or url), `tool_use`, `tool_result`, `thinking`, `redacted_thinking`"
-    raise odd(f"`{place}` is a block of type `{block.get('type')}` that has no form here; what has is {kinds}")
+    found = block.get("type") if isinstance(block, dict) else type(block).__name__
+    return misfit(found, f"`{place}` is a block of type `{found}` that has no form here; what has is {kinds}")

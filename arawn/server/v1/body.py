@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from arawn.messages import CompletionRequest
+from arawn.messages import CompletionRequest, Text
 from arawn.server.reply import Refused, refusal
 
-__all__ = ["Body", "Translated", "dropped_or_refused", "odd", "read_body"]
+__all__ = ["Body", "Misfit", "Translated", "dropped_or_refused", "misfits_of", "odd", "read_body"]
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -49,6 +50,27 @@ def read_body(body: bytes, kind: type[B]) -> Body[B]:
 def odd(message: str) -> Refused:
     """Return the refusal of a request that cannot be served as it stands."""
     return Refused(refusal(400, "invalid_request", message))
+
+
+Misfit = Callable[[object, str], Text]
+"""What becomes of a part of a message for which the neutral form has none: given its kind and what to say of it."""
+
+
+def misfits_of(*, said_as_is: bool) -> Misfit:
+    """Return what becomes of such parts.
+
+    With `said_as_is` the provider gets the sender's own bytes, so it is only the record that cannot hold the part: it
+    says of which kind it was. Else the request is refused.
+    """
+    return _noted if said_as_is else _refused
+
+
+def _noted(kind: object, _: str) -> Text:
+    return Text(f"[{kind}]")
+
+
+def _refused(_: object, message: str) -> Text:
+    raise odd(message)
 
 
 def dropped_or_refused(rest: dict[str, Any], refused: frozenset[str], backend: str) -> tuple[str, ...]:

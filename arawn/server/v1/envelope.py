@@ -10,7 +10,37 @@ import msgspec
 from arawn.server.reply import ErrorBody, ErrorDetail, Reply
 from arawn.server.v1.target import DialectName
 
-__all__ = ["called_dialect", "error_value", "in_envelope"]
+__all__ = ["AnthropicErrorBody", "OpenAIErrorBody", "called_dialect", "error_value", "in_envelope"]
+
+
+class OpenAIError(msgspec.Struct, frozen=True):
+    """What went wrong, in the words of OpenAI."""
+
+    message: str
+    type: str
+    code: str | None = None
+    param: str | None = None
+
+
+class OpenAIErrorBody(msgspec.Struct, frozen=True):
+    """The envelope of an error of OpenAI."""
+
+    error: OpenAIError
+
+
+class AnthropicError(msgspec.Struct, frozen=True):
+    """What went wrong, in the words of Anthropic."""
+
+    type: str
+    message: str
+
+
+class AnthropicErrorBody(msgspec.Struct, frozen=True, tag="error"):
+    """The envelope of an error of Anthropic."""
+
+    error: AnthropicError
+    request_id: str | None = None
+
 
 _OPENAI_TYPES = {
     401: "authentication_error",
@@ -31,6 +61,7 @@ _ANTHROPIC_TYPES = {
     503: "overloaded_error",
     504: "timeout_error",
 }
+_OPENAI_PATHS = frozenset(("/v1/chat/completions", "/v1/responses", "/v1/embeddings"))
 _ERROR_BODY = msgspec.json.Decoder(ErrorBody)
 
 
@@ -38,9 +69,10 @@ def called_dialect(path: str, headers: Mapping[bytes, bytes]) -> DialectName | N
     """Return the dialect in which to answer a request; None is Arawn's own."""
     if path.startswith("/v1/messages"):
         return "anthropic"
-    if path.startswith("/v1/models"):
-        return "anthropic" if b"anthropic-version" in headers else "openai"
-    return "openai" if path.startswith("/v1/") else None
+    if not path.startswith("/v1/"):
+        return None
+    foreign = path not in _OPENAI_PATHS and b"anthropic-version" in headers  # models, and routes that are not here
+    return "anthropic" if foreign else "openai"
 
 
 def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> Reply:
@@ -53,26 +85,30 @@ def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> R
     """
     if dialect is None:
         return reply
-    detail = _ERROR_BODY.decode(reply.body).error
     request_id = reply.request_id or request_id
-    value = error_value(detail, reply.status, dialect, request_id)
     headers = list(reply.headers)
     if dialect == "anthropic":
         headers.append((b"request-id", request_id.encode()))
     if _cannot_help(reply.status, headers):
         headers.append((b"x-should-retry", b"false"))
-    return msgspec.structs.replace(reply, body=msgspec.json.encode(value), headers=headers, request_id=request_id)
+    body = reply.body
+    if not reply.as_received:
+        body = msgspec.json.encode(error_value(_ERROR_BODY.decode(body).error, reply.status, dialect, request_id))
+    return msgspec.structs.replace(reply, body=body, headers=headers, request_id=request_id)
 
 
 def error_value(detail: ErrorDetail, status: int, dialect: DialectName, request_id: str) -> dict[str, Any]:
     """Return the body of an error, also for an event in the middle of a stream."""
     if dialect == "anthropic":
         kind = _ANTHROPIC_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-        return {"type": "error", "error": {"type": kind, "message": detail.message}, "request_id": request_id}
+        return _plain(AnthropicErrorBody(AnthropicError(kind, detail.message), request_id))
     kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return {
-        "error": {"message": detail.message, "type": kind, "param": None, "code": detail.code or detail.type},
-    }
+    return _plain(OpenAIErrorBody(OpenAIError(detail.message, kind, detail.code or detail.type)))
+
+
+def _plain(body: OpenAIErrorBody | AnthropicErrorBody) -> dict[str, Any]:
+    value: dict[str, Any] = msgspec.to_builtins(body)
+    return value
 
 
 def _cannot_help(status: int, headers: list[tuple[bytes, bytes]]) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from arawn.messages import CompletionRequest, ToolDefinition
-from arawn.server.v1.body import Body, Translated, dropped_or_refused, odd, read_body
+from arawn.server.v1.body import Body, Translated, dropped_or_refused, misfits_of, odd, read_body
 from arawn.server.v1.openai_turns import Turn, turns
 from arawn.server.v1.target import Target
 
@@ -63,17 +63,9 @@ def read_chat(body: bytes) -> Body[ChatBody]:
     """Return the body of a chat completions request.
 
     Raises:
-        Refused: It is no such request, or asks for what no answer here can hold (400).
+        Refused: It is no such request (400).
     """
-    read = read_body(body, ChatBody)
-    chat = read.known
-    if chat.n not in {None, 1}:
-        raise odd(f"`n` is {chat.n}; an answer here has one choice: leave it out, or ask several times")
-    if chat.logprobs:
-        raise odd("`logprobs` is true; answers here hold none: leave it out")
-    if set(chat.modalities or ()) - {"text"}:
-        raise odd("`modalities` names more than `text`; answers here hold text alone")
-    return read
+    return read_body(body, ChatBody)
 
 
 def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
@@ -84,6 +76,8 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     """
     chat = body.known
     same = target.takes("openai")
+    said_as_is = same and target.dialect is not None
+    _require_one_answer_in_text(chat, said_as_is=said_as_is)
     backend = f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
     extra: dict[str, Any] = dict(body.rest) if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
@@ -95,12 +89,12 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     elif foreign:
         ignored += ("tools.function.strict",)
     choice = _tool_choice(chat.tool_choice)
+    if isinstance(choice, dict) and not same:
+        raise odd(f"a `tool_choice` of type `{choice.get('type')}` cannot be said to {backend}")
     if isinstance(choice, dict):
-        if not same:
-            raise odd(f"a `tool_choice` of type `{choice.get('type')}` cannot be said to {backend}")
         extra["tool_choice"] = choice
     extra |= _response_format(chat.response_format, target, backend)
-    system, messages = turns(chat.messages)
+    system, messages = turns(chat.messages, misfits_of(said_as_is=said_as_is))
     request = CompletionRequest(
         messages=messages,
         system=system,
@@ -114,6 +108,18 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
         extra=extra,
     )
     return Translated(request, ignored)
+
+
+def _require_one_answer_in_text(chat: ChatBody, *, said_as_is: bool) -> None:
+    """Refuse what no answer can hold that is put together here, and not the provider's own."""
+    if said_as_is:
+        return
+    if chat.n not in {None, 1}:
+        raise odd(f"`n` is {chat.n}; an answer here has one choice: leave it out, or ask several times")
+    if chat.logprobs:
+        raise odd("`logprobs` is true; answers here hold none: leave it out")
+    if set(chat.modalities or ()) - {"text"}:
+        raise odd("`modalities` names more than `text`; answers here hold text alone")
 
 
 def _tools(tools: Sequence[dict[str, Any]]) -> tuple[tuple[ToolDefinition, ...], set[str]]:

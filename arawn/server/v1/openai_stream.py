@@ -16,6 +16,7 @@ from arawn.messages import (
     ToolUseStart,
 )
 from arawn.server.reply import ErrorDetail
+from arawn.server.streaming import KEEP_ALIVE
 from arawn.server.v1.envelope import error_value
 from arawn.server.v1.openai_chat_out import finish_reason, usage_value
 
@@ -29,7 +30,7 @@ _TAIL_WITH_USAGE = b',"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
 class ChatChunks:
     """Says one streamed answer. What every chunk has in common is encoded once."""
 
-    keep_alive = b": keep-alive\n\n"
+    keep_alive = KEEP_ALIVE
 
     def __init__(self, *, answer_id: str, created: int, model: str, with_usage: bool) -> None:
         """Begin with nothing said.

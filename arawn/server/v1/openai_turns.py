@@ -10,7 +10,7 @@ import msgspec
 
 from arawn.backends.assembly import tool_use_from_text
 from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult
-from arawn.server.v1.body import odd
+from arawn.server.v1.body import Misfit, odd
 
 __all__ = ["Turn", "image_of", "turns"]
 
@@ -44,7 +44,7 @@ class Turn(msgspec.Struct, frozen=True):
     reasoning_content: str | None = None
 
 
-def turns(messages: Sequence[Turn]) -> tuple[str | None, tuple[Message, ...]]:
+def turns(messages: Sequence[Turn], misfit: Misfit) -> tuple[str | None, tuple[Message, ...]]:
     """Return the system prompt and the other messages.
 
     All system and developer messages become one prompt, in their order, with an empty line between two.
@@ -58,38 +58,42 @@ def turns(messages: Sequence[Turn]) -> tuple[str | None, tuple[Message, ...]]:
         place = f"`$.messages[{position}]`"
         match turn.role:
             case "system" | "developer":
-                prompts.extend(_texts(turn.content, place))
+                prompts.extend(_texts(turn.content, place, misfit))
             case "user":
-                said.append(Message("user", tuple(_parts(turn.content, place))))
+                said.append(Message("user", tuple(_parts(turn.content, place, misfit))))
             case "assistant":
-                said.append(Message("assistant", tuple(_assistant(turn, place))))
+                said.append(Message("assistant", tuple(_assistant(turn, place, misfit))))
             case "tool":
-                said.append(Message("user", (_result(turn, place),)))
+                said.append(Message("user", (_result(turn, place, misfit),)))
             case role:
                 known = "`system`, `developer`, `user`, `assistant`, `tool`"
-                raise odd(f"{place} has the role `{role}`; what is accepted is {known}")
+                said.append(
+                    Message("user", (misfit(role, f"{place} has the role `{role}`; what is accepted is {known}"),))
+                )
     return "\n\n".join(prompts) or None, tuple(said)
 
 
-def _assistant(turn: Turn, place: str) -> Iterator[ContentBlock]:
+def _assistant(turn: Turn, place: str, misfit: Misfit) -> Iterator[ContentBlock]:
     if turn.reasoning_content:
         yield Thinking(turn.reasoning_content)
-    yield from (Text(text) for text in _texts(turn.content, place) if text)
+    yield from (Text(text) for text in _texts(turn.content, place, misfit) if text)
     if turn.refusal:
         yield Text(turn.refusal)
     for call in turn.tool_calls or ():
         if call.function is None:
-            raise odd(f"{place} holds a tool call without `function`; other kinds of calls have no form here")
+            message = f"{place} holds a tool call without `function`; other kinds of calls have no form here"
+            yield misfit("tool call", message)
+            continue
         yield tool_use_from_text(call.id, call.function.name, call.function.arguments)
 
 
-def _result(turn: Turn, place: str) -> ToolResult:
+def _result(turn: Turn, place: str, misfit: Misfit) -> ToolResult:
     if turn.tool_call_id is None:
         raise odd(f"{place} has the role `tool` and no `tool_call_id`; give the id of the call that it answers")
-    return ToolResult(turn.tool_call_id, tuple(_parts(turn.content, place)))
+    return ToolResult(turn.tool_call_id, tuple(_parts(turn.content, place, misfit)))
 
 
-def _texts(content: str | list[dict[str, Any]] | None, place: str) -> Iterator[str]:
+def _texts(content: str | list[dict[str, Any]] | None, place: str, misfit: Misfit) -> Iterator[str]:
     """Yield the texts of a message that can hold nothing else."""
     if isinstance(content, str):
         yield content
@@ -99,10 +103,11 @@ def _texts(content: str | list[dict[str, Any]] | None, place: str) -> Iterator[s
             case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
                 yield text
             case _:
-                raise odd(f"{place} holds a part of type `{part.get('type')}`; this role holds text alone")
+                kind = part.get("type")
+                yield misfit(kind, f"{place} holds a part of type `{kind}`; this role holds text alone").text
 
 
-def _parts(content: str | list[dict[str, Any]] | None, place: str) -> Iterator[Part]:
+def _parts(content: str | list[dict[str, Any]] | None, place: str, misfit: Misfit) -> Iterator[Part]:
     if isinstance(content, str):
         yield Text(content)
         return
@@ -114,7 +119,8 @@ def _parts(content: str | list[dict[str, Any]] | None, place: str) -> Iterator[P
                 yield image_of(url)
             case _:
                 kind = part.get("type")
-                raise odd(f"{place} holds a part of type `{kind}` that has no form here; `text` and `image_url` have")
+                message = f"{place} holds a part of type `{kind}` that has no form here; `text` and `image_url` have"
+                yield misfit(kind, message)
 
 
 def image_of(url: str) -> Image:

@@ -12,8 +12,6 @@ from arawn.server.v1.openai_turns import image_of
 
 __all__ = ["turns"]
 
-Content = str | Sequence[dict[str, Any]]
-
 
 def turns(items: str | Sequence[dict[str, Any]]) -> tuple[str | None, tuple[Message, ...]]:
     """Return the system prompt and the other messages; system and developer messages become one prompt.
@@ -55,17 +53,18 @@ def _item(item: dict[str, Any], place: str) -> Message:
 
 
 def _reasoning(item: dict[str, Any]) -> Iterator[str]:
-    for part in item.get("content") or item.get("summary") or ():
+    parts = item.get("content") or item.get("summary")
+    for part in parts if isinstance(parts, list) else ():
         match part:
             case {"text": str(text)} if text:
                 yield text
 
 
-def _parts(content: Content, place: str) -> Iterator[Text | Image]:
+def _parts(content: object, place: str) -> Iterator[Text | Image]:
     if isinstance(content, str):
         yield Text(content)
         return
-    for part in content:
+    for part in content if isinstance(content, list) else [content]:
         match part:
             case {"type": "input_text" | "output_text" | "text", "text": str(text)}:
                 yield Text(text)
@@ -74,5 +73,5 @@ def _parts(content: Content, place: str) -> Iterator[Text | Image]:
             case {"type": "input_image", "image_url": str(url)}:
                 yield image_of(url)
             case _:
-                kind = part.get("type") if isinstance(part, dict) else part
+                kind = part.get("type") if isinstance(part, dict) else type(part).__name__
                 raise odd(f"{place} holds a part of type `{kind}` that has no form here; text and `input_image` have")

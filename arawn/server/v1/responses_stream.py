@@ -16,6 +16,7 @@ from arawn.messages import (
     ToolUseStart,
 )
 from arawn.server.reply import ErrorDetail
+from arawn.server.streaming import KEEP_ALIVE
 from arawn.server.v1.responses_out import Frame, call_item, message_item, reasoning_item, text_part
 
 __all__ = ["ResponseEvents"]
@@ -50,7 +51,7 @@ class ResponseEvents:
     Messages and reasoning are said one after the other; tool calls, which some backends mix, all end at the end.
     """
 
-    keep_alive = b": keep-alive\n\n"
+    keep_alive = KEEP_ALIVE
 
     def __init__(self, frame: Frame, model: str) -> None:
         """Begin with nothing said; `model` is what the model is called until the answer names it."""

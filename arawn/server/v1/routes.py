@@ -8,7 +8,7 @@ from functools import partial
 
 from arawn.server.call import Call
 from arawn.server.protocol import DialectDoor
-from arawn.server.v1.answering import Question, answer
+from arawn.server.v1.answering import Question, answer, as_said
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.anthropic_messages_out import message_body
 from arawn.server.v1.anthropic_stream import MessageEvents
@@ -42,11 +42,13 @@ def v1_routes(runtime: DialectDoor) -> dict[tuple[str, str], Route]:
 
 
 async def _chat_completions(runtime: DialectDoor, call: Call) -> None:
-    body = read_chat(await call.read_body())
+    sent = await call.read_body()
+    body = read_chat(sent)
     chat = body.known
     origin = origin_of(call.headers)
     target = choose_target(chat.model, origin.profile, runtime.config)
     said = translate_chat(body, target)
+    request = as_said(said.request, "openai", sent, call)
     created = int(time.time())
     events = None
     if chat.stream:
@@ -54,7 +56,7 @@ async def _chat_completions(runtime: DialectDoor, call: Call) -> None:
             answer_id=call.request_id, created=created, model=target.shown_model, with_usage=chat.wants_usage
         )
     whole = partial(chat_completion, answer_id=call.request_id, created=created)
-    await answer(runtime, call, Question("openai", said.request, target, origin, said.ignored, whole, events))
+    await answer(runtime, call, Question("openai", request, target, origin, said.ignored, whole, events))
 
 
 async def _responses(runtime: DialectDoor, call: Call) -> None:
@@ -69,13 +71,15 @@ async def _responses(runtime: DialectDoor, call: Call) -> None:
 
 
 async def _messages(runtime: DialectDoor, call: Call) -> None:
-    body = read_messages(await call.read_body())
+    sent = await call.read_body()
+    body = read_messages(sent)
     origin = origin_of(call.headers)
     target = choose_target(body.known.model, origin.profile, runtime.config)
     said = translate_messages(body, target)
+    request = as_said(said.request, "anthropic", sent, call)
     events = None
     if body.known.stream:
-        signed = target.dialect == "anthropic"
+        signed = target.dialect == "anthropic" or not target.common
         events = MessageEvents(answer_id=call.request_id, model=target.shown_model, signed=signed)
     whole = partial(message_body, answer_id=call.request_id)
-    await answer(runtime, call, Question("anthropic", said.request, target, origin, said.ignored, whole, events))
+    await answer(runtime, call, Question("anthropic", request, target, origin, said.ignored, whole, events))

@@ -9,9 +9,12 @@ import pytest
 
 from actors.errors import HandlerFailed, MailboxFull, OutcomeUnknown, Restarting, Stopped
 from arawn import errors
+from arawn.config.schema import Config
 from arawn.interactions.feedback import Judgement
+from arawn.messages import CompletionRequest
 from arawn.metrics.counts import Counts
 from arawn.reload import ReloadReport
+from arawn.routing.explain import Explanation
 from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.server.backends import backend_routes
@@ -21,6 +24,7 @@ from arawn.server.metrics import metrics_routes
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.reload import reload_routes
 from arawn.server.reply import FAILURES, error_reply
+from arawn.server.routing import routing_routes
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, workstream_routes
 from arawn.status import BackendStatus
 from arawn.wire.asgi import Event
@@ -34,6 +38,15 @@ FAULTS = [kind for name in errors.__all__ if (kind := getattr(errors, name)) not
 
 async def never() -> ReloadReport:
     raise AssertionError("nothing is reloaded")
+
+
+class Explaining:
+    """A runtime for its route alone."""
+
+    config = Config()
+
+    async def explain_routing(self, request: CompletionRequest, **said: str | None) -> Explanation:
+        raise AssertionError("nothing is explained")
 
 
 async def routes() -> list[str]:
@@ -54,6 +67,7 @@ async def routes() -> list[str]:
         **metrics_routes(runtime, Counts()),  # type: ignore[arg-type]
         **interaction_routes(None),
         **reload_routes(never),
+        **routing_routes(Explaining()),
     }
     app = build_app(runtime, door=Door(token=None, hosts=()), more=more)
     scope = {"type": "http", "method": "GET", "path": "/nope", "headers": [], "server": ("socket", None)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -12,7 +14,7 @@ from trio.testing import MockClock
 
 from actors.errors import MailboxFull
 from arawn.errors import BackendError, ConnectionFailed, UnknownProfile
-from arawn.messages import TextDelta
+from arawn.messages import Completed, StreamEvent, TextDelta
 from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.wire.asgi import Event
@@ -156,6 +158,31 @@ async def test_a_wrong_body_is_refused_by_the_name_of_its_field(body: object, st
     assert runtime.calls == []
 
 
+class Timeline:
+    """Events at set times; waiting for the next one may be cancelled and begun again, as with the real runtime."""
+
+    def __init__(self, *events: tuple[float, StreamEvent]) -> None:
+        self._began = trio.current_time()
+        self._left = list(events)
+
+    def __aiter__(self) -> Timeline:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        if not self._left:
+            raise StopAsyncIteration
+        await trio.sleep_until(self._began + self._left[0][0])
+        return self._left.pop(0)[1]
+
+
+class Timed(MemoryRuntime):
+    """Says a word after 20 seconds, and is done after 40."""
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[AsyncIterator[StreamEvent]]:
+        yield Timeline((20, TextDelta(0, "word")), (40, Completed(await self.answer())))
+
+
 async def test_a_long_wait_is_kept_alive_by_comments(autojump_clock: MockClock) -> None:
     """A comment goes out every 15 seconds without an event, before the first one and between any two."""
     times: list[tuple[float, bytes]] = []
@@ -173,14 +200,14 @@ async def test_a_long_wait_is_kept_alive_by_comments(autojump_clock: MockClock) 
 
     began = trio.current_time()
     scope = {"type": "http", "method": "POST", "path": "/chat", "headers": [], "server": ("socket", None)}
-    await build_app(MemoryRuntime(deltas=1, delay=20.0), door=OPEN)(scope, receive, send)
+    await build_app(Timed(), door=OPEN)(scope, receive, send)
 
     shown = [(round(time), data) for time, data in times]
     assert shown == [
         (15, b": keep-alive"),
         (20, b"event: text_"),
         (35, b": keep-alive"),
-        (40, b"event: compl"),
+        (40, b": interactio"),
         (40, b""),
     ]
 
@@ -207,3 +234,14 @@ async def test_a_reader_that_is_slow_slows_the_source() -> None:
         await trio.testing.wait_all_tasks_blocked(0.1)
 
     assert taken == reached
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"9\x80", b'"a" b', b"[" * 100_000, b'{"message": "\xff"}', b"null", b"[]", b"\xef\xbb\xbf{}"]
+)
+async def test_any_bytes_as_a_body_are_refused_in_order(body: bytes) -> None:
+    """With 400 for what is not JSON and 422 for JSON of another shape; never with a fault of the server."""
+    response = await post(MemoryRuntime(), body)
+
+    assert response.status_code in {400, 422}
+    assert response.json()["error"]["type"] == "invalid_request"

@@ -86,7 +86,8 @@ async def test_the_stream_is_chunks_and_ends_with_done(tmp_path: Path) -> None:
     assert [chunk["usage"] for chunk in chunks[:-1]] == [None] * 5
     assert chunks[-1]["choices"] == []
     assert chunks[-1]["usage"] == {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
-    assert f": interaction {records(tmp_path)[0]['id']}\n\n" in response.text
+    record = records(tmp_path)[0]["id"]
+    assert response.headers["x-request-id"] == record or f": interaction {record}\n\n" in response.text
 
 
 async def test_without_include_usage_there_is_no_usage(tmp_path: Path) -> None:
@@ -115,18 +116,10 @@ CONVERSATION: list[dict[str, Any]] = [
 
 
 async def test_a_conversation_reaches_a_backend_of_the_same_dialect(tmp_path: Path) -> None:
-    """Texts, images, calls and results arrive as they were sent; the prompts before them become one."""
+    """All of it arrives as it was sent."""
     _, sent = await sent_to("openai", tmp_path, messages=CONVERSATION, tools=[LOOK], tool_choice="required")
 
-    assert sent["messages"][0] == {"role": "system", "content": "Be brief.\n\nBe kind."}
-    assert sent["messages"][1:3] == [
-        CONVERSATION[2],
-        {
-            **CONVERSATION[3],
-            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at":"map"}'}}],
-        },
-    ]
-    assert sent["messages"][3:] == CONVERSATION[4:]
+    assert sent["messages"] == CONVERSATION
     assert sent["tools"] == [LOOK]
     assert sent["tool_choice"] == "required"
     assert sent["model"] == "m-1"
@@ -155,7 +148,7 @@ async def test_the_settings_of_the_request_reach_the_backend(tmp_path: Path) -> 
     _, openai = await sent_to("openai", tmp_path, **settings)
     _, anthropic = await sent_to("anthropic", tmp_path, **settings)
 
-    assert (openai["max_tokens"], openai["temperature"], openai["top_p"], openai["stop"]) == (9, 1.0, 0.5, ["END"])
+    assert {name: openai[name] for name in settings} == settings
     assert (anthropic["max_tokens"], anthropic["stop_sequences"]) == (9, ["END"])
 
 

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from arawn.config.schema import Config, Profile
+from arawn.config.schema import Config, Profile, RetryConfig
 from arawn.errors import UnknownProfile
 from arawn.server.reply import Refused
 from arawn.server.v1.target import choose_target
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.arawn.server.sdk.upstreams import Answer, Refusal, upstream
+from tests.runtimes import records
 
 TWO = Profile(backend="scripted", model="twin")
 PROFILES = {
@@ -95,11 +97,14 @@ async def test_one_model_is_shown(tmp_path: Path, path: str, status: int) -> Non
 PASSED = [("/v1/embeddings", "openai"), ("/v1/messages/count_tokens", "anthropic")]
 
 
+BODY = {"model": "default", "z": [1], "input": ["a", "b"], "messages": [{"role": "user", "content": "hi"}]}
+
+
 async def pass_on(directory: Path, path: str, kind: str, said: Answer | Refusal, **body: Any) -> tuple[Any, Any]:
     with upstream(kind, directory, said, stream=False) as up:
         async with open_api(directory, {"default": up.profile}) as url, httpx.AsyncClient() as client:
             headers = {**HEADERS, "anthropic-beta": "x-1"}
-            response = await client.post(url + path, json={"model": "default", "z": [1], **body}, headers=headers)
+            response = await client.post(url + path, json={**BODY, **body}, headers=headers)
         return response, up.provider.received[-1] if up.provider and up.provider.received else None
 
 
@@ -111,7 +116,7 @@ async def test_what_is_no_completion_is_passed_on_as_it_is(tmp_path: Path, path:
     assert response.status_code == 200
     assert response.json()["model"] == "m-1"
     assert sent.path == path
-    assert sent.json() == {"model": "m-1", "z": [1]}
+    assert sent.json() == {**BODY, "model": "m-1"}
     assert sent.headers["anthropic-beta"] == "x-1"
 
 
@@ -142,7 +147,34 @@ async def test_a_provider_that_is_not_there_is_an_error_of_the_gateway(tmp_path:
     """502 in the dialect's envelope."""
     gone = Profile(backend="custom", dialect="openai", model="m", base_url="http://127.0.0.1:9/v1")
     async with open_api(tmp_path, {"default": gone}) as url, httpx.AsyncClient() as client:
-        response = await client.post(f"{url}/v1/embeddings", json={"model": "default"}, headers=HEADERS)
+        response = await client.post(f"{url}/v1/embeddings", json=BODY, headers=HEADERS)
 
     assert response.status_code == 502
     assert response.json()["error"]["type"] == "server_error"
+
+
+@pytest.mark.parametrize(("path", "dialect"), PASSED)
+async def test_what_is_no_completion_is_a_call_with_a_record(tmp_path: Path, path: str, dialect: str) -> None:
+    """The record says which endpoint it was, and what was sent; the answer is known by the record's id."""
+    response, _ = await pass_on(tmp_path, path, dialect, Answer("x"))
+
+    record = records(tmp_path)[0]
+    assert (record["status"], record["tags"]["endpoint"]) == ("ok", path.rpartition("/")[2])
+    assert record["messages"][0]["content"][0]["text"] == ("a" if dialect == "openai" else "hi")
+    assert record["response_content"] == []
+    assert response.headers["x-request-id"] == record["id"]
+    assert response.headers["x-arawn-profile"] == "default"
+
+
+@pytest.mark.parametrize(("path", "dialect"), PASSED)
+async def test_what_is_no_completion_keeps_to_the_profile(tmp_path: Path, path: str, dialect: str) -> None:
+    """Its retries and its limits are those of every call."""
+    said = (Refusal(503, "busy"), Answer("x"))
+    twice = RetryConfig(attempts=2, initial_s=0.01, max_s=0.01)
+    with upstream(dialect, tmp_path, *said, stream=False, retry=twice) as up:
+        profile = msgspec.structs.replace(up.profile, requests_per_minute=2)
+        async with open_api(tmp_path, {"default": profile}) as url, httpx.AsyncClient(headers=HEADERS) as client:
+            first, second = [await client.post(url + path, json=BODY) for _ in range(2)]
+
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert [record["status"] for record in records(tmp_path)] == ["error", "ok", "error"]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trio
 
-from arawn.server.v1 import answering
+from arawn.server import streaming
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.arawn.server.sdk.upstreams import KINDS, Answer, Refusal, upstream
 from tests.fake_provider import FakeProvider, Fault, openai_chunk, stream_reply
@@ -102,7 +102,7 @@ async def test_a_long_wait_is_kept_alive(
     tmp_path: Path, path: str, before: str, after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Something that clients pass over goes out before the first word, and between any two."""
-    monkeypatch.setattr(answering, "KEEP_ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr(streaming, "KEEP_ALIVE_SECONDS", 0.05)
     profile = scripted(tmp_path, [{"text": "first second", "delay_s": 0.12, "token_delay_s": 0.12}])
     async with open_api(tmp_path, {"default": profile}) as url, httpx.AsyncClient() as client:
         response = await client.post(url + path, json=body(stream=True), headers=HEADERS)
@@ -144,5 +144,6 @@ async def test_a_refusal_before_the_first_word_has_its_own_status(tmp_path: Path
     assert response.status_code == 429
     assert response.headers["retry-after"] == "7"
     assert response.headers["x-request-id"] == records(tmp_path)[0]["id"]
-    assert response.json()["error"]["type"] == "rate_limit_error"
+    own = (path == "/v1/messages" and kind == "anthropic") or ("chat" in path and kind == "openai")
+    assert response.json()["error"]["type"] == ("some_error" if own else "rate_limit_error")
     assert "slow down" in response.json()["error"]["message"]

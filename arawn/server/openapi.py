@@ -1,0 +1,101 @@
+"""`GET /openapi.json`: the routes as an OpenAPI 3.1 document, made of the structs that they decode and encode. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from arawn.server.operation import Answer, Operation, Operations
+from arawn.version import VERSION
+
+__all__ = ["openapi_document"]
+
+_REF = "#/components/schemas/{name}"
+_ALWAYS = (401, 403)  # the door may refuse anybody
+_REQUEST_ID = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
+_SECURITY = {
+    "token": {"type": "http", "scheme": "bearer", "description": "The access token of the daemon."},
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same token."},
+}
+_DESCRIPTION = (
+    "The HTTP API of Arawn. `HEAD` works where `GET` does. Besides the statuses below the server answers 408 when "
+    "a request does not arrive in time, 431 when its headers are too long, and 503 beyond its number of connections. "
+    "Through the Unix socket no token is asked for."
+)
+
+
+def openapi_document(operations: Operations, served: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the document for the routes that are served.
+
+    Args:
+        operations: What is known of each route.
+        served: Methods and paths.
+    """
+    shown = {route: operations[route] for route in served}
+    schemas, components = _schemas(shown.values())
+    paths: dict[str, dict[str, Any]] = {}
+    for (method, path), operation in shown.items():
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, operation, schemas)
+    identity = {"description": "The id of the record that answered, else a random one.", "schema": {"type": "string"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Arawn", "version": VERSION, "description": _DESCRIPTION},
+        "security": [{name: []} for name in _SECURITY],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": _SECURITY, "headers": {"RequestId": identity}},
+    }
+
+
+def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str, Any]]:
+    """Return the schema of each type, and the parts that schemas refer to."""
+    types: dict[Any, None] = {}
+    for operation in operations:
+        answers = (*operation.answers.values(), *filter(None, (operation.otherwise,)))
+        bodies = (operation.body, operation.error, *(answer.body for answer in answers))
+        types |= dict.fromkeys(body for body in bodies if body is not None)
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    return dict(zip(types, schemas, strict=True)), components
+
+
+def _operation(method: str, path: str, operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "operationId": f"{method.lower()}{path}".replace("/", "_").replace("{", "").replace("}", ""),
+        "summary": operation.summary,
+        "responses": _responses(operation, schemas),
+    }
+    if operation.parameters:
+        shown["parameters"] = [
+            {
+                "name": parameter.name,
+                "in": parameter.place,
+                "required": parameter.place == "path",
+                "description": parameter.description,
+                "schema": {"type": "string"},
+            }
+            for parameter in operation.parameters
+        ]
+    if operation.body is not None:
+        shown["requestBody"] = {"required": True, "content": _json(schemas[operation.body])}
+    if not operation.needs_token:
+        shown["security"] = []
+    return shown
+
+
+def _responses(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+    errors = {status: Answer(HTTPStatus(status).phrase, operation.error) for status in (*_ALWAYS, *operation.errors)}
+    answers = {**errors, **operation.answers}
+    shown = {str(status): _response(answer, schemas) for status, answer in sorted(answers.items())}
+    return shown if operation.otherwise is None else {**shown, "default": _response(operation.otherwise, schemas)}
+
+
+def _response(answer: Answer, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {} if answer.body is None else _json(schemas[answer.body])
+    content |= {kind: {} for kind in answer.others}
+    return {"description": answer.description, "headers": _REQUEST_ID, **({"content": content} if content else {})}
+
+
+def _json(schema: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

@@ -1,0 +1,112 @@
+"""What each of Arawn's own routes takes and gives: a table, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arawn.interactions.feedback import Judgement
+from arawn.interactions.record import FeedbackLine, InteractionHead
+from arawn.reload import ReloadReport
+from arawn.routing.explain import Explanation
+from arawn.server.native import ChatReply, ChatRequest
+from arawn.server.operation import EVENTS, TEXT, Answer, Operation, Operations, Parameter
+from arawn.server.probes import Probe
+from arawn.server.reply import ErrorBody
+from arawn.server.workstreams import Removed, WorkstreamChange, WorkstreamSettings
+from arawn.status import BackendStatus, RuntimeStatus
+from arawn.workstreams.store import Summary, WorkstreamState
+
+__all__ = ["NATIVE_OPERATIONS"]
+
+_CALL = (400, 404, 413, 422, 429, 500, 502, 503, 504)
+_STORE = (400, 500, 503)
+_LOG = (400, 500, 503)
+_NAME = Parameter("name", "path", "The workstream's name, percent-encoded.")
+_ID = Parameter("id", "path", "The id of a record, or the beginning of it that no other has.")
+_FILTERS = {
+    "date": "One day, such as `2026-07-01`, `today` or `yesterday`.",
+    "since": "From this moment, such as `1h` ago or `2026-07-01T12:00`.",
+    "until": "Up to this moment.",
+    "tz": "The time zone of dates.",
+    "workstream": "Only of this workstream.",
+    "session": "Only of this session.",
+    "profile": "Only of this profile.",
+    "model": "Only of this model.",
+    "status": "Only those that ended so.",
+    "tool": "Only those that called this tool.",
+    "tag": "Only those with this tag, as `key=value`; may come repeatedly.",
+    "min_duration": "Only those that took at least so many milliseconds.",
+    "has_error": "`true` for only those with an error.",
+    "limit": "How many at most.",
+}
+
+
+def _get(summary: str, body: Any, *, errors: tuple[int, ...] = (), **more: Any) -> Operation:
+    answers = {200: Answer("The answer.", body)}
+    return Operation(summary=summary, answers=answers, error=ErrorBody, errors=errors, **more)
+
+
+def _take(summary: str, body: Any, answers: dict[int, Answer], errors: tuple[int, ...], **more: Any) -> Operation:
+    return Operation(summary=summary, body=body, answers=answers, error=ErrorBody, errors=(*errors, 413, 422), **more)
+
+
+NATIVE_OPERATIONS: Operations = {
+    ("GET", "/healthz"): _get("Whether the daemon lives", Probe, needs_token=False),
+    ("GET", "/readyz"): _get("Whether calls can be taken", Probe, needs_token=False, errors=(503,)),
+    ("GET", "/status"): _get("The state of everything", RuntimeStatus),
+    ("GET", "/backends"): _get("The profiles and how they are", tuple[BackendStatus, ...]),
+    ("GET", "/openapi.json"): _get("This document", dict[str, Any]),
+    ("GET", "/metrics"): Operation(
+        summary="What can be counted, for Prometheus",
+        answers={200: Answer("The metrics.", others=(TEXT,))},
+        error=ErrorBody,
+    ),
+    ("POST", "/chat"): _take(
+        "One message to a model",
+        ChatRequest,
+        {200: Answer("The answer, or with `stream` its events.", ChatReply, (EVENTS,))},
+        _CALL,
+    ),
+    ("POST", "/routing/explain"): _take(
+        "Which profile a request would go to, and why",
+        dict[str, Any],
+        {200: Answer("Every rule, its verdict, and the features.", Explanation)},
+        (400, 404, 500, 503),
+    ),
+    ("GET", "/workstreams"): _get("All workstreams", tuple[Summary, ...], errors=_STORE),
+    ("POST", "/workstreams"): _take(
+        "Make a workstream", WorkstreamSettings, {201: Answer("The workstream.", WorkstreamState)}, _STORE
+    ),
+    ("GET", "/workstreams/{name}"): _get(
+        "One workstream with its messages", WorkstreamState, parameters=(_NAME,), errors=(404, *_STORE)
+    ),
+    ("PATCH", "/workstreams/{name}"): _take(
+        "Change a workstream",
+        WorkstreamChange,
+        {200: Answer("The workstream.", WorkstreamState)},
+        (404, *_STORE),
+        parameters=(_NAME,),
+    ),
+    ("DELETE", "/workstreams/{name}"): _get(
+        "Delete a workstream with its messages", Removed, parameters=(_NAME,), errors=(404, *_STORE)
+    ),
+    ("POST", "/reload"): _get(
+        "Have the configuration read again; only through the socket", ReloadReport, errors=_STORE
+    ),
+    ("GET", "/interactions"): _get(
+        "Calls in the log, the newest last",
+        tuple[InteractionHead, ...],
+        parameters=tuple(Parameter(name, "query", said) for name, said in _FILTERS.items()),
+        errors=_LOG,
+    ),
+    ("GET", "/interactions/{id}"): _get(
+        "One call with all that was said", dict[str, Any], parameters=(_ID,), errors=(404, *_LOG)
+    ),
+    ("POST", "/interactions/{id}/feedback"): _take(
+        "Write what somebody thinks of a call into the log",
+        Judgement,
+        {201: Answer("The line.", FeedbackLine)},
+        (404, *_LOG),
+        parameters=(_ID,),
+    ),
+}

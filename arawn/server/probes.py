@@ -1,0 +1,36 @@
+"""`GET /healthz` and `GET /readyz`: whether the daemon lives, and whether it can take calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from arawn.server.call import Call
+from arawn.server.reply import json_reply, refusal
+
+__all__ = ["Probe", "healthz", "readyz"]
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """What a probe answers when all is well."""
+
+    status: Literal["ok", "ready"]
+
+
+async def healthz(call: Call) -> None:
+    """Answer 200 for as long as the daemon lives.
+
+    Checkpoint: always. If cancelled: a part may have been sent.
+    """
+    await call.respond(json_reply(200, Probe("ok")))
+
+
+async def readyz(why_not_ready: Callable[[], str | None], call: Call) -> None:
+    """Answer 200 when calls can be taken, else 503 with the reason.
+
+    Checkpoint: always. If cancelled: a part may have been sent.
+    """
+    reason = why_not_ready()
+    await call.respond(json_reply(200, Probe("ready")) if reason is None else refusal(503, "not_ready", reason))

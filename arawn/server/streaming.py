@@ -1,0 +1,131 @@
+"""One streamed answer, in any dialect: its head, its events as they come, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, runtime_checkable
+
+import trio
+
+from arawn.backends.shape import ReportedError
+from arawn.backends.verbatim_reply import bytes_of
+from arawn.messages import Completed, StreamEvent
+from arawn.server.call import Call
+from arawn.server.reply import FAILURES, ErrorDetail, Failure, Headers, error_body, error_reply
+
+__all__ = ["KEEP_ALIVE", "KEEP_ALIVE_SECONDS", "EventEncoder", "answer_with_events"]
+
+KEEP_ALIVE_SECONDS = 15.0
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class EventEncoder(Protocol):
+    """Says one streamed answer in a dialect."""
+
+    @property
+    def keep_alive(self) -> bytes:
+        """What to send when there is nothing to say; clients pass over it."""
+
+    def encode(self, event: StreamEvent) -> bytes:
+        """Return what says `event`; what says `Completed` ends the stream."""
+
+    def fail(self, detail: ErrorDetail, status: int) -> bytes:
+        """Return what ends a stream that broke."""
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A source of events that knows the record of its answer once the first event is there."""
+
+    @property
+    def interaction_id(self) -> str | None:
+        """The record's id; None before the first event, and when the log is off."""
+
+
+async def answer_with_events(
+    call: Call,
+    stream: AbstractAsyncContextManager[AsyncIterator[StreamEvent]],
+    encoder: EventEncoder,
+    headers: Callable[[str], Headers],
+) -> None:
+    """Forward events; a failure before the first byte has its own status, a later one ends the stream.
+
+    Args:
+        call: Whom to answer.
+        stream: The events. Waiting for the next one may be cancelled and begun again.
+        encoder: Says them; those that carry the provider's own bytes are passed on in these.
+        headers: Returns what goes with the head, for the id that the answer is known by.
+
+    Raises:
+        ArawnError, ActorError: The call failed before anything was sent.
+        ClientLeft: There is nobody to answer.
+
+    Checkpoint: always. If cancelled: the stream is left, which cancels the call to the model.
+    """
+    answer = _Answer(call, encoder, headers)
+    try:
+        async with stream as source:
+            failure = await answer.forward(source)
+    except FAILURES as error:  # on the way in or out
+        failure = error
+    if failure is not None:
+        await answer.fail(failure)
+    await call.end_events()
+
+
+class _Answer:
+    """One streamed answer while it is sent."""
+
+    def __init__(self, call: Call, encoder: EventEncoder, headers: Callable[[str], Headers]) -> None:
+        self._call = call
+        self._encoder = encoder
+        self._headers = headers
+        self._passed = False  # the provider's own bytes were sent
+
+    async def forward(self, source: AsyncIterator[StreamEvent]) -> Failure | None:
+        """Send each event as it comes, and a sign of life when none has come for a while; return why the source broke.
+
+        A failure is returned, not raised: raised here it would pass through whatever nurseries `source` stands on, and
+        come out in a group.
+        """
+        while True:
+            event = None
+            with trio.move_on_after(KEEP_ALIVE_SECONDS) as waiting:
+                try:
+                    event = await anext(source, None)
+                except FAILURES as error:
+                    return error
+            if waiting.cancelled_caught:
+                await self._send(self._encoder.keep_alive)
+                continue
+            if event is None:
+                return None
+            if not self._call.streaming:
+                self._call.request_id = _record_of(source, event) or self._call.request_id
+            await self._send(self._said(event))
+
+    def _said(self, event: StreamEvent) -> bytes:
+        """Return what says `event`; before the end a comment names the record, if the head could not."""
+        raw = bytes_of(event)
+        self._passed = self._passed or raw is not None
+        said = self._encoder.encode(event) if raw is None else raw
+        record = event.response.interaction_id if isinstance(event, Completed) else None
+        return said if record in {None, self._call.request_id} else b": interaction %b\n\n" % record.encode() + said
+
+    async def fail(self, failure: Failure) -> None:
+        """Say that the stream broke, unless the provider has said so itself."""
+        if not self._call.streaming:
+            raise failure
+        if self._passed and isinstance(failure.__cause__, ReportedError):
+            return
+        await self._send(self._encoder.fail(error_body(failure).error, error_reply(failure).status))
+
+    async def _send(self, data: bytes) -> None:
+        await self._call.send_events(data, () if self._call.streaming else self._headers(self._call.request_id))
+
+
+def _record_of(source: AsyncIterator[StreamEvent], event: StreamEvent) -> str | None:
+    if isinstance(event, Completed):
+        return event.response.interaction_id
+    return source.interaction_id if isinstance(source, Identified) else None

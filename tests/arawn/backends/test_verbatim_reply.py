@@ -1,0 +1,59 @@
+"""What has been read of a stream is passed on, all of it and once."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.backends.anthropic import AnthropicDialect
+from arawn.backends.openai import OpenAIDialect
+from arawn.backends.protocol import Dialect
+from arawn.backends.verbatim_reply import VerbatimReading, VerbatimResponse, bytes_of
+from arawn.errors import BadReply
+from arawn.messages import StreamEvent
+from tests.fake_provider import anthropic_stream, openai_stream
+
+DIALECTS: dict[str, Dialect] = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
+STREAMS = {"openai": openai_stream("one", " two"), "anthropic": anthropic_stream("one", " two")}
+CUTS = st.lists(st.integers(0, 2000), max_size=12)
+
+
+def reading_of(dialect: str) -> VerbatimReading:
+    return VerbatimReading("here", DIALECTS[dialect], max_bytes=10**9, drop_usage=False)
+
+
+@given(dialect=st.sampled_from(sorted(DIALECTS)), cuts=CUTS, ends=st.sampled_from([b"\n", b"\r\n", b"\r"]))
+def test_what_is_passed_on_is_what_came(dialect: str, cuts: list[int], ends: bytes) -> None:
+    """However it is cut, and whatever ends its lines."""
+    whole = b"".join(STREAMS[dialect]).replace(b"\n", ends)
+    places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
+    reading = reading_of(dialect)
+
+    events: list[StreamEvent] = []
+    for begin, end in pairwise(places):
+        events.extend(reading.feed(whole[begin:end]))
+
+    response = reading.response()
+    assert isinstance(response, VerbatimResponse)
+    assert b"".join(bytes_of(event) or b"" for event in events) + response.raw == whole
+    assert "".join(getattr(event, "text", "") for event in events) == response.text == "one two"
+
+
+def test_nothing_is_passed_on_before_something_is_said() -> None:
+    """Until then another attempt can be made, whose events would come on top."""
+    reading = reading_of("anthropic")
+
+    assert list(reading.feed(b"".join(STREAMS["anthropic"][:3]))) == []
+    assert bytes_of(next(iter(reading.feed(STREAMS["anthropic"][3])))) == b"".join(STREAMS["anthropic"][:4])
+
+
+def test_an_event_without_end_is_given_up() -> None:
+    """Not kept for ever, and looked at once."""
+    reading = reading_of("openai")
+
+    with pytest.raises(BadReply):
+        for _ in range(400):
+            list(reading.feed(b"data: " + b"x" * 65_536))

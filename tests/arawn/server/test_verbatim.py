@@ -1,0 +1,255 @@
+"""The same dialect on both sides: the provider gets the client's bytes, and the client the provider's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from arawn.config.schema import Profile, RetryConfig
+from tests.arawn.server.sdk.doors import TOKEN, open_api
+from tests.fake_provider import FakeProvider, Fault, Received, Reply, stream_reply
+from tests.runtimes import records
+
+# Odd, but right: spaces, escapes, numbers and fields that nobody here would write so.
+CHAT = (
+    b'{ "seed":1.50, "messages" : [{"role":"user","content":"caf\\u00e9","name":"ann","x":{"y":1e2}},'
+    b'{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"aGk=","format":"wav"}}]}],\n'
+    b'\t"model":"m-1","n":2,"logprobs":true}\n'
+)
+MESSAGES = (
+    b'{ "metadata":{"user_id" : "u\\u0031"}, "model":"m-1", "max_tokens":10,"thinking":{"type":"disabled"},\n'
+    b'"system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}],'
+    b'"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","data":"x"}},'
+    b'{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}]}'
+)
+CHAT_ANSWER = (
+    b'{"id":"chatcmpl-7",  "object":"chat.completion","x":[1.0],"model":"m-1-2026","service_tier":"default",'
+    b'"choices":[{"index":0,"message":{"role":"assistant","content":"Paris"},"finish_reason":"stop"},'
+    b'{"index":1,"message":{"role":"assistant","content":"Rome"},"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}\n'
+)
+MESSAGES_ANSWER = (
+    b'{"type":"message","id":"msg_7","role":"assistant","model":"m-1-2026","content":[{"type":"text","text":"Paris",'
+    b'"citations":null}],  "container":null,"stop_reason":"end_turn","usage":{"input_tokens":7,"output_tokens":3}}'
+)
+CHAT_EVENTS = (
+    b": hello\n\n",
+    b'data:{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""}}],"obfuscation":"ab"}\n\n',
+    b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Pa\\u0072is"}}]}\r\n\r\n',
+    b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n',
+    b'id: 7\ndata: {"id":"c","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}\n\n',
+    b"data: [DONE]\n\n",
+)
+MESSAGES_EVENTS = (
+    (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","model":"m-1","content":[],'
+        b'"usage":{"input_tokens":7}},"x":1}\n\n'
+    ),
+    (
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":'
+        b'{"type":"server_tool_use","id":"s","name":"web_search","input":{}}}\n\n'
+    ),
+    b'event: content_block_stop\ndata: {"type": "content_block_stop","index":0}\n\n',
+    (
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":1,"content_block":'
+        b'{"type":"text","text":""}}\n\n'
+    ),
+    (
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":1,"delta":'
+        b'{"type":"text_delta","text":"Paris"}}\n\n'
+    ),
+    b'event: ping\ndata: {"type": "ping"}\n\n',
+    b'event: new_kind\ndata: {"type":"new_kind"}\n\n',
+    b'event: content_block_stop\ndata: {"type":"content_block_stop","index":1}\n\n',
+    (
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},'
+        b'"usage":{"output_tokens":3}}\n\n'
+    ),
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+)
+PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+BODIES = {"openai": CHAT, "anthropic": MESSAGES}
+ANSWERS = {"openai": CHAT_ANSWER, "anthropic": MESSAGES_ANSWER}
+EVENTS = {"openai": CHAT_EVENTS, "anthropic": MESSAGES_EVENTS}
+DIALECTS = pytest.mark.parametrize("dialect", PATHS)
+
+
+def streamed(body: bytes, options: bytes = b'{"include_usage":true,"include_obfuscation":false}') -> bytes:
+    """Return `body` as it asks for a stream."""
+    return body.replace(b'"model"', b'"stream":true ,"stream_options":' + options + b',"model"', 1)
+
+
+async def ask(
+    directory: Path,
+    dialect: str,
+    body: bytes,
+    *replies: Reply,
+    query: str = "",
+    headers: Mapping[str, str | bytes] | None = None,
+    **profile: Any,
+) -> tuple[httpx.Response, list[Received]]:
+    """Send `body` to a profile `p` whose provider speaks `dialect`; return the answer and what the provider got."""
+    with FakeProvider(*replies) as provider:
+        address = f"{provider.address}/v1" if dialect == "openai" else provider.address
+        settings: dict[str, Any] = {"model": "m-1", "retry": RetryConfig(attempts=1), **profile}
+        backend = Profile(backend="custom", dialect=dialect, base_url=address, **settings)  # type: ignore[arg-type]
+        async with open_api(directory, {"p": backend}) as url, httpx.AsyncClient() as client:
+            sent: Any = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json", **(headers or {})}
+            response = await client.post(f"{url}{PATHS[dialect]}{query}", content=body, headers=sent)
+        return response, provider.received
+
+
+@DIALECTS
+async def test_a_plain_call_passes_byte_for_byte(dialect: str, tmp_path: Path) -> None:
+    """Both ways, with fields and blocks that no word here is known for; the record has what was understood."""
+    answer = ANSWERS[dialect]
+    response, got = await ask(tmp_path, dialect, BODIES[dialect], Reply(body=answer, content_type="application/json"))
+
+    assert got[0].body == BODIES[dialect]
+    assert (response.status_code, response.content) == (200, answer)
+    assert "x-arawn-ignored" not in response.headers
+    record = records(tmp_path)[0]
+    assert response.headers["x-request-id"] == record["id"]
+    assert (record["response_content"][0]["text"], record["output_tokens"]) == ("Paris", 3)
+
+
+@DIALECTS
+@pytest.mark.parametrize("cut", [1, 7, 10_000])
+async def test_a_stream_passes_byte_for_byte(dialect: str, cut: int, tmp_path: Path) -> None:
+    """However the network cuts it up: every event, comment and line end is the provider's own."""
+    whole = b"".join(EVENTS[dialect])
+    pieces = [whole[at : at + cut] for at in range(0, len(whole), cut)]
+    response, got = await ask(tmp_path, dialect, streamed(BODIES[dialect]), stream_reply(pieces))
+
+    assert got[0].body == streamed(BODIES[dialect])
+    comment = f": interaction {records(tmp_path)[0]['id']}\n\n".encode()
+    assert response.content.replace(comment, b"") == whole
+    assert records(tmp_path)[0]["response_content"][-1]["text"] == "Paris"
+
+
+async def test_token_counts_are_asked_for_behind_the_back_of_the_client(tmp_path: Path) -> None:
+    """The provider is asked for them, all else stays, and the client sees nothing that it has not asked for."""
+    body = streamed(CHAT, b'{"include_obfuscation":false}')
+    response, got = await ask(tmp_path, "openai", body, stream_reply(CHAT_EVENTS))
+
+    assert json.loads(got[0].body)["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+    assert b'{"y":1e2}' in got[0].body
+    kept = b"".join(event for event in CHAT_EVENTS if b"usage" not in event)
+    comment = f": interaction {records(tmp_path)[0]['id']}\n\n".encode()
+    assert response.content.replace(comment, b"") == kept
+    assert records(tmp_path)[0]["output_tokens"] == 3
+
+
+@DIALECTS
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [400, 401, 404, 418, 429, 500, 529])
+async def test_a_refusal_passes_as_it_is(dialect: str, stream: bool, status: int, tmp_path: Path) -> None:
+    """Its status, its body, and when to try again; only the id is that of the record."""
+    body = b'{"type":"error",  "error":{"type":"odd_error","message":"caf\\u00e9","x":1}}'
+    refusal = Reply(status, body, headers={"retry-after": "7", "x-request-id": "theirs"})
+    sent = streamed(BODIES[dialect]) if stream else BODIES[dialect]
+    response, _ = await ask(tmp_path, dialect, sent, refusal)
+
+    assert (response.status_code, response.content) == (status, body)
+    assert response.headers["retry-after"] == "7"
+    assert response.headers["x-request-id"] == records(tmp_path)[0]["id"]
+
+
+@DIALECTS
+async def test_an_error_in_a_stream_passes_as_it_is(dialect: str, tmp_path: Path) -> None:
+    """It is the last thing that is said, once."""
+    fault = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Over\\u006coaded"}}\n\n'
+    begun = EVENTS[dialect][:5] if dialect == "anthropic" else EVENTS[dialect][:3]
+    response, _ = await ask(tmp_path, dialect, streamed(BODIES[dialect]), stream_reply([*begun, fault]))
+
+    assert response.content == b"".join(begun) + fault
+    assert records(tmp_path)[0]["status"] == "partial"
+
+
+@DIALECTS
+async def test_a_cut_stream_ends_with_an_error_after_whole_events(dialect: str, tmp_path: Path) -> None:
+    """Half an event is not passed on; what follows the last whole one says that the stream broke."""
+    begun = EVENTS[dialect][:5] if dialect == "anthropic" else EVENTS[dialect][:3]
+    response, _ = await ask(
+        tmp_path, dialect, streamed(BODIES[dialect]), stream_reply([*begun, b'data: {"half', Fault.CUT])
+    )
+
+    assert response.content.startswith(b"".join(begun))
+    assert b"half" not in response.content
+    assert b'"error"' in response.content.removeprefix(b"".join(begun))
+
+
+async def test_a_key_that_the_provider_quotes_stays_here(tmp_path: Path) -> None:
+    """It is the one thing in a refusal that is not passed on."""
+    refusal = Reply(401, b'{"error":{"message":"wrong key k-secret-123"}}')
+    response, got = await ask(tmp_path, "openai", CHAT, refusal, api_key="k-secret-123")
+
+    assert got[0].headers["authorization"] == "Bearer k-secret-123"
+    assert response.content == b'{"error":{"message":"wrong key [key]"}}'
+
+
+async def test_odd_headers_and_queries_do_no_harm(tmp_path: Path) -> None:
+    """What cannot be said again is an error of the call, never a fault of the server."""
+    headers = {"anthropic-beta": "caf\xe9".encode("latin-1")}
+    response, _ = await ask(
+        tmp_path, "anthropic", MESSAGES, Reply(body=MESSAGES_ANSWER), query="?a=%ff&b=[]&&c", headers=headers
+    )
+
+    assert response.status_code in {200, 502}
+
+
+async def test_headers_and_query_of_the_dialect_pass_verbatim(tmp_path: Path) -> None:
+    """Version, betas and `?beta=true` are the client's; the token of the daemon stays here."""
+    headers = {"anthropic-version": "2099-01-01", "anthropic-beta": "a-1,b-2 , c"}
+    response, got = await ask(
+        tmp_path, "anthropic", MESSAGES, Reply(body=MESSAGES_ANSWER), query="?beta=true", headers=headers
+    )
+
+    assert response.status_code == 200
+    assert got[0].path == "/v1/messages?beta=true"
+    assert {name: got[0].headers[name] for name in headers} == headers
+    assert TOKEN not in str(got[0].headers)
+
+
+@DIALECTS
+async def test_only_what_must_change_does(dialect: str, tmp_path: Path) -> None:
+    """A profile's name becomes its model, and the profile's settings fill what is open; all else keeps its bytes."""
+    body = BODIES[dialect].replace(b'"m-1"', b'"p"').replace(b'"max_tokens":10,', b'"max_tokens":10,"top_p":null,')
+    settings: dict[str, Any] = {
+        "temperature": 0.25,
+        "max_tokens": 9,
+        "top_p": 0.5,
+        "extra": {"service_tier": "flex", "seed": 4},
+    }
+    _, got = await ask(tmp_path, dialect, body, Reply(body=ANSWERS[dialect]), **settings)
+
+    sent, said = json.loads(got[0].body), json.loads(body)
+    assert {name: sent[name] for name in ("model", "temperature", "top_p", "service_tier")} == {
+        "model": "m-1",
+        "temperature": 0.25,
+        "top_p": 0.5,
+        "service_tier": "flex",
+    }
+    assert sent["messages"] == said["messages"]
+    assert sent["seed"] == said.get("seed", 4)
+    assert sent["max_tokens"] == said.get("max_tokens", 9)
+    assert b'"caf\\u00e9"' in got[0].body or b'"u\\u0031"' in got[0].body
+
+
+async def test_a_provider_of_the_other_dialect_gets_its_own_words(tmp_path: Path) -> None:
+    """And answers in those of the client."""
+    with FakeProvider(Reply(body=MESSAGES_ANSWER)) as provider:
+        backend = Profile(backend="custom", dialect="anthropic", base_url=provider.address, model="m-1")
+        async with open_api(tmp_path, {"p": backend}) as url, httpx.AsyncClient() as client:
+            body = {"model": "p", "messages": [{"role": "user", "content": "hi"}]}
+            response = await client.post(
+                f"{url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {TOKEN}"}
+            )
+
+    assert provider.received[0].json()["messages"] == [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    assert response.json()["object"] == "chat.completion"
