@@ -10,8 +10,12 @@ import msgspec
 import trio
 
 from actors import Ref, Request
+from arawn.agent.events import TurnReply
+from arawn.agent.plan import closed
+from arawn.agent.tool import Tool
+from arawn.agent.turn import Turn
 from arawn.backends.actor import Call
-from arawn.config.schema import NamedWorkstream
+from arawn.config.schema import AgentConfig, NamedWorkstream
 from arawn.errors import BadInput
 from arawn.messages import (
     CallContext,
@@ -21,14 +25,26 @@ from arawn.messages import (
     StreamEvent,
     user,
 )
-from arawn.routing.policy import choose_profile, require_profile
+from arawn.routing.policy import require_profile
+from arawn.routing.router import Router
+from arawn.stream import Begun
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
 from arawn.workstreams.store_actor import Query
 
 _STORE_S = 30.0
 R = TypeVar("R")
 
-__all__ = ["Archive", "Bind", "Create", "Remove", "Say", "WorkstreamMessage", "WorkstreamParts", "open_workstream"]
+__all__ = [
+    "Act",
+    "Archive",
+    "Bind",
+    "Create",
+    "Remove",
+    "Say",
+    "WorkstreamMessage",
+    "WorkstreamParts",
+    "open_workstream",
+]
 
 
 class Say(msgspec.Struct, Request[CompletionResponse], frozen=True, kw_only=True):
@@ -42,7 +58,14 @@ class Say(msgspec.Struct, Request[CompletionResponse], frozen=True, kw_only=True
     session_id: str | None = None
     system: str | None = None
     tags: dict[str, str] = {}
-    sink: trio.MemorySendChannel[StreamEvent] | None = None
+    sink: trio.MemorySendChannel[StreamEvent | Begun] | None = None
+
+
+class Act(msgspec.Struct, Request[TurnReply], frozen=True):
+    """Say something and let the model use tools, by name, until it needs none; the reply is its last answer."""
+
+    said: Say
+    tools: dict[str, Tool]
 
 
 class Bind(msgspec.Struct, Request[None], frozen=True):
@@ -69,7 +92,7 @@ class Remove(msgspec.Struct, Request[bool], frozen=True):
     """Forget settings and history, stored and in memory; the reply says whether there was anything stored."""
 
 
-WorkstreamMessage = Say | Bind | Create | Archive | Remove
+WorkstreamMessage = Say | Act | Bind | Create | Archive | Remove
 
 
 class StoreTimeout(Exception):
@@ -77,12 +100,13 @@ class StoreTimeout(Exception):
 
 
 class WorkstreamParts(msgspec.Struct, frozen=True):
-    """What every workstream is given: the store, and what a reload may change: backends, default profile, settings."""
+    """What every workstream is given: the store, and what a reload may change: backends, routing, settings."""
 
     store: Ref[Query[object]]
     backends: Mapping[str, Ref[Call]]
-    default: Callable[[], str | None]
+    router: Router
     standing: Callable[[str], NamedWorkstream]
+    agent: Callable[[], AgentConfig] = AgentConfig
 
 
 @asynccontextmanager
@@ -113,11 +137,12 @@ class _Workstream:
 
         Raises:
             UnknownProfile: A profile was named that is not configured; nothing was sent, nothing changed.
+            PolicyFailed: The routing policy decided nothing; nothing was sent, nothing changed.
             BadInput: It is to be created and is there already, or spoken to and archived.
-            BackendError: The call failed; the conversation is as it was.
+            BackendError: The call failed; the conversation is as it was, or has what a turn with tools had come to.
             StoreFailed: The history cannot be read, or the answer cannot be kept; the conversation is as it was.
 
-        If cancelled: the call is cancelled; the conversation is as it was, unless the answer was there already.
+        If cancelled: the call is cancelled; the conversation is as it was, unless an answer was there already.
         """
         if not self._loaded:
             name = self._state.name
@@ -126,6 +151,8 @@ class _Workstream:
         match message:
             case Say():
                 return await self._say(message)
+            case Act():
+                return await self._act(message)
             case Bind():
                 await self._bind(message.profile)
             case Create():
@@ -163,37 +190,48 @@ class _Workstream:
         return await self._change(lambda store: store.remove(name), lambda _: WorkstreamState(name=name))
 
     async def _say(self, said: Say) -> CompletionResponse:
+        call, backend = await self._prepared(said, {})
+        response = await backend.ask(call)
+        said_now = (call.request.messages[-1], Message("assistant", response.content))
+        await self._keep(closed(said_now), response.interaction_id)
+        return response
+
+    async def _act(self, act: Act) -> TurnReply:
+        """Run a turn with tools; once the model has answered, the turn is kept however it ends."""
+        call, backend = await self._prepared(act.said, act.tools)
+        turn = Turn(call, act.tools, self._parts.agent(), backend.ask)
+        try:
+            return await turn.run()
+        finally:
+            if turn.answered:  # what tools did cannot be undone; `_change` shields, and has a deadline
+                await self._keep(turn.messages(), turn.interaction_id)  # noqa: ASYNC102
+
+    async def _prepared(self, said: Say, tools: Mapping[str, Tool]) -> tuple[Call, Ref[Call]]:
+        """Return the first call of the next turn, and the backend that is to answer it."""
         state, standing = self._state, self._parts.standing(self._state.name)
         if state.archived:
             raise BadInput(
                 f"workstream `{state.name}` is archived; `arawn workstreams archive --undo {state.name}` brings it back"
             )
-        routing = choose_profile(
-            hint=said.profile,
-            bound=state.profile or standing.profile,
-            default=self._parts.default(),
-            known=self._parts.backends,
-        )
-        turn = state.turns + 1
-        question = user(said.text)
+        routing = self._parts.router.settled(hint=said.profile, bound=state.profile or standing.profile)
         request = CompletionRequest(
-            messages=(*state.history, question),
+            messages=(*state.history, user(said.text)),
             system=said.system or state.system_prompt or standing.system_prompt,
+            tools=tuple(tool.definition for tool in tools.values()),
         )
+        if routing is None:
+            routing = await self._parts.router.choose(request)
         context = CallContext(
             workstream=state.name,
             session_id=said.session_id,
-            turn_id=turn,
+            turn_id=state.turns + 1,
             tags={**standing.tags, **state.tags, **said.tags},
             routing=routing,
         )
-        call = Call(request, context, trio.current_time(), said.sink)
-        response = await self._parts.backends[routing.profile].ask(call)
-        await self._keep(turn, (question, Message("assistant", response.content)), response.interaction_id)
-        return response
+        return Call(request, context, trio.current_time(), said.sink), self._parts.backends[routing.profile]
 
-    async def _keep(self, turn: int, messages: tuple[Message, ...], interaction_id: str | None) -> None:
-        state = self._state
+    async def _keep(self, messages: tuple[Message, ...], interaction_id: str | None) -> None:
+        state, turn = self._state, self._state.turns + 1
         grown = msgspec.structs.replace(state, turns=turn, history=(*state.history, *messages))
         await self._change(lambda store: store.add_turn(state, turn, messages, interaction_id), lambda _: grown)
 

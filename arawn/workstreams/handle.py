@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import overload
 
 import trio
 
 from actors import Ref, Reply
+from arawn.agent.events import TurnEvent, TurnReply
+from arawn.agent.functions import AnyTool, tools_by_name
 from arawn.messages import CompletionResponse, StreamEvent
 from arawn.requests import require_session_id, require_tags
-from arawn.stream import EventStream, open_stream
-from arawn.workstreams.actor import Archive, Bind, Create, Remove, Say, WorkstreamMessage
+from arawn.stream import Begun, EventStream, open_stream
+from arawn.workstreams.actor import Act, Archive, Bind, Create, Remove, Say, WorkstreamMessage
 from arawn.workstreams.store import require_text
 
 __all__ = ["Workstream"]
@@ -66,6 +69,7 @@ class Workstream:
         """
         return await self._ref.ask(Remove())
 
+    @overload
     async def send(
         self,
         text: str,
@@ -74,6 +78,30 @@ class Workstream:
         profile: str | None = None,
         system: str | None = None,
         tags: Mapping[str, str] | None = None,
+        tools: None = None,
+    ) -> CompletionResponse: ...
+
+    @overload
+    async def send(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        tools: Iterable[AnyTool],
+    ) -> TurnReply: ...
+
+    async def send(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        tools: Iterable[AnyTool] | None = None,
     ) -> CompletionResponse:
         """Say `text` and return the model's answer, once its record is written.
 
@@ -83,18 +111,45 @@ class Workstream:
             profile: A hint for this call alone.
             system: A system prompt for this call alone.
             tags: Go into the record, over the workstream's own.
+            tools: What the model may use before it answers; see `arawn.agent`.
 
         Raises:
             UnknownProfile: A profile is named that is not configured.
-            BackendError: The call failed; the conversation is as it was.
+            BadInput: A tool cannot be described to a model, or two have one name.
+            BackendError: The call failed; the conversation is as it was. With tools it keeps what they did until then.
             ActorError: A part of the runtime was stopped or crashed; the type says whether the call was made.
 
         Checkpoint: always.
-        If cancelled: the provider call is cancelled and recorded; the conversation is as it was.
+        If cancelled: the provider call is cancelled and recorded; the conversation is as after a `BackendError`.
         """
         said = _said(text, session_id=session_id, profile=profile, system=system, tags=tags)
+        act = None if tools is None else Act(said, tools_by_name(tools))
         await self._bind_first()
-        return await self._ref.ask(said)
+        return await self._ref.ask(said) if act is None else await self._ref.ask(act)
+
+    @overload
+    def stream(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        tools: None = None,
+    ) -> AbstractAsyncContextManager[EventStream]: ...
+
+    @overload
+    def stream(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        tools: Iterable[AnyTool],
+    ) -> AbstractAsyncContextManager[AsyncIterator[TurnEvent]]: ...
 
     def stream(
         self,
@@ -104,16 +159,20 @@ class Workstream:
         profile: str | None = None,
         system: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> AbstractAsyncContextManager[EventStream]:
+        tools: Iterable[AnyTool] | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[TurnEvent]]:
         """Say `text` and read the answer as it comes: `async with ... as events: async for event in events`.
 
         The last event is `Completed`. Arguments and errors as for `send`; leaving the block early cancels the call.
+        With tools there is also `ToolStarted` and `ToolEnded`, and the response of `Completed` is a `TurnReply`.
         """
+        named = None if tools is None else tools_by_name(tools)
 
-        async def submit(sink: trio.MemorySendChannel[StreamEvent]) -> Reply[CompletionResponse]:
+        async def submit(sink: trio.MemorySendChannel[StreamEvent | Begun]) -> Reply[CompletionResponse]:
             said = _said(text, session_id=session_id, profile=profile, system=system, tags=tags, sink=sink)
             await self._bind_first()
-            return await self._ref.submit(said)
+            message: Say | Act = said if named is None else Act(said, named)
+            return await self._ref.submit(message)
 
         return open_stream(submit)
 
@@ -130,7 +189,7 @@ def _said(
     profile: str | None,
     system: str | None,
     tags: Mapping[str, str] | None,
-    sink: trio.MemorySendChannel[StreamEvent] | None = None,
+    sink: trio.MemorySendChannel[StreamEvent | Begun] | None = None,
 ) -> Say:
     """Return the message, if every part of it is what its type promises."""
     return Say(

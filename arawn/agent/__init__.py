@@ -1,0 +1,1 @@
+"""The agent turn: complete, run the tools that the model asked for, complete again."""

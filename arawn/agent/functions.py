@@ -1,0 +1,160 @@
+"""Python functions as tools: parameters from their type hints, the description from their docstring."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+
+from arawn.agent.tool import BadArguments, Tool, ToolAnswer, as_answer, require_tool_name
+from arawn.errors import BadInput
+from arawn.messages import ToolDefinition
+from arawn.threads import RunInThread
+
+__all__ = ["AnyTool", "function_tool", "tool", "tools_by_name"]
+
+AnyTool = Tool | Callable[..., Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARKS = "__arawn_tool__"
+_PLAIN = (str, int, float, bool, type(None))
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class _Marks(msgspec.Struct, frozen=True):
+    """What `tool` says of a function."""
+
+    name: str | None = None
+    read_only: bool = False
+    deadline: float | None = None
+
+
+def tool(*, name: str | None = None, read_only: bool = False, deadline_s: float | None = None) -> Callable[[F], F]:
+    """Say more of a function that is given as a tool; the function itself stays as it is.
+
+    Args:
+        name: What the model calls it; None takes the function's own name.
+        read_only: It changes nothing: it may run beside other such tools.
+        deadline_s: Seconds that one run may take, > 0; None takes `agent.tool_deadline_s`.
+
+    Raises:
+        BadInput: The name or the deadline cannot be used.
+    """
+    if deadline_s is not None and not deadline_s > 0:  # `not >` also refuses NaN
+        raise BadInput(f"a tool has a deadline above 0 s, found {deadline_s}")
+    marks = _Marks(None if name is None else require_tool_name(name), read_only, deadline_s)
+
+    def marked(function: F) -> F:
+        setattr(function, _MARKS, marks)
+        return function
+
+    return marked
+
+
+def function_tool(function: Callable[..., object]) -> Tool:
+    """Return a function as a tool.
+
+    Raises:
+        BadInput: It is no function, or its name, a parameter or a type hint is none that a model can be told of.
+    """
+    if not callable(function):
+        raise BadInput(f"a tool is a function or a `Tool`, found {type(function).__name__}")
+    marks: _Marks = getattr(function, _MARKS, _Marks())
+    name = require_tool_name(marks.name or getattr(function, "__name__", type(function).__name__))
+    parameters = _parameters(name, function)
+    definition = ToolDefinition(name, inspect.getdoc(function) or "", _schema(name, parameters))
+    return Tool(
+        definition=definition,
+        run=partial(_run, function, parameters),
+        read_only=marks.read_only,
+        deadline=marks.deadline,
+    )
+
+
+def tools_by_name(tools: Iterable[AnyTool]) -> dict[str, Tool]:
+    """Return the tools by name, functions as the tools that they are.
+
+    Raises:
+        BadInput: One cannot be described to a model, or two have one name.
+    """
+    found: dict[str, Tool] = {}
+    for given in tools:
+        tool = given if isinstance(given, Tool) else function_tool(given)
+        if tool.name in found:
+            raise BadInput(f"two tools are called `{tool.name}`; give each a name of its own, or leave one out")
+        found[tool.name] = tool
+    return found
+
+
+async def _run(
+    function: Callable[..., object],
+    parameters: type[msgspec.Struct],
+    arguments: dict[str, Any],
+    run_in_thread: RunInThread,
+) -> ToolAnswer:
+    """Call the function: an async one here, any other in a thread.
+
+    Raises:
+        BadArguments: The arguments do not fit; the function was not called.
+        Exception: Whatever it raised.
+
+    Checkpoint: if the function has one; always in a thread.
+    If cancelled: an async function is cancelled; one in a thread is left behind.
+    """
+    try:
+        values = msgspec.convert(arguments, parameters)
+    except msgspec.ValidationError as error:
+        raise BadArguments(str(error)) from error
+    call = partial(function, **{name: getattr(values, name) for name in parameters.__struct_fields__})
+    if inspect.iscoroutinefunction(function):
+        return as_answer(await call())
+    return as_answer(await run_in_thread(call))
+
+
+def _parameters(name: str, function: Callable[..., object]) -> type[msgspec.Struct]:
+    """Return a struct with a field for each parameter: its schema is the tool's, its decoder checks the arguments."""
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+        signature = inspect.signature(function)
+    except (NameError, TypeError, ValueError) as error:
+        raise BadInput(f"tool `{name}`: its type hints cannot be read: {error}") from error
+    fields: list[Any] = []
+    for parameter in signature.parameters.values():
+        where = f"tool `{name}`, parameter `{parameter.name}`"
+        if parameter.kind not in _NAMED:
+            raise BadInput(f"{where}: a model gives arguments by name; write it without `*` and before no `/`")
+        if parameter.name not in hints:
+            raise BadInput(f"{where}: has no type hint; give it one, such as `{parameter.name}: str`")
+        hint = hints[parameter.name]
+        fields.append((parameter.name, hint, *_default(parameter)))
+    try:
+        return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"tool `{name}`: its parameters cannot be described: {error}") from error
+
+
+def _default(parameter: inspect.Parameter) -> tuple[Any, ...]:
+    """Return what makes a parameter optional, if it is; the schema shows plain defaults only."""
+    default = parameter.default
+    if default is inspect.Parameter.empty:
+        return ()
+    if type(default) in _PLAIN:
+        return (default,)
+    return (msgspec.field(default_factory=lambda: default),)
+
+
+def _schema(name: str, parameters: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the JSON Schema of an object, written out at the root, where providers look for it."""
+    try:
+        _, components = msgspec.json.schema_components([parameters], ref_template="#/$defs/{name}")
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"tool `{name}`: a type hint has no JSON Schema: {error}; accepted: what msgspec can decode from JSON"
+        ) from error
+    schema = components.pop(name)
+    schema.pop("title", None)
+    return {**schema, "$defs": components} if components else schema

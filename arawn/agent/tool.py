@@ -1,0 +1,92 @@
+"""What a tool is: how it is shown to the model, how it is run, and what it answers. Pure data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from arawn.errors import BadInput
+from arawn.messages import Image, Text, ToolDefinition
+from arawn.threads import RunInThread
+
+__all__ = ["BadArguments", "Tool", "ToolAnswer", "as_answer", "require_tool_name", "sendable"]
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # what both dialects accept
+
+
+class BadArguments(Exception):
+    """The model's arguments do not fit the tool's parameters; the message is meant for the model."""
+
+
+class ToolAnswer(msgspec.Struct, frozen=True):
+    """What a tool answered: text and pictures, and whether they tell of a failure."""
+
+    content: tuple[Text | Image, ...]
+    is_error: bool = False
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """One tool, ready to be used.
+
+    Attributes:
+        definition: What the model sees.
+        run: Runs it with arguments as the model gave them; what may block goes to the thread runner.
+            It raises `BadArguments` for arguments that do not fit, anything else for a failure.
+        read_only: It changes nothing: it may run beside other such tools.
+        deadline: Seconds that one run may take; None takes `agent.tool_deadline_s`.
+    """
+
+    definition: ToolDefinition
+    run: Callable[[dict[str, Any], RunInThread], Awaitable[ToolAnswer]]
+    read_only: bool = False
+    deadline: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that the model calls it by."""
+        return self.definition.name
+
+
+def require_tool_name(name: str) -> str:
+    """Return `name` if both dialects can call a tool that.
+
+    Raises:
+        BadInput: They cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"`{name}` cannot name a tool; a name has 1 to 64 letters, digits, `_` and `-`")
+    return name
+
+
+def as_answer(value: object) -> ToolAnswer:
+    """Return what a tool returned as blocks: texts and pictures as they are, everything else as JSON.
+
+    Raises:
+        TypeError: JSON cannot hold it.
+    """
+    match value:
+        case ToolAnswer():
+            return ToolAnswer(tuple(map(_sendable_block, value.content)), value.is_error)
+        case str():
+            return ToolAnswer((Text(sendable(value)),))
+        case Text() | Image():
+            return ToolAnswer((_sendable_block(value),))
+        case list() | tuple() if value and all(isinstance(part, Text | Image) for part in value):
+            return ToolAnswer(tuple(map(_sendable_block, value)))
+    try:
+        return ToolAnswer((Text(msgspec.json.encode(value).decode()),))
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        kind = type(value).__name__
+        raise TypeError(f"it returned a {kind} that JSON cannot hold: {sendable(str(error))}") from error
+
+
+def sendable(text: str) -> str:
+    """Return `text` with every half character replaced: a request and the database hold whole ones only."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _sendable_block(block: Text | Image) -> Text | Image:
+    return Text(sendable(block.text)) if isinstance(block, Text) else block
