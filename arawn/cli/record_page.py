@@ -65,6 +65,8 @@ def response_lines(record: InteractionRecord) -> Iterator[str]:
     if record.truncated:
         yield from ("", "cut in the log:")
         yield from (f"  {cut.where}, of {counted(cut.length, 'character')}" for cut in record.truncated)
+    if record.warnings:
+        yield from ("", "warnings:", *(f"  {text}" for text in record.warnings))
     if record.redactions:
         yield from ("", "redacted in the log:", *(f"  {name}" for name in record.redactions))
 

@@ -139,6 +139,7 @@ def build_record(
         tool_calls=_tool_calls(calls, config),
         truncated=_cuts(messages) if config.include_messages else (),
         redactions=_all_rules(rules, tools, messages),
+        warnings=facts.response.warnings if facts.response else (),
         system_prompt=said.system if config.include_messages else None,
         tools=cast("tuple[ToolDefinition, ...]", tools.bodies),  # their JSON, which the encoder copies
         response_content=_kept_answer(said.answer, config),

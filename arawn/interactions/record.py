@@ -115,6 +115,7 @@ class InteractionHead(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_f
     tool_calls: tuple[ToolCallRecord, ...]
     truncated: tuple[Truncation, ...]
     redactions: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class InteractionRecord(InteractionHead, frozen=True, kw_only=True, tag_field="kind", tag="interaction"):

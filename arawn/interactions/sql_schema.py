@@ -57,6 +57,7 @@ _INTERACTIONS = {
     ),
     "truncated": _CUT,
     "redactions": "VARCHAR[]",
+    "warnings": "VARCHAR[]",
     "system_prompt": "VARCHAR",
     "tools": "JSON",
     "response_content": "JSON",

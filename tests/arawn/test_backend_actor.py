@@ -22,9 +22,21 @@ from arawn.errors import (
     RateLimited,
     Unavailable,
 )
-from arawn.messages import Completed, CompletionRequest, CompletionResponse, TextDelta, user
+from arawn.messages import (
+    Completed,
+    CompletionRequest,
+    CompletionResponse,
+    Image,
+    Message,
+    Text,
+    TextDelta,
+    ToolResult,
+    ToolUse,
+    user,
+)
 from arawn.runtime import open_runtime, start_runtime
-from tests.runtimes import configured, records, running, scripted
+from tests.fake_provider import FakeProvider, Reply, openai_reply
+from tests.runtimes import configured, custom, records, running, scripted
 
 ASK = CompletionRequest(messages=(user("hello there"),))
 ONCE = RetryConfig(attempts=1)
@@ -223,6 +235,21 @@ async def test_health_follows_the_last_call(tmp_path: Path, autojump_clock: Mock
     assert after_failure.health == "degraded"
     assert after_failure.reason
     assert (after_success.health, after_success.reason) == ("ready", None)
+
+
+async def test_what_was_dropped_is_in_the_record(tmp_path: Path) -> None:
+    """A picture that the provider's dialect has no place for is not sent, and the record and the answer say so."""
+    picture = ToolResult("t1", (Text("a chart"), Image(media_type="image/png", data="aGk=")))
+    asked = CompletionRequest(
+        messages=(user("draw"), Message("assistant", (ToolUse("t1", "draw"),)), Message("user", (picture,)))
+    )
+    with FakeProvider(Reply(body=openai_reply("nice"))) as provider:
+        async with running(configured(tmp_path, {"default": custom(provider.address)})) as runtime:
+            answer = await runtime.complete(asked)
+
+    dropped = "images in tool results were dropped: the openai dialect cannot say them"
+    assert answer.warnings == (dropped,)
+    assert [record["warnings"] for record in records(tmp_path) if record["kind"] == "interaction"] == [[dropped]]
 
 
 async def test_a_provider_that_only_fails_is_left_alone(tmp_path: Path, autojump_clock: MockClock) -> None:

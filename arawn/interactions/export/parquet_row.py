@@ -65,6 +65,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "tool_calls": _TEXT,
         "truncated": _TEXT,
         "redactions": "VARCHAR[]",
+        "warnings": "VARCHAR[]",
         "system_prompt": _TEXT,
         "tools": _TEXT,
         "response_content": _TEXT,

@@ -50,7 +50,7 @@ KEYS = [
     "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "total_input_tokens", "has_tool_use",
     "tool_count", "request_id", "error", "routing", "tags",
     "params", "tools_available", "tool_calls", "truncated", "redactions",
-    "system_prompt", "tools", "response_content", "messages",
+    "warnings", "system_prompt", "tools", "response_content", "messages",
 ]  # fmt: skip
 
 
@@ -256,6 +256,16 @@ def test_the_head_is_cut_at_the_right_place(where: str) -> None:
     head = decode_head(encode_line(made))
 
     assert msgspec.json.decode(msgspec.json.encode(head)) == {k: v for k, v in written(made).items() if k in KEYS[:-4]}
+
+
+def test_a_line_without_warnings_is_read() -> None:
+    """As they were written before the key was there."""
+    made = record()
+    line = encode_line(made).replace(b'"warnings":[],', b"")
+
+    assert b"warnings" not in line
+    assert decode_line(line) == decode_line(encode_line(made))
+    assert decode_head(line) == decode_head(encode_line(made))
 
 
 def test_the_documentation_lists_every_key_in_order() -> None:
