@@ -200,13 +200,13 @@ class HttpProvider:
         if constant is None:
             constant = self._headers[call.stream] = self._constant_headers(stream=call.stream)
         headers = [*constant, (b"content-length", b"%d" % len(call.content))]
-        url = self._url
-        if call.verbatim is not None:
+        url, verbatim = self._url, call.verbatim
+        if verbatim is not None and verbatim.headers:
             own = httpx.Headers(headers)
-            own.update(call.verbatim.headers)
+            own.update(verbatim.headers)
             headers = own.raw
-            path = call.verbatim.path or self._dialect.path
-            url = endpoint_url(self._endpoint.base_url, path, call.verbatim.query)
+        if verbatim is not None and (verbatim.path or verbatim.query):
+            url = endpoint_url(self._endpoint.base_url, verbatim.path or self._dialect.path, verbatim.query)
         return httpx.Request("POST", url, headers=headers, stream=Content(call.content), extensions=self._extensions)
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
