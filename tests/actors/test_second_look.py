@@ -276,6 +276,23 @@ async def test_mail_that_comes_while_an_idle_clean_up_fails_is_kept(rig: Rig, au
         await rig.ask(demand.ref("x"), Work(2))
 
 
+async def test_a_reply_says_when_it_is_there(rig: Rig, autojump_clock: MockClock) -> None:
+    """Not before the handler has returned; then a caller that has been cancelled is given it too."""
+    async with rig.open() as root:
+        ref = await root.start(rig.actor("a"))
+        reply = await ref.submit(Work(1, seconds=2))
+        rig.fates[1] = "answered"
+        await trio.sleep(1)
+        before = reply.done
+        await trio.sleep(2)
+
+        with trio.CancelScope() as scope:
+            scope.cancel(reason="nobody waits any more")
+            value = await reply.wait()
+
+    assert (before, reply.done, value) == (False, True, 1)
+
+
 async def test_a_spec_made_under_another_name_is_refused(rig: Rig, autojump_clock: MockClock) -> None:
     """Its path and its status would name two actors."""
     async with rig.open() as root:
