@@ -219,6 +219,7 @@ class ActorSeat(Generic[M]):
             kind=self.kind,
             state=self.state,
             queued=self.mailbox.queued,
+            waiting=self.mailbox.waiting - self.mailbox.queued,
             bound=self.mailbox.bound,
             peak=self.mailbox.peak,
             in_hand=sum(len(worker.in_hand) for worker in busy),

@@ -14,13 +14,15 @@ State = Literal["starting", "running", "stopping", "backing_off", "passive", "st
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """One actor or supervisor and all below it.
 
-    `queued` never exceeds `bound`; `oldest_s` is the age of the longest running message; `restarts` counts all ever.
+    `queued` never exceeds `bound`; `waiting` are the senders behind them, for whom there is no room; `oldest_s` is the
+    age of the longest running message; `restarts` counts all ever.
     """
 
     name: str
     kind: str
     state: State
     queued: int = 0
+    waiting: int = 0
     bound: int = 0
     peak: int = 0
     in_hand: int = 0
@@ -37,7 +39,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def _lines(status: Status, indent: str) -> list[str]:
     line = f"{indent}{status.name}  {status.kind}  {status.state}"
     if status.bound:
-        line += f"  queued {status.queued}/{status.bound}  in hand {status.in_hand}"
+        line += f"  queued {status.queued}/{status.bound}"
+        line += f" and {status.waiting} waiting" if status.waiting else ""
+        line += f"  in hand {status.in_hand}"
     if status.oldest_s is not None:
         line += f"  oldest {status.oldest_s:.1f} s"
     if status.restarts:

@@ -260,7 +260,7 @@ class Runtime:
             reason=health.reason,
             since=health.since,
             actor=actor.state,
-            queued=actor.queued,
+            queued=actor.queued + actor.waiting,
             in_hand=actor.in_hand,
             restarts=actor.restarts,
             last_crash=actor.last_crash,

@@ -106,7 +106,7 @@ async def open_backend(parts: BackendParts) -> AsyncIterator[Callable[[Call], Aw
         try:
             provider = await stack.enter_async_context(open_provider(parts.name, parts.profile, environ=parts.environ))
         except Unavailable as reason:
-            parts.health.value = BackendHealth("unavailable", reason.user_message, datetime.now(UTC))
+            _tell_unavailable(parts, reason.user_message)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_end_after, RETRY_START_S, nursery.cancel_scope)
                 yield _Refuser(parts, reason).handle
@@ -122,6 +122,13 @@ async def open_backend(parts: BackendParts) -> AsyncIterator[Callable[[Call], Aw
                 nursery.cancel_scope.cancel(reason="the backend is stopping")
         finally:
             parts.health.value = BackendHealth("starting", since=datetime.now(UTC))
+
+
+def _tell_unavailable(parts: BackendParts, reason: str) -> None:
+    """Say so, since when it first was for this reason."""
+    before: BackendHealth = parts.health.value
+    if (before.state, before.reason) != ("unavailable", reason):
+        parts.health.value = BackendHealth("unavailable", reason, datetime.now(UTC))
 
 
 async def _end_after(seconds: float, scope: trio.CancelScope) -> None:

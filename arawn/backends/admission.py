@@ -8,6 +8,7 @@ from typing import Literal
 import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
+from arawn.backends.attempt import Attempt
 from arawn.backends.breaker import FAILURES, Breaker
 from arawn.backends.health import BackendHealth
 from arawn.backends.limits import RateLimit
@@ -50,7 +51,7 @@ class Admission:
         self._breaker = Breaker()
         self._health = health
 
-    async def enter(self, attempt: object) -> None:
+    async def enter(self, attempt: Attempt) -> None:
         """Return when `attempt` may go out; then `saw` or `lost_sight` must be called with it.
 
         Raises:
@@ -86,11 +87,11 @@ class Admission:
             usage = response.usage
             self._tokens.spend(trio.current_time(), (usage.total_input_tokens or 0) + (usage.output_tokens or 0))
 
-    def saw_failure(self, attempt: object, error: Exception) -> None:
+    def saw_failure(self, attempt: Attempt, error: Exception) -> None:
         """The attempt ended with `error`, which may be the provider's or the caller's doing."""
         refused_here = isinstance(error, Unavailable | RateLimited) and error.status is None
         if isinstance(error, _MAY_PASS):
-            self._breaker.failed(attempt, trio.current_time())
+            self._breaker.failed(attempt, trio.current_time(), again=attempt.number > 1)
         elif isinstance(error, _ANSWERS) and not refused_here:
             self._breaker.succeeded()
         else:
@@ -98,13 +99,13 @@ class Admission:
         if isinstance(error, _FAULTS) and not refused_here:
             self._tell_failure(error)
 
-    def lost_sight(self, attempt: object) -> None:
+    def lost_sight(self, attempt: Attempt) -> None:
         """The attempt was cancelled."""
         self._breaker.undecided(attempt)
 
     def _tell_failure(self, error: BackendError) -> None:
         if self._breaker.is_open:
-            self._tell("open", f"failed {FAILURES} times in a row; last: {error.user_message}")
+            self._tell("open", f"{FAILURES} calls in a row failed; last: {error.user_message}")
         else:
             self._tell("degraded", error.user_message)
 

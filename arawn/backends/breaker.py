@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Breaker"]
 
-FAILURES = 8  # in a row, attempts: two calls with the usual retries
+FAILURES = 5  # calls in a row
 FIRST_REST_S = 5.0
 LONGEST_REST_S = 60.0
 PROBE_S = 1.0  # what others are told while a probe is under way
@@ -14,7 +14,8 @@ class Breaker:
     """Opens after `FAILURES` failures in a row; then one attempt at a time tests the water (a circuit breaker).
 
     The first probe goes out after `FIRST_REST_S`, each further one after twice the time, at most `LONGEST_REST_S`. Any
-    success closes it. Attempts are told apart by identity.
+    success closes it. Attempts are told apart by identity. A call counts once, by its first attempt, so that one call
+    which no provider could answer cannot shut out the others by its retries.
     """
 
     def __init__(self) -> None:
@@ -43,10 +44,10 @@ class Breaker:
         """The provider answered."""
         self._failures, self._rest, self._open_until, self._probe = 0, FIRST_REST_S, None, None
 
-    def failed(self, attempt: object, now: float) -> None:
-        """The provider failed in a way that may pass, at `now`."""
+    def failed(self, attempt: object, now: float, *, again: bool) -> None:
+        """The provider failed in a way that may pass, at `now`; `again`: the call had failed before."""
         if self._open_until is None:
-            self._failures += 1
+            self._failures += not again
             if self._failures >= FAILURES:
                 self._open_until = now + self._rest
         elif attempt is self._probe:

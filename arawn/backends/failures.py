@@ -50,6 +50,7 @@ _TOO_LONG_PHRASES = (  # for the providers that send no code of their own
 )
 _NO_MODEL_CODES = {"model_not_found", "model_decommissioned", "invalid_model"}
 _NO_MODEL_PHRASES = ("not a valid model", "invalid model")
+_NOT_SUPPORTED = "is not supported"  # llama.cpp's 500 for pictures; the same request will fail again
 _STATUS_OF_CODE = {
     "authentication_error": 401,
     "invalid_api_key": 401,
@@ -159,7 +160,7 @@ def _typed(where: str, status: int, said: ReportedError) -> BackendError:
     text = said.message if len(said.message) <= _LONGEST_QUOTE else said.message[:_LONGEST_QUOTE] + "…"
     answer = f"{status}, `{said.code}`" if said.code else str(status)
     kind, verdict, advice = _verdict(status, said)
-    retryable = status in _RETRYABLE and not _spent(status, said)
+    retryable = status in _RETRYABLE and not _spent(status, said) and not _is_beyond(status, said)
     return kind(f"{where} {verdict} ({answer}): {text}; {advice}", status=status, code=said.code, retryable=retryable)
 
 
@@ -172,6 +173,8 @@ def _verdict(status: int, said: ReportedError) -> tuple[type[BackendError], str,
         return AuthFailed, "refused the key", "check the key that the profile uses and what it may do"
     if status == 429:
         return RateLimited, "limits the rate", "try again later"
+    if _is_beyond(status, said):
+        return BadRequest, "cannot do this", "change the request or use another model"
     if status >= 500:
         return Overloaded, "failed", "try again later"
     if _matches(said, _TOO_LONG_CODES, _TOO_LONG_PHRASES):
@@ -188,6 +191,11 @@ def _matches(said: ReportedError, codes: set[str], phrases: tuple[str, ...]) -> 
 
 def _spent(status: int, said: ReportedError) -> bool:
     return status == 402 or said.code in _SPENT
+
+
+def _is_beyond(status: int, said: ReportedError) -> bool:
+    """Say whether the provider will never be able to do what was asked, though it calls that its own failure."""
+    return status == 500 and _NOT_SUPPORTED in said.message
 
 
 def _redirected(where: str, status: int, headers: Mapping[str, str]) -> str:

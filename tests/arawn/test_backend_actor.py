@@ -16,6 +16,7 @@ from arawn.errors import (
     BackendError,
     BadInput,
     BadReply,
+    BadRequest,
     ConfigError,
     LogWriteFailed,
     Overloaded,
@@ -237,6 +238,31 @@ async def test_health_follows_the_last_call(tmp_path: Path, autojump_clock: Mock
     assert (after_success.health, after_success.reason) == ("ready", None)
 
 
+async def test_what_a_provider_cannot_do_is_not_tried_again(tmp_path: Path) -> None:
+    """llama.cpp answers a picture with 500: that is the request's fault, not the provider's, whose health it leaves."""
+    said = b'{"error": {"code": 500, "message": "image input is not supported - hint: ...", "type": "server_error"}}'
+    with FakeProvider(*[Reply(500, body=said)] * 6, Reply(body=openai_reply("still here"))) as provider:
+        profile = custom(provider.address, retry=RetryConfig())
+        async with running(configured(tmp_path, {"default": profile})) as runtime:
+            for _ in range(6):
+                with pytest.raises(BadRequest, match="cannot do this") as refused:
+                    await runtime.complete(ASK)
+            answer = await runtime.complete(ASK)
+
+    assert (refused.value.attempt, refused.value.retryable, answer.text) == (1, False, "still here")
+
+
+async def test_since_when_a_profile_is_unavailable(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Looking for the key again and again does not begin the time anew."""
+    profiles = {"default": scripted(tmp_path, [{"text": "hi"}]), "keyless": Profile(backend="groq", model="m")}
+    async with running(configured(tmp_path, profiles)) as runtime:
+        before = runtime.status().backends[1].since
+        await trio.sleep(100)
+        after = runtime.status().backends[1].since
+
+    assert before == after is not None
+
+
 async def test_what_was_dropped_is_in_the_record(tmp_path: Path) -> None:
     """A picture that the provider's dialect has no place for is not sent, and the record and the answer say so."""
     picture = ToolResult("t1", (Text("a chart"), Image(media_type="image/png", data="aGk=")))
@@ -253,16 +279,16 @@ async def test_what_was_dropped_is_in_the_record(tmp_path: Path) -> None:
 
 
 async def test_a_provider_that_only_fails_is_left_alone(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """After eight failures in a row calls fail at once and say when to come back; then one that succeeds opens it."""
+    """After five calls that failed in a row calls fail at once and say when to come back, until one succeeds."""
     down = {"error": {"status": 503, "message": "out of order"}}
-    profile = scripted(tmp_path, [*[down] * 8, {"text": "up again"}], retry=ONCE)
+    profile = scripted(tmp_path, [*[down] * 5, {"text": "up again"}], retry=ONCE)
 
     async with running(configured(tmp_path, {"default": profile})) as runtime:
-        for _ in range(8):
+        for _ in range(5):
             with pytest.raises(Overloaded):
                 await runtime.complete(ASK)
         began = trio.current_time()
-        with pytest.raises(Unavailable, match=r"rests for 5 s: failed 8 times in a row; last: .*out of order") as no:
+        with pytest.raises(Unavailable, match=r"rests for 5 s: 5 calls in a row failed; last: .*out of order") as no:
             await runtime.complete(ASK)
         health = runtime.status().backends[0]
         assert trio.current_time() == began
@@ -272,8 +298,8 @@ async def test_a_provider_that_only_fails_is_left_alone(tmp_path: Path, autojump
 
     assert (health.health, no.value.retry_after_s, no.value.retryable) == ("open", 5, True)
     assert (answer.text, after.health, after.reason) == ("up again", "ready", None)
-    assert [record["status"] for record in records(tmp_path)] == ["error"] * 9 + ["ok"]
-    assert records(tmp_path)[8]["error"]["type"] == "Unavailable"
+    assert [record["status"] for record in records(tmp_path)] == ["error"] * 6 + ["ok"]
+    assert records(tmp_path)[5]["error"]["type"] == "Unavailable"
 
 
 async def test_the_first_word_of_a_stream_says_that_the_provider_is_up(
@@ -281,10 +307,10 @@ async def test_the_first_word_of_a_stream_says_that_the_provider_is_up(
 ) -> None:
     """While a probe streams for minutes the others are not kept out."""
     slow = {"text": "one two three", "token_delay_s": 60}
-    profile = scripted(tmp_path, [*[{"error": {"status": 503}}] * 8, slow, {"text": "me too"}], retry=ONCE)
+    profile = scripted(tmp_path, [*[{"error": {"status": 503}}] * 5, slow, {"text": "me too"}], retry=ONCE)
 
     async with running(configured(tmp_path, {"default": profile})) as runtime:
-        for _ in range(8):
+        for _ in range(5):
             with pytest.raises(Overloaded):
                 await runtime.complete(ASK)
         await trio.sleep(5)

@@ -12,7 +12,7 @@ from arawn.backends.breaker import FAILURES, FIRST_REST_S, LONGEST_REST_S, PROBE
 def opened(at: float = 0.0) -> Breaker:
     breaker = Breaker()
     for _ in range(FAILURES):
-        breaker.failed(object(), at)
+        breaker.failed(object(), at, again=False)
     return breaker
 
 
@@ -20,16 +20,26 @@ def test_it_opens_after_so_many_failures_in_a_row() -> None:
     """One success in between begins the count anew."""
     breaker = Breaker()
     for _ in range(FAILURES - 1):
-        breaker.failed(object(), 0)
+        breaker.failed(object(), 0, again=False)
     breaker.succeeded()
     for _ in range(FAILURES - 1):
-        breaker.failed(object(), 0)
+        breaker.failed(object(), 0, again=False)
     assert not breaker.is_open
 
-    breaker.failed(object(), 0)
+    breaker.failed(object(), 0, again=False)
 
     assert breaker.is_open
     assert breaker.admit(object(), 1) == FIRST_REST_S - 1
+
+
+def test_the_retries_of_a_call_count_for_nothing() -> None:
+    """One call that no provider could answer does not shut out the others."""
+    breaker = Breaker()
+    breaker.failed(object(), 0, again=False)
+    for _ in range(5 * FAILURES):
+        breaker.failed(object(), 0, again=True)
+
+    assert not breaker.is_open
 
 
 def test_one_probe_at_a_time_tests_the_water() -> None:
@@ -50,7 +60,7 @@ def test_each_failed_probe_doubles_the_rest() -> None:
     for _ in range(6):
         probe = object()
         assert breaker.admit(probe, now) is None
-        breaker.failed(probe, now)
+        breaker.failed(probe, now, again=False)
         rest = breaker.admit(object(), now)
         assert rest is not None
         rests.append(rest)
@@ -69,7 +79,7 @@ def test_a_probe_that_tells_nothing_leaves_its_place_to_the_next(how: str) -> No
         breaker.undecided(probe)
         assert breaker.admit(object(), FIRST_REST_S) is None
     else:
-        breaker.failed(object(), FIRST_REST_S)
+        breaker.failed(object(), FIRST_REST_S, again=False)
         breaker.undecided(object())
         assert breaker.admit(object(), FIRST_REST_S) == PROBE_S
 
@@ -98,7 +108,7 @@ def test_never_more_than_one_probe_and_never_shut_for_ever(steps: list[tuple[str
             breaker.succeeded()
             probes.clear()
         elif step == "fail":
-            breaker.failed(attempt, now)
+            breaker.failed(attempt, now, again=False)
         else:
             breaker.undecided(attempt)
     for attempt in under_way:
