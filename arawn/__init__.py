@@ -105,3 +105,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, for completion at a prompt; none of them is imported by that."""
+    return __all__
