@@ -16,12 +16,13 @@ from trio_util import AsyncValue  # type: ignore[import-untyped]
 from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
 from actors.errors import shown
 from actors.events import Crashed, DeadLetter, Event
+from arawn.agent.servers import start_tool_servers
 from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.secret_values import secret_values
 from arawn.config import default_profile
 from arawn.config.check import checked
 from arawn.config.paths import database_path, interactions_dir
-from arawn.config.schema import Config, InteractionLogConfig, NamedWorkstream
+from arawn.config.schema import Config, InteractionLogConfig
 from arawn.config.search import find_config
 from arawn.errors import ArawnError, LogWriteFailed, Unavailable
 from arawn.interactions.health import LogHealth
@@ -152,6 +153,7 @@ async def start_runtime(
                 counts=counts,
                 workstreams=await _start_workstreams(root, store, backends, router),
                 router=router,
+                tools=await start_tool_servers(root, lambda: backends.config, environ),
             )
     health = journal.health()
     if health.state == "lost":
@@ -280,12 +282,7 @@ def _backend_spec(label: str, parts: BackendParts) -> ChildSpec[Call]:
 async def _start_workstreams(
     root: Supervisor, store: Ref[Query[Any]], backends: RunningBackends, router: Router
 ) -> OnDemand:
-    parts = WorkstreamParts(
-        store,
-        backends.refs,
-        router,
-        standing=lambda name: backends.config.workstreams.named.get(name, NamedWorkstream()),
-    )
+    parts = WorkstreamParts(store, backends.refs, router, lambda: backends.config)
 
     def make(name: str) -> ChildSpec[Any]:
         return ChildSpec(

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import trio
 
+from arawn.agent.tool import Tool
 from arawn.messages import (
     Completed,
     CompletionRequest,
@@ -46,6 +47,10 @@ class MemoryRuntime:
 
     def status(self) -> Status:
         return Status()
+
+    async def tools(self, *names: str) -> tuple[Tool, ...]:
+        await trio.lowlevel.checkpoint()
+        return ()
 
     def workstream(self, name: str, /) -> MemoryConversation:
         return MemoryConversation(self, name)
@@ -136,6 +141,7 @@ class MemoryConversation:
         profile: str | None = None,
         system: str | None = None,
         tags: Tags = None,
+        tools: object = None,
     ) -> CompletionResponse:
         self._runtime.note(text, self._name, profile, session_id, tags)
         return await self._runtime.answer()
@@ -148,6 +154,7 @@ class MemoryConversation:
         profile: str | None = None,
         system: str | None = None,
         tags: Tags = None,
+        tools: object = None,
     ) -> EventSource:
         self._runtime.note(text, self._name, profile, session_id, tags)
         return self._runtime.events()

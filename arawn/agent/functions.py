@@ -64,7 +64,8 @@ def function_tool(function: Callable[..., object]) -> Tool:
     if not callable(function):
         raise BadInput(f"a tool is a function or a `Tool`, found {type(function).__name__}")
     marks: _Marks = getattr(function, _MARKS, _Marks())
-    name = require_tool_name(marks.name or getattr(function, "__name__", type(function).__name__))
+    own_name: str = getattr(function, "__name__", type(function).__name__)
+    name = require_tool_name(marks.name or own_name)
     parameters = _parameters(name, function)
     definition = ToolDefinition(name, inspect.getdoc(function) or "", _schema(name, parameters))
     return Tool(
@@ -91,7 +92,7 @@ def tools_by_name(tools: Iterable[AnyTool]) -> dict[str, Tool]:
 
 
 async def _run(
-    function: Callable[..., object],
+    function: Callable[..., Any],
     parameters: type[msgspec.Struct],
     arguments: dict[str, Any],
     run_in_thread: RunInThread,

@@ -35,7 +35,8 @@ class Turn:
         limits: AgentConfig,
         ask: Callable[[Call], Awaitable[CompletionResponse]],
     ) -> None:
-        """
+        """Begin nothing yet.
+
         Args:
             first: The first call to the model, with the definitions of all tools; its last message is the question.
             tools: What the model may use, by name.

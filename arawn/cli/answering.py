@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from arawn.agent.events import TurnEvent, TurnReply
 from arawn.cli.daemon_client import DaemonClient, find_daemon
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
@@ -125,10 +126,11 @@ class DaemonAnswerer:
             routing_profile=question.profile,
             system=question.system,
             tags=question.tags,
+            tools=question.tools,
             stream=True,
         )
         reply = await self._daemon.chat(request, emit)
-        return CompletionResponse(
+        return TurnReply(
             content=reply.content,
             model=reply.model,
             stop_reason=reply.stop_reason,
@@ -136,6 +138,9 @@ class DaemonAnswerer:
             profile=reply.profile,
             interaction_id=reply.interaction_id,
             routing=reply.routing,
+            truncated=reply.truncated,
+            iterations=reply.iterations,
+            turn_usage=reply.turn_usage or reply.usage,
         )
 
     async def bind(self, workstream: str, profile: str) -> None:
@@ -160,11 +165,14 @@ class InProcessAnswerer:
         profile, session_id, tags = question.profile, question.session_id, question.tags
         if question.workstream is None:
             request = CompletionRequest(messages=(user(question.text),), system=question.system)
-            opened = self._runtime.stream(request, profile=profile, session_id=session_id, tags=tags)
+            opened: AbstractAsyncContextManager[AsyncIterator[TurnEvent]] = self._runtime.stream(
+                request, profile=profile, session_id=session_id, tags=tags
+            )
         else:
             conversation = self._runtime.workstream(question.workstream)
+            tools = await self._runtime.tools(*question.tools) if question.tools else None
             opened = conversation.stream(
-                question.text, session_id=session_id, profile=profile, system=question.system, tags=tags
+                question.text, session_id=session_id, profile=profile, system=question.system, tags=tags, tools=tools
             )
         async with opened as events:
             async for event in events:

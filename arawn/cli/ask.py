@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import trio
 
+from arawn.agent.events import TurnEvent
 from arawn.cli import summary
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.interrupts import Interrupts, run_async
@@ -17,7 +18,6 @@ from arawn.cli.options import config_option, json_option, quiet_option, tag_opti
 from arawn.cli.output import AnswerPrinter, note, print_json
 from arawn.cli.question import Emit, Question
 from arawn.cli.summary import Answered, newest_file
-from arawn.messages import StreamEvent
 from arawn.workstreams.store import require_name
 
 __all__ = ["ask"]
@@ -100,6 +100,6 @@ async def _ask(question: Question, wanted: Wanted, _: Interrupts, *, emit: Emit)
         )
 
 
-async def _keep_silent(_: StreamEvent) -> None:
+async def _keep_silent(_: TurnEvent) -> None:
     """JSON is printed whole at the end."""
     await trio.lowlevel.checkpoint()

@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from actors import ActorError
+from arawn.agent.events import TurnEvent
 from arawn.cli.answering import narrowed
 from arawn.cli.daemon_client import DaemonClient, find_daemon
 from arawn.cli.failures import sentence
@@ -25,7 +26,7 @@ from arawn.config.paths import socket_path
 from arawn.config.schema import Config
 from arawn.config.search import find_config
 from arawn.errors import ArawnError
-from arawn.messages import CompletionRequest, StreamEvent, user
+from arawn.messages import CompletionRequest, user
 from arawn.routing.policy import require_profile
 from arawn.runtime import start_runtime
 from arawn.server.native import ChatRequest
@@ -146,6 +147,6 @@ async def _ask_here(config: Config, name: str) -> str:
         return (await runtime.complete(request, profile=name)).text
 
 
-async def _ignore(_: StreamEvent) -> None:
+async def _ignore(_: TurnEvent) -> None:
     """The whole answer comes at the end."""
     await trio.lowlevel.checkpoint()

@@ -6,14 +6,16 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 
 from actors import ActorError
+from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.failures import explained
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, quiet_option
-from arawn.cli.output import AnswerPrinter, note
+from arawn.cli.output import AnswerPrinter, note, printable
 from arawn.cli.prompt import LineSource, open_lines
 from arawn.cli.question import Answerer, Question
 from arawn.cli.summary import reason_words, tokens_words
@@ -24,6 +26,7 @@ from arawn.workstreams.store import require_name
 
 __all__ = ["chat"]
 
+_TOOL_CHARACTERS = 200
 _HELP = """\
 /profile NAME  bind this conversation to a profile, from now on
 /help          show this
@@ -35,9 +38,12 @@ _HELP = """\
 @click.option(
     "-p", "--profile", metavar="NAME", help="Use this profile for now, whatever the conversation is bound to."
 )
+@click.option(
+    "--tools", multiple=True, metavar="NAME", help="Let the model use `[tools.NAME]`; may be given repeatedly."
+)
 @quiet_option
 @config_option
-def chat(workstream: str, profile: str | None, quiet: bool, config_file: Path | None) -> None:
+def chat(workstream: str, profile: str | None, tools: tuple[str, ...], quiet: bool, config_file: Path | None) -> None:
     """Hold a conversation that survives restarts.
 
     Every line is a message; piped in, each line is one too, and the first that fails ends it.
@@ -46,7 +52,7 @@ def chat(workstream: str, profile: str | None, quiet: bool, config_file: Path | 
     wanted = Wanted(config_file=config_file, profile=profile, conversation=True, told=not quiet)
     silence()
     with open_lines() as lines:
-        run_async(partial(_chat, Talk(workstream, profile, lines, told=not quiet), wanted))
+        run_async(partial(_chat, Talk(workstream, profile, lines, tools=tools, told=not quiet), wanted))
 
 
 async def _chat(talk: Talk, wanted: Wanted, interrupts: Interrupts) -> None:
@@ -59,10 +65,13 @@ async def _chat(talk: Talk, wanted: Wanted, interrupts: Interrupts) -> None:
 class Talk:
     """One sitting of a conversation: reads lines, has them answered, until one says that it is over."""
 
-    def __init__(self, workstream: str, profile: str | None, lines: LineSource, *, told: bool) -> None:
+    def __init__(
+        self, workstream: str, profile: str | None, lines: LineSource, *, tools: tuple[str, ...], told: bool
+    ) -> None:
         self._workstream = workstream
         self._profile = profile
         self._lines = lines
+        self._tools = tools
         self._told = told
 
     async def run(self, answerer: Answerer, interrupts: Interrupts) -> None:
@@ -109,13 +118,32 @@ class Talk:
         note(f"`{self._workstream}` is bound to `{profile.strip()}`")
 
     async def _say(self, text: str, answerer: Answerer, interrupts: Interrupts) -> None:
-        question = Question(text=text, workstream=self._workstream, profile=self._profile)
+        question = Question(text=text, workstream=self._workstream, profile=self._profile, tools=self._tools)
         response: CompletionResponse | None = None
         with AnswerPrinter() as printer, interrupts.catching() as scope:
-            response = await answerer.ask(question, printer.emit)
+            response = await answerer.ask(question, partial(self._emit, printer))
         if scope.cancelled_caught or response is None:
             note("cancelled; the conversation is as it was before")
         elif self._told:
-            tokens = tokens_words(response.usage.total_input_tokens, response.usage.output_tokens)
+            usage = response.turn_usage if isinstance(response, TurnReply) else response.usage
+            tokens = tokens_words(usage.total_input_tokens, usage.output_tokens)
             why = reason_words(response.routing, self._workstream)
             note(f"[{response.profile}: {why}; {response.model}; {tokens}; {response.interaction_id or 'not logged'}]")
+            if isinstance(response, TurnReply) and response.truncated:
+                note(f"the turn ended at its limit of {response.iterations} calls to the model; say more to go on")
+
+    async def _emit(self, printer: AnswerPrinter, event: TurnEvent) -> None:
+        if not isinstance(event, ToolStarted | ToolEnded):
+            await printer.emit(event)
+        elif self._told:
+            printer.end_line()
+            note(_tool_words(event))
+
+
+def _tool_words(event: ToolStarted | ToolEnded) -> str:
+    """Return one line; what a model or a tool wrote must not move the cursor."""
+    if isinstance(event, ToolStarted):
+        words = f"{event.name} {msgspec.json.encode(event.arguments).decode()}"
+    else:
+        words = f"{event.name}{' failed' if event.is_error else ''}: {event.text}"
+    return f"[{' '.join(printable(words).split())[:_TOOL_CHARACTERS]}]"

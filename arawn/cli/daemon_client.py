@@ -11,6 +11,7 @@ import httpx
 import msgspec
 import trio
 
+from arawn.agent.events import ToolEnded, ToolStarted
 from arawn.cli.question import Emit
 from arawn.errors import ArawnError, BadInput
 from arawn.messages import (
@@ -37,7 +38,7 @@ _CALL_LOST = (
 )
 _REMOVE = "end it, or set `server.socket` to another path"
 _MISUSE = frozenset({"unknown_profile", "bad_input", "invalid_request", "not_found"})
-_Delta = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta
+_Delta = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | ToolStarted | ToolEnded
 
 
 class _Completed(msgspec.Struct, frozen=True, tag="completed"):

@@ -13,9 +13,10 @@ import click
 import msgspec
 import trio
 
+from arawn.agent.events import TurnEvent
 from arawn.cli.streams import INTERRUPTED
 from arawn.cli.table_fit import GAP, fitted
-from arawn.messages import StreamEvent, TextDelta
+from arawn.messages import TextDelta
 
 __all__ = ["AnswerPrinter", "note", "print_json", "print_table", "printable", "write_out"]
 
@@ -106,7 +107,7 @@ class AnswerPrinter:
         if not (interrupted and sys.stdout.isatty()):  # the end of an interrupted program ends a terminal's line
             self.end_line()
 
-    async def emit(self, event: StreamEvent) -> None:
+    async def emit(self, event: TurnEvent) -> None:
         """Print the event if it is text; checkpoints and errors as for `write_out`."""
         if isinstance(event, TextDelta) and event.text:
             self._in_line = not event.text.endswith("\n")

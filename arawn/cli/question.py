@@ -8,15 +8,16 @@ from typing import Protocol
 
 import msgspec
 
-from arawn.messages import CompletionResponse, StreamEvent
+from arawn.agent.events import TurnEvent
+from arawn.messages import CompletionResponse
 
 __all__ = ["Answerer", "Emit", "Question"]
 
-Emit = Callable[[StreamEvent], Awaitable[None]]
+Emit = Callable[[TurnEvent], Awaitable[None]]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to a model; without `workstream` it belongs to no conversation."""
+    """One message to a model; without `workstream` it belongs to no conversation, and has no `tools`."""
 
     text: str
     workstream: str | None = None
@@ -24,6 +25,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None = None
     system: str | None = None
     tags: dict[str, str] = {}
+    tools: tuple[str, ...] = ()
 
 
 class Answerer(Protocol):

@@ -15,7 +15,7 @@ from arawn.agent.plan import closed
 from arawn.agent.tool import Tool
 from arawn.agent.turn import Turn
 from arawn.backends.actor import Call
-from arawn.config.schema import AgentConfig, NamedWorkstream
+from arawn.config.schema import Config, NamedWorkstream
 from arawn.errors import BadInput
 from arawn.messages import (
     CallContext,
@@ -105,8 +105,7 @@ class WorkstreamParts(msgspec.Struct, frozen=True):
     store: Ref[Query[object]]
     backends: Mapping[str, Ref[Call]]
     router: Router
-    standing: Callable[[str], NamedWorkstream]
-    agent: Callable[[], AgentConfig] = AgentConfig
+    config: Callable[[], Config]
 
 
 @asynccontextmanager
@@ -199,7 +198,7 @@ class _Workstream:
     async def _act(self, act: Act) -> TurnReply:
         """Run a turn with tools; once the model has answered, the turn is kept however it ends."""
         call, backend = await self._prepared(act.said, act.tools)
-        turn = Turn(call, act.tools, self._parts.agent(), backend.ask)
+        turn = Turn(call, act.tools, self._parts.config().agent, backend.ask)
         try:
             return await turn.run()
         finally:
@@ -208,7 +207,8 @@ class _Workstream:
 
     async def _prepared(self, said: Say, tools: Mapping[str, Tool]) -> tuple[Call, Ref[Call]]:
         """Return the first call of the next turn, and the backend that is to answer it."""
-        state, standing = self._state, self._parts.standing(self._state.name)
+        state = self._state
+        standing = self._parts.config().workstreams.named.get(state.name, NamedWorkstream())
         if state.archived:
             raise BadInput(
                 f"workstream `{state.name}` is archived; `arawn workstreams archive --undo {state.name}` brings it back"

@@ -93,6 +93,18 @@ class Workstream:
         tools: Iterable[AnyTool],
     ) -> TurnReply: ...
 
+    @overload
+    async def send(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        tools: Iterable[AnyTool] | None = None,
+    ) -> CompletionResponse: ...
+
     async def send(
         self,
         text: str,
@@ -149,6 +161,18 @@ class Workstream:
         system: str | None = None,
         tags: Mapping[str, str] | None = None,
         tools: Iterable[AnyTool],
+    ) -> AbstractAsyncContextManager[AsyncIterator[TurnEvent]]: ...
+
+    @overload
+    def stream(
+        self,
+        text: str,
+        *,
+        session_id: str | None = None,
+        profile: str | None = None,
+        system: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        tools: Iterable[AnyTool] | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[TurnEvent]]: ...
 
     def stream(

@@ -36,6 +36,15 @@ ELSEWHERE = {  # key -> the test that shows it, where that needs the whole progr
     "routing.classifier.embeddings": "tests/arawn/routing/test_classifier.py",
     "routing.classifier.threshold": "tests/arawn/routing/test_classifier.py",
     "routing.classifier.deadline_s": "tests/arawn/routing/test_classifier.py",
+    "agent.max_iterations": "tests/arawn/agent/test_settings.py",
+    "agent.tool_deadline_s": "tests/arawn/agent/test_settings.py",
+    "tools.*.python": "tests/arawn/agent/test_servers.py",
+    "tools.*.command": "tests/arawn/agent/test_mcp.py",
+    "tools.*.env": "tests/arawn/agent/test_mcp.py",
+    "tools.*.url": "tests/arawn/agent/test_mcp.py",
+    "tools.*.bearer_env": "tests/arawn/agent/test_mcp.py",
+    "tools.*.only": "tests/arawn/agent/test_servers.py",
+    "tools.*.deadline_s": "tests/arawn/agent/test_servers.py",
     "logging.interactions.sync": "tests/arawn/interactions/test_writer.py",
     "server.listen": "tests/system/test_daemon.py",
     "server.socket": "tests/system/test_daemon.py",
@@ -65,12 +74,8 @@ def leaves(kind: type[msgspec.Struct], prefix: str) -> list[str]:
 
 
 def all_keys() -> set[str]:
-    config = {field.name: field.type for field in msgspec.structs.fields(Config)}
-    del config["profiles"]
-    keys = leaves(Profile, "llm")
-    for name, kind in config.items():
-        keys += leaves(kind, name)
-    return set(keys)
+    tables = [path.removeprefix(".") for path in leaves(Config, "") if not path.startswith(".profiles.")]
+    return {*leaves(Profile, "llm"), *tables}
 
 
 def test_no_key_is_without_a_test() -> None:
@@ -169,16 +174,18 @@ async def test_concurrency_is_bounded(tmp_path: Path, autojump_clock: MockClock,
 
 @shows("llm.mailbox")
 async def test_the_mailbox_is_bounded(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """`status` shows no more queued calls than the bound, however many wait."""
+    """No more calls are in it than the bound; the others wait for room, and `status` counts them as well."""
     profile = scripted(tmp_path, [{"delay_s": 1}], max_concurrency=1, mailbox=3)
     async with running(configured(tmp_path, {"default": profile})) as runtime:
         async with trio.open_nursery() as nursery:
             for _ in range(10):
                 nursery.start_soon(runtime.complete, ASK)
             await trio.sleep(0.5)
-            (backend,) = runtime.status().backends
+            status = runtime.status()
 
-    assert (backend.in_hand, backend.queued) == (1, 3)
+    (backend,) = [actor for each in status.tree.children for actor in each.children if actor.name == "backend:default"]
+    assert (backend.in_hand, backend.queued, backend.waiting) == (1, 3, 6)
+    assert (status.backends[0].in_hand, status.backends[0].queued) == (1, 9)
 
 
 @shows("llm.requests_per_minute")

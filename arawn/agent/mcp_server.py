@@ -1,0 +1,188 @@
+"""One MCP server as an actor: it owns the connection, and the child process if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from actors import Request
+from actors.errors import shown
+from arawn.agent.stderr_log import open_stderr_log
+from arawn.agent.tool import ToolAnswer, sendable
+from arawn.config.schema import ToolSource
+from arawn.errors import ArawnError, ConfigError
+from arawn.messages import Image, Text
+from arawn.version import VERSION
+
+if TYPE_CHECKING:
+    from mcp import Client
+    from mcp.types import CallToolResult, ContentBlock
+
+__all__ = ["ListTools", "Offered", "ToolServerFailed", "UseTool", "open_mcp_server", "require_mcp"]
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """One tool as its server describes it."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    read_only: bool
+
+
+class ListTools(msgspec.Struct, Request[tuple[Offered, ...]], frozen=True):
+    """Ask for the tools that the server offers now."""
+
+
+class UseTool(msgspec.Struct, Request[ToolAnswer], frozen=True):
+    """Have a tool run; a failure that the server tells of is an answer."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class ToolServerFailed(ArawnError):
+    """A tool server does not start, does not answer, or has gone; what was asked of it may have been done."""
+
+
+def require_mcp(sources: Mapping[str, ToolSource]) -> None:
+    """Return if every source can be used with what is installed.
+
+    Raises:
+        ConfigError: MCP servers are configured, and the package `mcp` is missing.
+    """
+    servers = [name for name, source in sources.items() if source.python is None]
+    if servers and find_spec("mcp") is None:
+        missing = (
+            "an MCP server needs the package `mcp`; install it with `pip install 'arawn[mcp]'`, or remove this table"
+        )
+        raise ConfigError([f"tools.{name}: {missing}" for name in servers])
+
+
+@asynccontextmanager
+async def open_mcp_server(
+    name: str, source: ToolSource, environ: Mapping[str, str]
+) -> AsyncIterator[Callable[[ListTools | UseTool], Awaitable[Any]]]:
+    """Connect to a server and yield the handler of what is asked of it.
+
+    Args:
+        name: What it is called in the configuration.
+        source: Its `command` or `url`.
+        environ: Where the values of `env` and `bearer_env` stand.
+
+    Raises:
+        ToolServerFailed: It does not start, cannot be reached or does not speak MCP.
+
+    Checkpoint: always.
+    If cancelled: the connection is closed and the child ended.
+    """
+    if source.bearer_env is not None and not environ.get(source.bearer_env):
+        raise ToolServerFailed(
+            f"the tool server `{name}` cannot be used: the environment variable `{source.bearer_env}`, which "
+            f"`tools.{name}.bearer_env` names, is not set"
+        )
+    try:
+        async with AsyncExitStack() as opening:
+            client = await opening.enter_async_context(await _client(name, source, environ, opening))
+            opened = opening.pop_all()
+    except Exception as error:
+        where = "command" if source.command else "url"
+        raise ToolServerFailed(
+            f"the tool server `{name}` cannot be used: {shown(error)}; check `tools.{name}.{where}`"
+        ) from error
+    async with opened:
+        yield _Server(name, client).handle
+
+
+async def _client(name: str, source: ToolSource, environ: Mapping[str, str], stack: AsyncExitStack) -> Client:
+    """Return the client of a server, not connected yet; `stack` closes what stands below it."""
+    from mcp import Client, StdioServerParameters, stdio_client  # slow to load, and an extra
+    from mcp.client.streamable_http import streamable_http_client
+    from mcp.shared._httpx_utils import create_mcp_http_client
+    from mcp.types import Implementation
+
+    info = Implementation(name="arawn", version=VERSION)
+    if source.command is not None:
+        passed = {variable: environ[variable] for variable in source.env if variable in environ}
+        program, *arguments = source.command
+        child = StdioServerParameters(command=program, args=arguments, env=passed)
+        stderr = await stack.enter_async_context(open_stderr_log(name))
+        return Client(stdio_client(child, stderr), client_info=info)
+    assert source.url is not None, "checked with the configuration"
+    http = create_mcp_http_client(headers=_authorization(source, environ))
+    stack.push_async_callback(http.aclose)
+    return Client(streamable_http_client(source.url, http_client=http), client_info=info)
+
+
+def _authorization(source: ToolSource, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the header with the token, if one is named."""
+    return {"authorization": f"Bearer {environ[source.bearer_env]}"} if source.bearer_env is not None else {}
+
+
+class _Server:
+    """A connected server."""
+
+    def __init__(self, name: str, client: Client) -> None:
+        self._name = name
+        self._client = client
+
+    async def handle(self, message: ListTools | UseTool) -> tuple[Offered, ...] | ToolAnswer:
+        """Answer one message.
+
+        Raises:
+            ToolServerFailed: The connection is lost; the next message needs a new one.
+
+        Checkpoint: always.
+        If cancelled: the server is told that nobody waits; it may go on.
+        """
+        from mcp import MCPError
+        from mcp.types import CONNECTION_CLOSED
+
+        try:
+            return await (self._list() if isinstance(message, ListTools) else self._use(message))
+        except MCPError as error:
+            if error.code == CONNECTION_CLOSED or isinstance(message, ListTools):
+                raise ToolServerFailed(f"the tool server `{self._name}` failed: {error.message}") from error
+            return ToolAnswer((Text(sendable(error.message)),), is_error=True)
+
+    async def _list(self) -> tuple[Offered, ...]:
+        offered: list[Offered] = []
+        cursor: str | None = None
+        while True:
+            page = await self._client.list_tools(cursor=cursor, cache_mode="refresh")
+            for tool in page.tools:
+                read_only = tool.annotations is not None and bool(tool.annotations.read_only_hint)
+                offered.append(Offered(tool.name, tool.description or "", tool.input_schema, read_only))
+            cursor = page.next_cursor
+            if not cursor:
+                return tuple(offered)
+
+    async def _use(self, message: UseTool) -> ToolAnswer:
+        return _answer(await self._client.call_tool(message.name, message.arguments))
+
+
+def _answer(result: CallToolResult) -> ToolAnswer:
+    content = tuple(map(_block, result.content))
+    if not content and result.structured_content is not None:
+        content = (Text(msgspec.json.encode(result.structured_content).decode()),)
+    return ToolAnswer(content, result.is_error)
+
+
+def _block(block: ContentBlock) -> Text | Image:
+    """Return a block as a model can be shown it; a sound or a file is named, not shown."""
+    match block.type:
+        case "text":
+            return Text(sendable(block.text))
+        case "image":
+            return Image(media_type=block.mime_type, data=block.data)
+        case "resource_link":
+            return Text(f"[resource {block.uri}]")
+        case "resource":
+            text = getattr(block.resource, "text", None)
+            return Text(sendable(text) if isinstance(text, str) else f"[resource {block.resource.uri}]")
+        case _:
+            return Text(f"[{block.type}]")

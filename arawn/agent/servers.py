@@ -1,0 +1,166 @@
+"""The tools that the configuration names: Python ones imported, MCP ones from a server that runs while it is used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any, TypeVar
+
+import msgspec
+
+from actors import ActorError, ChildSpec, Intensity, NotStarted, OnDemand, Ref, Request, Supervisor, SupervisorSpec
+from arawn.agent.functions import tools_by_name
+from arawn.agent.mcp_server import ListTools, Offered, ToolServerFailed, UseTool, open_mcp_server, require_mcp
+from arawn.agent.tool import Tool, ToolAnswer
+from arawn.config.describe import any_of, suggestion
+from arawn.config.schema import Config, ToolSource
+from arawn.errors import ArawnError, BadInput, ConfigError
+from arawn.messages import ToolDefinition
+from arawn.threads import RunInThread
+
+__all__ = ["ToolServers", "start_tool_servers"]
+
+R = TypeVar("R")
+
+_MAILBOX = 64
+_WORKERS = 16
+_START_S = 60.0  # a launcher may download its server first
+_CLEANUP_S = 8.0  # a child has 2 s to end by itself, and as long after each signal
+_IDLE_S = 900.0
+_ONE_LIFE = Intensity(limit=0)  # a failure is told at once; the next use starts afresh
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+async def start_tool_servers(root: Supervisor, config: Callable[[], Config], environ: Mapping[str, str]) -> ToolServers:
+    """Start the supervisor of tool servers; a server itself starts with its first use, and ends when idle.
+
+    Args:
+        root: Where they belong.
+        config: Returns the configuration in force.
+        environ: The process environment.
+
+    Raises:
+        ConfigError: MCP servers are configured, and the package `mcp` is missing.
+
+    Checkpoint: always.
+    If cancelled: there is none.
+    """
+    require_mcp(config().tools)
+
+    def make(name: str) -> ChildSpec[ListTools | UseTool]:
+        return ChildSpec(
+            name=name,
+            start=partial(open_mcp_server, name, config().tools[name], environ),
+            mailbox=_MAILBOX,
+            workers=_WORKERS,
+            abandoned="cancel",
+            intensity=_ONE_LIFE,
+            start_grace=_START_S,
+            cleanup_grace=_CLEANUP_S,
+        )
+
+    servers = await root.start_on_demand(SupervisorSpec(name="tools"), make, idle_after=_IDLE_S)
+    return ToolServers(servers, config)
+
+
+class ToolServers:
+    """Finds tools by the names that the configuration gives to their sources."""
+
+    def __init__(self, servers: OnDemand, config: Callable[[], Config]) -> None:
+        self._servers = servers
+        self._config = config
+        self._used: dict[str, ToolSource] = {}  # what the servers that may run were started from
+
+    async def tools(self, names: Iterable[str]) -> tuple[Tool, ...]:
+        """Return all tools of the sources called `names`.
+
+        Raises:
+            BadInput: There is no source of that name.
+            ConfigError: A module cannot be imported or holds no tools; or `only` names one that is not there.
+            ToolServerFailed: A server does not start or does not answer.
+
+        Checkpoint: only if a server has to be asked.
+        If cancelled: nothing has changed; a server may have been started.
+        """
+        found: list[Tool] = []
+        sources = self._config().tools
+        for name in dict.fromkeys(names):
+            if name not in sources:
+                there_are = any_of(sorted(sources)) if sources else "none; a table `[tools.NAME]` makes one"
+                raise BadInput(f"unknown tools `{name}`; there are: {there_are}{suggestion(name, sources)}")
+            source = sources[name]
+            offered = imported(name, source) if source.python is not None else await self._served(name, source)
+            found += chosen(name, source, offered)
+        return tuple(found)
+
+    async def _served(self, name: str, source: ToolSource) -> list[Tool]:
+        ref: Ref[ListTools | UseTool] = self._servers.ref(name)
+        if self._used.setdefault(name, source) != source:  # a reload has changed it
+            await ref.stop()
+            self._used[name] = source
+        return [_tool(name, ref, each) for each in await _asked(name, ref, ListTools())]
+
+
+def chosen(name: str, source: ToolSource, offered: Iterable[Tool]) -> list[Tool]:
+    """Return the tools that `only` lets through, each with the deadline of its source unless it has its own.
+
+    Raises:
+        ConfigError: `only` names a tool that is not there.
+    """
+    tools = {tool.name: tool for tool in offered}
+    for wanted in source.only or ():
+        if wanted not in tools:
+            there_are = f"there is no tool `{wanted}`; accepted: {any_of(sorted(tools))}"
+            raise ConfigError([f"tools.{name}.only: {there_are}{suggestion(wanted, tools)}"])
+    kept = tools.values() if source.only is None else [tools[wanted] for wanted in source.only]
+    return [
+        msgspec.structs.replace(tool, deadline=source.deadline_s) if tool.deadline is None else tool for tool in kept
+    ]
+
+
+def imported(name: str, source: ToolSource) -> list[Tool]:
+    """Return the tool, or the list of tools, that `python` names.
+
+    Raises:
+        ConfigError: It cannot be imported, or is something else.
+    """
+    module, _, attribute = (source.python or "").partition(":")
+    try:
+        value = getattr(import_module(module), attribute)
+        return list(tools_by_name(value if isinstance(value, list | tuple) else [value]).values())
+    except Exception as error:  # the module is the user's, and can raise anything
+        said = str(error) if isinstance(error, ArawnError) else f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ConfigError([f"tools.{name}.python: cannot use `{source.python}`: {said}"]) from error
+
+
+def _tool(server: str, ref: Ref[ListTools | UseTool], offered: Offered) -> Tool:
+    async def run(arguments: dict[str, Any], _: RunInThread) -> ToolAnswer:
+        return await _asked(server, ref, UseTool(offered.name, arguments))
+
+    name = _FOREIGN.sub("_", offered.name)[:64]
+    return Tool(
+        definition=ToolDefinition(name, offered.description, offered.parameters),
+        run=run,
+        read_only=offered.read_only,
+    )
+
+
+async def _asked(name: str, ref: Ref[Any], message: Request[R], *, again: bool = True) -> R:
+    """Ask a server; what came while the one before was ending is asked once more.
+
+    Raises:
+        ToolServerFailed: It does not start, or died of this.
+
+    Checkpoint: always.
+    If cancelled: the server is told that nobody waits.
+    """
+    try:
+        return await ref.ask(message)
+    except ActorError as error:
+        if isinstance(error.__cause__, ToolServerFailed):
+            raise ToolServerFailed(str(error.__cause__)) from error
+        if not (again and isinstance(error, NotStarted)):
+            raise ToolServerFailed(f"the tool server `{name}` does not answer: {error}") from error
+    return await _asked(name, ref, message, again=False)

@@ -1,0 +1,206 @@
+"""Python functions as tools: what the model is shown, and how its arguments become the function's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.agent import tool
+from arawn.agent.functions import function_tool, tools_by_name
+from arawn.agent.tool import BadArguments, ToolAnswer, as_answer
+from arawn.errors import BadInput
+from arawn.messages import Image, Text
+from arawn.threads import RunInThread
+from tests.runtimes import in_place
+
+
+class Place(msgspec.Struct):
+    lat: float
+    lon: float = 0.0
+
+
+def forecast(
+    city: Annotated[str, msgspec.Meta(description="Its name.")],
+    days: Annotated[int, msgspec.Meta(ge=1, le=14)] = 3,
+    unit: Literal["C", "F"] = "C",
+    near: Place | None = None,
+    on: date = date(2026, 1, 1),
+) -> str:
+    """Return the weather.
+
+    Made up.
+    """
+    return f"{city} {days} {unit} {near} {on}"
+
+
+async def run(function: Callable[..., object], thread: RunInThread = in_place, /, **arguments: Any) -> ToolAnswer:
+    return await function_tool(function).run(arguments, thread)
+
+
+def said(answer: ToolAnswer) -> str:
+    (block,) = answer.content
+    assert isinstance(block, Text)
+    return block.text
+
+
+def test_the_model_is_shown_name_docstring_and_types() -> None:
+    """The schema is a JSON Schema object at the root, with what the hints say of each parameter."""
+    shown = function_tool(forecast).definition
+
+    assert (shown.name, shown.description) == ("forecast", "Return the weather.\n\nMade up.")
+    jsonschema.Draft202012Validator.check_schema(shown.parameters)
+    properties = shown.parameters["properties"]
+    assert (shown.parameters["type"], shown.parameters["required"]) == ("object", ["city"])
+    assert shown.parameters["additionalProperties"] is False
+    assert properties["city"] == {"type": "string", "description": "Its name."}
+    assert (properties["days"]["minimum"], properties["days"]["default"]) == (1, 3)
+    assert properties["unit"]["enum"] == ["C", "F"]
+    assert "Place" in shown.parameters["$defs"]
+
+
+async def test_arguments_become_what_the_hints_say() -> None:
+    """Structs and dates are made of JSON, and defaults are the function's own."""
+    answer = await run(forecast, city="Oslo", near={"lat": 1.5})
+
+    assert said(answer) == "Oslo 3 C Place(lat=1.5, lon=0.0) 2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"city": 1}, "Expected `str`, got `int` - at `$.city`"),
+        ({"city": "x", "days": 99}, "Expected `int` <= 14 - at `$.days`"),
+        ({}, "missing required field `city`"),
+        ({"city": "x", "wind": 1}, "unknown field `wind`"),
+    ],
+)
+async def test_arguments_that_do_not_fit_never_reach_the_function(arguments: dict[str, Any], words: str) -> None:
+    """The reason is msgspec's own, which names the place."""
+    with pytest.raises(BadArguments, match=words.replace("$", r"\$")):
+        await run(forecast, **arguments)
+
+
+async def test_a_plain_function_runs_in_the_thread_and_an_async_one_does_not() -> None:
+    """What may block never runs on the event loop."""
+    seen: list[object] = []
+
+    async def counting(work: Callable[[], Any], /) -> Any:
+        seen.append(work)
+        return work()
+
+    async def asleep() -> int:
+        return threading.get_ident()
+
+    def awake() -> int:
+        return threading.get_ident()
+
+    await run(asleep, counting)
+    assert not seen
+    await run(awake, counting)
+    assert len(seen) == 1
+
+
+class Opaque:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("plain", "plain"), (None, "null"), ({"a": [1]}, '{"a":[1]}'), (Place(1.0), '{"lat":1.0,"lon":0.0}'), ([], "[]")],
+)
+def test_what_is_no_text_is_json(value: object, text: str) -> None:
+    """A model reads both."""
+    assert said(as_answer(value)) == text
+
+
+def test_pictures_and_texts_are_blocks_as_they_are() -> None:
+    """One alone or several."""
+    picture = Image(media_type="image/png", data="aGk=")
+
+    assert as_answer(picture).content == (picture,)
+    assert as_answer([Text("see"), picture]).content == (Text("see"), picture)
+
+
+def test_what_json_cannot_hold_is_an_error_that_says_so() -> None:
+    """The loop turns it into an error result."""
+    with pytest.raises(TypeError, match="it returned a Opaque that JSON cannot hold"):
+        as_answer(Opaque())
+
+
+@given(st.text(st.characters(), max_size=40))
+def test_every_answer_can_be_sent_and_stored(text: str) -> None:
+    """Half characters too: they become whole ones."""
+    msgspec.json.encode(as_answer(text).content)
+
+
+def test_a_mark_leaves_the_function_as_it_is() -> None:
+    """It can still be called, and tested, as before."""
+
+    @tool(name="sum", read_only=True, deadline_s=2.0)
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    made = function_tool(add)
+
+    assert add(1, 2) == 3
+    assert (made.name, made.read_only, made.deadline) == ("sum", True, 2.0)
+
+
+def no_hint(text) -> None:  # type: ignore[no-untyped-def]
+    pass
+
+
+def many(*texts: str) -> None:
+    pass
+
+
+def strange(what: Opaque) -> None:
+    pass
+
+
+def unknown(what: Nowhere) -> None:  # type: ignore[name-defined]  # noqa: F821
+    pass
+
+
+def private(_hidden: int, class_: Annotated[int, msgspec.Meta(pattern="x")]) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (no_hint, "parameter `text`: has no type hint"),
+        (many, "parameter `texts`: a model gives arguments by name"),
+        (private, "its parameters cannot be described|a type hint has no JSON Schema"),
+        (strange, "`strange`: a type hint has no JSON Schema"),
+        (unknown, "`unknown`: its type hints cannot be read"),
+        (lambda: 1, "`<lambda>` cannot name a tool"),
+        (7, "a tool is a function or a `Tool`, found int"),
+    ],
+)
+def test_a_function_that_no_model_can_be_told_of_is_refused(function: Any, words: str) -> None:
+    """At once, and by name."""
+    with pytest.raises(BadInput, match=words):
+        function_tool(function)
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    """A model could not say which it means."""
+    with pytest.raises(BadInput, match="two tools are called `forecast`"):
+        tools_by_name([forecast, function_tool(forecast)])
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_a_deadline_that_is_none_is_refused(seconds: float) -> None:
+    """Where it is written."""
+    with pytest.raises(BadInput, match="a deadline above 0 s"):
+        tool(deadline_s=seconds)

@@ -1,0 +1,58 @@
+"""`[tools.NAME]`: what is accepted, and what is said of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arawn.config.keypath import dotted
+from arawn.config.load import load
+from arawn.config.schema import ToolSource
+from arawn.config.tool_rules import tool_findings
+
+
+def found(source: ToolSource) -> list[str]:
+    return [f"{dotted(finding.path)}: {finding.text}" for finding in tool_findings({"x": source})]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        ToolSource(python="my.tools:search"),
+        ToolSource(command=("uvx", "server"), env=("TOKEN",)),
+        ToolSource(url="https://host:8/mcp?a=b", bearer_env="TOKEN"),
+    ],
+)
+def test_one_kind_of_source_is_right(source: ToolSource) -> None:
+    """With the keys that belong to it."""
+    assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (ToolSource(), "tools.x: says not where its tools are; accepted: one of `python`, `command` or `url`"),
+        (ToolSource(python="a:b", url="http://h"), "tools.x.url: its tools are given by `python` already"),
+        (ToolSource(python="a:b", env=("A",)), "tools.x.env: only beside `command`; remove it"),
+        (ToolSource(command=("a",), bearer_env="A"), "tools.x.bearer_env: only beside `url`; remove it"),
+        (ToolSource(python="my-tools"), "tools.x.python: found `my-tools`; accepted: `module:attribute`"),
+        (ToolSource(command=()), "tools.x.command: empty; accepted: a program and its arguments"),
+        (ToolSource(url="ftp://h"), "tools.x.url: not the address of a server"),
+        (ToolSource(url="http://me:word@h"), "tools.x.url: not the address of a server"),
+        (ToolSource(url="http://[::1"), "tools.x.url: not the address of a server"),
+    ],
+)
+def test_what_cannot_work_is_found(source: ToolSource, words: str) -> None:
+    """With the key, and what would be right; never the address, which may hold a password."""
+    (said,) = found(source)
+
+    assert said.startswith(words)
+    assert "word" not in said
+
+
+def test_the_example_configuration_is_right() -> None:
+    """`examples/agent.toml`, which `docs/agent.md` shows, has every kind of source."""
+    loaded = load(config_file=Path("examples/agent.toml"), environ={}, cwd=Path.cwd())
+
+    assert list(loaded.config.tools) == ["house", "files", "search"]

@@ -1,0 +1,68 @@
+"""`arawn chat --tools`: the model may use tools that the configuration names."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.arawn.agent.turns import step
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import Place
+from tests.system.daemons import running
+
+VOICES = "tests.arawn.agent.my_tools:voices"
+STEPS = [step({"name": "shout", "arguments": {"text": "tea"}}, text="wait"), {"text": "I shouted"}]
+
+
+def voiced_place(place: Place, more: str = "") -> None:
+    script = place.directory / "script.json"
+    script.write_text(json.dumps({"steps": STEPS}))
+    place.configure(
+        f'[llm]\nbackend = "scripted"\nscript = "{script}"\n'
+        f'[server]\nlisten = "127.0.0.1:0"\n[tools.voices]\npython = "{VOICES}"\n{more}'
+    )
+
+
+def test_chat_on_the_command_line_uses_tools(place: Place, command: Command) -> None:
+    """What they do is told on stderr, the answer alone on stdout."""
+    voiced_place(place)
+    result = command("chat", "--tools", "voices", piped="go\n")
+
+    assert (result.code, result.out) == (0, "wait\nI shouted\n")
+    assert '[shout {"text":"tea"}]' in result.err
+    assert "[shout: TEA]" in result.err
+
+
+def test_quiet_chat_tells_nothing_of_tools(place: Place, command: Command) -> None:
+    """As of everything else."""
+    voiced_place(place)
+
+    assert command("chat", "-q", "--tools", "voices", piped="go\n").err == ""
+
+
+def test_an_unknown_name_is_wrong_use(place: Place, command: Command) -> None:
+    """With the names there are."""
+    voiced_place(place)
+    result = command("chat", "--tools", "voces", piped="go\n")
+
+    assert (result.code, result.out) == (2, "")
+    assert "unknown tools `voces`; there are: `voices` (did you mean `voices`?)" in result.err
+
+
+def test_a_turn_that_is_cut_off_says_so(place: Place, command: Command) -> None:
+    """With the number of calls that were made."""
+    voiced_place(place, "[agent]\nmax_iterations = 1\n")
+
+    assert "the turn ended at its limit of 1 calls" in command("chat", "--tools", "voices", piped="go\n").err
+
+
+@pytest.mark.slow
+def test_the_daemon_runs_the_tools_when_there_is_one(place: Place) -> None:
+    """The same words on stdout and stderr as without it."""
+    voiced_place(place)
+    with running(place):
+        done = place.run("chat", "--tools", "voices", piped="go\n")
+
+    assert (done.returncode, done.stdout) == (0, "wait\nI shouted\n")
+    assert "[shout: TEA]" in done.stderr
