@@ -49,6 +49,7 @@ class Admission:
         self._requests = RateLimit(profile.requests_per_minute) if profile.requests_per_minute else None
         self._tokens = RateLimit(profile.tokens_per_minute) if profile.tokens_per_minute else None
         self._breaker = Breaker()
+        self._last = ""  # by its type: what the provider said may quote another caller
         self._health = health
 
     async def enter(self, attempt: Attempt) -> None:
@@ -65,7 +66,9 @@ class Admission:
         rest = self._breaker.admit(attempt, now)
         if rest is not None:
             raise Unavailable(
-                f"profile `{self._name}` rests for {rest:.0f} s: {self._health.value.reason}", retry_after_s=rest
+                f"profile `{self._name}` rests for {rest:.0f} s: {FAILURES} calls in a row failed, the last with "
+                f"{self._last}; `arawn status` has more",
+                retry_after_s=rest,
             )
         waits = [limit.wait(now, 1) for limit in (self._requests, self._tokens) if limit is not None]
         wait = max(waits, default=0.0)
@@ -90,13 +93,18 @@ class Admission:
     def saw_failure(self, attempt: Attempt, error: Exception) -> None:
         """The attempt ended with `error`, which may be the provider's or the caller's doing."""
         refused_here = isinstance(error, Unavailable | RateLimited) and error.status is None
-        if isinstance(error, _MAY_PASS):
+        late = isinstance(error, TimedOut) and error.which == "total" and error.partial is not None
+        if late:  # it answers; its reader may be the slow one
+            self._breaker.succeeded()
+        elif isinstance(error, _MAY_PASS):
             self._breaker.failed(attempt, trio.current_time(), again=attempt.number > 1)
         elif isinstance(error, _ANSWERS) and not refused_here:
             self._breaker.succeeded()
+            if not isinstance(error, _FAULTS):
+                self._tell("ready", None)
         else:
             self._breaker.undecided(attempt)
-        if isinstance(error, _FAULTS) and not refused_here:
+        if isinstance(error, _FAULTS) and not refused_here and not late:
             self._tell_failure(error)
 
     def lost_sight(self, attempt: Attempt) -> None:
@@ -104,6 +112,7 @@ class Admission:
         self._breaker.undecided(attempt)
 
     def _tell_failure(self, error: BackendError) -> None:
+        self._last = f"`{type(error).__name__}`" + (f" ({error.status})" if error.status else "")
         if self._breaker.is_open:
             self._tell("open", f"{FAILURES} calls in a row failed; last: {error.user_message}")
         else:

@@ -21,6 +21,8 @@ from arawn.wire.sse import SseEvent
 
 __all__ = ["REDACTED", "AnthropicAssembler", "decode_reply"]
 
+Piece = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta
+
 REDACTED = "redacted_thinking:"
 """Begins the signature of a thinking block whose whole content the provider encrypted; the rest is that content."""
 
@@ -104,6 +106,7 @@ class AnthropicAssembler:
     def __init__(self) -> None:
         self.finished = False
         self._assembly = ContentAssembly()
+        self._silent: list[Piece] = []  # begin blocks of which nothing has been said yet
         self._indexes: dict[int, int | None] = {}  # the provider's index -> ours, None for a block left out
         self._id: str | None = None
         self._model = ""
@@ -177,7 +180,7 @@ class AnthropicAssembler:
                     self._assembly.sign(ours, block.signature)
                 return events
             case "redacted_thinking":
-                self._assembly.add(ThinkingDelta(ours, ""))
+                self._add(ThinkingDelta(ours, ""), "")
                 self._assembly.sign(ours, REDACTED + block.data)
             case "tool_use":
                 arguments = "" if block.input in (None, {}) else msgspec.json.encode(block.input).decode()
@@ -207,7 +210,13 @@ class AnthropicAssembler:
                 self._warnings[f"deltas of kind `{unknown}` were left out of the answer"] = None
         return []
 
-    def _add(self, event: StreamEvent, said: str) -> list[StreamEvent]:
-        """Keep the delta; one that says nothing is not worth an event."""
+    def _add(self, event: Piece, said: str) -> list[StreamEvent]:
+        """Keep the delta; one that says nothing is not worth an event before a later block speaks."""
+        begins = event.index == len(self._assembly)
         self._assembly.add(event)
-        return [event] if said else []
+        if not said:
+            self._silent += [event] if begins else []
+            return []
+        before = [silent for silent in self._silent if silent.index < event.index]
+        self._silent = [silent for silent in self._silent if silent.index > event.index]
+        return [*before, event]

@@ -22,6 +22,7 @@ from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.stream_reading import StreamReading
 from arawn.backends.verbatim import Verbatim, asks_for_usage, verbatim_body, verbatim_of
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimReading, other_answer, with_bytes
+from arawn.config.hidden import is_secret
 from arawn.config.schema import Profile
 from arawn.errors import BackendError, BadInput, BadReply, TimedOut
 from arawn.messages import CompletionRequest, CompletionResponse
@@ -68,6 +69,8 @@ class HttpProvider:
         self.address: str | None = f"{base.scheme}://{place}{base.path.rstrip('/')}"
         self.defaults = profile
         self.secrets: tuple[str, ...] = (endpoint.key,) if endpoint.key else ()
+        headers = (value for name, value in profile.headers.items() if is_secret(("llm", "headers", name)))
+        self._hidden = tuple(filter(None, (endpoint.key, base.password, *headers)))
         self._where = f"profile `{profile_name}` ({endpoint.kind} at {place})"
         self._profile_name = profile_name
         self._profile = profile
@@ -102,7 +105,11 @@ class HttpProvider:
                 await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
             if not response.is_success:
                 raise self._refusal(response, body)
-            answer = self._decode(response, body, call)
+            try:
+                answer = self._decode(response, body, call)
+            except BackendError as error:
+                self._mask(error)
+                raise
             return self._completed(with_bytes(answer, body) if call.verbatim else answer, call, response)
         raise self._timed_out("total")
 
@@ -127,13 +134,16 @@ class HttpProvider:
             if partial is not None:
                 error.partial = self._completed(partial, call, None)
             reading.spoil(error)
+            self._mask(error)
             raise
 
     def _reading(self, call: _Call) -> StreamReading:
         if call.verbatim is None:
             return StreamReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES)
         unasked = not asks_for_usage(call.verbatim)
-        return VerbatimReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, drop_usage=unasked)
+        return VerbatimReading(
+            self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, drop_usage=unasked, masked=self._masked
+        )
 
     async def _stream(self, call: _Call, reading: StreamReading, emit: Emit) -> CompletionResponse:
         """Read the stream within one scope, whose deadline moves: a scope for each piece costs as much as the piece."""
@@ -248,12 +258,21 @@ class HttpProvider:
             raise unreadable_reply(self._where, content_type_of(response), body, str(error), hint) from error
 
     def _refusal(self, response: httpx.Response, body: bytes) -> BackendError:
-        if self._endpoint.key is not None:  # some servers quote the key they were given
-            body = body.replace(self._endpoint.key.encode(), b"[key]")
+        body = self._masked(body)
         error = from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
         if response.is_error:
             error.__cause__ = ProviderAnswer(self._dialect.name, response.status_code, response.headers, body)
         return error
+
+    def _masked(self, said: bytes) -> bytes:
+        """Return what a fault says without the secrets it was sent: some servers quote them."""
+        for secret in self._hidden:
+            said = said.replace(secret.encode(), b"[key]")
+        return said
+
+    def _mask(self, error: BackendError) -> None:
+        error.user_message = self._masked(error.user_message.encode()).decode()
+        error.args = (error.user_message,)
 
     def _completed(
         self, answer: CompletionResponse, call: _Call, response: httpx.Response | None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from arawn.backends.protocol import Dialect
-from arawn.backends.shape import ReportedError, decode_as
+from arawn.backends.shape import ReportedError, decode_as, reported_error
 from arawn.backends.stream_reading import StreamReading
 from arawn.errors import BackendError, BadReply
 from arawn.messages import (
@@ -24,7 +24,7 @@ from arawn.messages import (
 
 __all__ = ["ProviderAnswer", "VerbatimReading", "VerbatimResponse", "bytes_of", "other_answer", "with_bytes"]
 
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_END = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r)")
 _LONGEST_EVENT = 16 * 1024 * 1024  # the parser has refused it before
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _COUNTS = re.compile(rb'"usage"\s*:\s*\{')
@@ -35,7 +35,8 @@ class _Counts(msgspec.Struct):
 
 
 class _Other(msgspec.Struct):
-    model: str = ""
+    model: str | None = None
+    error: object = None
     usage: _Counts | None = None
 
 
@@ -84,11 +85,14 @@ def other_answer(body: bytes) -> CompletionResponse:
     """Return an answer that is no completion: it says nothing, but may say what it has cost.
 
     Raises:
+        ReportedError: It is an error.
         WrongShapeError: It is no JSON object.
     """
     said = decode_as(_OTHER, body)
+    if said.error is not None:
+        raise reported_error(said.error)
     return CompletionResponse(
-        content=(), model=said.model, usage=Usage(said.usage.prompt_tokens if said.usage else None)
+        content=(), model=said.model or "", usage=Usage(said.usage.prompt_tokens if said.usage else None)
     )
 
 
@@ -132,15 +136,25 @@ class VerbatimReading(StreamReading):
     record of the answer.
     """
 
-    def __init__(self, where: str, dialect: Dialect, *, max_bytes: int, drop_usage: bool) -> None:
+    def __init__(
+        self,
+        where: str,
+        dialect: Dialect,
+        *,
+        max_bytes: int,
+        drop_usage: bool,
+        masked: Callable[[bytes], bytes] = bytes,
+    ) -> None:
         """Begin before the first byte.
 
         Args:
             where, dialect, max_bytes: As for `StreamReading`.
+            masked: Takes secrets out of an error event.
             drop_usage: Leave out the event that holds nothing but token counts: whoever reads on has not asked for it.
         """
         super().__init__(where, dialect, max_bytes=max_bytes)
         self._drop_usage = drop_usage
+        self._masked = masked
         self._rest = bytearray()
         self._searched = 0  # bytes of the rest in which no event ends
         self._held = b""
@@ -171,6 +185,7 @@ class VerbatimReading(StreamReading):
             deltas.extend(super().feed(piece))
         except BackendError as error:
             failure = error
+            piece = self._masked(piece)
         if failure is None or isinstance(failure.__cause__, ReportedError):
             self._held += b"" if not deltas and self._drop_usage and _is_usage(piece) else piece
         if deltas:

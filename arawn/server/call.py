@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from arawn.config.describe import suggestion, ticked
+from arawn.server.json_body import decoded
 from arawn.server.reply import Headers, Refused, Reply, refusal
 from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
 
@@ -35,7 +36,9 @@ class Call:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:  # lines of one name are one list (RFC 9110, 5.3)
+            self.headers[name] = self.headers[name] + b", " + value if name in self.headers else value
         self.query: bytes = scope.get("query_string", b"")
         self.through_socket = came_through_socket(scope)
         self.request_id = secrets.token_hex(16)  # of the answer, unless a log record answers for it
@@ -52,11 +55,7 @@ class Call:
 
         Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
         """
-        body = await self.read_body()
-        try:
-            value = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(refusal(400, "invalid_request", f"the request body is not JSON: {error}")) from error
+        value = decoded(await self.read_body())
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
@@ -75,6 +74,8 @@ class Call:
         pieces: list[bytes] = []
         size = 0
         more = True
+        if int(self.headers.get(b"content-length", b"0")) > BODY_BYTES:
+            raise _too_long()
         while more:
             event = await self._receive()
             if event["type"] == "http.disconnect":
@@ -82,7 +83,7 @@ class Call:
             pieces.append(event.get("body", b""))
             size += len(pieces[-1])
             if size > BODY_BYTES:
-                raise Refused(refusal(413, "invalid_request", f"the request body is longer than {BODY_BYTES} bytes"))
+                raise _too_long()
             more = event.get("more_body", False)
         return b"".join(pieces)
 
@@ -145,6 +146,10 @@ class Call:
     async def _start(self, status: int, headers: Headers, request_id: str | None) -> None:
         identity = (b"x-request-id", (request_id or self.request_id).encode())
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, identity]})
+
+
+def _too_long() -> Refused:
+    return Refused(refusal(413, "invalid_request", f"the request body is longer than {BODY_BYTES} bytes"))
 
 
 def _unknown_fields(value: object, kind: type[msgspec.Struct]) -> str | None:

@@ -12,7 +12,14 @@ import trio
 __all__ = ["BurstListener"]
 
 _AT_ONCE = 64
-_GONE = frozenset((errno.ECONNABORTED, errno.EPERM, errno.EPROTO))  # the one connection's trouble, not the listener's
+_GONE = frozenset(  # the one connection's trouble, or the network's (accept(2)), not the listener's
+    getattr(errno, name)
+    for name in (
+        *("ECONNABORTED", "ECONNRESET", "EPERM", "EPROTO", "ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH"),
+        *("ENONET", "ENOPROTOOPT", "EOPNOTSUPP", "ETIMEDOUT"),
+    )
+    if hasattr(errno, name)  # macOS has no ENONET
+)
 
 
 class BurstListener(trio.abc.Listener[trio.SocketStream]):

@@ -288,7 +288,9 @@ async def test_a_provider_that_only_fails_is_left_alone(tmp_path: Path, autojump
             with pytest.raises(Overloaded):
                 await runtime.complete(ASK)
         began = trio.current_time()
-        with pytest.raises(Unavailable, match=r"rests for 5 s: 5 calls in a row failed; last: .*out of order") as no:
+        with pytest.raises(
+            Unavailable, match=r"rests for 5 s: 5 calls in a row failed, the last with `Overloaded` \(503\)"
+        ) as no:
             await runtime.complete(ASK)
         health = runtime.status().backends[0]
         assert trio.current_time() == began
@@ -300,6 +302,33 @@ async def test_a_provider_that_only_fails_is_left_alone(tmp_path: Path, autojump
     assert (answer.text, after.health, after.reason) == ("up again", "ready", None)
     assert [record["status"] for record in records(tmp_path)] == ["error"] * 6 + ["ok"]
     assert records(tmp_path)[5]["error"]["type"] == "Unavailable"
+
+
+async def test_a_provider_that_refuses_the_probe_is_up(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """400 is an answer: the breaker is closed, and the health says so."""
+    script = [*[{"error": {"status": 503}}] * 5, {"error": {"status": 400}}, {"text": "x"}]
+    async with running(configured(tmp_path, {"default": scripted(tmp_path, script, retry=ONCE)})) as runtime:
+        for _ in range(5):
+            with pytest.raises(Overloaded):
+                await runtime.complete(ASK)
+        await trio.sleep(5)
+        with pytest.raises(BadRequest):
+            await runtime.complete(ASK)
+
+        assert runtime.status().backends[0].health == "ready"
+
+
+async def test_a_refusal_shows_no_words_of_other_callers(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A provider may quote a prompt in its error; whoever is refused because of it does not read that."""
+    quoting = {"error": {"status": 500, "message": "cannot handle `my diagnosis is X`"}}
+    async with running(configured(tmp_path, {"default": scripted(tmp_path, [quoting], retry=ONCE)})) as runtime:
+        for _ in range(5):
+            with pytest.raises(Overloaded):
+                await runtime.complete(ASK)
+        with pytest.raises(Unavailable) as refused:
+            await runtime.complete(ASK)
+
+    assert "diagnosis" not in str(refused.value)
 
 
 async def test_the_first_word_of_a_stream_says_that_the_provider_is_up(

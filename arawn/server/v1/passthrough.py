@@ -69,7 +69,7 @@ def _target(runtime: DialectDoor, call: Call, model: str, dialect: DialectName, 
     name = target.routing.profile
     if target.dialect != dialect or runtime.config.profiles[name].backend in _SERVERLESS:
         raise _no_endpoint(name, runtime.config.profiles[name], dialect, endpoint)
-    return msgspec.structs.replace(target, hint=name)
+    return msgspec.structs.replace(target, hint=name, open=False, common=True)
 
 
 async def _pass_on(runtime: DialectDoor, call: Call, target: Target, request: CompletionRequest, endpoint: str) -> None:
@@ -87,8 +87,9 @@ def _refuse(fault: Refused, _: CompletionResponse) -> Never:
 
 
 def _no_endpoint(name: str, profile: Profile, dialect: DialectName, endpoint: str) -> Refused:
+    local = ": its model server is started for completions alone" if profile.backend == "local" else ""
     message = (
         f"profile `{name}` ({profile.backend}) has no {endpoint.replace('_', ' ')} endpoint that Arawn can pass this "
-        f"on to, and nothing is estimated; choose a profile whose provider speaks {dialect}"
+        f"on to{local}, and nothing is estimated; choose the profile of a provider that speaks {dialect}"
     )
     return Refused(refusal(404, "not_found", message))

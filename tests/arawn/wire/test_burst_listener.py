@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import socket
 from collections.abc import Iterator
@@ -51,6 +52,32 @@ async def test_what_nobody_took_is_closed_with_the_listener() -> None:
             assert client.recv(1) == b""
     with pytest.raises(trio.ClosedResourceError):
         await listener.accept()
+
+
+class Failing:
+    """A socket whose next accept fails."""
+
+    def __init__(self, real: socket.socket, code: int) -> None:
+        self._real = real
+        self._codes = [code]
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self._codes:
+            raise OSError(self._codes.pop(), "the network's trouble")
+        return self._real.accept()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETDOWN, errno.ETIMEDOUT, errno.ECONNRESET])
+async def test_trouble_of_one_connection_ends_no_listener(code: int) -> None:
+    """Linux passes errors of the network on to `accept`; the next connection is served."""
+    listener, port = await listening()
+    listener._socket = Failing(listener._socket, code)  # type: ignore[assignment]
+    with connected(port, 1), trio.fail_after(5):
+        async with listener:
+            await (await listener.accept()).aclose()
 
 
 async def test_out_of_descriptors_loses_no_connection() -> None:
