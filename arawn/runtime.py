@@ -122,6 +122,7 @@ async def start_runtime(
     secrets: Sequence[str] = (),
     run_in_thread: RunInThread = trio.to_thread.run_sync,
     policy: RoutingPolicy | None = None,
+    waits_for_room: bool = True,
 ) -> AsyncIterator[Runtime]:
     """Start every part in order; see `open_runtime`.
 
@@ -133,6 +134,7 @@ async def start_runtime(
         secrets: Texts that must never reach the log, besides the keys of the profiles.
         run_in_thread: Runs what may block on the disk; tests on the virtual clock run it in place.
         policy: As for `open_runtime`.
+        waits_for_room: Whether a call to a profile whose mailbox is full waits; if not, it fails with `MailboxFull`.
     """
     board = _Board()
     async with open_supervisor(SupervisorSpec(name="arawn", total=_KEEPS_TRYING), hooks=[board.hear]) as root:
@@ -154,6 +156,7 @@ async def start_runtime(
                 workstreams=await _start_workstreams(root, store, backends, router),
                 router=router,
                 tools=await start_tool_servers(root, lambda: backends.config, environ),
+                waits_for_room=waits_for_room,
             )
     health = journal.health()
     if health.state == "lost":

@@ -52,9 +52,16 @@ def configured(
 
 
 @asynccontextmanager
-async def running(config: Config, environ: Mapping[str, str] | None = None) -> AsyncIterator[Runtime]:
-    environ = {} if environ is None else environ
-    async with start_runtime(config, environ, required=default_profile(config), run_in_thread=in_place) as runtime:
+async def running(
+    config: Config, environ: Mapping[str, str] | None = None, *, waits_for_room: bool = True
+) -> AsyncIterator[Runtime]:
+    async with start_runtime(
+        config,
+        {} if environ is None else environ,
+        required=default_profile(config),
+        run_in_thread=in_place,
+        waits_for_room=waits_for_room,
+    ) as runtime:
         yield runtime
 
 

@@ -93,9 +93,8 @@ class Admission:
     def saw_failure(self, attempt: Attempt, error: Exception) -> None:
         """The attempt ended with `error`, which may be the provider's or the caller's doing."""
         refused_here = isinstance(error, Unavailable | RateLimited) and error.status is None
-        late = isinstance(error, TimedOut) and error.which == "total" and error.partial is not None
-        if late:  # it answers; its reader may be the slow one
-            self._breaker.succeeded()
+        if isinstance(error, TimedOut) and error.which == "total" and error.partial is not None:
+            self._breaker.succeeded()  # it answers; its reader may be the slow one
         elif isinstance(error, _MAY_PASS):
             self._breaker.failed(attempt, trio.current_time(), again=attempt.number > 1)
         elif isinstance(error, _ANSWERS) and not refused_here:
@@ -104,7 +103,7 @@ class Admission:
                 self._tell("ready", None)
         else:
             self._breaker.undecided(attempt)
-        if isinstance(error, _FAULTS) and not refused_here and not late:
+        if isinstance(error, _FAULTS) and not refused_here:
             self._tell_failure(error)
 
     def lost_sight(self, attempt: Attempt) -> None:

@@ -26,6 +26,7 @@ _PLACES = {
     "start": ("arawn.cli.start:start", "Run the daemon in the foreground."),
     "stop": ("arawn.cli.stop:stop", "Stop the running daemon and wait until it is gone."),
     "status": ("arawn.cli.status:status", "Show how the running daemon is."),
+    "doctor": ("arawn.cli.doctor:doctor", "Check everything that could keep Arawn from working."),
     "reload": ("arawn.cli.reload:reload", "Have the running daemon read its configuration again."),
     "config": ("arawn.cli.config:config", "Show and check the configuration."),
     "backends": ("arawn.cli.backends:backends", "List and test the profiles."),

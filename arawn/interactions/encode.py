@@ -45,9 +45,9 @@ _strict_encoder = msgspec.json.Encoder()
 def encode_line(value: Any) -> bytes:
     """Return `value` as JSON in UTF-8, ended by the only newline in it. Raises nothing for any value."""
     try:
-        data = _encoder.encode_lines((value,))
+        data = _encoder.encode_lines([value])  # a list: msgspec 0.22 leaks 48 bytes for each tuple
     except (ValueError, TypeError, RecursionError, OverflowError):  # UnicodeEncodeError is a ValueError
-        data = _encoder.encode_lines((_plain(value, ()),))
+        data = _encoder.encode_lines([_plain(value, ())])
     return _with_one_line_end(data)
 
 

@@ -95,7 +95,8 @@ class Journal:
         if self._lost is not None:
             unwritten = writer.count if writer.state == "lost" else 0
             return msgspec.structs.replace(self._lost, count=self._lost.count + unwritten)
-        return self._late if writer.state == "ok" and self._late is not None else writer
+        late = self._late if self._room.held else None  # nothing is late where nothing is on its way
+        return late if writer.state == "ok" and late is not None else writer
 
     async def record(self, line: LogLine) -> None:
         """Have `line` written, and wait for that at most `answer_wait` seconds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 from collections import deque
@@ -11,7 +12,10 @@ import trio
 
 __all__ = ["BurstListener"]
 
+_LOG = logging.getLogger("arawn.wire")
 _AT_ONCE = 64
+_PAUSE_S = 0.1  # until accepting is tried again where something has run out
+_SHORT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
 _GONE = frozenset(  # the one connection's trouble, or the network's (accept(2)), not the listener's
     getattr(errno, name)
     for name in (
@@ -30,12 +34,13 @@ class BurstListener(trio.abc.Listener[trio.SocketStream]):
         self._listener = listener
         self._socket = socket.socket(fileno=os.dup(listener.socket.fileno()))  # trio's own always has a checkpoint
         self._accepted: deque[socket.socket] = deque()
+        self._short = False
 
     async def accept(self) -> trio.SocketStream:
-        """Return the next connection.
+        """Return the next connection. For want of descriptors it waits, and says so in the program's log, once.
 
         Raises:
-            OSError: No connection can be accepted now, as for want of descriptors; those before it were returned.
+            OSError: Accepting has become impossible.
             trio.ClosedResourceError: The listener was closed.
 
         Checkpoint: only if no connection waits. If cancelled: nothing is lost.
@@ -44,8 +49,20 @@ class BurstListener(trio.abc.Listener[trio.SocketStream]):
             if self._socket.fileno() < 0:
                 raise trio.ClosedResourceError("the listener has been closed")
             await trio.lowlevel.wait_readable(self._listener.socket)
-            self._take()
+            try:
+                self._take()
+            except OSError as error:
+                if error.errno not in _SHORT:
+                    raise
+                self._complain(error)
+                await trio.sleep(_PAUSE_S)
+        self._short = False
         return trio.SocketStream(trio.socket.from_stdlib_socket(self._accepted.popleft()))
+
+    def _complain(self, error: OSError) -> None:
+        if not self._short:
+            self._short = True
+            _LOG.warning("no connection can be accepted: %s; raise `ulimit -n` (`LimitNOFILE=`)", error.strerror)
 
     def _take(self) -> None:
         for _ in range(_AT_ONCE):

@@ -35,7 +35,8 @@ def refusal(status: int, kind: str, message: str) -> bytes:
     body = msgspec.json.encode({"error": {"type": kind, "message": message}})
     date = _date_line(int(time.time()))
     head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    return _STATUS_LINES[status] + date + head.encode() + body
+    later = b"retry-after: 1\r\n" if status == 503 else b""
+    return _STATUS_LINES[status] + later + date + head.encode() + body
 
 
 class ResponseEncoder:

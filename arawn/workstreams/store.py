@@ -269,7 +269,19 @@ class WorkstreamStore:
             ) from error
 
 
+_REMEDIES = {
+    "SQLITE_BUSY": "another program holds it: end that program, or wait until it is done",
+    "SQLITE_LOCKED": "another program holds it: end that program, or wait until it is done",
+    "SQLITE_FULL": "make room on the disk",
+    "SQLITE_IOERR": "make room on the disk, or check it",
+}
+
+
 def _remedy(error: Exception) -> str:
+    name = getattr(error, "sqlite_errorname", None) or ""  # such as SQLITE_IOERR_WRITE
+    for known, remedy in _REMEDIES.items():
+        if name.startswith(known):
+            return remedy
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
         return "it is damaged or no such database: restore a copy, or move it away to begin a new one"
     return "`workstreams.database` must name a file in a directory that this user may write to"

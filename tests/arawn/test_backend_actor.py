@@ -306,7 +306,7 @@ async def test_a_provider_that_only_fails_is_left_alone(tmp_path: Path, autojump
 
 async def test_a_provider_that_refuses_the_probe_is_up(tmp_path: Path, autojump_clock: MockClock) -> None:
     """400 is an answer: the breaker is closed, and the health says so."""
-    script = [*[{"error": {"status": 503}}] * 5, {"error": {"status": 400}}, {"text": "x"}]
+    script: list[dict[str, Any]] = [*[{"error": {"status": 503}}] * 5, {"error": {"status": 400}}, {"text": "x"}]
     async with running(configured(tmp_path, {"default": scripted(tmp_path, script, retry=ONCE)})) as runtime:
         for _ in range(5):
             with pytest.raises(Overloaded):

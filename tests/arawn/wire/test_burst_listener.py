@@ -80,8 +80,8 @@ async def test_trouble_of_one_connection_ends_no_listener(code: int) -> None:
             await (await listener.accept()).aclose()
 
 
-async def test_out_of_descriptors_loses_no_connection() -> None:
-    """Those that were accepted are returned first; the others when there are descriptors again."""
+async def test_out_of_descriptors_loses_no_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """Those that were accepted are returned first, the others when there are descriptors again; one line says why."""
     listener, port = await listening()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with connected(port, 3):
@@ -91,11 +91,16 @@ async def test_out_of_descriptors_loses_no_connection() -> None:
             lowest.close()
             resource.setrlimit(resource.RLIMIT_NOFILE, (number + 1, hard))
             try:
-                first = await listener.accept()
-                with pytest.raises(OSError, match="Too many open files"):
+                streams = [await listener.accept()]
+                with trio.move_on_after(0.35) as waited:
                     await listener.accept()
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            others = [await listener.accept() for _ in range(2)]
-            for stream in (first, *others):
+            streams += [await listener.accept() for _ in range(2)]
+            for stream in streams:
                 await stream.aclose()
+
+    assert waited.cancelled_caught
+    assert [record.message for record in caplog.records if record.name == "arawn.wire"] == [
+        "no connection can be accepted: Too many open files; raise `ulimit -n` (`LimitNOFILE=`)"
+    ]

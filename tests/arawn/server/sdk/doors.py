@@ -24,8 +24,8 @@ T = TypeVar("T")
 async def open_api(
     directory: Path, profiles: Mapping[str, Profile], environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
-    """Serve the API of a runtime with these profiles and yield its address; the token is `TOKEN`."""
-    async with running(configured(directory, profiles), environ) as runtime:
+    """Serve the API of a runtime with these profiles, as the daemon does, and yield its address."""
+    async with running(configured(directory, profiles), environ, waits_for_room=False) as runtime:
         async with serving_with_lifespan(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
             yield served.url
 

@@ -1,0 +1,93 @@
+"""What may be wrong around Arawn on this machine: its files, its disk, its limits. Looks, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from arawn.cli.places import impossible_places
+from arawn.config.paths import database_path, interactions_dir
+from arawn.config.schema import Config
+
+__all__ = ["Finding", "look_around"]
+
+_ROOM_BYTES = 256 << 20  # less is soon used up by records, and by the room that compressing a day needs
+_BUSY_S = 2.0
+_FILES_BESIDE_CALLS = 64
+_FILES_PER_CALL = 2  # the caller's connection and the provider's
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at: what, whether it is well, and in words what was found and what to do."""
+
+    what: str
+    ok: bool
+    found: str
+
+
+def look_around(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield how directories, disk, database and limits are, whether or not a daemon runs."""
+    impossible = list(impossible_places(config, environ))
+    if impossible:
+        yield from (Finding("files", False, text) for text in impossible)
+        return
+    yield Finding("files", True, "every place can be written to")
+    database = database_path(config, environ)
+    if config.logging.interactions.enabled:
+        yield _room("log", interactions_dir(config, environ))
+    yield _room("workstreams", database.parent)
+    if database.exists():
+        yield _database(database)
+    yield from _open_files(config)
+
+
+def _room(what: str, directory: Path) -> Finding:
+    """Say whether the disk has room; `directory` need not exist yet."""
+    nearest = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
+    free = shutil.disk_usage(nearest).free
+    if free >= _ROOM_BYTES:
+        return Finding(what, True, f"{free >> 20:,} MiB are free at `{directory}`")
+    return Finding(
+        what,
+        False,
+        f"the disk of `{directory}` is nearly full, {free >> 20:,} MiB are free; make room, calls will wait",
+    )
+
+
+def _database(path: Path) -> Finding:
+    """Say whether the database can be read and written, by taking its lock for a moment."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_S)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return Finding("workstreams", False, f"`{path}` is locked by another program; end that program")
+        return Finding("workstreams", False, f"`{path}` cannot be opened: {error}; check its owner and its mode")
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    if verdict == "ok":
+        return Finding("workstreams", True, f"`{path}` is sound")
+    return Finding("workstreams", False, f"`{path}` is damaged: {verdict}; stop the daemon, then restore a backup")
+
+
+def _open_files(config: Config) -> Iterator[Finding]:
+    if os.name != "posix":
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    calls = sum(profile.max_concurrency for profile in config.profiles.values())
+    needed = _FILES_BESIDE_CALLS + _FILES_PER_CALL * calls
+    if limit == resource.RLIM_INFINITY or limit >= needed:
+        yield Finding("open files", True, f"{calls} calls at once fit into the limit of {limit}")
+    else:
+        words = f"{calls} calls at once need {needed}, this shell allows {limit}; raise `ulimit -n` or `LimitNOFILE=`"
+        yield Finding("open files", False, words)

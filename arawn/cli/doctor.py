@@ -1,0 +1,53 @@
+"""`arawn doctor`: looks at everything that could keep Arawn from working, and says what to do."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import click
+
+from arawn.backends.preflight import preflight
+from arawn.cli.checkup import Finding, look_around
+from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import print_json, print_table
+from arawn.cli.reach import look_at_daemon, reach_providers
+from arawn.config.search import find_config
+from arawn.errors import ConfigError
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@json_option
+@config_option
+def doctor(as_json: bool, config_file: Path | None) -> int:
+    """Check configuration, keys, files, disk, doors and each profile; exit code 1 if anything is wrong.
+
+    The server of each profile is connected to; no request is sent to it. `arawn backends test` sends one.
+    """
+    found = run_async(partial(_examine, config_file))
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(one.what, "ok" if one.ok else "wrong", " ".join(one.found.split())) for one in found]
+        print_table(("check", "result", "found"), rows)
+    return 0 if all(one.ok for one in found) else 1
+
+
+async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
+    """Return every finding; a wrong configuration leaves nothing else to look at."""
+    try:
+        found = await find_config(config_file, environ=os.environ, cwd=Path.cwd())
+    except ConfigError as error:
+        return [Finding("configuration", False, problem) for problem in error.problems]
+    config = found.loaded.config
+    files = ", ".join(f"`{file}`" for file in found.loaded.files)
+    findings = [Finding("configuration", True, files or found.why or "environment")]
+    obstacles = await preflight(config, os.environ)
+    findings += [Finding(f"profile {obstacle.profile}", False, obstacle.text) for obstacle in obstacles]
+    findings += look_around(config, os.environ)
+    findings += await look_at_daemon(config, os.environ)
+    return findings + await reach_providers(config)

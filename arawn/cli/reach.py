@@ -1,0 +1,118 @@
+"""Whether the doors and the providers can be reached. Connects, and asks no model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import trio
+
+from arawn.backends.connection_failures import from_httpx
+from arawn.backends.presets import PRESETS
+from arawn.cli.checkup import Finding
+from arawn.cli.daemon_client import DaemonFault, find_daemon
+from arawn.config import listen_address
+from arawn.config.paths import interactions_dir, socket_path
+from arawn.config.schema import Config, Profile
+from arawn.interactions.lock_state import writer_is_active
+from arawn.status import RuntimeStatus
+from arawn.wire.connect import Connector, Origin
+from arawn.wire.listeners import open_tcp_listeners
+from arawn.wire.proxies import uses_proxy
+
+__all__ = ["look_at_daemon", "reach_providers"]
+
+_WELL = ("ready", "starting")
+_PORTS = {"http": 80, "https": 443}
+
+
+async def look_at_daemon(config: Config, environ: Mapping[str, str]) -> list[Finding]:
+    """Return how the running daemon is; without one, whether one could start.
+
+    Checkpoint: always. If cancelled: nothing has changed.
+    """
+    socket = socket_path(config, environ)
+    try:
+        async with find_daemon(socket) as daemon:
+            if daemon is not None:
+                return _of_daemon(await daemon.status())
+    except DaemonFault as fault:
+        return [Finding("daemon", False, str(fault))]
+    log = interactions_dir(config, environ)
+    if config.logging.interactions.enabled and log.is_dir() and writer_is_active(log):
+        return [_hidden_daemon(socket, log)]
+    return [Finding("daemon", True, "none runs; `arawn start` runs one"), await _address(config.server.listen)]
+
+
+def _of_daemon(status: RuntimeStatus) -> list[Finding]:
+    health = status.log.health
+    log = health.state if status.log.path else "off"
+    lost = f", {health.count} records lost" if health.count else ""
+    found = [
+        Finding("daemon", True, f"process {status.pid} answers"),
+        Finding("log", health.state == "ok", f"{log}{lost}" + (f": {health.reason}" if health.reason else "")),
+    ]
+    for backend in status.backends:
+        reason = backend.reason or backend.last_crash
+        words = f"{backend.health}" + (f": {reason}" if reason else "")
+        found.append(Finding(f"profile {backend.profile}", backend.health in _WELL and not backend.last_crash, words))
+    return found
+
+
+def _hidden_daemon(socket: Path | None, log: Path) -> Finding:
+    where = 'and `server.socket` is ""' if socket is None else f"and nothing answers on `{socket}`"
+    return Finding(
+        "daemon",
+        socket is None,
+        f"a process writes the log `{log}` {where}; if it is a daemon that has lost its socket file, end it with "
+        f"`kill` (its number is in `{log / '.lock'}`) and start it again",
+    )
+
+
+async def _address(listen: str) -> Finding:
+    """Say whether the daemon's address is free, by listening there for a moment."""
+    try:
+        listeners = await open_tcp_listeners(*listen_address(listen))
+    except OSError as error:
+        words = f"cannot listen on `{listen}`: {error.strerror or error}; end what listens there, or set another"
+        return Finding("address", False, words)
+    for listener in listeners:
+        listener.socket.close()
+    return Finding("address", True, f"`{listen}` is free")
+
+
+async def reach_providers(config: Config) -> list[Finding]:
+    """Connect to the server of every profile that has one, all at once; nothing is asked of it.
+
+    Checkpoint: always. If cancelled: every connection is closed.
+    """
+    found: dict[str, Finding | None] = dict.fromkeys(config.profiles)
+
+    async def reach(name: str, profile: Profile) -> None:
+        found[name] = await _reach(name, profile)
+
+    async with trio.open_nursery() as nursery:
+        for name, profile in config.profiles.items():
+            nursery.start_soon(reach, name, profile)
+    return [finding for finding in found.values() if finding is not None]
+
+
+async def _reach(name: str, profile: Profile) -> Finding | None:
+    base = profile.base_url or PRESETS[profile.backend].base_url
+    if base is None or profile.backend in {"local", "scripted"}:
+        return None
+    url = httpx.URL(base)
+    what, place = f"profile {name}", f"{url.scheme}://{url.netloc.decode()}"
+    if uses_proxy(url, os.environ):
+        return Finding(what, True, f"{place} is behind a proxy, which was not asked")
+    origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
+    seconds = profile.timeouts.connect_s
+    try:
+        link = await Connector().connect(origin, seconds)
+    except httpx.HTTPError as error:
+        where = f"profile `{name}` ({profile.backend} at {url.netloc.decode()})"
+        return Finding(what, False, from_httpx(where, error, connect_s=seconds).user_message)
+    link.close()
+    return Finding(what, True, f"{place} can be reached")

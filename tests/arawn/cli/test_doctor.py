@@ -1,0 +1,167 @@
+"""`arawn doctor`: each thing that can be wrong has a row that says what to do, and exit code 1."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from arawn.cli import checkup
+from arawn.cli.checkup import look_around
+from arawn.config.paths import database_path
+from tests.arawn.cli.place import Place
+from tests.fake_provider import FakeProvider
+from tests.runtimes import configured
+from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
+from tests.system.daemons import running
+
+SERVED = """
+[llm]
+backend = "custom"
+dialect = "openai"
+model = "m"
+base_url = "{url}"
+
+[server]
+listen = "{listen}"
+"""
+EVERYTHING = {"configuration", "files", "log", "open files", "daemon", "address", "profile default"}
+
+
+def examined(place: Place) -> tuple[int, list[tuple[str, bool, str]]]:
+    done = place.run("doctor", "--json")
+    assert done.stderr == ""
+    return done.returncode, [(one["what"], one["ok"], one["found"]) for one in json.loads(done.stdout)]
+
+
+def wrong(place: Place) -> list[tuple[str, str]]:
+    """Return what is wrong; something is."""
+    code, rows = examined(place)
+    assert code == 1
+    return [(what, found) for what, ok, found in rows if not ok]
+
+
+def test_all_is_well_with_and_without_a_daemon(place: Place) -> None:
+    """Exit code 0, a row for everything that was looked at; the table says the same."""
+    with FakeProvider() as fake:
+        place.configure(SERVED.format(url=fake.address, listen="127.0.0.1:0"))
+        alone, rows = examined(place)
+        with running(place) as daemon:
+            beside, more = examined(place)
+            table = place.run("doctor")
+
+    assert (alone, beside, table.returncode) == (0, 0, 0)
+    assert {what for what, _, _ in rows} >= EVERYTHING
+    assert ("daemon", True, f"process {daemon.child.pid} answers") in more
+    assert "profile default" in table.stdout
+    assert fake.received == []
+
+
+def test_a_wrong_configuration_is_all_there_is(place: Place) -> None:
+    """Every problem is a row."""
+    place.configure('[llm]\nbackend = "grog"\ntop_p = 7\n')
+
+    found = wrong(place)
+
+    assert {what for what, _ in found} == {"configuration"}
+    assert any("grog" in text for _, text in found)
+
+
+def test_a_missing_key_and_a_taken_address_are_named(place: Place) -> None:
+    """What to set, and what to end."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        place.configure(
+            f'[llm]\nbackend = "groq"\nmodel = "m"\nbase_url = "http://{listen}"\n[server]\nlisten = "{listen}"\n'
+        )
+        found = dict(wrong(place))
+
+    assert "GROQ_API_KEY" in found["profile default"]
+    assert f"cannot listen on `{listen}`" in found["address"]
+
+
+def test_a_provider_that_is_not_there_is_named(place: Place) -> None:
+    """In the words in which a call would fail."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    place.configure(SERVED.format(url=address, listen="127.0.0.1:0"))
+
+    assert "connection refused, nothing listens there" in dict(wrong(place))["profile default"]
+
+
+def test_a_daemon_without_its_socket_file_is_found(place: Place) -> None:
+    """It still writes the log, and nobody can reach it: end it and start it again."""
+    place.configure('[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\n')
+    with running(place):
+        (Path(place.environ["ARAWN_RUNTIME_DIR"]) / "arawn.sock").unlink()
+
+        found = dict(wrong(place))
+
+    assert "lost its socket file" in found["daemon"]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        connection = sqlite3.connect(path)
+        stack.callback(connection.close)
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    path.write_bytes(b"no database at all, " * 500)
+    yield
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    path.unlink()
+    path.mkdir()
+    yield
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [(locked, "locked by another program"), (damaged, "is damaged"), (unreadable, "is a directory")],
+)
+def test_a_database_that_cannot_be_used_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], Iterator[None]], words: str
+) -> None:
+    """Locked, damaged, or none at all: each its own words."""
+    monkeypatch.setattr(checkup, "_BUSY_S", 0.1)
+    config = configured(tmp_path)
+    path = database_path(config, {})
+    path.parent.mkdir()
+    sqlite3.connect(path).close()
+
+    with harm(path):  # type: ignore[attr-defined]  # a context manager
+        found = [one.found for one in look_around(config, {"HOME": str(tmp_path)}) if not one.ok]
+
+    assert any(words in text for text in found)
+
+
+def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before calls begin to wait."""
+    monkeypatch.setattr(checkup, "_ROOM_BYTES", 1 << 60)
+
+    found = [one for one in look_around(configured(tmp_path), {"HOME": str(tmp_path)}) if not one.ok]
+
+    assert [one.what for one in found] == ["log", "workstreams"]
+    assert all("make room" in one.found for one in found)
+
+
+def test_too_few_open_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the limit that would do."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+
+    (found,) = [one for one in look_around(configured(tmp_path), {"HOME": str(tmp_path)}) if not one.ok]
+
+    assert "16 calls at once need 96, this shell allows 64" in found.found
