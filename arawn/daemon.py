@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import trio
+from trio_util import wait_any  # type: ignore[import-untyped]
 
 from actors import ChildSpec, NotStarted, Ref, Request
 from arawn.config import default_profile, listen_address
@@ -30,12 +32,15 @@ from arawn.server.metrics import metrics_routes
 from arawn.server.reload import reload_routes
 from arawn.server.workstreams import workstream_routes
 from arawn.wire.asgi import ASGIApp
+from arawn.wire.limits import Limits
 from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
 from arawn.wire.server import serve
 
 __all__ = ["DoorFailed", "Opened", "StopRequest", "run_daemon"]
 
-_DOORS_CLEANUP_S = 5.0  # past the grace: time for cancelled requests to unwind
+_LAST_WORDS_S = 1.0  # past the grace: time for ended calls to say so
+_DOORS_CLEANUP_S = 5.0  # past the grace: time for last words, and for cancelled requests to unwind
+_LIMITS = Limits(body_bytes=sys.maxsize)  # the application refuses long bodies itself, in the words of the dialect
 
 Announce = Callable[["Opened"], None]
 
@@ -155,7 +160,9 @@ async def _run(
     token = ensure_token(state_dir(environ), environ) if config.server.auth == "token" else None
     socket = socket_path(config, environ)
     secrets = [token] if token else []
-    async with start_runtime(config, environ, required=default_profile(config), secrets=secrets) as runtime:
+    async with start_runtime(
+        config, environ, required=default_profile(config), secrets=secrets, waits_for_room=False
+    ) as runtime:
         reloader = reloading.reloader = await runtime.start(reloader_spec(runtime, reread))
         app = build_app(
             runtime,
@@ -168,7 +175,7 @@ async def _run(
                 **reload_routes(lambda: reloader.ask(Reload())),
             },
         )
-        doors = await runtime.start(_doors_spec(app, config, socket, stop))
+        doors = await runtime.start(_doors_spec(app, config, socket, stop, runtime.end_calls))
         announce(Opened(runtime, await doors.ask(_Where()), socket, token))
         await stop.wanted.wait()
 
@@ -193,10 +200,13 @@ def why_not_ready(runtime: Runtime) -> str | None:
     return None
 
 
-def _doors_spec(app: ASGIApp, config: Config, socket: Path | None, stop: StopRequest) -> ChildSpec[_Where]:
+def _doors_spec(
+    app: ASGIApp, config: Config, socket: Path | None, stop: StopRequest, end_calls: Callable[[], Awaitable[None]]
+) -> ChildSpec[_Where]:
+    service = partial(_Service, stop.hurried, end_calls)
     return ChildSpec(
         name="doors",
-        start=partial(_open_doors, app, config, socket, stop.hurried),
+        start=partial(_open_doors, app, config, socket, service),
         mailbox=1,
         cleanup_grace=config.server.shutdown_grace_s + _DOORS_CLEANUP_S,
     )
@@ -204,7 +214,7 @@ def _doors_spec(app: ASGIApp, config: Config, socket: Path | None, stop: StopReq
 
 @asynccontextmanager
 async def _open_doors(
-    app: ASGIApp, config: Config, socket: Path | None, hurried: trio.Event
+    app: ASGIApp, config: Config, socket: Path | None, make_service: Callable[[], _Service]
 ) -> AsyncIterator[Callable[[_Where], Awaitable[tuple[str, ...]]]]:
     """Serve `app` on every door; leaving the block drains them within the grace that the configuration gives."""
     with ExitStack() as stack:
@@ -218,38 +228,52 @@ async def _open_doors(
         async def where(_: _Where) -> tuple[str, ...]:
             return addresses
 
-        service = _Service()
+        service = make_service()
         async with trio.open_nursery() as nursery:
             await nursery.start(service.run, app, listeners)
             yield where
-            nursery.start_soon(_cut_short, hurried, service.scope)
             await service.drain(config.server.shutdown_grace_s)
-            nursery.cancel_scope.cancel(reason="the doors are closed")
 
 
 class _Service:
     """The server behind all doors, and the end of it."""
 
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
+    def __init__(self, hurried: trio.Event, end_calls: Callable[[], Awaitable[None]]) -> None:
+        """Serve nothing yet.
+
+        Args:
+            hurried: Once set, there is no more grace.
+            end_calls: Ends every call at the models, so that whoever waits for one is told so.
+        """
+        self._hurried = hurried
+        self._end_calls = end_calls
+        self._scope = trio.CancelScope()
         self._stopping = trio.Event()
         self._ended = trio.Event()
 
     async def run(self, app: ASGIApp, listeners: list[trio.SocketListener], task_status: trio.TaskStatus[None]) -> None:
-        with self.scope:
-            await serve(app, listeners=listeners, stopping=self._stopping, task_status=task_status)
+        with self._scope:
+            await serve(app, listeners=listeners, stopping=self._stopping, limits=_LIMITS, task_status=task_status)
         self._ended.set()
 
     async def drain(self, grace: float) -> None:
-        """Accept nothing more, let what is in flight go on for `grace` seconds, then cancel it."""
+        """Accept nothing more; let what is in flight go on for `grace` seconds, then end it with an error, then cut it.
+
+        Checkpoint: always.
+        If cancelled: what is in flight is cut with the nursery that serves it.
+        """
         self._stopping.set()
-        self.scope.deadline = trio.current_time() + grace
+        with trio.move_on_after(grace):
+            await wait_any(self._ended.wait, self._hurried.wait)
+        if not self._ended.is_set():
+            with trio.move_on_after(_LAST_WORDS_S):
+                await wait_any(self._ended.wait, self._end_calls_and_wait)
+        self._scope.cancel(reason="the grace is over")
         await self._ended.wait()
 
-
-async def _cut_short(hurried: trio.Event, serving: trio.CancelScope) -> None:
-    await hurried.wait()
-    serving.cancel(reason="a second signal came")
+    async def _end_calls_and_wait(self) -> None:
+        await self._end_calls()
+        await trio.sleep_forever()
 
 
 async def _listen(listen: str) -> list[trio.SocketListener]:

@@ -22,6 +22,7 @@ from arawn.config import default_profile
 from arawn.config.schema import Config, Profile
 from arawn.errors import ArawnError, ConfigError
 from arawn.reload_plan import ReloadPlan, compared
+from arawn.status import BackendStatus
 
 __all__ = ["Blueprint", "Followed", "RunningBackends", "drain"]
 
@@ -43,6 +44,7 @@ class Followed(msgspec.Struct, frozen=True):
 
 
 class _Running(msgspec.Struct, frozen=True):
+    name: str
     label: str
     blueprint: Blueprint
     ref: Ref[Call]
@@ -73,6 +75,7 @@ class RunningBackends:
         self._blueprints = blueprints
         self._make = make
         self._running: dict[str, _Running] = {}
+        self._retired: list[_Running] = []
         self._refs: dict[str, Ref[Call]] = {}
         self.refs: Mapping[str, Ref[Call]] = MappingProxyType(self._refs)
 
@@ -108,14 +111,26 @@ class RunningBackends:
         plan = compared(self.config, config, old, wanted)
         anew = {name: blueprint for name, blueprint in wanted.items() if name not in plan.unchanged}
         fresh = await self._all_started(anew, config)
-        retired = tuple(self._running[name].ref for name in (*plan.replaced, *plan.stopped))
+        retired = [self._running[name] for name in (*plan.replaced, *plan.stopped)]
+        self._retired = [*self._still_here(), *retired]
         every = {**self._running, **fresh}
         self._running.clear()
         self._refs.clear()
         for name in wanted:
             self._adopt(name, every[name])
         self.config = plan.in_force
-        return Followed(plan, retired)
+        return Followed(plan, tuple(running.ref for running in retired))
+
+    async def end(self) -> None:
+        """Stop every backend at once, those that are being drained too; calls in hand are cancelled and recorded.
+
+        Checkpoint: always.
+        If cancelled: they stop without this caller.
+        """
+        self._supervisor.request_stop(0)
+        async with trio.open_nursery() as nursery:
+            for running in (*self._running.values(), *self._retired):
+                nursery.start_soon(running.ref.stop, 0)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -128,10 +143,24 @@ class RunningBackends:
         health: BackendHealth = self._running[name].health.value
         return health
 
-    def statuses(self) -> dict[str, actors.Status]:
-        """Return the state of each actor by profile; those that are being drained are in the tree alone."""
-        children = {child.name: child for child in self._supervisor.status().children}
-        return {name: children.get(running.label, running.ref.status()) for name, running in self._running.items()}
+    def statuses(self) -> tuple[BackendStatus, ...]:
+        """Return how each backend is, in the order of the configuration."""
+        children = self._children()
+        return tuple(
+            _status(running, children.get(running.label, running.ref.status())) for running in self._running.values()
+        )
+
+    def draining(self) -> tuple[BackendStatus, ...]:
+        """Return how the old backends are that take no more calls and finish those that they have."""
+        children = self._children()
+        return tuple(_status(running, children[running.label]) for running in self._still_here())
+
+    def _still_here(self) -> list[_Running]:
+        children = self._children()
+        return [running for running in self._retired if running.label in children]
+
+    def _children(self) -> dict[str, actors.Status]:
+        return {child.name: child for child in self._supervisor.status().children}
 
     def _adopt(self, name: str, running: _Running) -> None:
         self._running[name] = running
@@ -172,7 +201,24 @@ class RunningBackends:
             label = f"backend:{name}~{number}"
         health = AsyncValue(BackendHealth())
         ref = await self._supervisor.start(self._make(label, name, blueprint, health))
-        return _Running(label, blueprint, ref, health)
+        return _Running(name, label, blueprint, ref, health)
+
+
+def _status(running: _Running, actor: actors.Status) -> BackendStatus:
+    health: BackendHealth = running.health.value
+    return BackendStatus(
+        profile=running.name,
+        kind=running.blueprint.profile.backend,
+        model=running.blueprint.profile.model,
+        health=health.state,
+        reason=health.reason,
+        since=health.since,
+        actor=actor.state,
+        queued=actor.queued + actor.waiting,
+        in_hand=actor.in_hand,
+        restarts=actor.restarts,
+        last_crash=actor.last_crash,
+    )
 
 
 def _missing(default: str | None, fresh: Mapping[str, _Running]) -> list[str]:

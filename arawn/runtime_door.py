@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import trio
 
-from actors import ChildSpec, OnDemand, Ref, Reply, Status, Supervisor
+from actors import ChildSpec, OnDemand, Ref, Reply, Supervisor
+from arawn.agent.servers import ToolServers
+from arawn.agent.tool import Tool
 from arawn.backends.actor import Call
 from arawn.config import default_profile
-from arawn.config.schema import Config
+from arawn.config.schema import Config, NamedWorkstream
 from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, feedback_line
 from arawn.interactions.journal import Journal
@@ -26,7 +29,7 @@ from arawn.routing.explain import Explanation
 from arawn.routing.policy import require_profile
 from arawn.routing.router import Router
 from arawn.running_backends import Followed, RunningBackends
-from arawn.status import BackendStatus, LogStatus, RuntimeStatus
+from arawn.status import LogStatus, RuntimeStatus
 from arawn.stream import Begun, EventStream, open_stream
 from arawn.version import VERSION
 from arawn.workstreams.handle import Workstream
@@ -52,6 +55,8 @@ class Runtime:
         counts: Counts,
         workstreams: OnDemand,
         router: Router,
+        tools: ToolServers,
+        waits_for_room: bool,
     ) -> None:
         self.log_path = log_path
         self.counts = counts
@@ -62,6 +67,8 @@ class Runtime:
         self._backends = backends.refs
         self._workstreams = workstreams
         self._router = router
+        self._tools = tools
+        self._waits_for_room = waits_for_room
         self._began = trio.current_time()
 
     @property
@@ -79,9 +86,23 @@ class Runtime:
         If cancelled: nothing has changed.
         """
         fresh = self._router.prepare(config)
-        followed = await self._running.follow(config)
+        try:
+            await fresh.start()
+            followed = await self._running.follow(config)
+        except BaseException:  # a cancellation too
+            with trio.CancelScope(shield=True):  # bounded: it closes what nobody uses yet
+                await fresh.aclose()
+            raise
         await self._router.adopt(self.config, fresh)
         return followed
+
+    async def end_calls(self) -> None:
+        """End every call under way, and take no more; who waits for one is told `OutcomeUnknown` or `Stopped`.
+
+        Checkpoint: always. If cancelled: they end without this caller.
+        """
+        self._workstreams.request_stop(0)  # a turn may be in the middle of a tool
+        await self._running.end()
 
     async def mark(self, line: MarkLine) -> None:
         """Write a line about the log itself into it; see `Journal.record`."""
@@ -101,6 +122,10 @@ class Runtime:
         if profile is not None:
             require_profile(profile, self._backends)
         return Workstream(require_name(name), profile, self._workstreams.ref(name))
+
+    async def tools(self, *names: str) -> tuple[Tool, ...]:
+        """Return the tools that the configuration has under these names; see `ToolServers.tools`."""
+        return await self._tools.tools(names)
 
     async def workstreams(self, *, archived: bool = False) -> list[Summary]:
         """Return every stored conversation by name.
@@ -185,7 +210,12 @@ class Runtime:
         if routing is None:
             routing = await self._router.choose(require_request(request))
         call = _call(request, routing, session_id, tags, None, workstream=workstream)
-        return await self._backends[routing.profile].ask(call)
+        reply = await self._submit(routing.profile, call)
+        return await reply.wait()
+
+    async def _submit(self, profile: str, call: Call) -> Reply[CompletionResponse]:
+        backend = self._backends[profile]
+        return await backend.submit(call) if self._waits_for_room else backend.submit_nowait(call)
 
     def stream(
         self,
@@ -203,7 +233,7 @@ class Runtime:
             if routing is None:
                 routing = await self._router.choose(require_request(request))
             call = _call(request, routing, session_id, tags, sink, workstream=workstream)
-            return await self._backends[routing.profile].submit(call)
+            return await self._submit(routing.profile, call)
 
         return open_stream(submit)
 
@@ -215,7 +245,7 @@ class Runtime:
         Args:
             request: What would be asked.
             profile: The hint that the call would have.
-            workstream: The conversation that it would belong to, for the profile that it is bound to.
+            workstream: The conversation that it would be said in: its history and its settings count too.
 
         Raises:
             UnknownProfile: The name that decides is not configured.
@@ -228,42 +258,30 @@ class Runtime:
         """
         bound = None
         if workstream is not None:
-            stored = await self.stored_workstream(require_name(workstream))
-            standing = self.config.workstreams.named.get(workstream)
-            bound = (stored.profile if stored else None) or (standing.profile if standing else None)
+            stored = await self.stored_workstream(require_name(workstream)) or WorkstreamState(name=workstream)
+            standing = self.config.workstreams.named.get(workstream, NamedWorkstream())
+            bound = stored.profile or standing.profile
+            request = msgspec.structs.replace(
+                request,
+                messages=(*stored.history, *request.messages),
+                system=request.system or stored.system_prompt or standing.system_prompt,
+            )
         return await self._router.explain(require_request(request), hint=profile, bound=bound)
 
     def status(self) -> RuntimeStatus:
         """Return the state of everything, now; synchronous and free of side effects."""
         tree = self._root.status()
         below = {child.name: child for child in tree.children}
-        actors = self._running.statuses()
         return RuntimeStatus(
             version=VERSION,
             pid=os.getpid(),
             uptime_s=trio.current_time() - self._began,
             default_profile=default_profile(self.config),
             log=LogStatus(path=str(self.log_path) if self.log_path else None, health=self._journal.health()),
-            backends=tuple(self._backend_status(name, actor) for name, actor in actors.items()),
+            backends=self._running.statuses(),
+            draining=self._running.draining(),
             active_workstreams=tuple(child.name for child in below["workstreams"].children),
             tree=tree,
-        )
-
-    def _backend_status(self, name: str, actor: Status) -> BackendStatus:
-        health = self._running.health(name)
-        profile = self.config.profiles[name]
-        return BackendStatus(
-            profile=name,
-            kind=profile.backend,
-            model=profile.model,
-            health=health.state,
-            reason=health.reason,
-            since=health.since,
-            actor=actor.state,
-            queued=actor.queued + actor.waiting,
-            in_hand=actor.in_hand,
-            restarts=actor.restarts,
-            last_crash=actor.last_crash,
         )
 
 

@@ -37,7 +37,10 @@ class LogStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole state at one moment; `active_workstreams` are those in memory."""
+    """The whole state at one moment; `active_workstreams` are those in memory.
+
+    `draining` are backends that a reload has replaced or stopped, while they finish the calls that they have.
+    """
 
     version: str
     pid: int
@@ -45,6 +48,7 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):
     default_profile: str | None
     log: LogStatus
     backends: tuple[BackendStatus, ...]
+    draining: tuple[BackendStatus, ...] = ()
     active_workstreams: tuple[str, ...]
     tree: actors.Status
 

@@ -45,6 +45,10 @@ class MemoryRuntime:
         self._deltas = deltas
         self._delay = delay
 
+    @property
+    def log_path(self) -> None:
+        return None
+
     def status(self) -> Status:
         return Status()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,14 +13,18 @@ import msgspec
 import trio
 
 from arawn.agent.events import ToolEnded, ToolStarted
+from arawn.cli.output import note
 from arawn.cli.question import Emit
-from arawn.errors import ArawnError, BadInput
+from arawn.cli.settings import socket_of
+from arawn.config.paths import runtime_dir
+from arawn.errors import ArawnError, BadInput, ConfigError
 from arawn.messages import (
     TextDelta,
     ThinkingDelta,
     ToolUseDelta,
     ToolUseStart,
 )
+from arawn.running_daemons import running_daemons
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.reply import ErrorBody
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
@@ -27,7 +32,15 @@ from arawn.status import RuntimeStatus
 from arawn.wire.sse import SseEvent, SseParser
 from arawn.workstreams.store import Summary, WorkstreamState, require_name
 
-__all__ = ["DaemonClient", "DaemonFault", "find_daemon", "require_daemon"]
+__all__ = [
+    "DaemonClient",
+    "DaemonFault",
+    "DaemonSilent",
+    "find_daemon",
+    "require_daemon",
+    "silent_process",
+    "socket_of_daemon",
+]
 
 _PROBE_S = 5.0
 _EVENT_BYTES = 64 * 1024 * 1024
@@ -37,7 +50,7 @@ _CALL_LOST = (
     "one that was killed may have left no record"
 )
 _REMOVE = "end it, or set `server.socket` to another path"
-_MISUSE = frozenset({"unknown_profile", "bad_input", "invalid_request", "not_found"})
+_MISUSE = frozenset({"unknown_profile", "bad_input", "invalid_request", "not_found", "already_exists"})
 _Delta = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | ToolStarted | ToolEnded
 
 
@@ -142,6 +155,20 @@ class DaemonClient:
             raise DaemonFault(f"the daemon on `{self.socket}` went away before it had answered; {lost}") from error
 
 
+class DaemonSilent(DaemonFault):
+    """The daemon does not answer on its socket, and its process is there."""
+
+    def __init__(self, pid: int, socket: Path) -> None:
+        self.pid = pid
+        self.stopping = socket.exists()  # it is removed at the very end
+        if self.stopping:
+            ends = "it ends with the calls that it has, or after `server.shutdown_grace_s`"
+            super().__init__(f"the daemon, process {pid}, is stopping and answers no more; {ends}")
+        else:
+            gone = f"the daemon, process {pid}, is there, but no daemon answers on `{socket}`: the file is gone"
+            super().__init__(f"{gone}; it is just ending, or somebody removed it: then `arawn stop` ends the daemon")
+
+
 @asynccontextmanager
 async def find_daemon(socket: Path | None) -> AsyncIterator[DaemonClient | None]:
     """Yield a client of the daemon that answers on `socket`; None if there is none.
@@ -165,6 +192,7 @@ async def require_daemon(socket: Path | None) -> AsyncIterator[DaemonClient]:
     """Yield a client of the daemon that answers on `socket`.
 
     Raises:
+        DaemonSilent: There is one, and it does not answer.
         DaemonFault: There is none; the message says how to start one.
 
     Checkpoint: always.
@@ -174,8 +202,37 @@ async def require_daemon(socket: Path | None) -> AsyncIterator[DaemonClient]:
         raise DaemonFault('a daemon cannot be reached: `server.socket` is ""; remove that setting')
     async with find_daemon(socket) as daemon:
         if daemon is None:
+            pid = silent_process(socket)
+            if pid is not None:
+                raise DaemonSilent(pid, socket)
             raise DaemonFault(f"no daemon answers on `{socket}`; `arawn start` runs one")
         yield daemon
+
+
+def silent_process(socket: Path) -> int | None:
+    """Return the process of the daemon of `socket`, which does not answer there; None if there is none."""
+    place = str(socket.absolute())
+    living = (daemon.pid for daemon in running_daemons(runtime_dir(os.environ)) if daemon.socket == place)
+    return next(living, None)
+
+
+def socket_of_daemon(config_file: Path | None) -> Path | None:
+    """Return the daemon's socket: the configured one; if the configuration cannot be used, that of the one that runs.
+
+    Raises:
+        ConfigError: The configuration is wrong, and no daemon runs by it, or several may.
+    """
+    try:
+        return socket_of(config_file)
+    except ConfigError as error:
+        every = running_daemons(runtime_dir(os.environ))
+        if config_file is not None:
+            every = [daemon for daemon in every if str(config_file.resolve()) in daemon.files]
+        if len(every) != 1 or every[0].socket is None:
+            raise
+        more = f" (and {len(error.problems) - 1} more problems)" if len(error.problems) > 1 else ""
+        note(f"arawn: {error.problems[0]}{more}; this is the daemon that runs, process {every[0].pid}")
+        return Path(every[0].socket)
 
 
 def _is_there(socket: Path) -> bool:

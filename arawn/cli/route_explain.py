@@ -17,6 +17,7 @@ from arawn.cli.log_reading import required_log, warn
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.config.describe import plain
+from arawn.config.schema import Config
 from arawn.config.search import find_config
 from arawn.errors import BadInput
 from arawn.interactions.reader import LogReader
@@ -87,11 +88,12 @@ async def _explain(
     if interaction is not None:
         subject = _of_call(interaction, config_file)
     elif body is not None:
-        subject = _of_body(body, list(config.profiles))
+        subject = _of_body(body, profile, config)
     else:
         subject = _Subject(CompletionRequest(messages=(user(prompt or ""),)))
     hint = profile or subject.hint
     async with aclosing(Router(config, config.profiles, os.environ)) as router:
+        await router.start()
         explanation = await router.explain(subject.request, hint=hint, bound=subject.bound)
     return msgspec.structs.replace(explanation, recorded=subject.recorded)
 
@@ -106,17 +108,17 @@ def _of_call(interaction: str, config_file: Path | None) -> _Subject:
     return _Subject(request, hint, bound, recorded)
 
 
-def _of_body(body: bytes, profiles: list[str]) -> _Subject:
+def _of_body(body: bytes, profile: str | None, config: Config) -> _Subject:
     from arawn.server.reply import ErrorBody, Refused
     from arawn.server.routing import asked
 
     try:
-        read = asked(body, profiles)
+        read = asked(body, profile, config)
     except Refused as refused:
         message = msgspec.json.decode(refused.reply.body, type=ErrorBody).error.message
-        raise BadInput(f"the file holds no request: {message}") from refused
+        raise BadInput(f"the request of the file cannot be made: {message}") from refused
     if read.workstream is not None:
-        note(f"the profile that `{read.workstream}` is bound to is not looked up; `workstreams show` tells it")
+        note(f"what `{read.workstream}` is bound to and holds is not looked up; `POST /routing/explain` does that")
     return _Subject(read.request, read.hint)
 
 

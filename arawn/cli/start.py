@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import trio
 
 from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
-from arawn.config.paths import state_dir
+from arawn.config.paths import runtime_dir, state_dir
 from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
 from arawn.daemon import Opened, run_daemon
+from arawn.running_daemons import RunningDaemon, announced
 from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
 from arawn.status import BackendStatus
 from arawn.version import VERSION
@@ -50,12 +52,19 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
     async def reread() -> Config:
         return (await find()).loaded.config
 
-    def announce(opened: Opened) -> None:
+    def announce(told: ExitStack, opened: Opened) -> None:
+        told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))
         _calm_collector()
         if not quiet:
             _announce(found, opened)
 
-    await run_daemon(found.loaded.config, os.environ, announce=announce, reread=reread)
+    with ExitStack() as told:
+        await run_daemon(found.loaded.config, os.environ, announce=partial(announce, told), reread=reread)
+
+
+def _as_running(found: Found, opened: Opened) -> RunningDaemon:
+    socket = None if opened.socket is None else str(opened.socket.absolute())
+    return RunningDaemon(os.getpid(), socket, tuple(str(path.resolve()) for path in found.loaded.files))
 
 
 def _calm_collector() -> None:

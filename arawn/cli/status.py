@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from arawn.cli.daemon_client import require_daemon
+from arawn.cli.daemon_client import require_daemon, socket_of_daemon
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
-from arawn.cli.settings import socket_of
-from arawn.cli.status_page import HEADERS, head_lines, row
+from arawn.cli.status_page import HEADERS, head_lines, rows
 from arawn.status import RuntimeStatus
 
 __all__ = ["status"]
@@ -35,7 +34,7 @@ def status(watching: bool, every: float, as_json: bool, config_file: Path | None
 
     With `--watch` a terminal is drawn anew each time; what is piped gets one line each time.
     """
-    socket = socket_of(config_file)
+    socket = socket_of_daemon(config_file)
     if watching:
         from arawn.cli.status_watch import watch
 
@@ -48,7 +47,7 @@ def status(watching: bool, every: float, as_json: bool, config_file: Path | None
     for line in head_lines(found):
         click.echo(line)
     click.echo()
-    print_table(HEADERS, [row(backend) for backend in found.backends])
+    print_table(HEADERS, rows(found))
 
 
 async def _status(socket: Path | None, _: Interrupts) -> RuntimeStatus:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from arawn.status import BackendStatus, RuntimeStatus
 
-__all__ = ["HEADERS", "duration_words", "head_lines", "row"]
+__all__ = ["HEADERS", "duration_words", "head_lines", "rows"]
 
 HEADERS = ("profile", "kind", "model", "health", "queued", "in hand", "restarts", "reason")
 
@@ -21,8 +23,16 @@ def head_lines(found: RuntimeStatus) -> list[str]:
     ]
 
 
-def row(backend: BackendStatus) -> tuple[str, ...]:
-    """Return the cells of one backend, below `HEADERS`."""
+def rows(found: RuntimeStatus) -> list[tuple[str, ...]]:
+    """Return the cells of every backend, below `HEADERS`; those that are being drained come last."""
+    draining = [
+        msgspec.structs.replace(backend, health="draining", reason="replaced or removed; finishes the calls it has")
+        for backend in found.draining
+    ]
+    return [_row(backend) for backend in (*found.backends, *draining)]
+
+
+def _row(backend: BackendStatus) -> tuple[str, ...]:
     numbers = (backend.queued, backend.in_hand, backend.restarts)
     return (
         backend.profile,

@@ -13,16 +13,19 @@ import httpx
 import msgspec
 import trio
 
-from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon
+from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, silent_process
 from arawn.cli.interrupts import Interrupts
-from arawn.cli.output import printable, write_out
-from arawn.cli.status_page import HEADERS, head_lines, row
+from arawn.cli.output import note, printable, write_out
+from arawn.cli.status_page import HEADERS, head_lines, rows
 from arawn.status import RuntimeStatus
 
 if TYPE_CHECKING:
     from rich.console import Group
 
 __all__ = ["watch"]
+
+_MOMENT_S = 1.0
+_POLL_S = 0.05
 
 Show = Callable[[RuntimeStatus], Awaitable[None]]
 
@@ -46,16 +49,35 @@ async def watch(socket: Path | None, _: Interrupts, *, every: float, as_json: bo
         while True:
             await show(found)
             await trio.sleep(every)
-            found = await _status(daemon, found.pid)
+            pid, now = found.pid, await _status(daemon)
+            if now is None:
+                await _wait_end(daemon.socket, pid)
+                raise DaemonFault(f"the daemon, process {pid}, has ended")
+            found = now
 
 
-async def _status(daemon: DaemonClient, pid: int) -> RuntimeStatus:
+async def _status(daemon: DaemonClient) -> RuntimeStatus | None:
+    """Return what the daemon says; None when it answers no more."""
     try:
         return await daemon.status()
     except DaemonFault as error:
         if isinstance(error.__cause__, httpx.HTTPError):
-            raise DaemonFault(f"the daemon, process {pid}, has ended") from error
+            return None
         raise
+
+
+async def _wait_end(socket: Path, pid: int) -> None:
+    """Wait until the process has ended; if that takes longer than a moment, say so once."""
+    with trio.move_on_after(_MOMENT_S):
+        await _wait_gone(socket, pid)
+        return
+    note(f"arawn: the daemon, process {pid}, is stopping: it answers no more, and ends with the calls that it has")
+    await _wait_gone(socket, pid)
+
+
+async def _wait_gone(socket: Path, pid: int) -> None:
+    while silent_process(socket) == pid:  # noqa: ASYNC110  # nothing here tells when another process ends
+        await trio.sleep(_POLL_S)
 
 
 @asynccontextmanager
@@ -100,6 +122,6 @@ def _page(found: RuntimeStatus) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in HEADERS:
         table.add_column(header)
-    for backend in found.backends:
-        table.add_row(*(Text(printable(cell)) for cell in row(backend)))
+    for cells in rows(found):
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     return Group(*(Text(printable(line)) for line in head_lines(found)), Text(), table)

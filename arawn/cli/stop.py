@@ -11,15 +11,15 @@ from pathlib import Path
 import click
 import trio
 
-from arawn.cli.daemon_client import DaemonFault, require_daemon
+from arawn.cli.daemon_client import DaemonFault, DaemonSilent, require_daemon, socket_of_daemon
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option
 from arawn.cli.output import note
-from arawn.cli.settings import socket_of
 
 __all__ = ["stop"]
 
 _POLL_S = 0.05
+_NO_SIGNAL = 0  # only whether the process is there, and ours
 
 
 @click.command()
@@ -29,21 +29,24 @@ def stop(config_file: Path | None) -> None:
 
     Calls in flight get the grace of `server.shutdown_grace_s`. Ctrl-C ends the waiting, not the daemon.
     """
-    run_async(partial(_stop, socket_of(config_file)))
+    run_async(partial(_stop, socket_of_daemon(config_file)))
 
 
 async def _stop(socket: Path | None, _: Interrupts) -> None:
-    async with require_daemon(socket) as daemon:
-        pid = (await daemon.status()).pid
     try:
-        await _end(pid)
+        async with require_daemon(socket) as daemon:
+            pid, number = (await daemon.status()).pid, int(signal.SIGTERM)
+    except DaemonSilent as silent:  # to one that stops, a second signal would take its grace away
+        pid, number = silent.pid, _NO_SIGNAL if silent.stopping else int(signal.SIGTERM)
+    try:
+        await _end(pid, number)
     except PermissionError as error:
         raise DaemonFault(f"process {pid} is another user's; only that user can stop it") from error
     note(f"process {pid} has ended")
 
 
-async def _end(pid: int) -> None:
-    """Ask the process to end, and wait until it has.
+async def _end(pid: int, number: int) -> None:
+    """Send the process a signal, or none, and wait until it has ended.
 
     Raises:
         PermissionError: It is another user's.
@@ -54,12 +57,12 @@ async def _end(pid: int) -> None:
         except ProcessLookupError:
             return
         try:
-            signal.pidfd_send_signal(watch, signal.SIGTERM)
+            signal.pidfd_send_signal(watch, number)
             await trio.lowlevel.wait_readable(watch)
         finally:
             os.close(watch)
     else:
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, number)
         while _lives(pid):  # noqa: ASYNC110  # nothing here tells when another process ends
             await trio.sleep(_POLL_S)
 

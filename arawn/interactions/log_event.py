@@ -10,7 +10,7 @@ __all__ = ["emit"]
 
 _EVENTS = logging.getLogger("arawn.interactions")
 _TEXT = (
-    "LLM interaction id=%(id)s session=%(session)s model=%(model)s input_tokens=%(input_tokens)s "
+    "LLM interaction id=%(id)s status=%(status)s session=%(session)s model=%(model)s input_tokens=%(input_tokens)s "
     "output_tokens=%(output_tokens)s tool_calls=%(tool_calls)s duration_ms=%(duration_ms)s "
     "routing_profile=%(routing_profile)s"
 )
@@ -22,6 +22,7 @@ def emit(record: InteractionRecord) -> None:
         return
     fields = {
         "id": record.id,
+        "status": record.status,
         "session": record.session_id,
         "model": record.model_used or record.model_requested,
         "input_tokens": record.input_tokens,

@@ -5,6 +5,7 @@ What happened is counted (`Counts`); what is the case is taken from the same sta
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import get_args, get_type_hints
 
@@ -25,7 +26,7 @@ def families(status: RuntimeStatus, counts: Counts) -> Iterator[Family]:
     """Yield every metric with its samples."""
     yield from _of_the_whole(status)
     yield from _of_the_log(status)
-    yield from _of_backends(status.backends)
+    yield from _of_backends(status)
     yield from _of_calls(list(counts))
 
 
@@ -53,11 +54,17 @@ def _of_the_log(status: RuntimeStatus) -> Iterator[Family]:
     yield _counter("arawn_log_lost_records_total", "Records that will never be written.", [Sample({}, lost)])
 
 
-def _of_backends(backends: Iterable[BackendStatus]) -> Iterator[Family]:
-    every = tuple(backends)
+def _of_backends(status: RuntimeStatus) -> Iterator[Family]:
+    every = status.backends
 
     def each(number: Callable[[BackendStatus], float]) -> list[Sample]:
         return [Sample({"profile": backend.profile}, number(backend)) for backend in every]
+
+    def with_draining(number: Callable[[BackendStatus], int]) -> list[Sample]:
+        sums: Counter[str] = Counter()
+        for backend in (*every, *status.draining):
+            sums[backend.profile] += number(backend)
+        return [Sample({"profile": profile}, total) for profile, total in sums.items()]
 
     healths = [
         Sample({"profile": backend.profile, "state": state}, int(backend.health == state))
@@ -65,8 +72,8 @@ def _of_backends(backends: Iterable[BackendStatus]) -> Iterator[Family]:
         for state in _HEALTHS
     ]
     yield _gauge("arawn_backend_health", "1 for the state that the backend is in.", healths)
-    yield _gauge("arawn_queue_depth", "Calls that wait for a worker.", each(lambda backend: backend.queued))
-    yield _gauge("arawn_calls_in_flight", "Calls under way.", each(lambda backend: backend.in_hand))
+    yield _gauge("arawn_queue_depth", "Calls that wait for a worker.", with_draining(lambda backend: backend.queued))
+    yield _gauge("arawn_calls_in_flight", "Calls under way.", with_draining(lambda backend: backend.in_hand))
     restarts = each(lambda backend: backend.restarts)
     yield _counter("arawn_backend_restarts_total", "Restarts of the backend since it was configured so.", restarts)
 

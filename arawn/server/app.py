@@ -102,13 +102,21 @@ def _pattern(path: str) -> str:
 def _no_route(routes: Routes, call: Call) -> Reply:
     allowed = sorted(method for method, path in routes if path == _pattern(call.path))
     if not allowed:
-        known = call.path.rstrip("/")
-        meant = f"; did you mean `{known}`?" if any(path == _pattern(known) for _, path in routes) else ""
+        meant = _meant(routes, call.path)
         paths = ", ".join(f"`{method} {path}`" for method, path in routes)
-        return refusal(404, "not_found", f"there is no `{call.path}` here{meant}; there are {paths}")
+        more = f"there are {paths}" if meant is None else f"did you mean `{meant}`?"
+        return refusal(404, "not_found", f"there is no `{call.path}` here; {more}")
     methods = ", ".join([*allowed, *(["HEAD"] if "GET" in allowed else [])])
     message = f"`{call.path}` does not take {call.method}; it takes {methods}"
     return refusal(405, "method_not_allowed", message, headers=[(b"allow", methods.encode())])
+
+
+def _meant(routes: Routes, path: str) -> str | None:
+    """Return the path of a route that differs by a slash at the end, or by a `/v1` that is missing or too much."""
+    known = path.rstrip("/")
+    likely = (known, f"/v1{known}", known.removeprefix("/v1"))
+    patterns = {pattern for _, pattern in routes}
+    return next((each for each in likely if _pattern(each) in patterns), None)
 
 
 async def _status(runtime: RuntimeDoor, call: Call) -> None:

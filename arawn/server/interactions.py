@@ -25,7 +25,7 @@ from arawn.interactions.scan import Progress
 from arawn.server.call import Call
 from arawn.server.reply import Refused, Reply, json_reply, refusal
 
-__all__ = ["FILTERS", "INTERACTION", "interaction_routes", "wanted_of"]
+__all__ = ["FILTERS", "INTERACTION", "LogDoor", "interaction_routes", "wanted_of"]
 
 INTERACTION = "/interactions/{id}"
 FILTERS = (
@@ -48,7 +48,7 @@ def interaction_routes(log_path: Path | None) -> dict[tuple[str, str], Route]:
     Args:
         log_path: The directory of the log; None when it is off.
     """
-    log = _Log(log_path, trio.CapacityLimiter(_READERS))
+    log = LogDoor(log_path)
     return {("GET", "/interactions"): partial(_list, log), ("GET", INTERACTION): partial(_show, log)}
 
 
@@ -118,12 +118,34 @@ def _number(text: str | None, name: str, least: int, most: int) -> int | None:
     raise BadInput(f"`{name}` is {ticked(text)}; it must be a whole number from {least} to {most}")
 
 
-class _Log:
-    """The log as these routes read it."""
+class LogDoor:
+    """The log as routes read it; the directory is None when it is off."""
 
-    def __init__(self, directory: Path | None, readers: trio.CapacityLimiter) -> None:
+    def __init__(self, directory: Path | None) -> None:
         self._directory = directory
-        self._readers = readers
+        self._readers = trio.CapacityLimiter(_READERS)
+
+    async def id_of(self, name: str) -> str:
+        """Return the whole id of the interaction that `name` means: an id, the beginning of one, or `latest`.
+
+        Raises:
+            Refused: There is none, or several (404); else as `read`.
+
+        Checkpoint: always.
+        If cancelled: the reading thread has ended.
+        """
+        found, _ = await self.read_one(lambda reader: _found(reader, name).head.id)
+        return found
+
+    async def read_one(self, look: Callable[[LogReader], T]) -> tuple[T, int]:
+        """Do as `read`; what is not there is refused with 404."""
+        try:
+            return await self.read(look)
+        except FileNotFoundError as error:
+            message = "there is no interaction log yet; the first call makes it"
+            raise Refused(refusal(404, "not_found", message)) from error
+        except BadInput as error:
+            raise Refused(refusal(404, "not_found", str(error))) from error
 
     async def read(self, look: Callable[[LogReader], T]) -> tuple[T, int]:
         """Return what `look` finds, and how many damaged places it skipped.
@@ -142,6 +164,8 @@ class _Log:
         with trio.move_on_after(_READ_SECONDS):
             try:
                 found = await trio.to_thread.run_sync(look, reader, limiter=self._readers)
+            except FileNotFoundError:
+                raise
             except OSError as error:
                 message = f"the interaction log at `{error.filename}` cannot be read: {error.strerror}"
                 raise Refused(refusal(500, "log_unreadable", message)) from error
@@ -157,7 +181,7 @@ def _end_if_cancelled(_: Progress) -> None:
     trio.from_thread.check_cancelled()
 
 
-async def _list(log: _Log, call: Call) -> None:
+async def _list(log: LogDoor, call: Call) -> None:
     wanted = wanted_of(call.query_items(), now=datetime.now(UTC))
 
     def look(reader: LogReader) -> list[Entry]:
@@ -170,21 +194,15 @@ async def _list(log: _Log, call: Call) -> None:
     await call.respond(_reply([entry.head for entry in entries], skipped))
 
 
-async def _show(log: _Log, call: Call) -> None:
+async def _show(log: LogDoor, call: Call) -> None:
     name = call.path.rpartition("/")[2]
 
     def look(reader: LogReader) -> Mapping[str, msgspec.Raw]:
-        try:
-            entry = _found(reader, name)
-            feedback = msgspec.Raw(msgspec.json.encode(reader.feedback_of(entry)))
-            return {**entry.json_values(), "feedback": feedback}
-        except FileNotFoundError as error:
-            raise BadInput("there is no interaction log yet; the first call makes it") from error
+        entry = _found(reader, name)
+        feedback = msgspec.Raw(msgspec.json.encode(reader.feedback_of(entry)))
+        return {**entry.json_values(), "feedback": feedback}
 
-    try:
-        values, skipped = await log.read(look)
-    except BadInput as error:
-        raise Refused(refusal(404, "not_found", str(error))) from error
+    values, skipped = await log.read_one(look)
     await call.respond(_reply(values, skipped))
 
 

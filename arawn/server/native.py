@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, cast
 from urllib.parse import quote
 
 import msgspec
 
+from arawn.agent.events import TurnEvent, TurnReply
+from arawn.agent.tool import Tool
+from arawn.errors import BadInput
 from arawn.messages import (
     Completed,
     CompletionRequest,
     CompletionResponse,
     ContentBlock,
     RoutingMetadata,
-    StreamEvent,
     ToolUse,
     Usage,
     user,
@@ -30,7 +33,8 @@ __all__ = ["ChatReply", "ChatRequest", "chat"]
 class ChatRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /chat`. Without `workstream` it is one call that belongs to no conversation.
 
-    `system` stands in for the workstream's own system prompt, for this call alone.
+    `system` stands in for the workstream's own system prompt, for this call alone. `tools` are names of `[tools.NAME]`
+    in the configuration; only a workstream can use them.
     """
 
     message: Annotated[str, msgspec.Meta(min_length=1)]
@@ -39,11 +43,12 @@ class ChatRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     routing_profile: str | None = None
     system: str | None = None
     tags: dict[str, str] = {}
+    tools: tuple[str, ...] = ()
     stream: bool = False
 
 
 class ChatReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer of `POST /chat`, whole or in the last event of a stream."""
+    """The answer of `POST /chat`, whole or in the last event of a stream; the last three tell of a turn with tools."""
 
     text: str
     content: tuple[ContentBlock, ...]
@@ -55,6 +60,9 @@ class ChatReply(msgspec.Struct, frozen=True, omit_defaults=True):
     interaction_id: str | None
     workstream: str | None
     routing: RoutingMetadata | None = None
+    truncated: bool = False
+    iterations: int = 1
+    turn_usage: Usage | None = None
 
 
 class ChatCompleted(msgspec.Struct, frozen=True, tag="completed"):
@@ -86,27 +94,39 @@ async def _answer_whole(runtime: RuntimeDoor, call: Call, request: ChatRequest) 
 
 
 async def _answer_with_events(runtime: RuntimeDoor, call: Call, request: ChatRequest) -> None:
-    await answer_with_events(call, _open_stream(runtime, request), ChatEvents(request), lambda _: ())
+    tools = await _tools(runtime, request)
+    await answer_with_events(call, _open_stream(runtime, request, tools), ChatEvents(request), lambda _: ())
 
 
 async def _ask(runtime: RuntimeDoor, request: ChatRequest) -> CompletionResponse:
     profile, session_id, tags = request.routing_profile, request.session_id, request.tags
+    tools = await _tools(runtime, request)
     if request.workstream is None:
         return await runtime.complete(_completion(request), profile=profile, session_id=session_id, tags=tags)
     conversation = runtime.workstream(request.workstream)
     return await conversation.send(
-        request.message, profile=profile, session_id=session_id, system=request.system, tags=tags
+        request.message, profile=profile, session_id=session_id, system=request.system, tags=tags, tools=tools
     )
 
 
-def _open_stream(runtime: RuntimeDoor, request: ChatRequest) -> EventSource:
+async def _tools(runtime: RuntimeDoor, request: ChatRequest) -> Sequence[Tool] | None:
+    """Return the tools that the request names; None if it names none."""
+    if not request.tools:
+        return None
+    if request.workstream is None:
+        raise BadInput("`tools` need a `workstream`: name one, which need not exist yet")
+    return await runtime.tools(*request.tools)
+
+
+def _open_stream(runtime: RuntimeDoor, request: ChatRequest, tools: Sequence[Tool] | None) -> EventSource:
     profile, session_id, tags = request.routing_profile, request.session_id, request.tags
     if request.workstream is None:
         return runtime.stream(_completion(request), profile=profile, session_id=session_id, tags=tags)
     conversation = runtime.workstream(request.workstream)
-    return conversation.stream(
-        request.message, profile=profile, session_id=session_id, system=request.system, tags=tags
+    opened = conversation.stream(
+        request.message, profile=profile, session_id=session_id, system=request.system, tags=tags, tools=tools
     )
+    return cast("EventSource", opened)  # `ChatEvents` says what tools do too; no other encoder is given this
 
 
 def _completion(request: ChatRequest) -> CompletionRequest:
@@ -114,6 +134,7 @@ def _completion(request: ChatRequest) -> CompletionRequest:
 
 
 def _chat_reply(response: CompletionResponse, request: ChatRequest) -> ChatReply:
+    turn = response if isinstance(response, TurnReply) else None
     return ChatReply(
         text=response.text,
         content=response.content,
@@ -125,6 +146,9 @@ def _chat_reply(response: CompletionResponse, request: ChatRequest) -> ChatReply
         interaction_id=response.interaction_id,
         workstream=request.workstream,
         routing=response.routing,
+        truncated=turn is not None and turn.truncated,
+        iterations=1 if turn is None else turn.iterations,
+        turn_usage=None if turn is None else turn.turn_usage,
     )
 
 
@@ -136,12 +160,12 @@ class ChatEvents:
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
 
-    def encode(self, event: StreamEvent) -> bytes:
+    def encode(self, event: TurnEvent) -> bytes:
         """Return the event; the last one holds the whole answer."""
         shown = ChatCompleted(_chat_reply(event.response, self._request)) if isinstance(event, Completed) else event
         return _encode(str(event.__struct_config__.tag), shown)
 
-    def fail(self, detail: ErrorDetail, status: int) -> bytes:  # noqa: ARG002  # an error here has the provider's alone
+    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:  # noqa: ARG002  # `detail` has all
         """Return the event that ends a stream that broke."""
         return _encode("error", ErrorBody(detail))
 

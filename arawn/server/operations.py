@@ -75,7 +75,7 @@ NATIVE_OPERATIONS: Operations = {
     ),
     ("GET", "/workstreams"): _get("All workstreams", tuple[Summary, ...], errors=_STORE),
     ("POST", "/workstreams"): _take(
-        "Make a workstream", WorkstreamSettings, {201: Answer("The workstream.", WorkstreamState)}, _STORE
+        "Make a workstream", WorkstreamSettings, {201: Answer("The workstream.", WorkstreamState)}, (*_STORE, 409)
     ),
     ("GET", "/workstreams/{name}"): _get(
         "One workstream with its messages", WorkstreamState, parameters=(_NAME,), errors=(404, *_STORE)

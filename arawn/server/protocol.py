@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
+from arawn.agent.events import TurnEvent
+from arawn.agent.tool import Tool
 from arawn.config.schema import Config
 from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
 
@@ -33,6 +35,7 @@ class Conversation(Protocol):
         profile: str | None = None,
         system: str | None = None,
         tags: Mapping[str, str] | None = None,
+        tools: Sequence[Tool] | None = None,
     ) -> CompletionResponse:
         """Send `text` and return the model's answer."""
         ...
@@ -45,7 +48,8 @@ class Conversation(Protocol):
         profile: str | None = None,
         system: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> EventSource:
+        tools: Sequence[Tool] | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[TurnEvent]]:
         """Send `text` and yield events, the last one `Completed`."""
         ...
 
@@ -58,6 +62,10 @@ class RuntimeDoor(Protocol):
 
     def status(self) -> StatusReport:
         """Return the state of everything, now."""
+        ...
+
+    async def tools(self, *names: str) -> Sequence[Tool]:
+        """Return the tools that the configuration has under these names."""
         ...
 
     def workstream(self, name: str, /) -> Conversation:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from actors.errors import ActorError, NotStarted
+from actors.errors import ActorError, NotStarted, OutcomeUnknown
 from arawn.errors import (
     ArawnError,
     AuthFailed,
@@ -39,6 +39,11 @@ __all__ = [
     "json_reply",
     "refusal",
 ]
+
+_ENDED = (
+    "Arawn, or the part of it that made this call, was stopped before the answer was whole; "
+    "the model may have been asked, and the interaction log says what had arrived"
+)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -121,7 +126,7 @@ def refusal(status: int, kind: str, message: str, *, headers: Headers = ()) -> R
 def error_reply(error: Failure) -> Reply:
     """Return the answer that `error` deserves: status, envelope, `retry-after` and `x-should-retry`."""
     headers: list[tuple[bytes, bytes]] = []
-    seconds = error.retry_after_s if isinstance(error, BackendError) else None
+    seconds = error.retry_after_s if isinstance(error, BackendError) else _soon(error)
     if seconds is not None:
         headers.append((b"retry-after", b"%d" % max(0, math.ceil(seconds))))
     if not _retry_can_help(error):
@@ -133,6 +138,8 @@ def error_reply(error: Failure) -> Reply:
 def error_body(error: Failure) -> ErrorBody:
     """Return the envelope for `error`."""
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+    if isinstance(error, OutcomeUnknown):
+        return ErrorBody(ErrorDetail(kind, _ENDED))
     if not isinstance(error, BackendError):
         return ErrorBody(ErrorDetail(kind, str(error) or kind.replace("_", " ")))
     detail = ErrorDetail(
@@ -152,6 +159,11 @@ def _status(error: Failure) -> int:
     if isinstance(error, BadRequest) and error.status is not None and 400 <= error.status <= 422:
         return error.status
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def _soon(error: Failure) -> float | None:
+    """Return when to try again what found no room, or came between two incarnations."""
+    return 1.0 if isinstance(error, NotStarted) else None
 
 
 def _retry_can_help(error: Failure) -> bool:

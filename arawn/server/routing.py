@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,7 +20,7 @@ from arawn.server.v1.body import odd, read_body
 from arawn.server.v1.openai_chat_in import read_chat, translate_chat
 from arawn.server.v1.origin import origin_of
 from arawn.server.v1.responses_in import read_responses, translate_responses
-from arawn.server.v1.target import Target
+from arawn.server.v1.target import Target, choose_target
 
 __all__ = ["ROUTING_OPERATIONS", "Asked", "asked", "routing_routes"]
 
@@ -33,7 +33,7 @@ ROUTING_OPERATIONS: Operations = {
         answers={200: Answer("The decision, and what every rule says.", Explanation)},
         parameters=(Parameter("x-arawn-profile", "header", "As if the call had named this profile."),),
         error=ErrorBody,
-        errors=(400, 413, 500, 503),
+        errors=(400, 404, 413, 500, 503),
     )
 }
 
@@ -75,41 +75,49 @@ def routing_routes(runtime: object) -> dict[tuple[str, str], Route]:
 
 
 async def _explain(runtime: RoutingDoor, call: Call) -> None:
-    found = asked(await call.read_body(), runtime.config.profiles)
-    hint = origin_of(call.headers).profile or found.hint
-    explanation = await runtime.explain_routing(found.request, profile=hint, workstream=found.workstream)
+    found = asked(await call.read_body(), origin_of(call.headers).profile, runtime.config)
+    explanation = await runtime.explain_routing(found.request, profile=found.hint, workstream=found.workstream)
     await call.respond(json_reply(200, explanation))
 
 
-def asked(body: bytes, profiles: Collection[str]) -> Asked:
+def asked(body: bytes, wanted: str | None, config: Config) -> Asked:
     """Return what a body asks: that of `POST /chat`, or of a chat completion, message or response under `/v1`.
 
-    Its `model` is a hint if it is the name of a profile, and says nothing otherwise.
+    Args:
+        body: As it would be sent.
+        wanted: The profile that is named beside the body; it decides before the body's own words.
+        config: Says what the body's `model` means, as it does for a call.
 
     Raises:
-        Refused: It is none of these (400, saying why it is none of the likeliest).
+        Refused: It is none of these (400, saying why it is none of the likeliest), or `model` means nothing (404).
+        UnknownProfile: `wanted` is no profile; or `model` is `auto` and there is no default.
     """
     fields = read_body(body, _Anything).rest
     if "message" in fields:
-        return _native(fields)
-    model = fields.get("model")
+        return _native(fields, wanted)
     full = msgspec.json.encode({**_ABSENT, **fields})
-    request = translate_responses(read_responses(full), _ANY).request if "input" in fields else _messages(full)
-    return Asked(request, model if isinstance(model, str) and model in profiles else None)
+    if "input" in fields:
+        sent = read_responses(full)
+        model, request = sent.known.model, translate_responses(sent, _ANY).request
+    else:
+        model, request = _messages(full)
+    return Asked(request, choose_target(model, wanted, config).hint)
 
 
-def _native(fields: dict[str, Any]) -> Asked:
+def _native(fields: dict[str, Any], wanted: str | None) -> Asked:
     try:
         chat = msgspec.convert(fields, ChatRequest)
     except msgspec.ValidationError as error:
         raise odd(f"the request body does not fit: {error}") from error
     request = CompletionRequest(messages=(user(chat.message),), system=chat.system)
-    return Asked(request, chat.routing_profile, chat.workstream)
+    return Asked(request, wanted or chat.routing_profile, chat.workstream)
 
 
-def _messages(body: bytes) -> CompletionRequest:
-    """Return the request of a body with `messages`: plain ones read alike in both dialects, the others fit one."""
+def _messages(body: bytes) -> tuple[str, CompletionRequest]:
+    """Return model and request of a body with `messages`: plain ones read alike in both dialects, others fit one."""
     try:
-        return translate_messages(read_messages(body), _ANY).request
+        message = read_messages(body)
+        return message.known.model, translate_messages(message, _ANY).request
     except Refused:
-        return translate_chat(read_chat(body), _ANY).request
+        chat = read_chat(body)
+        return chat.known.model, translate_chat(chat, _ANY).request

@@ -30,8 +30,8 @@ class EventEncoder(Protocol):
     def encode(self, event: StreamEvent) -> bytes:
         """Return what says `event`; what says `Completed` ends the stream."""
 
-    def fail(self, detail: ErrorDetail, status: int) -> bytes:
-        """Return what ends a stream that broke."""
+    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:
+        """Return what ends a stream that broke; `request_id` is what its head is known by."""
 
 
 @runtime_checkable
@@ -119,7 +119,8 @@ class _Answer:
             raise failure
         if self._passed and isinstance(failure.__cause__, ReportedError):
             return
-        await self._send(self._encoder.fail(error_body(failure).error, error_reply(failure).status))
+        detail, status = error_body(failure).error, error_reply(failure).status
+        await self._send(self._encoder.fail(detail, status, self._call.request_id))
 
     async def _send(self, data: bytes) -> None:
         await self._call.send_events(data, () if self._call.streaming else self._headers(self._call.request_id))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from arawn.errors import BadInput
 from arawn.server.call import Call
 from arawn.server.reply import Refused, json_reply, refusal
 from arawn.workstreams.store import Summary, WorkstreamState, require_name
@@ -101,7 +102,7 @@ def workstream_routes(runtime: WorkstreamsDoor) -> dict[tuple[str, str], Route]:
 
 def no_workstream(name: str) -> str:
     """Return the sentence for a workstream that does not exist."""
-    return f"there is no workstream `{name}`; `arawn workstreams list --all` shows those there are"
+    return f"there is no workstream `{name}`; the list of workstreams has those there are"
 
 
 async def _list(runtime: WorkstreamsDoor, call: Call) -> None:
@@ -110,8 +111,16 @@ async def _list(runtime: WorkstreamsDoor, call: Call) -> None:
 
 async def _create(runtime: WorkstreamsDoor, call: Call) -> None:
     wanted = await call.read_json(WorkstreamSettings)
+    await _require_new(runtime, wanted.name)
     conversation = runtime.workstream(wanted.name)
-    await conversation.create(profile=wanted.profile, system_prompt=wanted.system_prompt, tags=wanted.tags)
+    failure: BadInput | None = None
+    try:
+        await conversation.create(profile=wanted.profile, system_prompt=wanted.system_prompt, tags=wanted.tags)
+    except BadInput as error:
+        failure = error
+    if failure is not None:
+        await _require_new(runtime, wanted.name)  # somebody else may have made it meanwhile
+        raise failure
     await call.respond(json_reply(201, await _stored(runtime, wanted.name)))
 
 
@@ -123,6 +132,8 @@ async def _change(runtime: WorkstreamsDoor, call: Call) -> None:
     name = _name(call)
     wanted = await call.read_json(WorkstreamChange)
     conversation = runtime.workstream(name)
+    if wanted.profile is None or wanted.profile is msgspec.UNSET:  # a profile's name makes the workstream if it is new
+        await _stored(runtime, name)
     if wanted.profile is not msgspec.UNSET:
         await conversation.bind(wanted.profile)
     if wanted.archived is not msgspec.UNSET and not await conversation.archive(archived=wanted.archived):
@@ -132,9 +143,16 @@ async def _change(runtime: WorkstreamsDoor, call: Call) -> None:
 
 async def _remove(runtime: WorkstreamsDoor, call: Call) -> None:
     name = _name(call)
+    await _stored(runtime, name)  # a name that nobody has needs no actor
     if not await runtime.workstream(name).remove():
         raise Refused(refusal(404, "not_found", no_workstream(name)))
     await call.respond(json_reply(200, Removed(name)))
+
+
+async def _require_new(runtime: WorkstreamsDoor, name: str) -> None:
+    if await runtime.stored_workstream(require_name(name)) is not None:
+        message = f"there is a workstream `{name}` already; change that one, or choose another name"
+        raise Refused(refusal(409, "already_exists", message))
 
 
 async def _stored(runtime: WorkstreamsDoor, name: str) -> WorkstreamState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from shlex import quote
 from typing import TypeVar
 
 import msgspec
@@ -211,7 +212,8 @@ class _Workstream:
         standing = self._parts.config().workstreams.named.get(state.name, NamedWorkstream())
         if state.archived:
             raise BadInput(
-                f"workstream `{state.name}` is archived; `arawn workstreams archive --undo {state.name}` brings it back"
+                f"workstream `{state.name}` is archived; `arawn workstreams archive --undo {quote(state.name)}` brings "
+                "it back"
             )
         routing = self._parts.router.settled(hint=said.profile, bound=state.profile or standing.profile)
         request = CompletionRequest(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 
@@ -176,7 +177,7 @@ class WorkstreamStore:
         require_name(state.name)
         if not self._insert(state):
             raise BadInput(
-                f"there is a workstream `{state.name}` already; `arawn workstreams show {state.name}` shows it"
+                f"there is a workstream `{state.name}` already; `arawn workstreams show {quote(state.name)}` shows it"
             )
 
     def add_turn(

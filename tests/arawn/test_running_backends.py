@@ -112,12 +112,15 @@ async def test_the_old_backend_ends_once_it_is_done(autojump_clock: MockClock) -
         nursery.start_soon(drain, old)
         await trio.sleep(60)
         during = rig.labels()
+        (draining,) = rig.backends.draining()
         rig.gate.set()
         await trio.sleep(1)
 
         assert during == ["backend:a", "backend:a~2"]
         assert rig.labels() == ["backend:a~2"]
-        assert rig.backends.statuses()["a"].name == "backend:a~2"
+        assert [(one.profile, one.model, one.in_hand) for one in rig.backends.statuses()] == [("a", "new", 0)]
+        assert (draining.profile, draining.model, draining.in_hand) == ("a", "old", 1)
+        assert rig.backends.draining() == ()
 
 
 async def test_what_is_unchanged_is_left_alone(autojump_clock: MockClock) -> None:

@@ -164,6 +164,7 @@ def test_a_call_under_way_is_not_dropped(place: Place) -> None:
             said = place.run("reload").stdout
             answered = daemon.chat("hi", stream=True).text
             under_way = not begun.done()
+            shown = [line.split() for line in place.run("status").stdout.splitlines()]
             tree = httpx.get(f"{daemon.url}/status", headers={"x-api-key": daemon.token}).json()["tree"]
             slow.__exit__()
             cut = begun.result().text
@@ -172,6 +173,10 @@ def test_a_call_under_way_is_not_dropped(place: Place) -> None:
     assert "replaced   default\ndraining   1:" in said
     assert '"text":"quick"' in answered
     assert under_way
+    assert [row[3:6] for row in shown if row[:3] == ["default", "custom", "m"]] == [
+        ["ready", "0", "0"],
+        ["draining", "0", "1"],
+    ]
     assert labels == ["backend:default", "backend:default~2"]
     assert '"text":"late"' in cut
 

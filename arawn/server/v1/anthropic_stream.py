@@ -76,9 +76,9 @@ class MessageEvents:
             case _:
                 assert_never(event)
 
-    def fail(self, detail: ErrorDetail, status: int) -> bytes:
+    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:
         """Return the end of a stream that broke: an `error`, and no `message_stop`."""
-        return _event("error", error_value(detail, status, "anthropic", self._answer_id))
+        return _event("error", error_value(detail, status, "anthropic", request_id))
 
     def _message_start(self) -> bytes:
         self._begun = True

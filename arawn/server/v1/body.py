@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from arawn.messages import CompletionRequest, Text
+from arawn.server.json_body import decoded
 from arawn.server.reply import Refused, refusal
 
 __all__ = ["Body", "Misfit", "Translated", "dropped_or_refused", "misfits_of", "odd", "read_body"]
@@ -35,10 +36,7 @@ def read_body(body: bytes, kind: type[B]) -> Body[B]:
     Raises:
         Refused: It is not JSON, not an object, or a field of `kind` has another shape (400, naming the field).
     """
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise odd(f"the request body is not JSON: {error}") from error
+    value = decoded(body)
     try:
         known = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -73,13 +71,20 @@ def _refused(_: object, message: str) -> Text:
     raise odd(message)
 
 
-def dropped_or_refused(rest: dict[str, Any], refused: frozenset[str], backend: str) -> tuple[str, ...]:
+def dropped_or_refused(
+    rest: dict[str, Any],
+    refused: frozenset[str],
+    backend: str,
+    *,
+    remedy: str = "leave it out or choose a profile of this dialect",
+) -> tuple[str, ...]:
     """Return the names of fields that `backend` is not told; null fields say nothing.
 
     Args:
         rest: Fields for which the neutral form has no word.
         refused: Those without which the answer would be of another kind than the caller asked for.
         backend: What the message calls the backend.
+        remedy: What the message says would be right.
 
     Raises:
         Refused: One of `refused` is given.
@@ -87,5 +92,5 @@ def dropped_or_refused(rest: dict[str, Any], refused: frozenset[str], backend: s
     given = [name for name, value in rest.items() if value is not None]
     for name in given:
         if name in refused:
-            raise odd(f"`{name}` cannot be said to {backend}; leave it out or choose a profile of this dialect")
+            raise odd(f"`{name}` cannot be said to {backend}; {remedy}")
     return tuple(given)

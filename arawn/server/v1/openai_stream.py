@@ -49,7 +49,6 @@ class ChatChunks:
         }
         self._head = b"data: " + msgspec.json.encode(self._common)[:-1] + b',"choices":[{"index":0,"delta":'
         self._tail = _TAIL_WITH_USAGE if with_usage else _TAIL
-        self._answer_id = answer_id
         self._with_usage = with_usage
         self._begun = False
         self._calls: dict[int, int] = {}  # index of the block -> index of the tool call
@@ -76,9 +75,9 @@ class ChatChunks:
             case _:
                 assert_never(event)
 
-    def fail(self, detail: ErrorDetail, status: int) -> bytes:
+    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:
         """Return the end of a stream that broke; it has no `finish_reason`, which could be taken for success."""
-        return self._data(error_value(detail, status, "openai", self._answer_id)) + _DONE
+        return self._data(error_value(detail, status, "openai", request_id)) + _DONE
 
     def _end(self, response: CompletionResponse) -> bytes:
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish_reason(response)}

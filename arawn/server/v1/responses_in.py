@@ -60,7 +60,8 @@ def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated
         Refused: Something in it has no form here (400).
     """
     sent = body.known
-    ignored = dropped_or_refused(body.rest, _REFUSED, "any backend: every call must hold its whole input")
+    remedy = "every call here must hold its whole input: leave it out, and send what it stands for"
+    ignored = dropped_or_refused(body.rest, _REFUSED, "any backend", remedy=remedy)
     extra, unsaid = _extra(sent, target)
     prompt, messages = turns(sent.input)
     request = CompletionRequest(

@@ -44,6 +44,11 @@ class _Item:
             case "call":
                 return call_item(self.id, self.call_id, self.name, text)
 
+    def cut(self) -> dict[str, Any]:
+        """Return the item as it stands when the stream breaks."""
+        shown = self.whole()
+        return {**shown, "status": "incomplete"} if "status" in shown else shown
+
 
 class ResponseEvents:
     """Says one streamed answer.
@@ -81,10 +86,10 @@ class ResponseEvents:
             case _:
                 assert_never(event)
 
-    def fail(self, detail: ErrorDetail, status: int) -> bytes:  # noqa: ARG002  # the dialect has no status here
+    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:  # noqa: ARG002  # no word for these
         """Return the end of a stream that broke: `response.failed` with what had been said."""
         error = {"code": detail.code or detail.type, "message": detail.message}
-        output = [item.whole() for item in self._items]
+        output = [item.whole() if item.closed else item.cut() for item in self._items]
         failed = self._frame.value("failed", output, model=self._model, error=error)
         return (self._begin() if self._number == 0 else b"") + self._event("response.failed", response=failed)
 

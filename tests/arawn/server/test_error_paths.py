@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,14 @@ import httpx
 import pytest
 import trio
 
+from arawn.config.schema import Config, Profile
+from arawn.server.app import build_app
+from arawn.server.auth import Door
+from arawn.wire.limits import Limits
 from tests.arawn.server.test_openapi import HEADERS, whole_api
+from tests.memory_runtime import MemoryRuntime
+from tests.runtimes import ECHO
+from tests.serving import serving
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 PATHS = ("/chat", CHAT, RESPONSES, MESSAGES, "/v1/messages/count_tokens", "/v1/embeddings", "/workstreams")
@@ -46,6 +54,37 @@ async def test_what_is_not_json_is_a_400(path: str, tmp_path: Path) -> None:
 
             assert response.status_code == 400, body
             assert "is not JSON" in told(response, path)
+
+
+async def test_what_is_wrong_with_a_body_is_told_apart(tmp_path: Path) -> None:
+    """Nothing, half of a character, and a cut end are three things."""
+    bodies = {
+        b" ": "it is empty",
+        rb'{"message": "\ud800"}': r"`\ud800` is half of a character",
+        rb'{"message": "\ud83d\ude00': "truncated",
+    }
+    async with whole_api(tmp_path) as url, httpx.AsyncClient(headers=HEADERS) as client:
+        for body, words in bodies.items():
+            for path in ("/chat", CHAT):
+                assert words in told(await client.post(url + path, content=body), path)
+
+
+async def test_a_body_that_is_too_long_is_refused_in_the_words_of_the_dialect(tmp_path: Path) -> None:
+    """413, announced or not, and before anything of it is read."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(33):
+            yield b" " * 1024 * 1024
+
+    limits = Limits(body_bytes=2**62)
+    async with whole_api(tmp_path, limits) as url, httpx.AsyncClient(headers=HEADERS) as client:
+        for path in ("/chat", CHAT, MESSAGES):
+            announced = await client.post(url + path, content=b" " * (33 * 1024 * 1024))
+            streamed = await client.post(url + path, content=chunks())
+
+            for response in (announced, streamed):
+                assert response.status_code == 413
+                assert "longer than 33554432 bytes" in told(response, path)
 
 
 @EVERY_PATH
@@ -159,6 +198,37 @@ async def test_a_slash_at_the_end_is_no_part_of_a_path(tmp_path: Path) -> None:
 
             assert response.status_code == 404
             assert f"did you mean `{path[:-1]}`" in told(response, path)
+
+
+class WithLocalProfile(MemoryRuntime):
+    """A runtime in memory whose second profile has a model server."""
+
+    config = Config(profiles={"default": ECHO, "here": Profile(backend="local", model="m.gguf")})
+
+
+async def test_a_refusal_names_what_would_be_right() -> None:
+    """No profile takes the id of an earlier response; a `local` one has a model server, but not for embeddings."""
+    app = build_app(WithLocalProfile(), door=Door(token=None, hosts=()))
+    async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        asked = {"model": "auto", "input": "hi", "previous_response_id": "r"}
+        response = await client.post(RESPONSES, json=asked)
+        vectors = await client.post("/v1/embeddings", json={"model": "here", "input": "hi"})
+
+    assert (response.status_code, vectors.status_code) == (400, 404)
+    assert "choose a profile" not in told(response, RESPONSES)
+    assert "must hold its whole input" in told(response, RESPONSES)
+    assert "its model server is started for completions alone" in told(vectors, "/v1/embeddings")
+
+
+async def test_a_wrong_base_url_is_answered_with_the_path_that_was_meant(tmp_path: Path) -> None:
+    """Without `/v1`, or with two of them: the two ways in which clients are set up wrongly."""
+    meant = {"/chat/completions": CHAT, "/responses": RESPONSES, "/v1/v1/messages": MESSAGES, "/models": "/v1/models"}
+    async with whole_api(tmp_path) as url, httpx.AsyncClient(headers=HEADERS) as client:
+        for path, right in meant.items():
+            response = await client.post(url + path, json={})
+
+            assert response.status_code == 404
+            assert told(response, path).endswith(f"did you mean `{right}`?")
 
 
 async def test_head_is_get_without_its_body(tmp_path: Path) -> None:

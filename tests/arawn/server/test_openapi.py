@@ -20,6 +20,7 @@ from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import FILTERS
 from arawn.server.reload import reload_routes
 from arawn.server.workstreams import workstream_routes
+from arawn.wire.limits import Limits
 from tests.runtimes import ECHO, configured, running
 from tests.serving import serving_with_lifespan
 
@@ -34,7 +35,7 @@ async def never() -> ReloadReport:
 
 
 @asynccontextmanager
-async def whole_api(directory: Path) -> AsyncIterator[str]:
+async def whole_api(directory: Path, limits: Limits | None = None) -> AsyncIterator[str]:
     """Serve every route of the daemon and yield the address."""
     async with running(configured(directory, {"default": ECHO, "fast": ECHO})) as runtime:
         more = {
@@ -44,7 +45,7 @@ async def whole_api(directory: Path) -> AsyncIterator[str]:
             **reload_routes(never),
         }
         app = build_app(runtime, door=Door(token=TOKEN, hosts=()), more=more)
-        async with serving_with_lifespan(app) as served:
+        async with serving_with_lifespan(app, limits) as served:
             yield served.url
 
 

@@ -9,12 +9,16 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
+import trio.lowlevel
 
 from arawn.daemon import operation_routes
+from arawn.running_backends import drain
 from arawn.runtime_door import Runtime
 from arawn.server.app import build_app
 from arawn.server.auth import Door
-from tests.runtimes import ECHO, configured, lines, running
+from arawn.server.feedback import feedback_routes
+from tests.runtimes import ECHO, configured, lines, running, scripted
 from tests.serving import serving_with_lifespan
 
 OPEN = Door(token=None, hosts=())
@@ -45,6 +49,39 @@ async def test_the_backends_are_those_of_the_status(tmp_path: Path) -> None:
 
     assert [one["profile"] for one in listed.json()] == ["default", "fast"]
     assert listed.json() == status.json()["backends"]
+
+
+async def test_feedback_takes_the_names_that_the_log_takes(tmp_path: Path) -> None:
+    """An id, the beginning of one, or `latest`; what no call has is not found."""
+    async with running(configured(tmp_path)) as runtime:
+        reply = await runtime.workstream("w").send("hi")
+        routes = {**operation_routes(runtime), **feedback_routes(runtime)}
+        app = build_app(runtime, door=OPEN, more=routes)
+        async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+            latest = await client.post("/interactions/latest/feedback", json={"label": "good"})
+            unknown = await client.post("/interactions/ffff/feedback", json={"label": "good"})
+
+    assert (latest.status_code, latest.json()["interaction_id"]) == (201, reply.interaction_id)
+    assert (unknown.status_code, unknown.json()["error"]["type"]) == (404, "not_found")
+
+
+async def test_an_old_backend_is_counted_until_it_is_done(tmp_path: Path) -> None:
+    """After a reload a call that it still has is in the status and in the metrics, under the profile's name."""
+    slow = {"default": scripted(tmp_path, [{"delay_s": 0.5}], model="old")}
+    config = configured(tmp_path, slow)
+    async with running(config) as runtime, client_of(runtime) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(runtime.workstream("w").send, "hi")
+        while not runtime.status().backends[0].in_hand:  # noqa: ASYNC110
+            await trio.lowlevel.checkpoint()
+        followed = await runtime.follow(configured(tmp_path, {"default": ECHO}))
+        for ref in followed.retired:
+            nursery.start_soon(drain, ref)
+        status = (await client.get("/status")).json()
+        metrics = (await client.get("/metrics")).text
+
+    assert [(one["profile"], one["in_hand"]) for one in status["backends"]] == [("default", 0)]
+    assert [(one["profile"], one["model"], one["in_hand"]) for one in status["draining"]] == [("default", "old", 1)]
+    assert 'arawn_calls_in_flight{profile="default"} 1\n' in metrics
 
 
 async def test_the_metrics_are_text_for_prometheus(tmp_path: Path) -> None:

@@ -44,3 +44,27 @@ async def test_a_stream_that_breaks_is_known_by_its_record(tmp_path: Path) -> No
 
     assert records(tmp_path)[0]["status"] == "partial"
     assert response.headers["x-request-id"] == records(tmp_path)[0]["id"]
+
+
+async def test_the_error_of_a_message_is_known_by_its_record_too(tmp_path: Path) -> None:
+    """The event that ends the stream has the id that stands in the head."""
+    with upstream("openai", tmp_path, Answer("one two three"), stream=True, cut=True) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url, httpx.AsyncClient() as client:
+            said = [{"role": "user", "content": "hi"}]
+            body = {"model": "auto", "max_tokens": 9, "messages": said, "stream": True}
+            response = await client.post(f"{url}/v1/messages", json=body, headers={"x-api-key": TOKEN})
+
+    last = json.loads(response.text.rstrip().rpartition("data: ")[2])
+    assert (last["type"], last["request_id"]) == ("error", records(tmp_path)[0]["id"])
+
+
+async def test_what_a_broken_response_had_said_is_incomplete(tmp_path: Path) -> None:
+    """The item that was cut does not say that it was completed."""
+    with upstream("openai", tmp_path, Answer("one two three"), stream=True, cut=True) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url, httpx.AsyncClient() as client:
+            body = {"model": "auto", "input": "hi", "stream": True}
+            response = await client.post(f"{url}/v1/responses", json=body, headers={"x-api-key": TOKEN})
+
+    last = json.loads(response.text.rstrip().rpartition("data: ")[2])
+    assert last["type"] == "response.failed"
+    assert [item["status"] for item in last["response"]["output"]] == ["incomplete"]

@@ -84,7 +84,8 @@ async def test_null_binds_to_none_and_silence_changes_nothing(tmp_path: Path) ->
         ("PATCH", "/workstreams/nobody", {"archived": True}, 404, "not_found"),
         ("PATCH", "/workstreams/x", {"profile": "nope"}, 400, "unknown_profile"),
         ("PATCH", "/workstreams/x", {"profil": "fast"}, 422, "invalid_request"),
-        ("POST", "/workstreams", {"name": "x"}, 400, "bad_input"),
+        ("PATCH", "/workstreams/nobody", {"profile": None}, 404, "not_found"),
+        ("POST", "/workstreams", {"name": "x"}, 409, "already_exists"),
         ("POST", "/workstreams", {"name": "a/b"}, 400, "bad_input"),
         ("POST", "/workstreams", {"name": "y", "profile": "nope"}, 400, "unknown_profile"),
         ("GET", "/workstreams/%20x", None, 400, "bad_input"),
@@ -96,14 +97,17 @@ async def test_null_binds_to_none_and_silence_changes_nothing(tmp_path: Path) ->
 async def test_what_cannot_be_is_refused(
     tmp_path: Path, method: str, path: str, body: object, status: int, kind: str
 ) -> None:
-    """Each with its status and kind, and nothing is changed."""
+    """Each with its status and kind, nothing is changed, and a name that nobody has leaves nothing in memory."""
     async with serving(tmp_path) as (client, runtime):
         await client.post("/workstreams", json={"name": "x"})
         response = await client.request(method, path, json=body)
         stored = await runtime.workstreams()
+        active = runtime.status().active_workstreams
 
     assert (response.status_code, response.json()["error"]["type"]) == (status, kind)
     assert [(one.name, one.profile, one.archived) for one in stored] == [("x", None, False)]
+    assert "arawn workstreams" not in response.text
+    assert status != 404 or set(active) <= {"x"}
 
 
 async def test_an_unknown_field_is_answered_with_the_known_ones(tmp_path: Path) -> None:
