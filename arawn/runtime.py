@@ -47,8 +47,7 @@ __all__ = ["open_runtime", "start_runtime"]
 _LOG = logging.getLogger("arawn.runtime")
 _KEEPS_TRYING = Intensity(limit=1_000_000, period=60.0)  # back-off alone paces what must never bring the rest down
 _LOG_BACKOFF = Backoff(initial=0.1, maximum=5.0)
-_LOG_MAILBOX = 4096
-_LOG_BATCH = 256
+_LOG_MAILBOX, _LOG_BATCH = 4096, 256
 _HOUSEKEEPING_BACKOFF = Backoff(initial=1.0, maximum=3600.0, healthy_after=3600.0)
 _STORE_MAILBOX = 1024
 _STORE_BATCH = 128
@@ -146,6 +145,7 @@ async def start_runtime(
         if required is not None and (found := backends.health(required)).state == "unavailable":
             raise Unavailable(found.reason or "", retryable=False)
         async with aclosing(Router(config, backends.refs, environ, policy)) as router:
+            await router.start()
             yield Runtime(
                 root=root,
                 journal=journal,

@@ -19,6 +19,7 @@ from arawn.config.paths import config_dir, database_path, interactions_dir, sock
 from arawn.config.search import Found, find_config
 from arawn.config.show import rows
 from arawn.errors import ConfigError
+from arawn.routing.prepared import routing_obstacles
 from arawn.server.auth import TOKEN_FILE
 
 __all__ = ["check", "config", "path", "show"]
@@ -64,6 +65,7 @@ def check(config_file: Path | None) -> None:
             note(f"note: {obstacle.text}")
     problems = [obstacle.text for obstacle in obstacles if obstacle.fatal]
     problems += impossible_places(found.loaded.config, os.environ)
+    problems += routing_obstacles(found.loaded.config, os.environ)
     if problems:
         raise ConfigError(problems)
     files = ", ".join(f"`{file}`" for file in found.loaded.files) or "no file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from arawn.interactions.fields import parse_fields
 
 __all__ = ["interactions", "list_interactions", "path"]
 
+_WHOLE_ID = len("01890a5d-ac96-774b-bcce-b302099a8057")
 _PLACES = {
     "list": ("arawn.cli.interactions:list_interactions", "List calls, the newest last."),
     "show": ("arawn.cli.interactions_show:show", "Print everything about one call."),
-    "search": ("arawn.cli.interactions_search:search", "Find text in calls: what was said, ids, tags, errors."),
+    "search": ("arawn.cli.interactions_search:search", "Find text in calls: what was said, names, tags, errors."),
     "tail": ("arawn.cli.interactions_tail:tail", "Print the last calls, and with -f those to come."),
     "stats": ("arawn.cli.interactions_stats:stats", "Count calls, tokens, errors and time."),
     "sql": ("arawn.cli.interactions_sql:sql", "Answer SQL over the log with DuckDB."),
@@ -63,7 +65,7 @@ def list_interactions(
         print_chosen(paths, [chosen_cells(entry, paths) for entry in entries])
     else:
         heads = [entry.head for entry in entries]
-        characters = id_length([head.id for head in heads])
+        characters = id_length([head.id for head in heads]) if sys.stdout.isatty() else _WHOLE_ID
         print_table(HEADERS, [row(head, zone, characters) for head in heads], elastic=ELASTIC)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from arawn.cli.log_mending import beside_no_daemon
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
@@ -79,7 +80,8 @@ def compact(all_closed: bool, dry_run: bool, as_json: bool, config_file: Path | 
         return
     result = _Result([], [])
     if closed:
-        _compress(directory, config, today, days, result)
+        with beside_no_daemon(config_file):
+            _compress(directory, config, today, days, result)
     _show(result, as_json=as_json)
     if result.failed:
         raise click.exceptions.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from datetime import UTC, datetime
 from functools import partial
@@ -42,6 +43,8 @@ def feedback(
 
     ID is the call's id, the beginning of it that no other has, or `latest`. Goes through the daemon when one runs.
     """
+    if value is not None and not math.isfinite(value):
+        raise click.UsageError(f"a value must be a finite number, not {value}")
     if not label:
         raise click.UsageError("the label is empty; give a word such as `good` or `bad`")
     try:

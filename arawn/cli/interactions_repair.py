@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from arawn.cli.log_mending import beside_no_daemon
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json
@@ -45,7 +46,8 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
         for file in files:
             click.echo(_sentence(file))
         return
-    repaired = repair(directory, configured(config_file).logging.interactions)
+    with beside_no_daemon(config_file):
+        repaired = repair(directory, configured(config_file).logging.interactions)
     if as_json:
         print_json(repaired)
     else:
@@ -69,6 +71,11 @@ def _print(repaired: Repaired) -> None:
 
 def _sentence(file: MendedFile) -> str:
     kept = f"{counted(file.kept_lines, 'whole line')} {'stays' if file.kept_lines == 1 else 'stay'}"
-    is_or_are = "is" if file.damaged_bytes == 1 else "are"
-    where = f"{is_or_are} kept in {file.kept_in}" if file.kept_in else "would be set aside"
-    return f"{file.file}: {kept}, {counted(file.damaged_bytes, 'damaged byte')} {where}"
+    where = f"kept in {file.kept_in}" if file.kept_in else "set aside"
+    aside = "is" if file.kept_in else "would be"
+    if file.file.endswith(".zst"):
+        return f"{file.file}: {kept}, the damaged file ({counted(file.damaged_bytes, 'byte')}) {aside} {where}"
+    if not file.damaged_bytes:
+        return f"{file.file} and the compressed file beside it: one whole file of both"
+    are = {"is": "is" if file.damaged_bytes == 1 else "are"}.get(aside, aside)
+    return f"{file.file}: {kept}, {counted(file.damaged_bytes, 'damaged byte')} {are} {where}"

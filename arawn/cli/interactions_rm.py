@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from arawn.cli.log_filters import filter_options, filters_of
-from arawn.cli.log_mending import confirm_or_leave
+from arawn.cli.log_mending import beside_no_daemon, confirm_or_leave
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
@@ -37,9 +37,9 @@ def remove_command(
 ) -> None:
     """Remove calls, with their tool results and feedback, from every file of the log, compressed ones too.
 
-    Give ids (or the beginning of one that no other has), or filters, or both: what any of the ids or all of the
-    filters name goes. Later calls of a conversation repeat what was said before: remove it whole with `--session` or
-    `--workstream`. No daemon may be running.
+    Give ids (or the beginning of one that no other has, or `latest`), or filters, or both: what any of the ids or all
+    of the filters name goes. Later calls of a conversation repeat what was said before: remove it whole with
+    `--session` or `--workstream`. No daemon may be running.
     """
     from arawn.interactions.remove import plan_removal, remove
 
@@ -51,7 +51,8 @@ def remove_command(
         return
     if not yes:
         confirm_or_leave(f"remove {_sentence(plan)} for good?")
-    done = remove(directory, configured(config_file).logging.interactions, target)
+    with beside_no_daemon(config_file):
+        done = remove(directory, configured(config_file).logging.interactions, target)
     _report(done, "removed", as_json=as_json)
 
 
@@ -65,11 +66,12 @@ def _target(directory: Path, interactions: tuple[str, ...], wanted: Filters) -> 
 
 
 def _whole_id(directory: Path, text: str) -> str:
+    from arawn.cli.interactions_show import found
     from arawn.interactions.reader import LogReader
 
     if len(text) == _WHOLE_ID:
         return text.lower()  # as the log writes them
-    return LogReader(directory, on_damage=lambda _: None).find(text).head.id  # damage is no matter here
+    return found(LogReader(directory, on_damage=lambda _: None), text).head.id  # damage is no matter here
 
 
 def _report(removal: Removal, what: str, *, as_json: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -14,7 +16,8 @@ from arawn.cli.log_filters import fields_option, filter_options, filters_of, zon
 from arawn.cli.log_reading import ProgressLine, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable
-from arawn.cli.record_view import chosen_cells, chosen_values
+from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_id
+from arawn.cli.table_fit import shortened, text_width
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.encode import encode_line
@@ -28,6 +31,7 @@ from arawn.interactions.search import Place, Query
 __all__ = ["search"]
 
 _PLACES_SHOWN = 3
+_SPACES = str.maketrans("\n\t", "  ")
 
 
 @click.command()
@@ -52,7 +56,7 @@ def search(
     config_file: Path | None,
     **options: Any,
 ) -> None:
-    """Find TEXT in any value of a call's line: what was said, tools and their results, ids, models, tags, errors.
+    """Find TEXT in what was said or given: messages, prompts, tools, their arguments and results, names, tags, errors.
 
     Without TEXT, every call that the filters choose is found. The oldest is printed first; with `--json`, each as one
     line of JSON. Of a call, three places are shown; `--json` has all of them.
@@ -112,10 +116,14 @@ def _lines_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: 
 
 
 def _headline(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> str:
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if paths:
-        return "  ".join(chosen_cells(entry(), paths))
+        text = "  ".join(chosen_cells(entry(), paths))
+        return text if columns is None else shortened(printable(text), columns)
+    if columns is not None and hit.entry is not None:
+        return narrow_row(hit.entry.head, zone, columns)
     moment = datetime.fromisoformat(hit.timestamp).astimezone(zone)
-    cells = [f"{moment:%Y-%m-%d %H:%M:%S}", hit.id]
+    cells = [f"{moment:%Y-%m-%d %H:%M:%S}", hit.id if columns is None else short_id(hit.id)]
     if hit.entry is not None:
         head = hit.entry.head
         cells += [head.status, head.profile, head.model_used or head.model_requested or "", head.workstream or ""]
@@ -123,5 +131,14 @@ def _headline(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: 
 
 
 def _shown(place: Place) -> str:
-    before, match, after = (printable(part.replace("\n", " ")) for part in (place.before, place.match, place.after))
-    return f"  {printable(place.where)}: {before}{emphasised(match)}{after}"
+    where, before, match, after = (
+        printable(part.translate(_SPACES)) for part in (place.where, place.before, place.match, place.after)
+    )
+    if sys.stdout.isatty():
+        columns = shutil.get_terminal_size().columns - len("  : ")
+        where = shortened(where, columns // 2)
+        room = columns - text_width(where)
+        match = shortened(match, room)
+        before = shortened(before[::-1], (room - text_width(match)) // 2)[::-1]
+        after = shortened(after, room - text_width(match) - text_width(before))
+    return f"  {where}: {before}{emphasised(match)}{after}"

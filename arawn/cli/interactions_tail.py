@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from datetime import tzinfo
 from functools import partial
@@ -13,12 +15,12 @@ import trio
 
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
-from arawn.cli.log_reading import last_entries, missing, warn
+from arawn.cli.log_reading import is_there, last_entries, missing, warn
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable, write_out
-from arawn.cli.record_view import chosen_cells, chosen_values, short_row
+from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_row
 from arawn.cli.settings import log_directory
-from arawn.errors import BadInput
+from arawn.cli.table_fit import shortened
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
@@ -61,7 +63,7 @@ def tail(
     wanted = filters_of(options, limit=limit)
     if following:
         directory = log_directory(config_file)
-        if not _is_there(directory):
+        if not is_there(directory):
             note(missing(directory))
         run_async(partial(_follow, directory, wanted, look, quiet=quiet))
         return
@@ -70,7 +72,7 @@ def tail(
 
 
 async def _follow(directory: Path, wanted: Filters, look: partial[str], _: Interrupts, *, quiet: bool) -> None:
-    while not _is_there(directory):  # noqa: ASYNC110  # another process makes it
+    while not is_there(directory):  # noqa: ASYNC110  # another process makes it
         await trio.sleep(_POLL_SECONDS)
     follower = follow(directory, wanted, on_damage=warn)  # before the look back, so that no call falls in between
     shown = set()
@@ -83,18 +85,11 @@ async def _follow(directory: Path, wanted: Filters, look: partial[str], _: Inter
     raise AssertionError("a follower does not end")
 
 
-def _is_there(directory: Path) -> bool:
-    """Say whether there is a log yet.
-
-    Raises:
-        BadInput: Something else stands in its place.
-    """
-    if directory.exists() and not directory.is_dir():
-        raise BadInput(f"`{directory}` is no directory")
-    return directory.is_dir()
-
-
 def _line(entry: Entry, *, zone: tzinfo, paths: Sequence[str], as_json: bool) -> str:
     if as_json:
         return encode_line(chosen_values(entry, paths) if paths else entry.head).decode().rstrip("\n")
-    return printable("  ".join(chosen_cells(entry, paths)) if paths else short_row(entry.head, zone))
+    cells = "  ".join(chosen_cells(entry, paths)) if paths else ""
+    if not sys.stdout.isatty():
+        return cells if paths else short_row(entry.head, zone)
+    columns = shutil.get_terminal_size().columns
+    return printable(shortened(printable(cells), columns) if paths else narrow_row(entry.head, zone, columns))

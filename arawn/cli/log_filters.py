@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,12 +20,13 @@ __all__ = ["fields_option", "filter_options", "filters_of", "zone_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _OPTIONS = (
     click.option("--date", "on", metavar="DAY", help="One day: 2026-01-28, today or yesterday."),
     click.option("--since", metavar="TIME", help="From a day, a time, or an age such as 15m, 2h, 3d."),
     click.option("--until", metavar="TIME", help="Up to a day (all of it), a time, or an age."),
     click.option(
-        "--tz", metavar="ZONE", help="Time zone of days and times, such as Europe/Berlin or UTC; local if none."
+        "--tz", metavar="ZONE", help="Zone of days and times, such as Europe/Berlin, UTC or +02:00; local if none."
     ),
     click.option("-w", "--workstream", metavar="NAME"),
     click.option("--session", metavar="ID"),
@@ -73,7 +75,10 @@ def zone_of(name: str | None) -> tzinfo:
         local = datetime.now(UTC).astimezone().tzinfo
         assert local is not None
         return local
+    if (offset := _OFFSET.fullmatch(name)) is not None:
+        ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return timezone(ahead if offset[1] == "+" else -ahead)
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise BadInput(f"there is no time zone `{name}`; write it as `Europe/Berlin` or `UTC`") from error
+        raise BadInput(f"there is no time zone `{name}`; write it as `Europe/Berlin`, `UTC` or `+02:00`") from error

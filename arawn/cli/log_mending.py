@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import click
 
+from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.output import note
+from arawn.cli.settings import configured, log_directory
+from arawn.config.paths import socket_path
+from arawn.errors import LogWriteFailed
+from arawn.interactions.directory import LogInUse
 
-__all__ = ["confirm_or_leave", "show_file"]
+__all__ = ["beside_no_daemon", "confirm_or_leave", "show_file"]
+
+
+@contextmanager
+def beside_no_daemon(config_file: Path | None) -> Iterator[None]:
+    """Say `arawn stop` where the block finds that the daemon has the log.
+
+    Raises:
+        LogWriteFailed: Somebody writes to the log; the message says what to do.
+    """
+    try:
+        yield
+    except LogInUse as error:
+        if not run_async(partial(_answers, config_file)):
+            raise
+        raise LogWriteFailed(
+            f"the daemon writes to the interaction log in `{log_directory(config_file)}`, whose files this command "
+            "changes; run `arawn stop`, then this command again"
+        ) from error
+
+
+async def _answers(config_file: Path | None, _: Interrupts) -> bool:
+    from arawn.cli.daemon_client import DaemonFault, find_daemon
+
+    try:
+        async with find_daemon(socket_path(configured(config_file), os.environ)) as daemon:
+            return daemon is not None
+    except DaemonFault:  # who has the log is said in any case
+        return False
 
 
 def show_file() -> Callable[[str, int, int], None] | None:

@@ -20,7 +20,7 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.reader import Entry, LogReader
 from arawn.interactions.scan import Damage, Progress
 
-__all__ = ["ProgressLine", "emphasised", "last_entries", "missing", "required_log", "warn"]
+__all__ = ["ProgressLine", "emphasised", "is_there", "last_entries", "missing", "required_log", "warn"]
 
 _FIRST_SECONDS = 0.5  # a read that is over sooner shows no progress
 _NEXT_SECONDS = 0.1
@@ -40,20 +40,35 @@ def required_log(config_file: Path | None) -> Path:
         ConfigError: The configuration is wrong.
     """
     directory = log_directory(config_file)
-    if directory.is_dir():
+    if is_there(directory):
         return directory
-    raise BadInput(f"`{directory}` is no directory" if directory.exists() else missing(directory))
+    raise BadInput(missing(directory))
+
+
+def is_there(directory: Path) -> bool:
+    """Say whether there is a log yet.
+
+    Raises:
+        BadInput: Something else stands in its place.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise BadInput(f"`{directory}` is no directory, so it can hold no log; see `logging.interactions.path`")
+    return directory.is_dir()
 
 
 def warn(damage: Damage) -> None:
     """Name what was skipped; a file is named without a line."""
     place = f"{damage.file}:{damage.line}" if damage.line else damage.file
-    note(f"arawn: warning: {place}: skipped: {damage.why}")
+    note(f"arawn: warning: {place}: {'skipped: ' if damage.skipped else ''}{damage.why}")
 
 
 def last_entries(directory: Path, wanted: Filters, *, quiet: bool = False) -> list[Entry]:
-    """Return what is wanted, the newest last; say so when there is nothing, unless `quiet`."""
-    if not directory.is_dir():
+    """Return what is wanted, the newest last; say so when there is nothing, unless `quiet`.
+
+    Raises:
+        BadInput: `directory` is none.
+    """
+    if not is_there(directory):
         note(missing(directory))
         return []
     with ProgressLine(quiet=quiet) as progress:

@@ -10,27 +10,44 @@ from typing import Any
 
 import msgspec
 
+from arawn.cli.table_fit import fitted, shortened
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import field_values, need_bodies
 from arawn.interactions.record import InteractionHead
 
-__all__ = ["ELASTIC", "HEADERS", "chosen_cells", "chosen_values", "id_length", "moment", "row", "short_row"]
+__all__ = [
+    "ELASTIC",
+    "HEADERS",
+    "chosen_cells",
+    "chosen_values",
+    "id_length",
+    "moment",
+    "narrow_row",
+    "row",
+    "short_id",
+    "short_row",
+]
 
 HEADERS = ("time", "id", "profile", "model", "status", "tokens", "ms", "workstream")
 # What gives way on a narrow terminal, and down to how many characters; time and id never do.
 ELASTIC = MappingProxyType({"workstream": 8, "model": 8, "tokens": 20, "profile": 8, "status": 16})
 
-_SHORTEST_ID = 13  # the first thirteen characters of an id are its millisecond
+_SHORTEST_ID = 23  # of an id: its millisecond, and 26 random bits to tell it from others of the same
 
 
 def id_length(ids: Sequence[str]) -> int:
-    """Return how many characters tell the ids apart, at least those that say the millisecond."""
+    """Return how many characters of the ids to show on a terminal, where they stand for the whole ids."""
     return max((_common(one, other) + 1 for one, other in pairwise(sorted(ids))), default=0)
 
 
 def _common(one: str, other: str) -> int:
     return next((place for place, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), len(one))
+
+
+def short_id(identity: str) -> str:
+    """Return the beginning of an id that hardly ever another one has."""
+    return identity[:_SHORTEST_ID]
 
 
 def row(head: InteractionHead, zone: tzinfo, id_characters: int) -> tuple[str, ...]:
@@ -50,6 +67,15 @@ def row(head: InteractionHead, zone: tzinfo, id_characters: int) -> tuple[str, .
 def short_row(head: InteractionHead, zone: tzinfo) -> str:
     """Return one interaction as a line that stands alone."""
     return "  ".join(cell for cell in row(head, zone, len(head.id)) if cell)
+
+
+def narrow_row(head: InteractionHead, zone: tzinfo, columns: int) -> str:
+    """Return the same for a terminal of so many columns: cells are cut, or left out, as in a listing."""
+    named = [(name, cell) for name, cell in zip(HEADERS, row(head, zone, 0), strict=True) if cell]
+    places = [str(place) for place in range(len(named))]  # in place of headers, which could be wider than the cells
+    elastic = {places[place]: ELASTIC[name] for name in ELASTIC for place, (own, _) in enumerate(named) if own == name}
+    _, (kept,), widths = fitted(places, [[cell for _, cell in named]], columns, elastic)
+    return shortened("  ".join(map(shortened, kept, widths)), columns)
 
 
 def chosen_values(entry: Entry, paths: Sequence[str]) -> dict[str, Any]:

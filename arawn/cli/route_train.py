@@ -30,7 +30,7 @@ from arawn.routing.evaluation import CannotTrain, Evaluation, Labelled, by_profi
 from arawn.routing.layered import LayeredPolicy
 from arawn.routing.policy import require_profile
 from arawn.routing.prototypes import prototypes_of
-from arawn.routing.training import embedded, judged_examples
+from arawn.routing.training import Judged, embedded, judged_examples
 
 __all__ = ["evaluate", "train"]
 
@@ -63,7 +63,8 @@ def evaluate(
     """Measure a classifier on judged calls, each decided by one that was trained without it.
 
     It is compared with the rules and the default of the configuration. A label that is the name of a profile says where
-    the call belonged; `good` says that it was right; with two profiles, `bad` says that it belonged to the other.
+    the call belonged; `good` says that it was right; with two profiles, `bad` says that it belonged to the other. Other
+    labels do not count. Calls of one workstream or session are learnt from together or not at all.
     """
     wanted = filters_of(options, limit=limit)
     learnt = run_async(partial(_learn, embeddings, wanted, config_file, quiet))
@@ -99,18 +100,20 @@ def train(
 ) -> int:
     """Write a classifier, if `evaluate` finds it better than the rules at 95 % confidence; exit code 1 if not.
 
-    The test is the one-sided exact sign test on the calls that one of the two decides rightly and the other does not.
+    It must also be better than the most frequent profile for every call. The test is the one-sided exact sign test on
+    the conversations in which one of the two decides more calls rightly than the other.
     """
     wanted = filters_of(options, limit=limit)
     target = output or _configured_file(configured(config_file))
+    _require_writable(target)
     learnt = run_async(partial(_learn, embeddings, wanted, config_file, quiet))
     score = learnt.evaluation
     if as_json:
         print_json(score)
     else:
         _show(score)
-    if not score.better:
-        note(f"arawn: nothing is written: the classifier is not better than the rules (p = {score.p_value:.3f} > 0.05)")
+    if score.why_not is not None:
+        note(f"arawn: nothing is written: {score.why_not}")
         return 1
     trained = {name: float(getattr(score, name)) for name in ("requests", "accuracy", "accuracy_now", "p_value")}
     made = msgspec.structs.replace(prototypes_of(by_profile(learnt.examples), model=learnt.model), trained=trained)
@@ -124,6 +127,22 @@ def _configured_file(config: Config) -> Path:
     if config.routing.classifier.file is None:
         raise BadInput("nothing says where to write; give `--output FILE`, or set `routing.classifier.file`")
     return expanded(config.routing.classifier.file, os.environ)
+
+
+def _require_writable(target: Path) -> None:
+    """Return if a file can be made there, before anything is sent for it.
+
+    Raises:
+        BadInput: It cannot.
+    """
+    if target.is_dir():
+        raise BadInput(f"`{target}` is a directory; give the path of a file")
+    if not target.parent.is_dir():
+        raise BadInput(
+            f"`{target}` cannot be written: `{target.parent}` is no directory; make it, or give another path"
+        )
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise BadInput(f"`{target}` cannot be written: permission denied at `{target.parent}`; give another path")
 
 
 async def _learn(
@@ -141,14 +160,31 @@ async def _learn(
     rules = LayeredPolicy(routing, default=default_profile(config), known=config.profiles)
     with ProgressLine(quiet=quiet) as progress:
         reader = LogReader(required_log(config_file), on_damage=progress.damage, on_progress=progress.update)
-        found = judged_examples(reader, wanted, rules, known)
+        judged = judged_examples(reader, wanted, rules, known)
+    if not quiet:
+        _say_unused(judged)
     async with aclosing(OpenAIEmbeddings(name, profile, os.environ)) as embedder:
         deadline = profile.timeouts.total_s
-        examples = await embedded(found, embedder, name=name, deadline=deadline, told=_said(quiet=quiet))
+        examples = await embedded(judged.examples, embedder, name=name, deadline=deadline, told=_said(quiet=quiet))
     try:
         return _Learnt(examples, evaluated(examples, threshold=config.routing.classifier.threshold), profile.model)
     except CannotTrain as error:
         raise BadInput(f"there is too little to learn from: {error}; `interactions feedback` judges a call") from error
+
+
+def _say_unused(judged: Judged) -> None:
+    """Say what does not count, and why."""
+    for count, words in (
+        (judged.other_labels, "judgements have a label that is neither `good`, `bad` nor a profile that answers calls"),
+        (
+            judged.unusable,
+            "judged calls teach nothing: their text is not in the log, or the label leaves open where to",
+        ),
+        (judged.repeated, "judged calls have the text of a later one"),
+        (judged.over, "judged calls are older than the newest that `--limit` allows"),
+    ):
+        if count:
+            note(f"not counted: {count} {words}")
 
 
 def _said(*, quiet: bool) -> Callable[[int, int], None]:
@@ -168,4 +204,7 @@ def _show(score: Evaluation) -> None:
     click.echo(f"accuracy    {score.accuracy:.1%} (95 % interval {score.low:.1%} to {score.high:.1%})")
     click.echo(f"now         {score.accuracy_now:.1%}, by rules and default alone")
     click.echo(f"decided     {score.decided:.1%} by the classifier, the others by the rules")
-    click.echo(f"sign test   {score.gained} gained, {score.lost} lost, p = {score.p_value:.4f}")
+    click.echo(f"sign test   {score.gained} gained, {score.lost} lost of {score.groups}, p = {score.p_value:.4f}")
+    click.echo(f"            against `{score.most}` for every call: p = {score.p_value_most:.4f}")
+    if score.why_not is not None:
+        click.echo(f"worth it    no: {score.why_not}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from unicodedata import combining, east_asian_width
 
-__all__ = ["GAP", "evenly", "fitted", "shortened", "text_width"]
+__all__ = ["GAP", "WHOLE", "evenly", "fitted", "shortened", "text_width"]
 
+WHOLE = frozenset({"id", "call_id", "interaction_id"})  # columns of no use to anyone when they are cut
 GAP = 2  # columns of the terminal between two of the table
 
 Rows = Sequence[Sequence[str]]
@@ -38,13 +39,18 @@ def fitted(
 
 
 def evenly(headers: Sequence[str], rows: Rows, columns: int, *, least: int) -> dict[str, int] | None:
-    """Return what makes `fitted` cut the widest columns, all to one width; None if that would be less than `least`."""
+    """Return what makes `fitted` cut the widest columns, all to one width; None if that would be less than `least`.
+
+    Columns of whole ids are never cut.
+    """
     widths = _widths(headers, rows)
-    room = columns - GAP * (len(headers) - 1)
-    widest = min(max(widths, default=0), columns)
+    cuttable = [width for name, width in zip(headers, widths, strict=True) if name not in WHOLE]
+    room = columns - GAP * (len(headers) - 1) - (sum(widths) - sum(cuttable))
+    widest = min(max(cuttable, default=0), columns)
     for cut in range(widest, min(widest, least) - 1, -1):
-        if sum(min(width, cut) for width in widths) <= room:
-            return {name: cut for name, width in zip(headers, widths, strict=True) if width > cut}
+        if sum(min(width, cut) for width in cuttable) <= room:
+            named = zip(headers, widths, strict=True)
+            return {name: cut for name, width in named if width > cut and name not in WHOLE}
     return None
 
 

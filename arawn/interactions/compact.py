@@ -32,6 +32,7 @@ from arawn.interactions.sealed import (
     table,
     whole_reads,
 )
+from arawn.interactions.twins import proof
 
 __all__ = [
     "Progress",
@@ -41,6 +42,7 @@ __all__ = [
     "compact_files",
     "compaction_mark",
     "remove_unfinished",
+    "seal",
 ]
 
 _BLOCK = 1 << 18
@@ -130,12 +132,28 @@ def compact_file(
         frame_bytes: The longest frame; shorter ones in tests.
 
     Raises:
+        LogWriteFailed: What was written does not read back as what was to be written; or a compressed form is there
+            already, and holds what the plain one does not.
+        OSError: Anything that the system refused.
+    """
+    if file.sealed.name in filesystem.names(directory):  # of a run that died, or of somebody who put a file beside it
+        for _ in proof(filesystem, directory, file):
+            yield Progress(file.name, 0, 1)
+    yield from seal(filesystem, directory, file, directory / file.name, frame_bytes=frame_bytes)
+
+
+def seal(
+    filesystem: Filesystem, directory: Path, file: DayFile, text: Path, *, frame_bytes: int = FRAME_BYTES
+) -> Generator[Progress, None, None]:
+    """Make of the file `text` the compressed form of `file`, in place of one that is there; steps as `compact_file`.
+
+    Raises:
         LogWriteFailed: What was written does not read back as what was to be written.
         OSError: Anything that the system refused.
     """
-    compressed = directory / _compressed(file).name
+    compressed = directory / file.sealed.name
     unfinished = compressed.with_name(unfinished_name(compressed.name))
-    source = filesystem.open(directory / file.name, os.O_RDONLY, 0)
+    source = filesystem.open(text, os.O_RDONLY, 0)
     try:
         manifest = yield from _sealed_aside(filesystem, source, unfinished, file, frame_bytes)
     finally:
@@ -143,7 +161,7 @@ def compact_file(
     filesystem.rename(unfinished, compressed)
     filesystem.fsync_directory(directory)
     write_manifest(filesystem, directory, manifest)
-    filesystem.unlink(directory / file.name)
+    filesystem.unlink(text)
     filesystem.fsync_directory(directory)
     yield Progress(file.name, 2 * manifest.bytes, 2 * manifest.bytes, manifest)
 
@@ -158,10 +176,6 @@ def compaction_mark(file: str, manifest: Manifest, at: datetime) -> MarkLine:
         "compressed_bytes": manifest.compressed_bytes,
     }
     return MarkLine(event="compaction", detail=detail, timestamp=timestamp_text(at))
-
-
-def _compressed(file: DayFile) -> DayFile:
-    return DayFile(file.day, file.part, compressed=True)
 
 
 def _sealed_aside(
@@ -255,7 +269,7 @@ class _Sealing:
     def manifest(self) -> Manifest:
         """Return what is known once both passes are done."""
         return self._measure.sealed(
-            _compressed(self._file), stored_bytes=self._stored_size, stored_sha256=self._stored_hash.hexdigest()
+            self._file.sealed, stored_bytes=self._stored_size, stored_sha256=self._stored_hash.hexdigest()
         )
 
     def _progress(self, done: int) -> Progress:

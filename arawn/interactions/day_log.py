@@ -14,6 +14,7 @@ from datetime import datetime
 from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import ClaimedDirectory
 from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.lock_file import note_unwritten
 from arawn.interactions.numbering import Numbering
 from arawn.interactions.part import Part, PartBroken, PartFull, PartTooLong, create_part
 from arawn.interactions.pending import Line, Pending
@@ -126,6 +127,7 @@ class DayLog:
     def adopt(self, part: Part) -> None:
         """Write to `part` from now on; the part before it stays open until its lines are synced."""
         before, self._part = self._part, part
+        self._worthless = [name for name in self._worthless if name != part.file.name]  # the directory was made anew
         self._newest_day = max(self._newest_day, part.file.day)
         if before is not None:
             self._retired.append(before)
@@ -249,22 +251,21 @@ class DayLog:
                 self._give_up(job.part, "a sync did not come back")
 
     def sync(self) -> None:
-        """Bring everything written to the disk.
-
-        Raises:
-            LogWriteFailed: As `finish_sync`.
-        """
+        """Bring everything written to the disk; raises as `finish_sync`."""
         self.finish_sync(run_sync_jobs(self._filesystem, self.sync_jobs()))
 
     def close(self) -> None:
         """Write what is pending and the stop mark, sync, and let the directory go, in any case.
 
         Raises:
-            LogWriteFailed: Lines are lost: `pending` says how many.
+            LogWriteFailed: Lines are lost: `pending` says how many, and the lock file, for who opens the log next.
         """
         try:
             self.take([MarkLine(event="stop", timestamp=timestamp_text(self._clock()))])
             self._flush_and_sync(_SYNC_ATTEMPTS_AT_CLOSE)
+        except LogWriteFailed as failure:
+            note_unwritten(self._filesystem, self._directory.path, self.unwritten, str(failure))
+            raise
         finally:
             self.release_files()
             self._filesystem.close(self._directory.lock)

@@ -12,32 +12,33 @@ from pathlib import Path
 import msgspec
 
 from arawn.errors import LogWriteFailed
-from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.lock_file import LOCK, Owner, read_owner, write_owner
 from arawn.interactions.record import timestamp_text
 from arawn.interactions.whole_file import FILE_MODE, write_whole
 
-__all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "claim"]
+__all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "LogInUse", "claim"]
 
 DIRECTORY_MODE = 0o700
-_LOCK = ".lock"
 _ID = ".directory-id"
 _IGNORE = ".gitignore"
 _ID_SHAPE = re.compile(rb"[0-9a-f]{8}")
 
 
+class LogInUse(LogWriteFailed):
+    """Another process writes to the log."""
+
+
 class ClaimedDirectory(msgspec.Struct, frozen=True):
-    """A directory that this process alone writes to until `lock` is closed; `id` stays the same for ever."""
+    """A directory that this process alone writes to until `lock` is closed; `id` stays the same for ever.
+
+    `owner` is what stands in the lock file; with what the writer before could not write, if there is any.
+    """
 
     path: Path
     id: str
     lock: int
-
-
-class _Owner(msgspec.Struct, frozen=True):
-    """What stands in the lock file: who writes, and since when."""
-
-    pid: int
-    started: str
+    owner: Owner
 
 
 def claim(
@@ -52,11 +53,12 @@ def claim(
         token: Returns that many random bytes as hexadecimal text (`secrets.token_hex`).
 
     Raises:
-        LogWriteFailed: Another process has the lock; `path` is a symbolic link or no directory. Nothing was changed.
+        LogInUse: Another process has the lock. Nothing was changed.
+        LogWriteFailed: `path` is a symbolic link or no directory. Nothing was changed.
         OSError: Anything that the system refused.
     """
     _make_private(filesystem, path)
-    lock = _lock(filesystem, path, _Owner(pid=pid, started=timestamp_text(now)))
+    lock, owner = _lock(filesystem, path, Owner(pid=pid, started=timestamp_text(now)))
     try:
         names = filesystem.names(path)
         if _IGNORE not in names:
@@ -68,7 +70,7 @@ def claim(
     except BaseException:
         filesystem.close(lock)
         raise
-    return ClaimedDirectory(path, known, lock)
+    return ClaimedDirectory(path, known, lock, owner)
 
 
 def _make_private(filesystem: Filesystem, path: Path) -> None:
@@ -107,36 +109,34 @@ def _stands(filesystem: Filesystem, path: Path) -> bool:
     return True
 
 
-def _lock(filesystem: Filesystem, path: Path, owner: _Owner) -> int:
-    fd = filesystem.open(path / _LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
+def _lock(filesystem: Filesystem, path: Path, owner: Owner) -> tuple[int, Owner]:
+    fd = filesystem.open(path / LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         _take(filesystem, fd, path)
         filesystem.fchmod(fd, FILE_MODE)
-        filesystem.ftruncate(fd, 0)
-        write_fully(filesystem, fd, msgspec.json.encode(owner))
+        before = read_owner(filesystem, path)
+        if before is not None:  # kept until it is declared
+            owner = msgspec.structs.replace(owner, unwritten=before.unwritten)
+        write_owner(filesystem, path, owner)
     except BaseException:
         filesystem.close(fd)
         raise
-    return fd
+    return fd, owner
 
 
 def _take(filesystem: Filesystem, fd: int, path: Path) -> None:
     try:
         filesystem.flock(fd)
     except BlockingIOError as error:
-        raise LogWriteFailed(
-            f"cannot open the interaction log in `{path}`: {_holder(filesystem.pread(fd, 4096, 0))} is writing to it; "
+        raise LogInUse(
+            f"cannot open the interaction log in `{path}`: {_holder(read_owner(filesystem, path))} is writing to it; "
             "wait until it has ended; or run `arawn start` once, and every command goes through that daemon; or set "
             "another `logging.interactions.path` for this one"
         ) from error
 
 
-def _holder(content: bytes) -> str:
-    try:
-        owner = msgspec.json.decode(content, type=_Owner)
-    except msgspec.DecodeError:  # its owner is just writing it
-        return "another process"
-    return f"process {owner.pid} (started {owner.started})"
+def _holder(owner: Owner | None) -> str:
+    return f"process {owner.pid} (started {owner.started})" if owner is not None else "another process"
 
 
 def _read_id(filesystem: Filesystem, path: Path) -> str | None:

@@ -22,6 +22,8 @@ def parse_fields(text: str) -> tuple[str, ...]:
     """
     paths = tuple(path.strip() for path in text.split(","))
     for path in paths:
+        if path.endswith("."):
+            raise BadInput(f"the field `{path}` ends with a dot: name what stands below, or leave out the dot")
         if path.partition(".")[0] not in _KNOWN:
             raise BadInput(f"no record has a field `{path}`; the fields are {', '.join(_KNOWN)}")
     return paths

@@ -46,6 +46,16 @@ class DayFile(msgspec.Struct, frozen=True, order=True):
         """The file's name."""
         return f"{self.stem}.jsonl{'.zst' if self.compressed else ''}"
 
+    @property
+    def plain(self) -> DayFile:
+        """The part as a plain file."""
+        return DayFile(self.day, self.part)
+
+    @property
+    def sealed(self) -> DayFile:
+        """The part as a compressed file."""
+        return DayFile(self.day, self.part, compressed=True)
+
 
 def parse_name(name: str) -> DayFile | None:
     """Return what a file name says, or None when it is not the name of a day's part."""
@@ -65,7 +75,7 @@ def day_of_name(name: str) -> date | None:
 def day_files(names: Iterable[str]) -> list[DayFile]:
     """Return the parts among `names`, oldest first.
 
-    A part that is there twice, plain and compressed, is the plain one: the compressed one may not be finished.
+    A part that is there twice, plain and compressed, is the plain one, of which the other is a copy; see `twins`.
     """
     found: dict[tuple[str, int], DayFile] = {}
     for file in filter(None, map(parse_name, names)):
@@ -86,13 +96,13 @@ def torn_name(name: str, at: datetime) -> str:
 
 
 def unfinished_name(name: str) -> str:
-    """Return the name that the compressed part or manifest `name` has while it is being written."""
+    """Return the name that the part or manifest `name` has while it is being written."""
     return f"{name}.new"
 
 
 def is_unfinished(name: str) -> bool:
     """Say whether `name` is one that `unfinished_name` made; what has it is of no use to another process."""
-    return day_of_name(name) is not None and name.endswith((".jsonl.zst.new", ".manifest.json.new"))
+    return day_of_name(name) is not None and name.endswith((".jsonl.new", ".jsonl.zst.new", ".manifest.json.new"))
 
 
 def _is_day(text: str) -> bool:

@@ -86,7 +86,7 @@ def time_window(
         now: With a time zone.
 
     Raises:
-        BadInput: A text is none of these.
+        BadInput: A text is none of these, or the end does not come after the beginning.
     """
     starts, ends = [], []
     if on is not None:
@@ -97,7 +97,12 @@ def time_window(
         starts.append(_moment(since, zone, now, whole_day=timedelta(0)))
     if until is not None:
         ends.append(_moment(until, zone, now, whole_day=timedelta(days=1)))
-    return _bound(max, starts), _bound(min, ends)
+    start, end = _bound(max, starts), _bound(min, ends)
+    if start is not None and end is not None and end <= start:
+        raise BadInput(
+            f"nothing is both from {start} on and before {end}: the beginning asked for is not before the end"
+        )
+    return start, end
 
 
 def _bound(choose: Callable[[Iterable[datetime]], datetime], moments: Sequence[datetime]) -> str | None:

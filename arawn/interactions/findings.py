@@ -17,23 +17,34 @@ from arawn.interactions.seen import Place
 
 __all__ = ["Declared", "Findings", "Problem", "ProblemKind", "Report"]
 
-ProblemKind = Literal["damaged", "lost", "manifest", "name", "mode"]
+ProblemKind = Literal["damaged", "lost", "twin", "manifest", "name", "mode"]
 
 _NAMED_PER_FILE = 1_000
 _MOST_NUMBERS = 1 << 40  # no writer lives to write more lines into one part
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Something that is wrong, at a line of a file counted from 1; 0 for the file as a whole."""
+    """Something that is wrong, at a line of a file counted from 1; 0 for the file as a whole.
+
+    `lines` is how many lines, from that one on, have it.
+    """
 
     file: str
     line: int
     kind: ProblemKind
     what: str
+    lines: int = 1
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
+        if self.lines > 1:
+            place += f" to {self.line + self.lines - 1}, {self.lines:,} lines"
         return f"{place}: {self.what}"
+
+    def with_next(self, file: str, line: int, kind: ProblemKind, what: str) -> Problem | None:
+        """Return the problem with the line after it, which has the same; None if it has another one."""
+        follows = (file, line, kind, what) == (self.file, self.line + self.lines, self.kind, self.what)
+        return msgspec.structs.replace(self, lines=self.lines + 1) if self.line and follows else None
 
 
 class Declared(msgspec.Struct, frozen=True):
@@ -68,7 +79,7 @@ class _Gone(msgspec.Struct):
 
 
 class Findings:
-    """Collects; bounded, whatever the damage: past a thousand of one file, problems are only counted."""
+    """Collects; bounded, whatever the damage: past a thousand of one file, those of lines are only counted."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -90,9 +101,13 @@ class Findings:
         self._notes.append(text)
 
     def add(self, file: str, line: int, kind: ProblemKind, what: str) -> None:
-        """Keep a problem."""
+        """Keep a problem; a line that has the same as the one before it is added to that."""
+        longer = self._problems[-1].with_next(file, line, kind, what) if self._problems else None
+        if longer is not None:
+            self._problems[-1] = longer
+            return
         self._per_file[file] += 1
-        if self._per_file[file] <= _NAMED_PER_FILE:
+        if not line or self._per_file[file] <= _NAMED_PER_FILE:
             self._problems.append(Problem(file, line, kind, what))
 
     def take(self, checked: CheckedLine, place: Place) -> None:

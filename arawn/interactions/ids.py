@@ -9,6 +9,7 @@ __all__ = ["RecordIds", "uuid7"]
 
 _RANDOM_BITS = 74
 _RANDOM_MASK = (1 << _RANDOM_BITS) - 1
+_STEP_MASK = (1 << 64) - 1
 
 
 def uuid7(unix_ms: int, random: int) -> str:
@@ -42,6 +43,8 @@ class RecordIds:
         random = self._random_bits(_RANDOM_BITS)
         wanted = unix_ms << _RANDOM_BITS | random
         if wanted <= self._last:
-            wanted = self._last + 1 + (random & 0xFFFF)  # a random step keeps ids of two sources apart
+            # A random step keeps ids of two sources apart; one so long tells ids of one millisecond apart by the digits
+            # in front, which is what a person types of an id.
+            wanted = self._last + 1 + (random & _STEP_MASK)
         self._last = wanted
         return uuid7(wanted >> _RANDOM_BITS, wanted)

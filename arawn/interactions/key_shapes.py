@@ -25,9 +25,11 @@ _PASSWORD = (  # a letter and a digit among 8 and more; neither a path nor a fun
     rf"(?![/.~%])(?={_LETTER}{{0,99}}[0-9])(?={_LETTER}{{0,99}}[A-Za-z]){_LETTER}{{8,100}}(?!{_LETTER}|[(\[{{])"
 )
 _ASSIGNED = (
-    r"(?:KEY|TOKEN|SECRET|PASSWORD|access_key|(?:(?<=api_)key|(?<=access_)(?:key|token)|(?<=auth_)token|(?<=client_)secret))"
+    r"(?:KEY|TOKEN|SECRET|PASSWORD|access_key|(?:(?<=api_)key|(?<=access_)(?:key|token)|(?<=auth_)token|(?<=client_)secret|(?<=secret_)key))"
     rf"{_IS}"
 )
+_VALUE = rf"{_MIXED}[A-Za-z0-9+/_.~-]{{20,}}={{0,2}}(?![A-Za-z0-9+/_.~=(\[{{-])"  # of what is named a key or a token
+_PASSWORD_IS = rf"(?:{_IS}|>)"
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -124,7 +126,18 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("assigned", "_", rf"(?P<lead>_{_ASSIGNED}){_MIXED}[A-Za-z0-9+/_.~-]{{20,}}={{0,2}}", in_a_word=True),
     *(
-        _rule("password", literal, rf"(?P<lead>{shape}{_IS}){_PASSWORD}", in_a_word=True)
+        _rule("assigned", literal, rf"(?P<lead>{literal}{before}{_IS}){_VALUE}", in_a_word=True)
+        for literal, before in (("-key", r"(?<=[aA][pP][iI]-key)"), ("-Key", r"(?<=[aA][pP][iI]-Key)"))
+    ),
+    _rule("assigned", "oken", rf"(?P<lead>oken(?<=[tT]oken)(?<![A-Za-z0-9_][tT]oken){_IS}){_VALUE}", in_a_word=True),
+    _rule(
+        "basic",
+        "curl ",
+        rf"""(?P<lead>curl (?:[^\n]{{0,300}}?\s)?(?:-u|--user)[ =]?["']?[^\s:"'/]{{1,100}}:){_PASSWORD}""",
+        in_a_word=True,
+    ),
+    *(
+        _rule("password", literal, rf"(?P<lead>{shape}{_PASSWORD_IS}){_PASSWORD}", in_a_word=True)
         for literal, shape in (("assw", "assw(?<=[pP]assw)(?:or)?d"), ("PASSWORD", "PASSWORD"), ("pwd", "pwd"))
     ),
     _rule(
@@ -145,8 +158,8 @@ _QUICK = tuple(
             r"(?:(?<=[sr]k_)|(?<=r8_)|(?<=[hf][fw]_)|(?<=v2_)|(?<=gh[pousr]_)|(?<=_pat_)|(?<=npm_)|(?<=gems_)|(?<=whsec_)"
             r"|(?<=do[opr]_)|(?<=lin_)|(?<=shp[acps][ats]_)|(?<=figd_)|(?<=ntn_)|(?<=secret_)|(?<=gls[ac]_)"
             r"|(?<=sntry[su]_)|(?<=sbp_)|(?<=pscale_))"
-            r"|(?=[KTSktsa][EOec][YKCyc])(?:(?=KEY|TOKEN|SECRET|access_key)"
-            r"|(?=key|token|secret)(?<=(?:ess|api|uth|ent)_)))"
+            r"|(?=[KTSktsa][EOeoc][YKCykc])(?:(?=KEY|TOKEN|SECRET|access_key)"
+            r"|(?=key|token|secret)(?<=(?:ess|api|uth|ent|ret)_)))"
         ),
         (
             r"-(?<=[kixytKX-]-)(?:(?<=sk-)|(?<=xai-)|(?<=pplx-)|(?<=nvapi-)|(?<=tvly-)|(?<=gl[dr]t-)|(?<=gl[ps]at-)"
@@ -158,13 +171,14 @@ _QUICK = tuple(
         r"x(?=ox[abeoprs]-|app-)",
         r"&(?=sig=)",
         r"A(?=KIA|SIA|Iza|GE-SECRET-KEY-|TATT3)",
-        r"K(?:(?<=SK)(?=[0-9a-f]{32})|(?=ey=))",
+        r"K(?:(?<=SK)(?=[0-9a-f]{32})|(?=ey=)|(?=ey)(?<=[pP][iI]-K))",
         r"B(?=ot [A-Za-z0-9_-]{18})",
-        rf"p(?=[awi])(?:(?=assw|wd)(?=(?:assw(?:or)?d|wd){_IS}{_PASSWORD})|(?<=dap)(?=i[a-f0-9]{{32}}))",
-        rf"P(?=assw|ASSW)(?=(?:assw(?:or)?d|ASSWORD){_IS}{_PASSWORD})",
+        rf"p(?=[awi])(?:(?=assw|wd)(?=(?:assw(?:or)?d|wd){_PASSWORD_IS}{_PASSWORD})|(?<=dap)(?=i[a-f0-9]{{32}}))",
+        rf"k(?=e[ny])(?:(?<=[tT]ok)(?=en{_IS}{_MIXED}[A-Za-z0-9+/_.~-]{{20}})|(?<=[pP][iI]-k)(?=ey{_IS}))",
+        rf"P(?=assw|ASSW)(?=(?:assw(?:or)?d|ASSWORD){_PASSWORD_IS}{_PASSWORD})",
     )
 )
-_LITERALS = ("earer ", "uthorization")
+_LITERALS = ("earer ", "uthorization", "curl ")
 _ESCAPED = re.compile(r"\\[nrtbf]$|%[0-9A-Fa-f]{2}$")
 
 

@@ -48,6 +48,8 @@ def check_line(data: bytes) -> CheckedLine | str:
     """Return what the line says, or, in a few words, why it is not whole."""
     if not data.endswith(b"\n"):
         return "the line has no end"
+    if not data.strip():
+        return "it is empty"
     try:
         line = decode_line(data)
         misfit = _misfit(line, data)

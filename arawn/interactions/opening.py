@@ -20,8 +20,9 @@ from arawn.interactions.day_log import DayLog
 from arawn.interactions.directory import FILE_MODE, ClaimedDirectory, claim
 from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.lock_file import Owner, write_owner
 from arawn.interactions.part import Part, open_part
-from arawn.interactions.record import MarkLine, timestamp_text
+from arawn.interactions.record import GapLine, MarkLine, timestamp_text
 from arawn.interactions.tail import TornTail, repair_tail
 
 __all__ = ["now_utc", "open_day_log"]
@@ -91,7 +92,10 @@ def _open_claimed(
     if files and not files[-1].compressed and files[-1] not in unreadable:
         log.adopt(_reopen(filesystem, claimed.path, files[-1], config))
     try:
-        log.append(_first_marks(torn, config, timestamp_text(now)))
+        log.append([*_first_marks(torn, config, timestamp_text(now)), *_gaps(claimed.owner, timestamp_text(now))])
+        if claimed.owner.unwritten is not None:
+            log.sync()
+            write_owner(filesystem, claimed.path, msgspec.structs.replace(claimed.owner, unwritten=None))
     except BaseException:
         log.release_files()
         raise
@@ -147,6 +151,12 @@ def _repair_file(filesystem: Filesystem, path: Path, now: datetime) -> TornTail 
     finally:
         filesystem.close(fd)
     return tail
+
+
+def _gaps(owner: Owner, at: str) -> list[GapLine]:
+    """Return what the writer before could not write, as the line that declares it."""
+    lost = owner.unwritten
+    return [GapLine(count=lost.count, reason=lost.reason, timestamp=at)] if lost is not None else []
 
 
 def _first_marks(torn: Sequence[TornTail], config: InteractionLogConfig, at: str) -> list[MarkLine]:

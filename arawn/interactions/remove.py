@@ -16,19 +16,19 @@ import msgspec
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput
-from arawn.interactions.compact import compact_file
-from arawn.interactions.files import DayFile, day_files, parse_name
+from arawn.interactions.compact import seal
+from arawn.interactions.files import DayFile, day_files, parse_name, unfinished_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.filters import Filters, days_of_id, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_head, decode_line
 from arawn.interactions.line_numbers import NumberRange, ranges_of
 from arawn.interactions.log_names import kind_of_name, part_of_name
-from arawn.interactions.manifest import manifest_name
 from arawn.interactions.mending import Mending, open_mending
 from arawn.interactions.opening import now_utc
 from arawn.interactions.pieces import texts_of
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
+from arawn.interactions.twins import proof, twins
 
 __all__ = ["Removal", "Target", "plan_removal", "remove"]
 
@@ -94,8 +94,12 @@ def plan_removal(directory: Path, target: Target) -> Removal:
 
     Raises:
         BadInput: There is nothing of the kind.
+        LackingTwin: A plain part lacks what its compressed form holds.
         OSError: A file cannot be read.
     """
+    for file in twins(path.name for path in directory.iterdir() if _may_hold(path)):
+        for _ in proof(RealFilesystem(), directory, file):
+            pass
     ids = target.ids
     if target.wanted is not None:
         ids |= frozenset(_matching(directory, target.wanted))
@@ -145,7 +149,7 @@ def remove(
         with mending.files_released():
             marks = _marks(target, removal.ids)
             mending.remove(*(path for path in directory.iterdir() if kind_of_name(path.name) == "unfinished"))
-            for name in removal.files:
+            for name in sorted(removal.files, key=lambda name: not _is_opaque(directory / name)):  # copies first
                 _rewrite(mending, name, removal.ids, marks)
     return removal
 
@@ -267,7 +271,7 @@ def _is_opaque(path: Path) -> bool:
     if ".jsonl.zst" not in path.name:
         return False
     file = parse_name(path.name)
-    return file is None or path.with_name(DayFile(file.day, file.part).name).exists()
+    return file is None or path.with_name(file.plain.name).exists()
 
 
 def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: _Marks) -> None:
@@ -276,11 +280,9 @@ def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: _Marks) ->
     if _is_opaque(path):
         mending.remove(path)
     elif file is not None and file.compressed:
-        plain = DayFile(file.day, file.part)
-        mending.replace(path.with_name(plain.name), _kept(path, ids, marks))  # from here on readers read this one
-        manifest = path.with_name(manifest_name(file))
-        mending.remove(path, *([manifest] if manifest.exists() else []))
-        for _ in compact_file(mending.filesystem, mending.directory, plain):
+        text = path.with_name(unfinished_name(file.plain.name))
+        mending.replace(text, _kept(path, ids, marks))
+        for _ in seal(mending.filesystem, mending.directory, file.plain, text):
             pass
     elif file is not None or any(_kept(path, ids, marks)):
         mending.replace(path, _kept(path, ids, marks))

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.interactions.compact import compact_file
-from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.compact import seal
+from arawn.interactions.files import DayFile, day_files, unfinished_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.findings import Report
-from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.heads import decode_head
 from arawn.interactions.line_numbers import Missing
 from arawn.interactions.log_names import damaged_name, kind_of_name
 from arawn.interactions.manifest import manifest_name, write_manifest
 from arawn.interactions.mending import Mending, open_mending
 from arawn.interactions.opening import now_utc
-from arawn.interactions.raw_lines import DamagedFile, forward_lines, lines_and_damage
-from arawn.interactions.record import GapLine, MarkLine
-from arawn.interactions.salvage import whole_lines_in
+from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.seen import SeenLines
-from arawn.interactions.verify import check_directory, misplaced
+from arawn.interactions.sort_out import sort_out
+from arawn.interactions.verify import check_directory
 
-__all__ = ["MendedFile", "Repaired", "repair", "sort_out", "would_mend"]
+__all__ = ["MendedFile", "Repaired", "repair", "would_mend"]
 
 _BLOCK = 1 << 18
 
-Piece = bytes | tuple[int, int]  # a whole line that stays, or the place of bytes that go aside
-
 
 class MendedFile(msgspec.Struct, frozen=True):
-    """One file: the lines that stayed, and the damaged bytes and where they are now (None in a dry run)."""
+    """One file: the lines that stayed, and the bytes set aside and where they are now.
+
+    Of a compressed file, all of its bytes are set aside. `kept_in` is None in a dry run, and where nothing is damaged.
+    """
 
     file: str
     kept_lines: int
@@ -81,8 +81,10 @@ def repair(
             mending.declare("repair", _detail([], proven))
         with mending.files_released():
             modes = _narrow(mending, found)
-            files = [_mend(mending, file) for file in _damaged(directory, found)]
-            manifests = [_describe(mending, file) for file in _undescribed(directory, found)]
+            damaged, undescribed = _damaged(directory, found), _undescribed(directory, found)
+            files = [_joined(mending, file, found) for file in _lacking(directory, found)]
+            files += [_mend(mending, file) for file in damaged]
+            manifests = [_describe(mending, file) for file in undescribed]
             manifests += _set_aside(mending, found)
         after = check_directory(directory)
         if files or after.missing:
@@ -99,62 +101,21 @@ def repair(
 
 def would_mend(directory: Path, found: Report) -> list[MendedFile]:
     """Return what `repair` would do to the damaged files of `found`. Changes nothing."""
-    return [_measured(directory / file.name, file) for file in _damaged(directory, found)]
-
-
-def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
-    """Yield the lines of a part that stay, whole, and the places of all other bytes, in order.
-
-    Of a compressed part the places are offsets in its text, and those that cannot be decoded are passed over.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    seen, known = SeenLines(), cache(partial(_writers_of_whole_lines, path))
-    end = 0
-    for item in lines_and_damage(path):
-        if isinstance(item, DamagedFile):
-            continue
-        offset, line = item
-        if offset > end and not file.compressed:  # an overlong line shows only its beginning
-            yield end, offset
-        yield from _sorted_line(offset, line, file, seen, known)
-        end = offset + len(line)
-    if not file.compressed and (size := path.stat().st_size) > end:
-        yield end, size
-
-
-def _sorted_line(
-    offset: int, line: bytes, file: DayFile, seen: SeenLines, known: Callable[[], frozenset[str]]
-) -> Iterator[Piece]:
-    checked = check_line(line)
-    if not isinstance(checked, str):
-        yield line if misplaced(checked, file, seen) is None else (offset, offset + len(line))
-        return
-    end = 0
-    for first, last, salvaged in whole_lines_in(line):
-        if _is_credible(salvaged, known) and misplaced(salvaged, file, seen) is None:
-            if first > end:
-                yield offset + end, offset + first
-            yield line[first:last] + b"\n"
-            end = last
-    if line[end:] not in (b"", b"\n"):
-        yield offset + end, offset + len(line)
-
-
-def _is_credible(salvaged: CheckedLine, known: Callable[[], frozenset[str]]) -> bool:
-    """Say whether a line found in damaged bytes is to be believed: one that declares losses, of a known writer only."""
-    return not isinstance(salvaged.line, MarkLine | GapLine) or salvaged.writer in known()
-
-
-def _writers_of_whole_lines(path: Path) -> frozenset[str]:
-    lines = (check_line(item[1]) for item in lines_and_damage(path) if not isinstance(item, DamagedFile))
-    return frozenset(line.writer for line in lines if not isinstance(line, str))
+    files = [*_lacking(directory, found), *_damaged(directory, found)]
+    return [_measured(directory / file.name, file) for file in files]
 
 
 def _damaged(directory: Path, found: Report) -> list[DayFile]:
     names = {problem.file for problem in found.problems if problem.kind == "damaged"}
-    return [file for file in _parts(directory) if file.name in names and _is_file(directory, file)]
+    twins = _lacking(directory, found)
+    files = [file for file in _parts(directory) if file.name in names and file not in twins]
+    return [file for file in files if _is_file(directory, file)]
+
+
+def _lacking(directory: Path, found: Report) -> list[DayFile]:
+    """Return the plain parts beside which a compressed file holds more."""
+    names = {problem.file for problem in found.problems if problem.kind == "twin"}
+    return [file for file in _parts(directory) if file.name in names]
 
 
 def _is_file(directory: Path, file: DayFile) -> bool:
@@ -178,14 +139,41 @@ def _mend(mending: Mending, file: DayFile) -> MendedFile:
         mending.replace(aside, _places(path, file))
         mending.replace(path, _lines(path, file))
     else:
-        plain = DayFile(file.day, file.part)
         mending.replace(aside, _blocks(path))
-        mending.replace(path.with_name(plain.name), _lines(path, file))  # from here on nobody reads the damaged one
-        mending.remove(path)
         _forget_manifest(mending, file)
-        for _ in compact_file(mending.filesystem, mending.directory, plain):
-            pass
+        _seal(mending, file, _lines(path, file))
     return msgspec.structs.replace(measured, kept_in=aside.name)
+
+
+def _joined(mending: Mending, file: DayFile, found: Report) -> MendedFile:
+    """Make one compressed file of all whole lines of a plain part and of the compressed one beside it."""
+    path, sealed = mending.directory / file.name, mending.directory / file.sealed.name
+    measured = _measured(path, file)
+    aside = _aside(mending, path)
+    if measured.damaged_bytes:
+        mending.replace(aside, _places(path, file))
+    if any(problem.file == sealed.name and problem.kind == "damaged" for problem in found.problems):
+        mending.replace(_aside(mending, sealed), _blocks(sealed))
+    _forget_manifest(mending, file)
+    _seal(mending, file, _each_once(chain(_lines(sealed, file.sealed), _lines(path, file))))
+    mending.remove(path)
+    return msgspec.structs.replace(measured, kept_in=aside.name if measured.damaged_bytes else None)
+
+
+def _seal(mending: Mending, file: DayFile, lines: Iterable[bytes]) -> None:
+    """Put a compressed file of `lines` in place of the one that is there; its manifest was set aside before."""
+    text = mending.directory / unfinished_name(file.plain.name)
+    mending.replace(text, lines)
+    for _ in seal(mending.filesystem, mending.directory, file.plain, text):
+        pass
+
+
+def _each_once(lines: Iterable[bytes]) -> Iterator[bytes]:
+    seen = SeenLines()
+    for line in lines:
+        head = decode_head(line)
+        if seen.is_new(head.writer, head.seq):
+            yield line
 
 
 def _aside(mending: Mending, path: Path) -> Path:
@@ -208,7 +196,7 @@ def _measured(path: Path, file: DayFile) -> MendedFile:
             lines += 1
         else:
             damaged += piece[1] - piece[0]
-    return MendedFile(file.name, lines, damaged, None)
+    return MendedFile(file.name, lines, path.stat().st_size if file.compressed else damaged, None)
 
 
 def _lines(path: Path, file: DayFile) -> Iterator[bytes]:

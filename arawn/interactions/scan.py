@@ -16,20 +16,26 @@ from arawn.interactions.files import DayFile, day_files, parse_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.needle_lines import FindIn, needle_lines
 from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines, lines_and_damage
+from arawn.interactions.twins import is_shorter, twins
 
 __all__ = ["Damage", "LogScan", "OnDamage", "OnProgress", "Progress", "line_number", "require_regular", "wanted_files"]
 
 _NAMED = 10  # damaged lines of one file that are named one by one
 _PROGRESS_BYTES = 1 << 24
+_BOTH = "both are read, each line is shown once; `arawn interactions repair` makes one whole file of them"
 _LATE_DAYS = 1  # a call over midnight stands in the file of the day after
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """A line that was skipped: where it stands (counted from 1; 0 for a whole file) and why."""
+    """A line that was skipped: where it stands (counted from 1; 0 for a whole file) and why.
+
+    `skipped` is False where nothing is left out, and something is wrong all the same.
+    """
 
     file: str
     line: int
     why: str
+    skipped: bool = True
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -87,6 +93,8 @@ class LogScan:
             path = self._directory / file.name
             self._damages = 0
             told = 0
+            if file.compressed and file.plain in files:
+                self._on_damage(Damage(file.plain.name, 0, f"it lacks lines of {file.name}; {_BOTH}", skipped=False))
             self._tell(Progress(file.name, number, len(files), 0))
             for raw in self._readable(path, lines_of):
                 if abs(raw[0] - told) >= _PROGRESS_BYTES:
@@ -134,6 +142,7 @@ class LogScan:
 def wanted_files(directory: Path, wanted: Filters) -> list[DayFile]:
     """Return the files that can hold what is wanted, oldest first: a call is in the file of its day or a later one.
 
+    Where a plain file is shorter than its compressed form beside it, both are there.
     Later by more than a day only where a clock was wrong once: a file of a day to come takes every call until that day,
     and days without a file stand before it for ever.
 
@@ -143,7 +152,9 @@ def wanted_files(directory: Path, wanted: Filters) -> list[DayFile]:
     first = wanted.start[:10] if wanted.start else ""
     last = _day_after(wanted.end[:10]) if wanted.end else "9"
     today = datetime.now(UTC).date().isoformat()
-    files = day_files(path.name for path in directory.iterdir())
+    names = [path.name for path in directory.iterdir()]
+    lacking = [file.sealed for file in twins(names) if is_shorter(directory, file)]
+    files = sorted([*day_files(names), *lacking])
     following = min((file.day for file in files if file.day > last), default="")
     if wanted.end and following > _day_after(last):  # days without a file stand before it
         last = following

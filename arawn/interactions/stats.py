@@ -180,7 +180,7 @@ def _key_function(by: Sequence[Dimension], zone: tzinfo) -> Callable[[Interactio
         "day": lambda head, _: day(head.timestamp[:16]),
         "profile": lambda head, _: head.profile,
         "provider": lambda head, _: head.provider,
-        "model": lambda head, _: head.model_used or head.model_requested,
+        "model": lambda head, _: head.model_requested or head.model_used,  # a failed call has no other
         "workstream": lambda head, _: head.workstream,
         "session": lambda head, _: head.session_id,
         "status": lambda head, _: head.status,

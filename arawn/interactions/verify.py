@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 from collections.abc import Callable
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ import msgspec
 
 from arawn.interactions.counted import counted
 from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.findings import Findings, Report
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.lock_file import LOCK, read_owner
 from arawn.interactions.lock_state import writer_is_active
 from arawn.interactions.log_names import kind_of_name
 from arawn.interactions.manifest import Manifest, manifest_name, read_manifest
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.seen import Place, SeenLines
+from arawn.interactions.twins import holds_all, twins
 
 __all__ = ["OnFile", "check_directory", "misplaced"]
 
@@ -71,6 +75,7 @@ class _Verification:
                     self._on_file(file.name, len(self._readings) + 1, len(self._readings) + len(new))
                 self._read(file)
             newest = new[-1]
+        self._check_twins()
         self._check_ends()
         self._check_manifests()
         return self._findings.report(self._files()[0].day if self._readings else "")
@@ -80,6 +85,11 @@ class _Verification:
 
     def _check_names(self) -> None:
         self._check_mode(self._directory, ".")
+        owner = read_owner(RealFilesystem(), self._directory)
+        if owner is not None and owner.unwritten is not None:
+            lost = counted(owner.unwritten.count, "record")
+            what = f"{lost} never written: {owner.unwritten.reason}; the next writer declares this in a gap"
+            self._findings.add(LOCK, 0, "lost", what)
         for path in sorted(self._directory.iterdir()):
             kind = kind_of_name(path.name)
             if kind == "foreign":
@@ -107,8 +117,10 @@ class _Verification:
 
     def _read(self, file: DayFile) -> None:
         """Check a part from where it was left the last time, its manifest too when it is sealed."""
+        self._read_part(file, self._readings.setdefault((file.day, file.part), _Reading(file.name)))
+
+    def _read_part(self, file: DayFile, reading: _Reading) -> None:
         path = self._directory / file.name
-        reading = self._readings.setdefault((file.day, file.part), _Reading(file.name))
         measure = SealMeasure() if file.compressed else None
         try:
             mode = path.lstat().st_mode
@@ -125,7 +137,7 @@ class _Verification:
         else:
             if measure is not None and reading.is_whole:
                 self._check_seal(path, file, measure)
-        if measure is not None and not reading.is_whole:
+        if measure is None or not reading.is_whole:  # beside a plain part: what was compressed of it once
             self._take_proof(manifest_name(file), file.name)
 
     def _read_lines(self, path: Path, file: DayFile, reading: _Reading, measure: SealMeasure | None) -> None:
@@ -155,6 +167,22 @@ class _Verification:
             self._findings.add(place.file, place.line, "damaged", why)
         else:
             self._findings.take(checked, place)
+            if place.line == 1 and file.part == 1 and _days_early(checked, file) > 1:
+                day = checked.line.timestamp[:10]
+                what = f"it begins with a line of {day}: it was renamed, and lines of other days may go into it"
+                self._findings.add(file.name, 0, "name", what)
+
+    def _check_twins(self) -> None:
+        """Compare plain files with their compressed form, and read that too where it holds more."""
+        for file in twins(path.name for path in self._directory.iterdir()):
+            try:
+                whole = holds_all(self._directory, file)
+            except OSError:  # gone since, or named already
+                continue
+            if not whole:
+                what = f"it does not hold all of {file.sealed.name} beside it; `repair` makes one whole file of both"
+                self._findings.add(file.name, 0, "twin", what)
+                self._read_part(file.sealed, _Reading(file.sealed.name))
 
     def _check_ends(self) -> None:
         """Judge the files that end in half a line: it may be on its way."""
@@ -203,6 +231,10 @@ def misplaced(checked: CheckedLine, file: DayFile, seen: SeenLines) -> str | Non
     if not seen.is_new(checked.writer, checked.seq):
         return f"number {checked.seq} of writer {checked.writer} stands in this file already"
     return None
+
+
+def _days_early(checked: CheckedLine, file: DayFile) -> int:
+    return (date.fromisoformat(file.day) - date.fromisoformat(checked.line.timestamp[:10])).days
 
 
 def _is_last(path: Path, end: int) -> bool:

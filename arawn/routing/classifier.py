@@ -11,7 +11,7 @@ from arawn.routing.embeddings import EmbeddingFailed, EmbeddingProvider
 from arawn.routing.features import asked_texts, beginning
 from arawn.routing.layered import LayeredPolicy
 from arawn.routing.policy import require_profile
-from arawn.routing.prototypes import EMBEDDED_CHARACTERS, Prototypes, likeness
+from arawn.routing.prototypes import EMBEDDED_CHARACTERS, Prototypes, directions, likeness
 
 __all__ = ["EmbeddingClassifierPolicy"]
 
@@ -38,7 +38,7 @@ class EmbeddingClassifierPolicy:
             deadline: Seconds for one vector. Config: `routing.classifier.deadline_s`.
         """
         self._embedder = embedder
-        self._prototypes = prototypes
+        self._known = directions(prototypes)
         self._fallback = fallback
         self._threshold = threshold
         self._deadline = deadline
@@ -58,10 +58,12 @@ class EmbeddingClassifierPolicy:
         found = await self._embedded(text)
         if isinstance(found, str):
             return self._unsure(request, found)
-        nearest = likeness(self._prototypes, found)
-        if nearest is None:
-            length = len(self._prototypes.centre)
+        length = len(self._known.centre)
+        if len(found) != length:
             return self._unsure(request, f"an embedding of length {len(found)}, trained on {length}")
+        nearest = likeness(self._known, found)
+        if nearest is None:
+            return self._unsure(request, "an embedding without direction")
         if nearest.confidence < self._threshold:
             return self._unsure(request, f"{nearest.profile} {nearest.confidence:.2f} is below {self._threshold:g}")
         return RoutingDecision(

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 
 from arawn.config.describe import any_of, found, suggestion
-from arawn.routing.features import Complexity, RequestFeatures
+from arawn.routing.features import Complexity, RequestFeatures, folded
 
 __all__ = ["CONDITION_KEYS", "Clause", "condition_problems", "judged"]
 
@@ -52,7 +52,7 @@ def _clause(key: str, wanted: Any, value: Any) -> Clause:
     if key.endswith("_lt"):
         return Clause(key, wanted, value, value < wanted)
     if key == "keyword":
-        return Clause(key, wanted, value, wanted.lower() in value)
+        return Clause(key, wanted, value, folded(wanted) in value)
     return Clause(key, wanted, value, value == wanted)
 
 
@@ -66,10 +66,21 @@ def condition_problems(condition: Mapping[str, Any]) -> Iterator[tuple[str | Non
             yield key, f"unknown condition; accepted: {any_of(CONDITION_KEYS)}{suggestion(key, CONDITION_KEYS)}"
         elif (accepted := _misfit(key, value)) is not None:
             yield key, f"found {found(value, ())}; accepted: {accepted}"
-    for name in ("message_length", "message_count", "tool_count"):
+    yield from _never(condition)
+
+
+def _never(condition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what no request can fulfil, whatever else it is."""
+    least = {"message_length": 0, "message_count": 1, "tool_count": int(condition.get("has_tools") is True)}
+    for name, lowest in least.items():
         above, below = condition.get(f"{name}_gt"), condition.get(f"{name}_lt")
         if type(above) is int and type(below) is int and below - above < 2:
             yield f"{name}_lt", f"no whole number is above {above} and below {below}, so the rule can never match"
+        elif type(below) is int and 0 <= below <= lowest:
+            yield f"{name}_lt", f"no request that fits the rest has fewer than {below}, so the rule can never match"
+    above = condition.get("tool_count_gt")
+    if condition.get("has_tools") is False and type(above) is int and above >= 0:
+        yield "tool_count_gt", "no request without tools has more than none, so the rule can never match"
 
 
 def _misfit(key: str, value: object) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import httpx
 import msgspec
+import trio
 
 from arawn.backends.keys import resolve_key
 from arawn.backends.openai import OpenAIDialect
@@ -58,6 +60,17 @@ class OpenAIEmbeddings:
         self._environ = environ
         self._http = httpx.AsyncClient(timeout=None, follow_redirects=False)  # noqa: S113  # the caller has a deadline
         self._headers: dict[str, str] | None = None
+        self._users = 0
+        self._closing = False
+
+    async def start(self) -> None:
+        """Have the key ready; without one nothing fails here, and each request looks for it anew.
+
+        Checkpoint: only if a command prints the key, at most 10 s.
+        If cancelled: the command is killed.
+        """
+        with contextlib.suppress(EmbeddingFailed):  # said in the reason of every decision
+            await self._head()
 
     async def embed(self, texts: Sequence[str], /) -> list[list[float]]:
         """Return one vector a text.
@@ -68,6 +81,16 @@ class OpenAIEmbeddings:
         Checkpoint: always.
         If cancelled: the request is cancelled.
         """
+        self._users += 1
+        try:
+            return await self._asked(texts)
+        finally:
+            self._users -= 1
+            if self._closing and not self._users:
+                with trio.CancelScope(shield=True):  # bounded: it closes sockets that nobody uses
+                    await self._http.aclose()
+
+    async def _asked(self, texts: Sequence[str]) -> list[list[float]]:
         preset = PRESETS[self._profile.backend]
         url = (self._profile.base_url or preset.base_url or "").rstrip("/") + "/embeddings"
         body = {**self._profile.extra, "model": self._profile.model, "input": list(texts)}
@@ -80,11 +103,13 @@ class OpenAIEmbeddings:
         return self._vectors(reply.content, len(texts))
 
     async def aclose(self) -> None:
-        """Close the connections; a request under way fails.
+        """Close the connections, or have the last request that is under way close them.
 
-        Checkpoint: always. If cancelled: they are closed all the same.
+        Checkpoint: only if they are closed here. If cancelled: they are closed all the same.
         """
-        await self._http.aclose()
+        self._closing = True
+        if not self._users:
+            await self._http.aclose()
 
     async def _head(self) -> dict[str, str]:
         """Return the headers of every request; a key that a command prints is asked for once."""

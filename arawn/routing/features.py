@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
@@ -10,7 +11,15 @@ import msgspec
 from arawn.config.schema import RoutingConfig
 from arawn.messages import CompletionRequest, Text
 
-__all__ = ["SCANNED_CHARACTERS", "Complexity", "FeatureScanner", "RequestFeatures", "asked_texts", "beginning"]
+__all__ = [
+    "SCANNED_CHARACTERS",
+    "Complexity",
+    "FeatureScanner",
+    "RequestFeatures",
+    "asked_texts",
+    "beginning",
+    "folded",
+]
 
 SCANNED_CHARACTERS = 16_384  # of a message, from its beginning, in which keywords are looked for
 
@@ -26,7 +35,7 @@ class RequestFeatures(msgspec.Struct, frozen=True):
         has_tools: Whether any tool is offered.
         tool_count: How many.
         has_system_prompt: Whether there is one.
-        keyword_signals: The keywords found in the beginning of that message, in the order of the configuration.
+        keyword_signals: The keywords in the beginning of that message, `folded`, in the order of the configuration.
         estimated_complexity: See `FeatureScanner`.
     """
 
@@ -55,14 +64,14 @@ class FeatureScanner:
             also: Texts to look for beside the keywords; they say nothing of complexity.
         """
         self._routing = routing
-        self._telling = frozenset(word.lower() for word in routing.keywords)
-        self._words = tuple(dict.fromkeys(word.lower() for word in (*routing.keywords, *also)))
+        self._telling = frozenset(map(folded, routing.keywords))
+        self._words = tuple(dict.fromkeys(map(folded, (*routing.keywords, *also))))
 
     def features(self, request: CompletionRequest) -> RequestFeatures:
         """Return what `request` looks like."""
         texts = asked_texts(request)
         length = sum(map(len, texts))
-        text = beginning(texts, SCANNED_CHARACTERS).lower()
+        text = folded(beginning(texts, SCANNED_CHARACTERS))
         found = tuple([word for word in self._words if word in text])
         tools = len(request.tools)
         return RequestFeatures(
@@ -83,6 +92,13 @@ class FeatureScanner:
         return "simple"
 
 
+def folded(text: str) -> str:
+    """Return `text` as keywords are compared: without case (`Straße` is `STRASSE`), accents composed (NFC)."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
 def asked_texts(request: CompletionRequest) -> list[str]:
     """Return the texts of the last user message that has one.
 
@@ -92,7 +108,7 @@ def asked_texts(request: CompletionRequest) -> list[str]:
     for message in reversed(request.messages):
         if message.role == "user":
             texts = [block.text for block in message.content if isinstance(block, Text)]
-            if texts:
+            if any(text and not text.isspace() for text in texts):
                 return texts
     return []
 

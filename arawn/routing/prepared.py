@@ -17,19 +17,20 @@ from arawn.routing.decision import RoutingPolicy
 from arawn.routing.layered import LayeredPolicy
 from arawn.routing.prototypes import Prototypes
 
-__all__ = ["Prepared", "prepared", "read_prototypes"]
+__all__ = ["Prepared", "prepared", "read_prototypes", "routing_obstacles"]
 
 
-async def _nothing_to_close() -> None:
-    """Stands for a policy that holds nothing open. Checkpoint: never."""
+async def _nothing() -> None:
+    """Stands for the start and the end of a policy that has none. Checkpoint: never."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What decides under one configuration; `policy` is None while routing is off, and `aclose` ends it."""
+    """What decides under one configuration; `policy` is None while routing is off, `aclose` ends it."""
 
     layered: LayeredPolicy
     policy: RoutingPolicy | None
-    aclose: Callable[[], Awaitable[None]] = _nothing_to_close
+    start: Callable[[], Awaitable[None]] = _nothing
+    aclose: Callable[[], Awaitable[None]] = _nothing
 
 
 def prepared(
@@ -59,12 +60,25 @@ def prepared(
     return Prepared(layered, layered)
 
 
+def routing_obstacles(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return why what `[routing]` names would stop the start: a policy, or the classifier's file."""
+    routing = config.routing
+    try:
+        if routing.enabled and routing.policy is not None:
+            _imported(routing.policy)
+        elif routing.enabled and routing.classifier.file is not None:
+            _learnt(config, environ)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
 def _imported(place: str) -> RoutingPolicy:
     module, _, attribute = place.partition(":")
     try:
         policy = getattr(import_module(module), attribute)
         policy = policy() if isinstance(policy, type) else policy
-    except Exception as error:  # the module is the user's, and can raise anything
+    except (Exception, SystemExit) as error:  # the module is the user's, and can raise anything
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ConfigError([f"routing.policy: cannot import `{place}`: {said}"]) from error
     if not callable(getattr(policy, "route", None)):
@@ -81,27 +95,35 @@ def _with_classifier(config: Config, layered: LayeredPolicy, environ: Mapping[st
     from arawn.routing.embeddings import OpenAIEmbeddings
 
     classifier = config.routing.classifier
+    assert classifier.embeddings is not None, "checked with the configuration"
+    learnt = _learnt(config, environ)
+    embedder = OpenAIEmbeddings(classifier.embeddings, config.profiles[classifier.embeddings], environ)
+    policy = EmbeddingClassifierPolicy(
+        embedder, learnt, layered, threshold=classifier.threshold, deadline=classifier.deadline_s
+    )
+    return Prepared(layered, policy, embedder.start, embedder.aclose)
+
+
+def _learnt(config: Config, environ: Mapping[str, str]) -> Prototypes:
+    """Return what the classifier's file holds, if it fits the profiles. Errors as for `prepared`."""
+    classifier = config.routing.classifier
     assert classifier.file is not None
     assert classifier.embeddings is not None, "checked with the configuration"
-    prototypes = read_prototypes(expanded(classifier.file, environ))
+    learnt = read_prototypes(expanded(classifier.file, environ))
     profile = config.profiles[classifier.embeddings]
     problems = [
         f"routing.classifier.file: it was trained for the profile `{name}`; the profiles are: {any_of(config.profiles)}"
-        for name in prototypes.profiles
+        for name in learnt.profiles
         if name not in config.profiles
     ]
-    if prototypes.embeddings_model != profile.model:
+    if learnt.embeddings_model != profile.model:
         problems.append(
-            f"routing.classifier.file: it was trained with the model `{prototypes.embeddings_model}`, and profile "
+            f"routing.classifier.file: it was trained with the model `{learnt.embeddings_model}`, and profile "
             f"`{classifier.embeddings}` has `{profile.model}`; train it anew with `arawn route train`"
         )
     if problems:
         raise ConfigError(problems)
-    embedder = OpenAIEmbeddings(classifier.embeddings, profile, environ)
-    policy = EmbeddingClassifierPolicy(
-        embedder, prototypes, layered, threshold=classifier.threshold, deadline=classifier.deadline_s
-    )
-    return Prepared(layered, policy, embedder.aclose)
+    return learnt
 
 
 def read_prototypes(path: Path) -> Prototypes:

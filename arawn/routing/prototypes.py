@@ -8,7 +8,16 @@ from operator import mul
 
 import msgspec
 
-__all__ = ["EMBEDDED_CHARACTERS", "Likeness", "Prototypes", "cosine", "likeness", "mean", "prototypes_of"]
+__all__ = [
+    "EMBEDDED_CHARACTERS",
+    "Directions",
+    "Likeness",
+    "Prototypes",
+    "directions",
+    "likeness",
+    "mean",
+    "prototypes_of",
+]
 
 EMBEDDED_CHARACTERS = 2_000  # of a message, from its beginning: small embedding models take about 512 tokens
 
@@ -33,6 +42,13 @@ class Prototypes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     trained: dict[str, float] = {}
 
 
+class Directions(msgspec.Struct, frozen=True):
+    """Prototypes made ready to compare with: the centre, and each profile's vector at length 1."""
+
+    centre: list[float]
+    profiles: dict[str, list[float]]
+
+
 class Likeness(msgspec.Struct, frozen=True):
     """The profile whose requests are most like one request, and the cosine between them, within 0..1."""
 
@@ -54,22 +70,27 @@ def prototypes_of(vectors: Mapping[str, Sequence[Vector]], *, model: str | None)
     )
 
 
-def likeness(prototypes: Prototypes, vector: Vector) -> Likeness | None:
-    """Return the nearest profile, the first of equals; None if the vector is not of the prototypes' length."""
-    if len(vector) != len(prototypes.centre) or not prototypes.profiles:
+def directions(prototypes: Prototypes) -> Directions:
+    """Return what `likeness` compares with; made once, so that a request costs one product a profile."""
+    return Directions(
+        prototypes.centre, {profile: _scaled(own, _length(own)) for profile, own in prototypes.profiles.items()}
+    )
+
+
+def likeness(known: Directions, vector: Vector) -> Likeness | None:
+    """Return the nearest profile, the first of equals.
+
+    None if the vector is not of their length, or has no direction as seen from the centre.
+    """
+    if len(vector) != len(known.centre) or not known.profiles:
         return None
-    seen = _less(vector, prototypes.centre)
-    cosines = {profile: cosine(seen, own) for profile, own in prototypes.profiles.items()}
+    seen = _less(vector, known.centre)
+    length = _length(seen)
+    if not length:
+        return None
+    cosines = {profile: _dot(seen, own) / length for profile, own in known.profiles.items()}
     profile = max(cosines, key=lambda name: cosines[name])
     return Likeness(profile, min(1.0, max(0.0, cosines[profile])))
-
-
-def cosine(one: Vector, other: Vector) -> float:
-    """Return the cosine of the angle between two vectors; 0 if one has no direction, or is no number."""
-    lengths = math.sqrt(_dot(one, one)) * math.sqrt(_dot(other, other))
-    if not 0 < lengths < math.inf:
-        return 0.0
-    return _dot(one, other) / lengths
 
 
 def mean(vectors: Sequence[Vector]) -> list[float]:
@@ -81,5 +102,16 @@ def _less(one: Iterable[float], other: Iterable[float]) -> list[float]:
     return [left - right for left, right in zip(one, other, strict=True)]
 
 
+def _length(one: Vector) -> float:
+    """Return the length; 0 if it is none that can be divided by."""
+    length = math.sqrt(_dot(one, one))
+    return length if 0 < length < math.inf else 0.0
+
+
+def _scaled(one: Vector, length: float) -> list[float]:
+    return [value / length if length else 0.0 for value in one]
+
+
 def _dot(one: Vector, other: Vector) -> float:
-    return math.fsum(map(mul, one, other))
+    product: float = sum(map(mul, one, other))
+    return product

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from arawn.errors import UnknownProfile
+from arawn.interactions.filters import FAILED
 from arawn.interactions.record import InteractionRecord
 from arawn.routing.layered import LayeredPolicy
 from arawn.routing.logged import logged_request, said_of_profile
@@ -19,10 +20,10 @@ class Counted(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
 
-    def plus(self, record: InteractionRecord) -> Counted:
-        """Return this with one more attempt; the first one of a call counts as the call."""
+    def plus(self, record: InteractionRecord, *, calls: int) -> Counted:
+        """Return this with one more attempt, and as many more calls."""
         return Counted(
-            self.calls + (record.attempt == 1),
+            self.calls + calls,
             self.input_tokens + (record.total_input_tokens or 0),
             self.output_tokens + (record.output_tokens or 0),
         )
@@ -62,7 +63,7 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replay:
-    """Counts; what it keeps grows with the pairs of profiles, not with the log."""
+    """Counts; what it keeps grows with the pairs of profiles and the calls that failed, not with the log."""
 
     def __init__(self, policy: LayeredPolicy) -> None:
         """Begin to count what `policy` would do."""
@@ -71,12 +72,14 @@ class Replay:
         self._changed = Counted()
         self._not_logged = 0
         self._changes: dict[tuple[str, str | None], Change] = {}
+        self._failed: set[str] = set()
 
     def add(self, record: InteractionRecord) -> None:
         """Judge one attempt of one call: with the hint or the binding that it had, else by the rules."""
+        calls = self._new_calls(record)
         request = logged_request(record)
         if request is None:
-            self._not_logged += record.attempt == 1
+            self._not_logged += calls
             return
         hint, bound = said_of_profile(record)
         now: str | None
@@ -85,13 +88,22 @@ class Replay:
             now, reason = decision.profile, decision.reason
         except UnknownProfile:
             now, reason = None, "UnknownProfile"
-        self._seen = self._seen.plus(record)
+        self._seen = self._seen.plus(record, calls=calls)
         if now != record.profile:
-            self._changed = self._changed.plus(record)
+            self._changed = self._changed.plus(record, calls=calls)
             old = self._changes.get((record.profile, now))
-            counted = (old.counted if old else Counted()).plus(record)
+            counted = (old.counted if old else Counted()).plus(record, calls=calls)
             change = Change(was=record.profile, now=now, counted=counted, reason=reason, example=record.id)
             self._changes[record.profile, now] = change
+
+    def _new_calls(self, record: InteractionRecord) -> int:
+        """Return 1 for the first attempt that is seen of a call: earlier ones may have been filtered away."""
+        known = record.attempt > 1 and record.call_id in self._failed
+        if record.status in FAILED:  # only then there may be another
+            self._failed.add(record.call_id)
+        else:
+            self._failed.discard(record.call_id)
+        return 0 if known else 1
 
     def report(self) -> ReplayReport:
         """Return what was found so far."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Collection, Mapping
 
 import msgspec
@@ -9,7 +11,7 @@ import msgspec
 from arawn.config import default_profile
 from arawn.config.describe import is_utf8
 from arawn.config.schema import Config
-from arawn.errors import ArawnError
+from arawn.errors import ArawnError, UnknownProfile
 from arawn.messages import CompletionRequest, RoutingMetadata
 from arawn.routing.decision import PolicyFailed, RoutingDecision, RoutingPolicy, metadata_of
 from arawn.routing.explain import Explanation, explained
@@ -17,6 +19,10 @@ from arawn.routing.policy import choose_profile, require_profile
 from arawn.routing.prepared import Prepared, prepared
 
 __all__ = ["Router"]
+
+REASON_CHARACTERS = 200  # of a policy's own: the reason travels in a header and stands in every record
+
+_LOG = logging.getLogger("arawn.routing")
 
 
 class Router:
@@ -46,6 +52,14 @@ class Router:
         self._default = default_profile(config)
         self._prepared = prepared(config, known, environ, given)
 
+    async def start(self) -> None:
+        """Ready what decides: the key for embeddings. Without this it is looked for with the first call.
+
+        Checkpoint: only if a command prints the key.
+        If cancelled: the command is killed.
+        """
+        await self._prepared.start()
+
     def settled(self, *, hint: str | None, bound: str | None) -> RoutingMetadata | None:
         """Return the profile of a call if no policy has to be asked; None if one has.
 
@@ -64,8 +78,8 @@ class Router:
         """Return what the policy decides for a call that names no profile and is bound to none.
 
         Raises:
-            UnknownProfile: The policy names a profile that is not configured.
-            PolicyFailed: The policy raised, or decided nothing.
+            UnknownProfile: A rule or the default names a profile that is not configured.
+            PolicyFailed: The policy raised, decided nothing, or named a profile that is not configured.
 
         Checkpoint: only if the policy waits.
         If cancelled: nothing was sent.
@@ -89,11 +103,14 @@ class Router:
         return explained(self._prepared.layered, request, decision, hint=hint, bound=bound)
 
     def prepare(self, config: Config) -> Prepared:
-        """Return what would decide under another configuration; nothing is changed. Errors as for `Router`."""
+        """Return what would decide under another configuration; nothing is changed. Errors as for `Router`.
+
+        Whoever takes it starts it, and closes it if it is not adopted.
+        """
         return prepared(config, self._known, self._environ, self._given)
 
     async def adopt(self, config: Config, fresh: Prepared) -> None:
-        """Decide by another configuration from now on; what the old one held open is closed.
+        """Decide by another configuration from now on; what the old one held open is closed after its last call.
 
         Checkpoint: only if something is closed, after the change.
         If cancelled: the change is made.
@@ -110,20 +127,33 @@ class Router:
 
     async def _decide(self, request: CompletionRequest) -> RoutingDecision:
         policy = self._prepared.policy
-        if policy is None:  # a reload turned routing off since `settled` was asked
+        if policy is None or policy is self._prepared.layered:  # None: a reload turned routing off since `settled`
             return self._prepared.layered.decide(request)
         try:
+            return await self._asked(policy, request)
+        except PolicyFailed as failed:
+            kind = type(failed.__cause__).__name__ if failed.__cause__ else "no decision"
+            _LOG.warning("the routing policy failed (%s); the call was not made", kind)  # its text may hold content
+            raise
+
+    async def _asked(self, policy: RoutingPolicy, request: CompletionRequest) -> RoutingDecision:
+        try:
             answer = policy.route(request)
-            decision = answer if isinstance(answer, RoutingDecision) else await answer
+            decision = await answer if inspect.isawaitable(answer) else answer
         except ArawnError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # whatever a policy does, it does not end the program
             raise PolicyFailed(
                 f"the routing policy failed ({type(error).__name__}: {error}); nothing was sent"
             ) from error
-        if policy is not self._prepared.layered:
-            _require_sound(decision)
-        require_profile(decision.profile, self._known)
+        _require_sound(decision)
+        try:
+            require_profile(decision.profile, self._known)
+        except UnknownProfile as error:
+            raise PolicyFailed(f"the routing policy chose an {error}; nothing was sent") from error
+        if len(decision.reason) > REASON_CHARACTERS:
+            reason = f"{decision.reason[: REASON_CHARACTERS - 1]}…"
+            decision = msgspec.structs.replace(decision, reason=reason)
         return decision
 
 

@@ -114,3 +114,32 @@ async def test_a_missing_engine_is_fatal_for_the_default_profile_alone(
         Obstacle("default", text.format("default"), fatal=True),
         Obstacle("other", text.format("other"), fatal=False),
     ]
+
+
+VECTORS = """[llm_profiles.vectors]
+backend = "custom"
+dialect = "openai"
+base_url = "http://127.0.0.1:9/v1"
+model = "m"
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('policy = "nomod:x"', "nomod"),
+        ('policy = "os:path"', "os:path"),
+        ('[routing.classifier]\nfile = "nowhere.json"\nembeddings = "vectors"\n' + VECTORS, "nowhere.json"),
+    ],
+)
+def test_a_routing_that_cannot_begin_is_no_right_configuration(
+    settings: str, said: str, command: Command, place: Place
+) -> None:
+    """What would stop the start is said by the check."""
+    place.configure(f'[llm]\nbackend = "scripted"\nmodel = "echo"\n[routing]\nenabled = true\n{settings}\n')
+
+    result = command("config", "check")
+
+    assert result.code == 2
+    assert said in result.err
+    assert "Traceback" not in result.err

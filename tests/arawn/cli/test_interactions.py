@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -19,13 +20,13 @@ def asked(command: Command) -> list[str]:
     return [head["id"] for head in json.loads(command("interactions", "list", "--json").out)]
 
 
-def test_the_newest_is_last_and_ids_are_as_long_as_needed(asked: list[str], command: Command) -> None:
-    """What is shown of an id finds it again."""
+def test_the_newest_is_last_and_ids_are_whole(asked: list[str], command: Command) -> None:
+    """What is shown of an id finds it again; where nobody watches, all of it is shown."""
     header, *rows = command("interactions", "list").out.splitlines()
 
     assert header.split() == ["time", "id", "profile", "model", "status", "tokens", "ms", "workstream"]
     shown = [row.split()[2] for row in rows]
-    assert [identity[: len(part)] for identity, part in zip(asked, shown, strict=True)] == shown
+    assert shown == asked
     assert json.loads(command("interactions", "show", shown[1], "--json").out)["id"] == asked[1]
 
 
@@ -147,3 +148,36 @@ def test_an_empty_list_says_so(command: Command, place: Place, arguments: list[s
     assert (len(table.out.splitlines()), len(table.err.splitlines())) == (1, 1)
     assert str(place.log) in table.err
     assert whole.out == "[]\n"
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["tail"], ["tail", "-f"], ["stats"], ["verify"], ["search", "x"]])
+def test_what_is_no_directory_holds_no_log(command: Command, place: Place, arguments: list[str]) -> None:
+    """It is not taken for a log that the first call will make."""
+    place.log.write_text("something else")
+
+    result = command("interactions", *arguments)
+
+    assert (result.code, "is no directory" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--since", "2d", "--until", "3d"], "the beginning asked for is not before the end"),
+        (["--fields", "tags."], "ends with a dot"),
+        (["--tz", "+25:00"], "there is no time zone"),
+    ],
+)
+def test_what_can_find_nothing_is_said(asked: list[str], command: Command, arguments: list[str], said: str) -> None:
+    """An empty answer would be believed."""
+    result = command("interactions", "list", *arguments)
+
+    assert (result.code, said in result.err) == (2, True), result.err
+
+
+def test_a_zone_can_be_an_offset(asked: list[str], command: Command) -> None:
+    """As times are written with it."""
+    utc, ahead = (command("interactions", "list", "--tz", zone).out.splitlines()[1] for zone in ("UTC", "+02:00"))
+
+    moments = [datetime.fromisoformat(row[:19]) for row in (utc, ahead)]
+    assert moments[1] - moments[0] == timedelta(hours=2)

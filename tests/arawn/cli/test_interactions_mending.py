@@ -6,6 +6,7 @@ import json
 import signal
 
 import pytest
+import zstandard
 
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import PATIENCE, Place
@@ -204,5 +205,63 @@ def test_beside_a_daemon(place: Place) -> None:
     assert (unknown.returncode, len(unknown.stderr.splitlines())) == (2, 1)
     assert (verify.returncode, verify.stderr) == (0, "")
     assert {repair.returncode, remove.returncode} == {1}
-    assert "is writing to it" in repair.stderr
-    assert "is writing to it" in remove.stderr
+    assert "run `arawn stop`, then this command again" in repair.stderr
+    assert "run `arawn stop`, then this command again" in remove.stderr
+
+
+def test_a_file_that_lacks_lines_of_its_compressed_form_is_warned_of(
+    asked: list[str], command: Command, place: Place
+) -> None:
+    """By readers and `verify`; `rm` is refused, and `repair` joins both."""
+    (plain,) = place.log.glob("*.jsonl")
+    text = plain.read_bytes()
+    sealed = plain.with_name(f"{plain.name}.zst")
+    sealed.write_bytes(zstandard.compress(text))
+    sealed.chmod(0o600)
+    plain.write_bytes(text[: text.rindex(b"\n", 0, -1) // 2])
+
+    listed = command("interactions", "list", "--json")
+    verified = command("interactions", "verify")
+    removed = command("interactions", "rm", asked[0], "--yes")
+    repaired = command("interactions", "repair")
+
+    assert [call["id"] for call in json.loads(listed.out)] == asked
+    assert f"arawn: warning: {plain.name}: it lacks lines of {sealed.name}" in listed.err
+    assert (verified.code, f"{plain.name}: it does not hold all of {sealed.name}" in verified.out) == (1, True)
+    assert (removed.code, "run `arawn interactions repair`" in removed.err) == (1, True)
+    assert repaired.code == 0, repaired.out
+    assert [call["id"] for call in json.loads(command("interactions", "list", "--json").out)] == asked
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_value_that_no_line_can_hold_is_refused(asked: list[str], command: Command, value: str) -> None:
+    """It is not noted as something else, or as nothing."""
+    result = command("interactions", "feedback", asked[0], "bad", f"--value={value}")
+
+    assert (result.code, "must be a finite number" in result.err) == (2, True)
+    assert json.loads(command("interactions", "show", asked[0], "--json").out)["feedback"] == []
+
+
+def test_rm_takes_the_latest(asked: list[str], command: Command) -> None:
+    """As `show` does."""
+    result = command("interactions", "rm", "latest", "--yes")
+
+    assert result.code == 0, result.err
+    assert [call["id"] for call in json.loads(command("interactions", "list", "--json").out)] == asked[:-1]
+
+
+def test_a_sealed_file_that_is_damaged_is_kept_whole_and_said_so(
+    asked: list[str], command: Command, place: Place
+) -> None:
+    """Its size is named, since bytes of it that are damaged cannot be counted."""
+    (plain,) = place.log.glob("*.jsonl")
+    day = plain.with_name("interactions-2026-01-01.jsonl.zst")
+    day.write_bytes(zstandard.compress(plain.read_bytes())[:-9])
+    day.chmod(0o600)
+    size = day.stat().st_size
+
+    foretold = command("interactions", "repair", "--dry-run").out
+    done = command("interactions", "repair").out
+
+    assert f"the damaged file ({size:,} bytes) would be set aside" in foretold
+    assert f"the damaged file ({size:,} bytes) is kept in {day.name}.damaged-" in done

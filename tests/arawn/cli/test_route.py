@@ -88,7 +88,7 @@ def test_a_request_file_is_explained(routed: Command, place: Place) -> None:
     [
         ((), "", "give one of PROMPT, `--file` and `--interaction`"),
         (("hi", "--interaction", "latest"), "", "give one of PROMPT"),
-        (("--file", "-"), "{", "the file holds no request: the request body is not JSON"),
+        (("--file", "-"), "{", "the request of the file cannot be made: the request body is not JSON"),
         (("--file", "nope.json"), "", "nope.json"),
         (("hi", "--profile", "nope"), "", "unknown profile `nope`"),
         (("--interaction", "latest"), "", "there is no interaction log"),
@@ -108,7 +108,16 @@ def test_a_workstream_in_a_file_is_said_not_to_be_looked_up(routed: Command) -> 
     """Not passed over in silence."""
     shown = routed("route", "explain", "--file", "-", piped='{"message": "hi", "workstream": "w"}')
 
-    assert "the profile that `w` is bound to is not looked up" in shown.err
+    assert "what `w` is bound to and holds is not looked up" in shown.err
+
+
+def test_a_model_in_a_file_means_what_it_means_for_a_call(routed: Command) -> None:
+    """A name that no profile has is refused, with the names there are."""
+    body = {"model": "zzz", "messages": [{"role": "user", "content": "hi"}]}
+    failed = routed("route", "explain", "--file", "-", piped=json.dumps(body))
+
+    assert (failed.code, failed.out) == (2, "")
+    assert "no profile has the name or the model `zzz`" in failed.err
 
 
 def test_a_logged_call_is_explained_with_what_was_decided_then(routed: Command, place: Place) -> None:
@@ -243,3 +252,32 @@ def test_training_says_what_it_lacks(routed: Command, place: Place) -> None:
 
     assert (failed.code, failed.err.splitlines()[-1]) == (1, "arawn: profile `vectors` gave no embeddings: status 503")
     assert (few.code, "belong to 1 profiles; at least two are needed" in few.err) == (2, True)
+
+
+def test_training_says_what_does_not_count(routed: Command, place: Place) -> None:
+    """Labels of something else, and texts that come again: they neither train nor hide an earlier judgement."""
+    with EmbeddingServer() as server:
+        judged(place, server.address, labels={"code": "good", "weather": "bad"})
+        assert routed("interactions", "feedback", "latest", "latency", "--value", "3.2").code == 0
+        assert routed("ask", "rain storm").code == 0
+        assert routed("interactions", "feedback", "latest", "fast").code == 0
+        shown = routed("route", "evaluate", "--embeddings", "vectors")
+        quiet = routed("route", "evaluate", "--embeddings", "vectors", "--quiet")
+
+    assert "not counted: 1 judgements have a label that is neither `good`, `bad`" in shown.err
+    assert "not counted: 1 judged calls have the text of a later one" in shown.err
+    assert "fast     6" in shown.out
+    assert quiet.err == ""
+
+
+@pytest.mark.parametrize(
+    ("output", "words"), [("nowhere/p.json", "`nowhere` is no directory"), (".", "`.` is a directory")]
+)
+def test_training_looks_at_the_place_for_its_file_first(routed: Command, place: Place, output: str, words: str) -> None:
+    """Before a single vector is asked for."""
+    with EmbeddingServer() as server:
+        judged(place, server.address, labels={"code": "good", "weather": "bad"})
+        failed = routed("route", "train", "--embeddings", "vectors", "--output", output)
+
+        assert server.received == []
+    assert (failed.code, words in failed.err) == (2, True)

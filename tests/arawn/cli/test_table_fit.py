@@ -138,3 +138,39 @@ def test_ids_and_times_are_whole_at_any_width(command: Command, place: Place, co
         assert json.loads(command("interactions", "show", match[1], "--json").out)["id"].startswith(match[1])
     assert columns < 80 or "error Overloaded" in lines[-1]
     assert (MODEL in lines[1]) == (columns == 200)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("arguments", [["tail"], ["search", "question"], ["tail", "--fields", "profile,messages"]])
+def test_no_line_is_wider_than_the_terminal(place: Place, columns: int, arguments: list[str]) -> None:
+    """Calls to come, and matches with what stands around them, take one line each, as in a listing."""
+    asked = place.run("ask", "--workstream", "a-workstream-with-a-long-name", f"a question {'and so on ' * 20}")
+    assert asked.returncode == 0, asked.stderr
+
+    shown = re.sub(r"\x1b\[[0-9;]*[mK]", "", Terminal(place, "interactions", *arguments, columns=columns).rest())
+
+    lines = shown.replace("\r", "\n").splitlines()
+    assert any(line.strip() for line in lines)
+    assert max(map(text_width, lines)) <= columns, lines
+
+
+def test_a_shown_id_is_a_usable_one(place: Place) -> None:
+    """On a terminal its beginning, which `show` takes; with `--fields id` the whole, never cut."""
+    for number in range(3):
+        assert place.run("ask", f"question {number}").returncode == 0
+    ids = [call["id"] for call in json.loads(place.run("interactions", "list", "--json").stdout)]
+
+    listed = Terminal(place, "interactions", "list").rest()
+    chosen = Terminal(place, "interactions", "list", "--fields", "id,profile,model_used,messages", columns=60).rest()
+
+    assert all(identity[:23] in listed for identity in ids)
+    assert place.run("interactions", "show", ids[0][:23]).returncode == 0
+    assert all(identity in chosen for identity in ids)
+
+
+@given(st.lists(st.lists(st.text("ab", max_size=40), min_size=3, max_size=3), min_size=1), st.integers(1, 120))
+def test_an_id_is_never_cut(cells: list[list[str]], columns: int) -> None:
+    """Whatever else has to give way."""
+    elastic = evenly(("id", "model_used", "text"), cells, columns, least=8)
+
+    assert elastic is None or "id" not in elastic

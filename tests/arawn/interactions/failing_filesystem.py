@@ -1,11 +1,18 @@
-"""The real file system, of which one operation fails as if the process had died there."""
+"""The real file system, but one operation fails as if the process had died there, or the disk is full."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from collections.abc import Callable
 from typing import Any
 
+from typing_extensions import override
+
 from arawn.interactions.filesystem import RealFilesystem
+
+_BLOCK = 4096
 
 
 class Died(BaseException):
@@ -33,3 +40,21 @@ class DyingFilesystem(RealFilesystem):
             return operation(*arguments)
 
         return act
+
+
+class FullDisk(RealFilesystem):
+    """While `is_full`, a file can grow to the end of the block that it has, and no further."""
+
+    def __init__(self) -> None:
+        self.is_full = False
+
+    @override
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        if not self.is_full:
+            return super().write(fd, data)
+        size = self.size(fd)
+        place = size if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND else os.lseek(fd, 0, os.SEEK_CUR)
+        room = -(-size // _BLOCK) * _BLOCK - place
+        if room <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(fd, data[:room])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,3 +43,12 @@ def test_two_sources_share_no_id() -> None:
     one, other = RecordIds(), RecordIds()
 
     assert not {one.next(1) for _ in range(1_000)} & {other.next(1) for _ in range(1_000)}
+
+
+def test_ids_of_one_millisecond_differ_in_front() -> None:
+    """A terminal shows 23 characters of an id, which have to do to name it."""
+    source = RecordIds(Random(7).getrandbits)
+
+    ids = [source.next(1_800_000_000_000 + number // 50) for number in range(10_000)]
+
+    assert len({identity[:23] for identity in ids}) >= 9_998

@@ -296,7 +296,7 @@ def test_a_file_on_a_bad_disk_is_left_alone() -> None:
     with pytest.raises(LogWriteFailed):  # the directory's own name cannot be read either
         opened(filesystem)
 
-    reads = [None, os_error(errno.EIO)]
+    reads = [None, None, os_error(errno.EIO)]  # of the lock file, of the directory's name
     filesystem.fault = lambda _, name: reads.pop(0) if name == "pread" and reads else None
     opened(filesystem).close()
     assert list(filesystem.files()) == ["interactions-2026-01-28.jsonl", "interactions-2026-01-28.part2.jsonl"]

@@ -17,6 +17,7 @@ import trio
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.opening import open_day_log
+from arawn.interactions.verify import check_directory
 from arawn.interactions.writer import open_writer
 from tests.arawn.interactions.samples import log_files, note, notes_of, whole_lines
 from tests.arawn.interactions.test_kill import start_child
@@ -71,6 +72,25 @@ def test_a_small_disk_that_is_full_loses_and_splices_nothing(tmp_path: Path) -> 
 
         found = notes_of(whole_lines(log_files(disk / "log")))
     assert found == acknowledged == list(range(200))
+
+
+def test_what_a_full_disk_lost_is_declared_once_there_is_room(tmp_path: Path) -> None:
+    """A writer that ends on a real ENOSPC leaves word of it, which the next one makes a gap of."""
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=1M", "tmpfs") as disk:
+        log = open_day_log(disk / "log", InteractionLogConfig())
+        ballast = disk / "ballast"
+        with contextlib.suppress(OSError):
+            ballast.write_bytes(b"x" * (2 << 20))
+        log.take([note(1, text="y" * 8_000)])
+        with pytest.raises(LogWriteFailed):
+            log.close()
+        before = check_directory(disk / "log")
+        ballast.unlink()
+        open_day_log(disk / "log", InteractionLogConfig()).close()
+        after = check_directory(disk / "log")
+
+    assert [problem.file for problem in before.problems] == [".lock"]
+    assert ([loss.count for loss in after.declared], after.problems) == ([1], ())
 
 
 @contextlib.contextmanager

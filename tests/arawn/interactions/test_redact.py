@@ -135,6 +135,8 @@ def test_a_known_secret_is_found_however_it_is_written(write: Callable[[str], st
         "the bearer of this letter",
         "password=password, passwd: str, pwd = os.getcwd(), Password: required, password = get_random_string2(8)",
         "PASSWORD=$SECRET2, password: {{ vault_password_2 }}, PWD=/home/user1/project, password=%(password1)s",
+        "tokens: 128, token: str = None, token = secrets.token_urlsafe2_of_something(32), x-api-key: from the vault",
+        "curl -u user:password https://example.com, curl -uro:secret, <password>changeme</password>, secret_key: KEY",
         "the task-ant-hill-and-other-risk-proj-ects-of-2026-that-nobody-wants-to-see-again-in-this-life",
     ],
 )

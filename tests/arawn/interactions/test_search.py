@@ -22,6 +22,7 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.hits import Hit, TextSearch
 from arawn.interactions.needle_lines import needle_lines
 from arawn.interactions.raw_lines import forward_lines
+from arawn.interactions.record import ErrorRecord
 from arawn.interactions.scan import Damage
 from arawn.interactions.search import Query
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, ToolDefinition, ToolUse, user
@@ -123,6 +124,23 @@ def test_every_text_is_searched(text: str, where: str) -> None:
 
     assert where in [place.where for place in Query(text).places(line)]
     assert list(Query("response_content").places(line)) == []
+
+
+@pytest.mark.parametrize("text", ["user", "tool_use", "text", "interaction", "2026-01-2", "t1", "w"])
+def test_what_nobody_said_is_not_found(text: str) -> None:
+    """Types, roles, kinds, times and ids say how a text stands in the log; the text they stand beside is looked at."""
+    line = encode_line(full_record())
+
+    wheres = {place.where.rpartition(".")[2] for place in Query(text).places(line)}
+    assert not wheres & {"kind", "id", "writer", "timestamp", "call_id", "tool_call_id", "type", "role"}
+
+
+def test_the_type_of_an_error_is_found() -> None:
+    """It is a word that people look for."""
+    error = ErrorRecord(type="rate_limit", status=429, code=None, message="slow down", retryable=True)
+    line = encode_line(msgspec.structs.replace(full_record(), error=error))
+
+    assert [place.where for place in Query("rate_limit").places(line)] == ["error.type"]
 
 
 def test_a_place_shows_the_line_around_the_match() -> None:

@@ -33,15 +33,14 @@ def failed(number: int) -> InteractionRecord:
 
 
 def test_calls_tokens_and_errors_are_summed() -> None:
-    """By group and in all; a failed call is counted under the model asked for."""
+    """By group and in all; a failed call stands with those that succeeded, under the model asked for."""
     usage = Usage(5, 7, 100, 3, 2)
     answered = record(2, response=CompletionResponse(content=(Text("a"),), model="llama", usage=usage), ttft_ms=4.0)
 
     report = counted(record(1), answered, failed(3))
 
     assert [(row.key, row.calls, row.errors, row.error_rate) for row in report.rows] == [
-        (("llama",), 2, 0, 0.0),
-        (("llama-default",), 1, 1, 1.0),
+        (("llama-default",), 3, 1, 1 / 3),
     ]
     total = report.total
     assert (total.calls, total.total_input_tokens, total.output_tokens) == (3, 5 + 1 + 108, 14)
@@ -55,7 +54,7 @@ def test_calls_tokens_and_errors_are_summed() -> None:
         ("day", ["2026-01-28", "2026-01-29"]),
         ("profile", ["big", "fast"]),
         ("provider", ["groq"]),
-        ("model", ["llama"]),
+        ("model", ["llama-default"]),
         ("workstream", ["", "research"]),
         ("session", ["", "s-1"]),
         ("status", ["ok", "partial"]),

@@ -353,10 +353,39 @@ def test_ranges_are_sets(wanted: set[int], taken: set[int]) -> None:
 
 def test_problems_past_a_thousand_of_a_file_are_counted(tmp_path: Path) -> None:
     """Memory stays bounded whatever the damage."""
-    (tmp_path / FIRST).write_bytes(b"x\n" * 5_000)
+    (tmp_path / FIRST).write_bytes(b"x\n{\n" * 2_500)
 
     report = check_directory(tmp_path)
 
     named = [problem for problem in report.problems if problem.file == FIRST and problem.kind == "damaged"]
     assert len(named) <= 1_001
     assert "more problems in this file" in " ".join(problems(report))
+
+
+def test_lines_with_the_same_damage_are_one_problem(whole: Path, tmp_path: Path) -> None:
+    """A file that an editor saved with other line ends has one line of report, not one a line."""
+    log = fresh_copy(whole, tmp_path / "log")
+    (log / FIRST).write_bytes((whole / FIRST).read_bytes().replace(b"\n", b"\r\n"))
+
+    (problem,) = [problem for problem in check_directory(log).problems if problem.kind == "damaged"]
+
+    assert (problem.line, problem.lines) == (1, 15)
+    assert str(problem).startswith(f"{FIRST}:1 to 15, 15 lines: ")
+
+
+def test_an_empty_line_is_called_so(whole: Path, tmp_path: Path) -> None:
+    """Nothing was truncated there."""
+    log = fresh_copy(whole, tmp_path / "log")
+    (log / FIRST).write_bytes((whole / FIRST).read_bytes() + b"\n\n")
+
+    assert problems(check_directory(log)) == [f"{FIRST}:16 to 17, 2 lines: it is empty"]
+
+
+def test_a_day_that_was_renamed_is_named(whole: Path, tmp_path: Path) -> None:
+    """Calls of today would go into a file of a day to come."""
+    log = fresh_copy(whole, tmp_path / "log")
+    (log / FIRST).rename(log / "interactions-2026-02-20.jsonl")
+
+    (problem,) = check_directory(log).problems
+    assert (problem.file, problem.kind) == ("interactions-2026-02-20.jsonl", "name")
+    assert "it begins with a line of 2026-01-28" in problem.what

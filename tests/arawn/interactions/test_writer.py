@@ -263,8 +263,8 @@ async def test_each_record_is_a_logging_event_without_content(
 
     plain, second = caplog.records
     assert plain.getMessage() == (
-        f"LLM interaction id={record(1).id} status=ok session=s-1 model=llama input_tokens=5 output_tokens=7 tool_calls=0 "
-        "duration_ms=10 routing_profile=none"
+        f"LLM interaction id={record(1).id} status=ok session=s-1 model=llama input_tokens=5 output_tokens=7 "
+        "tool_calls=0 duration_ms=10 routing_profile=none"
     )
     assert vars(second)["routing_profile"] == "fast"
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import httpx
+import pytest
+
 from tests.fake_provider import FakeProvider, Received, Reply
 
 CODE = ("code", "bug", "function", "test", "class", "loop")
@@ -24,3 +27,16 @@ class EmbeddingServer(FakeProvider):
         asked = request.json()["input"]
         data = [{"index": index, "embedding": vector(text)} for index, text in enumerate(asked)]
         return Reply(body=json.dumps({"object": "list", "data": data[::-1]}).encode())
+
+
+def counted_closes(monkeypatch: pytest.MonkeyPatch) -> list[httpx.AsyncClient]:
+    """Return the clients that are closed from now on, as they are."""
+    closed: list[httpx.AsyncClient] = []
+    close = httpx.AsyncClient.aclose
+
+    async def aclose(client: httpx.AsyncClient) -> None:
+        closed.append(client)
+        await close(client)
+
+    monkeypatch.setattr(httpx.AsyncClient, "aclose", aclose)
+    return closed

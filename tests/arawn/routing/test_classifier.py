@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,19 +9,19 @@ from typing import Any
 import msgspec
 import pytest
 import trio
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from arawn.config.schema import ClassifierConfig, Config, Profile, RoutingConfig
 from arawn.errors import ConfigError
 from arawn.messages import CompletionRequest, Message, ToolResult
 from arawn.routing.classifier import EmbeddingClassifierPolicy
-from arawn.routing.embeddings import EmbeddingFailed, OpenAIEmbeddings
-from arawn.routing.prototypes import Prototypes, cosine, likeness, prototypes_of
+from arawn.routing.embeddings import EmbeddingFailed
+from arawn.routing.prepared import routing_obstacles
+from arawn.routing.prototypes import Prototypes, prototypes_of
+from arawn.routing.router import Router
 from tests.arawn.routing.asking import asking, layered, rule
-from tests.arawn.routing.embedding_server import EmbeddingServer, vector
-from tests.fake_provider import FakeProvider, Fault, Reply
+from tests.arawn.routing.embedding_server import EmbeddingServer, counted_closes, vector
+from tests.fake_provider import FakeProvider, Fault, Received, Reply
 from tests.runtimes import configured, custom, records, running
 
 CODE, WEATHER = "a bug in the code", "rain and wind"
@@ -63,6 +65,7 @@ async def test_the_nearest_prototype_decides(text: str, profile: str) -> None:
         (Embedder(EmbeddingFailed("e", "status 503")), 0.0, "status 503"),
         (Embedder(ValueError("secret words")), 0.0, "ValueError"),
         (Embedder([1.0]), 0.0, "an embedding of length 1, trained on 4"),
+        (Embedder(LEARNT.centre), 0.0, "an embedding without direction"),
         (Embedder(["a", "b"]), 0.0, "ValueError"),
         (Embedder(seconds=1.0), 0.0, "no embedding within 0.5 s"),
     ],
@@ -87,6 +90,19 @@ async def test_a_request_without_text_is_for_the_rules() -> None:
     decision = await policy(Embedder(AssertionError())).route(request)
 
     assert decision.reason == "HeuristicRule(all); classifier: the request has no text"
+
+
+class SlowEmbeddings(EmbeddingServer):
+    """Answers when it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def answer_to(self, request: Received) -> Reply:
+        answer = super().answer_to(request)
+        self.go_on.wait(10)
+        return answer
 
 
 def written(directory: Path, learnt: Prototypes = LEARNT) -> str:
@@ -146,12 +162,15 @@ async def test_an_embeddings_server_that_hangs_costs_the_deadline_and_no_more(tm
     assert answer.routing.reason == "Default; classifier: no embedding within 0.05 s"
 
 
-async def test_a_reload_while_a_vector_is_awaited_costs_no_call(tmp_path: Path) -> None:
-    """What the old configuration held open is closed; the call under way is left to the rules."""
+@pytest.mark.parametrize("routing", [None, RoutingConfig()])
+async def test_a_reload_while_a_vector_is_awaited_changes_nothing_for_the_call(
+    tmp_path: Path, routing: RoutingConfig | None
+) -> None:
+    """What the old configuration held open is closed after its last request; the next call is for the new one."""
     answers = []
 
-    with FakeProvider(Reply(before=Fault.STALL)) as server:
-        config = classified(tmp_path, server.address, deadline_s=60)
+    with SlowEmbeddings() as server:
+        config = classified(tmp_path, server.address, deadline_s=30)
         async with running(config) as runtime:
 
             async def ask() -> None:
@@ -162,12 +181,59 @@ async def test_a_reload_while_a_vector_is_awaited_costs_no_call(tmp_path: Path) 
                     nursery.start_soon(ask)
                     while not server.received:  # noqa: ASYNC110  # a thread receives
                         await trio.sleep(0.01)
-                    await runtime.follow(msgspec.structs.replace(config, routing=RoutingConfig()))
+                    await runtime.follow(msgspec.structs.replace(config, routing=routing or config.routing))
+                    server.go_on.set()
                 answers.append(await runtime.complete(asking(CODE)))
 
     reasons = [answer.routing.reason for answer in answers if answer.routing]
-    assert reasons[0].startswith("Default; classifier: ")
-    assert reasons[1] == "Default"
+    assert reasons == ["Classifier(1.00)", "Default" if routing else "Classifier(1.00)"]
+
+
+async def test_a_reload_that_fails_closes_what_it_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time; what is in force stays open."""
+    closed = counted_closes(monkeypatch)
+    with EmbeddingServer() as server:
+        config = classified(tmp_path, server.address)
+        broken = {**config.profiles, "fast": Profile(backend="scripted", script=str(tmp_path / "nope.toml"))}
+        async with running(config) as runtime:
+            before = len(closed)
+            for _ in range(3):
+                with pytest.raises(ConfigError, match=r"nope\.toml"):
+                    await runtime.follow(msgspec.structs.replace(config, profiles=broken))
+            assert len(closed) - before == 3
+            assert (await runtime.complete(asking(CODE))).profile == "capable"
+
+
+async def test_a_slow_key_command_is_over_before_the_first_call(tmp_path: Path) -> None:
+    """It runs when the router is made ready, once, outside of the deadline for a vector."""
+    ran = tmp_path / "ran"
+    command = ("sh", "-c", f"echo x >> {ran}; sleep 0.5; echo k")
+    with EmbeddingServer() as server:
+        config = classified(tmp_path, server.address, deadline_s=0.4)
+        vectors = msgspec.structs.replace(config.profiles["vectors"], api_key_command=command)
+        config = msgspec.structs.replace(config, profiles={**config.profiles, "vectors": vectors})
+        router = Router(config, config.profiles, os.environ)
+        await router.start()
+        decided = [await router.choose(asking(CODE)) for _ in range(2)]
+        await router.aclose()
+
+    assert [each.reason for each in decided] == ["Classifier(1.00)"] * 2
+    assert ran.read_text() == "x\n"
+    assert server.received[0].headers["authorization"] == "Bearer k"
+
+
+async def test_a_reload_has_the_key_ready_too(tmp_path: Path) -> None:
+    """Before it takes effect."""
+    with EmbeddingServer() as server:
+        config = classified(tmp_path, server.address, deadline_s=0.4)
+        vectors = msgspec.structs.replace(config.profiles["vectors"], api_key_command=("sh", "-c", "sleep 0.5; echo k"))
+        slow = msgspec.structs.replace(config, profiles={**config.profiles, "vectors": vectors})
+        async with running(msgspec.structs.replace(slow, routing=RoutingConfig())) as runtime:
+            await runtime.follow(slow)
+            answer = await runtime.complete(asking(CODE))
+
+    assert answer.routing is not None
+    assert answer.routing.reason == "Classifier(1.00)"
 
 
 @pytest.mark.parametrize(
@@ -182,62 +248,12 @@ async def test_a_reload_while_a_vector_is_awaited_costs_no_call(tmp_path: Path) 
     ],
 )
 async def test_a_file_that_cannot_be_used_stops_the_start(tmp_path: Path, content: bytes | None, words: str) -> None:
-    """Whatever is in it."""
+    """Whatever is in it; and it is found without a start."""
     path = tmp_path / "other.json"
     if content is not None:
         path.write_bytes(content)
+    (problem,) = routing_obstacles(classified(tmp_path, "http://127.0.0.1:1", file=str(path)), {})
+    assert words in problem
     with pytest.raises(ConfigError, match=r"^routing\.classifier\.file: .*" + words):
         async with running(classified(tmp_path, "http://127.0.0.1:1", file=str(path))):
             pass
-
-
-@pytest.mark.parametrize(
-    ("reply", "why"),
-    [
-        (Reply(status=500, body=b"secret"), "status 500"),
-        (Reply(body=b"{}"), "no list of embeddings"),
-        (Reply(body=b'{"data": []}'), "0 embeddings for 1 texts"),
-        (Reply(body=b'{"data": [{"index": 0, "embedding": []}]}'), "1 embeddings for 1 texts, or of unequal"),
-        (Reply(before=Fault.CUT), "Error"),
-    ],
-)
-async def test_a_provider_that_fails_is_one_short_error(reply: Reply, why: str) -> None:
-    """Nothing of its answer is in it, since it goes into a record."""
-    with FakeProvider(reply) as server:
-        embedder = OpenAIEmbeddings("e", custom(server.address), {})
-        with pytest.raises(EmbeddingFailed) as caught:
-            await embedder.embed(["hi"])
-        await embedder.aclose()
-
-    assert why in caught.value.why
-    assert "secret" not in str(caught.value)
-
-
-async def test_a_profile_without_its_key_is_the_same_error() -> None:
-    """And says so in two words."""
-    embedder = OpenAIEmbeddings("e", Profile(backend="openai", model="m"), {})
-    with pytest.raises(EmbeddingFailed, match="profile `e` gave no embeddings: no key"):
-        await embedder.embed(["hi"])
-    await embedder.aclose()
-
-
-VECTORS = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3)
-
-
-@settings(deadline=None)
-@given(st.dictionaries(st.sampled_from("abc"), st.lists(VECTORS, min_size=1, max_size=3), min_size=1), VECTORS)
-def test_any_vector_is_nearest_to_some_profile(vectors: dict[str, list[list[float]]], asked: list[float]) -> None:
-    """With a confidence within 0..1; one of another length is near to none."""
-    learnt = prototypes_of(vectors, model=None)
-    nearest = likeness(learnt, asked)
-
-    assert nearest is not None
-    assert nearest.profile in vectors
-    assert 0 <= nearest.confidence <= 1
-    assert likeness(learnt, asked[1:]) is None
-
-
-@pytest.mark.parametrize("odd", [[0.0, 0.0], [float("nan"), 1.0], [float("inf"), 1.0], [1e300, 1e300]])
-def test_a_vector_without_direction_is_like_nothing(odd: list[float]) -> None:
-    """Its cosine is 0, not an error."""
-    assert cosine(odd, [1.0, 2.0]) == 0.0

@@ -3,9 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
+from arawn.config.schema import RoutingConfig
+from arawn.messages import CompletionRequest
 from arawn.routing.conditions import CONDITION_KEYS, condition_problems, judged
-from tests.arawn.routing.asking import asking, layered
+from tests.arawn.routing.asking import CONFIGS, REQUESTS, asking, layered
 
 
 def holds(text: str = "debug it", tools: int = 2, system: str | None = None, **condition: Any) -> bool:
@@ -28,7 +31,7 @@ def holds(text: str = "debug it", tools: int = 2, system: str | None = None, **c
         ({"message_length_lt": 9}, True),
         ({"message_length_lt": 8}, False),
         ({"message_count_gt": 0}, True),
-        ({"message_count_lt": 1}, False),
+        ({"message_count_lt": 2}, True),
         ({"tool_count_gt": 1}, True),
         ({"tool_count_lt": 2}, False),
     ],
@@ -54,6 +57,11 @@ def test_each_condition_is_held_against_its_feature(condition: dict[str, Any], e
         ({"tool_count_gt": True}, "tool_count_gt", "accepted: an integer, at least 0"),
         ({"tool_count_gt": -1}, "tool_count_gt", "accepted: an integer, at least 0"),
         ({"message_length_gt": 5, "message_length_lt": 6}, "message_length_lt", "can never match"),
+        ({"tool_count_lt": 0}, "tool_count_lt", "can never match"),
+        ({"message_length_lt": 0}, "message_length_lt", "can never match"),
+        ({"message_count_lt": 1}, "message_count_lt", "can never match"),
+        ({"has_tools": True, "tool_count_lt": 1}, "tool_count_lt", "can never match"),
+        ({"has_tools": False, "tool_count_gt": 3}, "tool_count_gt", "can never match"),
     ],
 )
 def test_a_condition_that_cannot_be_meant_is_found(condition: dict[str, Any], key: str | None, words: str) -> None:
@@ -62,6 +70,16 @@ def test_a_condition_that_cannot_be_meant_is_found(condition: dict[str, Any], ke
 
     assert where == key
     assert words in text
+
+
+@settings(deadline=None)
+@given(CONFIGS, REQUESTS)
+def test_what_is_said_never_to_match_does_not(routing: RoutingConfig, request: CompletionRequest) -> None:
+    """No rule is refused that a request can fulfil."""
+    features = layered().features(request)
+    for rule in routing.rules:
+        if list(condition_problems(rule.condition)):
+            assert not all(clause.holds for clause in judged(rule.condition, features))
 
 
 def test_the_keys_are_those_that_the_documentation_lists() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from arawn.config.schema import RoutingConfig
 from arawn.messages import CompletionRequest, Message, Text, ToolResult, user
 from arawn.routing.features import SCANNED_CHARACTERS, FeatureScanner, RequestFeatures
-from tests.arawn.routing.asking import REQUESTS, asking
+from tests.arawn.routing.asking import REQUESTS, asking, layered, rule
 
 DEFAULTS = FeatureScanner(RoutingConfig())
 
@@ -103,3 +103,27 @@ def test_features_of_any_request_can_be_logged_and_read_again(request: Completio
 
     assert msgspec.convert(msgspec.to_builtins(found), RequestFeatures) == found
     assert found.has_tools == (found.tool_count > 0)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text"),
+    [
+        ("straße", "IN DER STRASSE"),
+        ("STRASSE", "in der Straße"),
+        ("λόγος", "ΛΌΓΟΣ"),
+        ("café", "un CAFE\u0301"),
+        ("cafe\u0301", "un café"),
+    ],
+)
+def test_keywords_are_found_whatever_their_case_and_accents(keyword: str, text: str) -> None:
+    """Full case folding, in composed form; in `routing.keywords` and in a rule."""
+    assert features(text, keywords=(keyword,)).estimated_complexity == "moderate"
+    assert layered(rule("k", "fast", keyword=keyword)).decide(asking(text)).reason == "HeuristicRule(k)"
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_message_of_nothing_is_not_what_was_asked(blank: str) -> None:
+    """The last one that holds text is."""
+    request = CompletionRequest(messages=(user("a real question"), user(blank)))
+
+    assert DEFAULTS.features(request).message_length == 15

@@ -10,10 +10,11 @@ from trio.testing import MockClock
 
 import arawn
 from arawn.config.schema import Config, Profile, RoutingConfig
-from arawn.errors import ConfigError, UnknownProfile
+from arawn.errors import ConfigError
 from arawn.messages import CompletionRequest
 from arawn.routing import RoutingDecision, RoutingPolicy
 from arawn.routing.decision import PolicyFailed
+from arawn.routing.prepared import routing_obstacles
 from arawn.routing.router import Router
 from tests.arawn.routing.asking import asking, rule
 from tests.runtimes import configured, records, running
@@ -32,7 +33,7 @@ class Always:
 
     def route(self, request: CompletionRequest, /) -> Any:
         self.asked.append(request)
-        if isinstance(self._answer, Exception):
+        if isinstance(self._answer, BaseException):
             raise self._answer
         return self._answer
 
@@ -41,6 +42,11 @@ class Waiting:
     async def route(self, request: CompletionRequest, /) -> RoutingDecision:
         await trio.sleep(1)
         return RoutingDecision("fast", "waited")
+
+
+class Leaving:
+    def __init__(self) -> None:
+        raise SystemExit("bye")
 
 
 always = Always()
@@ -93,11 +99,14 @@ async def test_a_policy_may_wait(tmp_path: Path, autojump_clock: MockClock) -> N
     [
         ("no_such_module_here:policy", "cannot import `no_such_module_here:policy`: ModuleNotFoundError"),
         (f"{__name__}:nothing", "AttributeError"),
+        (f"{__name__}:Leaving", "SystemExit: bye"),
         (f"{__name__}:PROFILES", "is of type dict; accepted: an object with a method `route`, or its class"),
     ],
 )
 async def test_a_policy_that_cannot_be_used_stops_the_start(tmp_path: Path, place: str, words: str) -> None:
-    """Not the first call; and a reload that names it changes nothing."""
+    """Not the first call; a reload that names it changes nothing, and a check finds it."""
+    assert any(words in problem for problem in routing_obstacles(routed(tmp_path, policy=place), {}))
+    assert not routing_obstacles(msgspec.structs.replace(routed(tmp_path), routing=RoutingConfig(policy=place)), {})
     with pytest.raises(ConfigError, match=words):
         async with running(routed(tmp_path / "a", policy=place)):
             pass
@@ -112,7 +121,8 @@ async def test_a_policy_that_cannot_be_used_stops_the_start(tmp_path: Path, plac
     ("answer", "words"),
     [
         (ValueError("oh no"), "ValueError: oh no"),
-        ("fast", "str"),
+        (SystemExit("bye"), "SystemExit: bye"),
+        ("fast", "answered with a str; accepted: a RoutingDecision"),
         (RoutingDecision("fast", 5), "reason"),  # type: ignore[arg-type]
         (RoutingDecision("fast", "\ud800"), "UTF-8"),
         (RoutingDecision("fast", "x", 1.5), "within 0..1"),
@@ -126,9 +136,41 @@ async def test_a_policy_that_fails_is_a_typed_error(answer: object, words: str) 
         await router(Always(answer)).choose(HI)
 
 
+async def test_what_ends_the_program_is_not_taken_for_a_failure() -> None:
+    """Ctrl-C while a policy works goes on as it is."""
+    with pytest.raises(KeyboardInterrupt):
+        await router(Always(KeyboardInterrupt())).choose(HI)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (ValueError("secret"), "ValueError"),
+        ("secret", "no decision"),
+        (RoutingDecision("secret", "x"), "UnknownProfile"),
+    ],
+)
+async def test_a_policy_that_fails_leaves_a_line_without_content(
+    answer: object, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the program's log."""
+    with pytest.raises(PolicyFailed):
+        await router(Always(answer)).choose(HI)
+
+    assert caplog.messages == [f"the routing policy failed ({kind}); the call was not made"]
+
+
+async def test_a_long_reason_is_cut() -> None:
+    """At 200 characters, visibly: it stands in every record."""
+    chosen = await router(Always(RoutingDecision("fast", "x" * 201))).choose(HI)
+    whole = await router(Always(RoutingDecision("fast", "x" * 200))).choose(HI)
+
+    assert (chosen.reason, whole.reason) == ("x" * 199 + "…", "x" * 200)
+
+
 async def test_a_policy_that_names_no_profile_is_told_the_names() -> None:
-    """As everywhere."""
-    with pytest.raises(UnknownProfile, match="`default`, `fast`"):
+    """And that it was the policy that named it."""
+    with pytest.raises(PolicyFailed, match=r"the routing policy chose an unknown profile `nope`.*`default`, `fast`"):
         await router(Always(RoutingDecision("nope", "x"))).choose(HI)
 
 

@@ -80,11 +80,20 @@ async def test_a_profile_that_is_gone_is_a_refusal(tmp_path: Path) -> None:
 async def test_an_attempt_again_is_no_further_call(tmp_path: Path) -> None:
     """Its tokens count, it does not."""
     made = await logged(tmp_path)
+    failed = msgspec.structs.replace(made[0], status="error")
     again = msgspec.structs.replace(made[0], attempt=2, total_input_tokens=7)
-    report = replayed([made[0], again], layered())
+    report = replayed([failed, again], layered())
 
     assert report.changed.calls == 1
     assert report.changed.input_tokens == (made[0].total_input_tokens or 0) + 7
+
+
+async def test_a_call_whose_first_attempt_is_not_wanted_counts_all_the_same(tmp_path: Path) -> None:
+    """`--status ok` leaves only the attempt that went well."""
+    made = await logged(tmp_path)
+    report = replayed([msgspec.structs.replace(made[0], attempt=2), made[1]], layered())
+
+    assert (report.seen.calls, report.changed.calls) == (2, 1)
 
 
 async def test_calls_without_their_messages_are_counted_apart(tmp_path: Path) -> None:

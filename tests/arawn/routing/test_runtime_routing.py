@@ -121,7 +121,6 @@ BODIES: list[tuple[dict[str, Any], str]] = [
     ({"message": "hi", "workstream": "standing"}, "Workstream"),
     ({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}, "HeuristicRule(short)"),
     ({"model": "capable", "messages": [{"role": "user", "content": "hi"}]}, "CallerHint"),
-    ({"model": "gpt-9", "messages": [{"role": "user", "content": "hi"}]}, "HeuristicRule(short)"),
     (
         {
             "messages": [
@@ -168,6 +167,7 @@ async def test_any_request_can_be_explained_without_being_made(
         (b"{}", 400, "messages"),
         (b'{"message": "hi", "x": 1}', 400, "x"),
         (b'{"message": "hi", "routing_profile": "nope"}', 400, "unknown profile `nope`"),
+        (b'{"model": "gpt-9", "messages": [{"role": "user", "content": "hi"}]}', 404, "the model `gpt-9`"),
     ],
 )
 async def test_what_cannot_be_explained_is_refused(tmp_path: Path, body: bytes, status: int, words: str) -> None:
@@ -179,6 +179,42 @@ async def test_what_cannot_be_explained_is_refused(tmp_path: Path, body: bytes, 
 
     assert reply.status_code == status
     assert words in reply.text
+
+
+async def test_a_model_that_one_profile_has_means_that_profile(tmp_path: Path) -> None:
+    """As it does for the call; `x-arawn-profile` decides before it, and must be the name of one."""
+    config = configured(tmp_path, {"default": ECHO, "ant": Profile(backend="scripted", model="fake-claude")})
+    body = {"model": "fake-claude", "messages": [{"role": "user", "content": "hi"}]}
+    async with running(config) as runtime:
+        async with serving_with_lifespan(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+            async with httpx.AsyncClient(base_url=served.url, headers=HEADERS) as client:
+
+                async def decided(path: str, profile: str | None = None) -> tuple[int, str | None]:
+                    reply = await client.post(path, json=body, headers={"x-arawn-profile": profile} if profile else {})
+                    return reply.status_code, reply.headers.get("x-arawn-profile") or reply.json().get("profile")
+
+                for profile in (None, "default", "nope"):
+                    called = await decided("/v1/chat/completions", profile)
+                    assert await decided("/routing/explain", profile) == called
+                assert await decided("/routing/explain") == (200, "ant")
+
+
+async def test_an_explanation_knows_the_conversation(tmp_path: Path) -> None:
+    """Its history and its system prompt are what the rules would see, as they are for the call."""
+    async with running(routed(tmp_path)) as runtime:
+        conversation = runtime.workstream("w")
+        await conversation.create(system_prompt="be brief")
+        for text in ("one", "two"):
+            await conversation.send(text)
+        async with serving_with_lifespan(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+            async with httpx.AsyncClient(base_url=served.url, headers=HEADERS) as client:
+                reply = await client.post("/routing/explain", json={"message": "three", "workstream": "w"})
+        routed_then = (await conversation.send("three")).routing
+
+    assert routed_then is not None
+    features = reply.json()["features"]
+    assert (features["message_count"], features["has_system_prompt"]) == (5, True)
+    assert features == {**routed_then.features, "keyword_signals": []}
 
 
 MIXED = {

@@ -2,15 +2,21 @@ from __future__ import annotations
 
 import math
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arawn.config.schema import Profile
+from arawn.interactions.filters import Filters
+from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine
 from arawn.routing.evaluation import CannotTrain, Labelled, evaluated, sign_test, wilson
-from arawn.routing.labels import right_profile
+from arawn.routing.labels import example_of, right_profile
+from tests.arawn.routing.asking import asking, layered
 from tests.arawn.routing.embedding_server import vector
+from tests.runtimes import configured, running
 
 TWO = ("fast", "capable")
 THREE = (*TWO, "default")
@@ -28,9 +34,9 @@ def judged(label: str, value: float | None = None) -> FeedbackLine:
         (judged("GOOD", -1), THREE, "fast"),
         (judged("bad"), TWO, "capable"),
         (judged("bad"), THREE, None),
-        (judged("stars", 4), THREE, "fast"),
-        (judged("stars", -1), TWO, "capable"),
-        (judged("stars", 0), TWO, None),
+        (judged("latency", 3.2), THREE, None),
+        (judged("stars", -1), TWO, None),
+        (judged("yes"), TWO, None),
         (judged("stars"), TWO, None),
         (judged("good"), ("default", "capable"), None),
         (judged("bad"), ("default", "capable"), None),
@@ -41,6 +47,22 @@ def test_a_judgement_names_the_right_profile_or_none(
 ) -> None:
     """Of a call that went to `fast`."""
     assert right_profile("fast", feedback, known) == right
+
+
+async def test_calls_of_a_workstream_or_a_session_are_one_group(tmp_path: Path) -> None:
+    """Every other call stands alone."""
+    echo = Profile(backend="scripted")
+    async with running(configured(tmp_path, {"default": echo, "fast": echo})) as runtime:
+        for name in ("w", "v"):
+            await runtime.workstream(name).send("hi")
+        await runtime.complete(asking("hi"), session_id="w")
+        await runtime.complete(asking("hi"))
+    reader = LogReader(tmp_path / "log", on_damage=lambda _: None)
+    made = [entry.record() for entry in reader.oldest_first(Filters())]
+
+    groups = [example_of(record, judged("good"), layered(), ("default", "fast")) for record in made]
+
+    assert [example.group for example in groups if example] == ["workstream w", "workstream v", "session w", None]
 
 
 def examples(count: int, *, now: str = "fast", seed: int = 0, truth: bool = True) -> list[Labelled]:
@@ -80,6 +102,67 @@ def test_what_is_as_good_as_the_rules_is_not_better() -> None:
     assert (score.accuracy, score.p_value, score.better) == (1.0, 1.0, False)
 
 
+def noise(groups: int, each: int, *, seed: int, now: str | None = None, told: bool = True) -> list[Labelled]:
+    """Return near-repetitions with labels that are thrown dice; `now` None: the rules throw dice as well."""
+    chance = random.Random(seed)
+    made = []
+    for number in range(groups):
+        profile, middle = chance.choice(TWO), [chance.gauss(0, 1) for _ in range(16)]
+        other = TWO[profile == TWO[0]]
+        for _ in range(each):
+            vector = [value + chance.gauss(0, 0.1) for value in middle]
+            decided = other if now == "wrong" else chance.choice(TWO)
+            made.append(Labelled(vector, profile, decided, f"g{number}" if told else None))
+    return made
+
+
+def test_only_wrong_calls_judged_train_nothing() -> None:
+    """The rules would lose against anything; what is missing is said."""
+    score = evaluated(noise(60, 1, seed=1, now="wrong"), threshold=0.3)
+
+    assert score.gained >= 5
+    assert score.p_value <= 0.05
+    assert not score.better
+    assert score.why_not is not None
+    assert "judge calls that went right too" in score.why_not
+
+
+def test_a_classifier_must_beat_one_profile_for_all() -> None:
+    """A few right calls among the wrong ones do not make noise worth anything."""
+    judged_calls = [*noise(60, 1, seed=1, now="wrong"), Labelled([1.0] * 16, "fast", "fast")]
+    score = evaluated(judged_calls, threshold=0.3)
+
+    assert score.p_value <= 0.05
+    assert not score.better
+    assert score.why_not is not None
+    assert f"not better than `{score.most}` for every call" in score.why_not
+
+
+def test_calls_of_one_conversation_count_once() -> None:
+    """Groups of near-repetitions that mean nothing pass about as rarely as chance says; taken apart they do not."""
+    together = [evaluated(noise(15, 4, seed=seed), threshold=0.3) for seed in range(40)]
+    apart = [evaluated(noise(15, 4, seed=seed, told=False), threshold=0.3) for seed in range(40)]
+
+    assert sum(score.p_value <= 0.05 for score in together) <= 4
+    assert sum(score.better for score in together) <= 2
+    assert sum(score.p_value <= 0.05 for score in apart) >= 20
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(2, 8), st.integers(1, 4), st.integers(0, 999))
+def test_every_request_is_decided_once_and_groups_are_what_is_counted(groups: int, each: int, seed: int) -> None:
+    """However they are cut."""
+    made = noise(groups, each, seed=seed)
+    try:
+        score = evaluated(made, threshold=0.3)
+    except CannotTrain:
+        return
+
+    assert (score.requests, score.groups) == (groups * each, groups)
+    assert score.gained + score.lost <= groups
+    assert sum(one.requests for one in score.profiles) == groups * each
+
+
 def test_a_high_threshold_leaves_the_decision_to_the_rules() -> None:
     """Then nothing changes."""
     chance = random.Random(0)
@@ -94,7 +177,7 @@ def test_a_high_threshold_leaves_the_decision_to_the_rules() -> None:
     ("few", "words"),
     [
         (examples(1), "belong to 1 profiles; at least two"),
-        ([*examples(2), examples(1)[0]], "profile `capable` has 1 judged call"),
+        ([*examples(2), examples(1)[0]], "profile `capable` has judged calls of 1 conversation; each needs two"),
     ],
 )
 def test_too_little_is_said_to_be_too_little(few: list[Labelled], words: str) -> None:
@@ -106,12 +189,12 @@ def test_too_little_is_said_to_be_too_little(few: list[Labelled], words: str) ->
 @settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_the_sign_test_is_the_binomial_tail(gained: int, lost: int) -> None:
-    """Against a sum of its own, and falling with every gain."""
+    """Against a sum of its own, and never rising with a gain."""
     throws = gained + lost
     tail = math.fsum(math.comb(throws, heads) / 2**throws for heads in range(gained, throws + 1))
 
     assert sign_test(gained, lost) == pytest.approx(tail)
-    assert sign_test(gained + 1, lost) < sign_test(gained, lost)
+    assert sign_test(gained + 1, lost) <= sign_test(gained, lost)
 
 
 @pytest.mark.parametrize(("gained", "lost", "better"), [(4, 0, False), (5, 0, True), (8, 2, False), (9, 1, True)])

@@ -1,0 +1,79 @@
+"""What stands in the lock file: who writes; and, where a writer ended on a full disk, what it could not write.
+
+The file has its block of the disk from the start on, so a few words more find room where a log file has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from arawn.interactions.filesystem import Filesystem, write_fully
+
+__all__ = ["LOCK", "Owner", "Unwritten", "note_unwritten", "read_owner", "write_owner"]
+
+LOCK = ".lock"
+_BLOCK = 4096
+_LONGEST_REASON = 500
+
+
+class Unwritten(msgspec.Struct, frozen=True):
+    """How many records a writer took and never wrote, and why; the next one declares them in a `gap`."""
+
+    count: int
+    reason: str
+
+
+class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who has the lock, or had it last, since when."""
+
+    pid: int
+    started: str
+    unwritten: Unwritten | None = None
+
+
+def read_owner(filesystem: Filesystem, directory: Path) -> Owner | None:
+    """Return what stands in the lock file of `directory`; None if it is missing, new, or just being written.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        fd = filesystem.open(directory / LOCK, os.O_RDONLY, 0)
+    except FileNotFoundError:
+        return None
+    try:
+        return msgspec.json.decode(filesystem.pread(fd, _BLOCK, 0), type=Owner)
+    except msgspec.DecodeError:
+        return None
+    finally:
+        filesystem.close(fd)
+
+
+def write_owner(filesystem: Filesystem, directory: Path, owner: Owner) -> None:
+    """Write `owner` over what stands in the lock file, on the disk when this returns; takes no room that it has not.
+
+    Raises:
+        OSError: Anything that the system refused.
+    """
+    content = msgspec.json.encode(owner)
+    fd = filesystem.open(directory / LOCK, os.O_WRONLY, 0)
+    try:
+        write_fully(filesystem, fd, content)
+        filesystem.ftruncate(fd, len(content))
+        filesystem.fdatasync(fd)
+    finally:
+        filesystem.close(fd)
+
+
+def note_unwritten(filesystem: Filesystem, directory: Path, count: int, reason: str) -> None:
+    """Add to the lock file, if that is possible, that so many records more were never written, as its owner ends."""
+    with contextlib.suppress(OSError):  # whoever calls this tells of the loss in any case
+        owner = read_owner(filesystem, directory)
+        if owner is not None and count:
+            total = count + (owner.unwritten.count if owner.unwritten else 0)
+            unwritten = Unwritten(total, reason[:_LONGEST_REASON])
+            write_owner(filesystem, directory, msgspec.structs.replace(owner, unwritten=unwritten))

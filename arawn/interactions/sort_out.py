@@ -1,0 +1,69 @@
+"""What stays of a damaged part, line by line, and what goes aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+
+from arawn.interactions.files import DayFile
+from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
+from arawn.interactions.record import GapLine, MarkLine
+from arawn.interactions.salvage import whole_lines_in
+from arawn.interactions.seen import SeenLines
+from arawn.interactions.verify import misplaced
+
+__all__ = ["Piece", "sort_out"]
+
+Piece = bytes | tuple[int, int]  # a whole line that stays, or the place of bytes that go aside
+
+
+def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
+    """Yield the lines of a part that stay, whole, and the places of all other bytes, in order.
+
+    Of a compressed part the places are offsets in its text, and those that cannot be decoded are passed over.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    seen, known = SeenLines(), cache(partial(_writers_of_whole_lines, path))
+    end = 0
+    for item in lines_and_damage(path):
+        if isinstance(item, DamagedFile):
+            continue
+        offset, line = item
+        if offset > end and not file.compressed:  # an overlong line shows only its beginning
+            yield end, offset
+        yield from _sorted_line(offset, line, file, seen, known)
+        end = offset + len(line)
+    if not file.compressed and (size := path.stat().st_size) > end:
+        yield end, size
+
+
+def _sorted_line(
+    offset: int, line: bytes, file: DayFile, seen: SeenLines, known: Callable[[], frozenset[str]]
+) -> Iterator[Piece]:
+    checked = check_line(line)
+    if not isinstance(checked, str):
+        yield line if misplaced(checked, file, seen) is None else (offset, offset + len(line))
+        return
+    end = 0
+    for first, last, salvaged in whole_lines_in(line):
+        if _is_credible(salvaged, known) and misplaced(salvaged, file, seen) is None:
+            if first > end:
+                yield offset + end, offset + first
+            yield line[first:last] + b"\n"
+            end = last
+    if line[end:] not in (b"", b"\n"):
+        yield offset + end, offset + len(line)
+
+
+def _is_credible(salvaged: CheckedLine, known: Callable[[], frozenset[str]]) -> bool:
+    """Say whether a line found in damaged bytes is to be believed: one that declares losses, of a known writer only."""
+    return not isinstance(salvaged.line, MarkLine | GapLine) or salvaged.writer in known()
+
+
+def _writers_of_whole_lines(path: Path) -> frozenset[str]:
+    lines = (check_line(item[1]) for item in lines_and_damage(path) if not isinstance(item, DamagedFile))
+    return frozenset(line.writer for line in lines if not isinstance(line, str))
