@@ -21,21 +21,12 @@ from arawn.backends.local import LocalProvider
 from arawn.backends.open import open_provider
 from arawn.backends.protocol import Provider
 from arawn.config.schema import InteractionLogConfig, Profile
-from arawn.errors import (
-    ArawnError,
-    AuthFailed,
-    BackendError,
-    BadReply,
-    ConnectionFailed,
-    Overloaded,
-    TimedOut,
-    Unavailable,
-)
-from arawn.interactions.build import build_tool_result, text_of
+from arawn.errors import ArawnError, BackendError, Unavailable
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Journal
 from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.redact import Redactor
+from arawn.interactions.tool_result import build_tool_result, text_of
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
 from arawn.metrics.counts import ProfileCounts
 from arawn.stream import Begun
@@ -43,7 +34,6 @@ from arawn.stream import Begun
 __all__ = ["BackendParts", "Call", "open_backend"]
 
 RETRY_START_S = 15.0  # how long a backend that could not start answers `Unavailable` before it tries again
-_PROVIDER_FAULTS = (AuthFailed, Overloaded, ConnectionFailed, TimedOut, BadReply, Unavailable)
 _LOG = logging.getLogger("arawn.backends")
 _RECORD_S = 5.0  # bounds the record of a failed call when the log has no room; it is counted as lost then
 _LAST_CALLS_S = 1.0  # calls under way get this long to fail by themselves when their model server has died

@@ -1,4 +1,4 @@
-"""From one attempt of one call to its record, and from a tool's answer to its line. Pure."""
+"""From one attempt of one call to its record. Pure."""
 
 from __future__ import annotations
 
@@ -18,26 +18,23 @@ from arawn.interactions.record import (
     InteractionRecord,
     Status,
     ToolCallRecord,
-    ToolResultLine,
     Truncation,
     timestamp_text,
 )
 from arawn.interactions.redact import Redactor
-from arawn.interactions.shorten import cut_text, digest_block, digest_message
+from arawn.interactions.shorten import digest_block, digest_message
 from arawn.messages import (
     CallContext,
     CompletionRequest,
     CompletionResponse,
     ContentBlock,
     RoutingMetadata,
-    Text,
     ToolDefinition,
-    ToolResult,
     ToolUse,
     Usage,
 )
 
-__all__ = ["AttemptFacts", "build_record", "build_tool_result", "text_of"]
+__all__ = ["AttemptFacts", "build_record"]
 
 _PARAMETERS = ("tool_choice", "max_tokens", "temperature", "top_p", "stop", "extra")
 
@@ -163,47 +160,6 @@ def _measured(facts: AttemptFacts) -> dict[str, Any]:
         "reasoning_tokens": usage.reasoning_tokens,
         "total_input_tokens": usage.total_input_tokens,
     }
-
-
-def build_tool_result(
-    *,
-    interaction_id: str,
-    tool_call_id: str,
-    success: bool,
-    content: str,
-    at: datetime,
-    config: InteractionLogConfig,
-    secrets: Redactor | Sequence[str],
-) -> ToolResultLine:
-    """Return the line that joins a tool's answer to the call in `interaction_id` which asked for it.
-
-    Args:
-        interaction_id: The record whose response held the tool call.
-        tool_call_id: The provider's id of the tool call.
-        success: False when the tool failed.
-        content: What the tool answered; cut, redacted or left out as `config` says.
-        at: When it was known, with a time zone.
-        config: As for `build_record`.
-        secrets: As for `build_record`.
-    """
-    redactions: list[str] = []
-    if config.redact_secrets:
-        content, redactions = _redactor(secrets).redact(content)
-    kept, cut = cut_text(content, config.truncate_tool_results, "content")
-    return ToolResultLine(
-        interaction_id=interaction_id,
-        tool_call_id=tool_call_id,
-        success=success,
-        content=kept if config.include_messages else None,
-        truncated=(cut,) if cut else (),
-        redactions=tuple(redactions),
-        timestamp=timestamp_text(at),
-    )
-
-
-def text_of(result: ToolResult) -> str:
-    """Return the text of a tool's answer; a picture is named, not kept."""
-    return "\n".join(part.text if isinstance(part, Text) else "[image]" for part in result.content)
 
 
 def _redactor(secrets: Redactor | Sequence[str]) -> Redactor:

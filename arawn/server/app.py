@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from types import MappingProxyType
 
 from arawn.server.auth import Door
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.feedback import FEEDBACK
 from arawn.server.interactions import INTERACTION
 from arawn.server.native import chat
@@ -28,7 +28,6 @@ __all__ = ["build_app"]
 
 OPENAPI = ("GET", "/openapi.json")
 
-Route = Callable[[Call], Awaitable[None]]
 Routes = Mapping[tuple[str, str], Route]
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.metrics import StatusDoor
 from arawn.server.reply import json_reply
 
 __all__ = ["backend_routes"]
-
-Route = Callable[[Call], Awaitable[None]]
 
 
 def backend_routes(runtime: StatusDoor) -> dict[tuple[str, str], Route]:

@@ -15,7 +15,7 @@ from arawn.server.json_body import decoded
 from arawn.server.reply import Headers, Refused, Reply, refusal
 from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
 
-__all__ = ["BODY_BYTES", "Call", "beside_client", "came_through_socket"]
+__all__ = ["BODY_BYTES", "Call", "Route", "beside_client", "came_through_socket"]
 
 BODY_BYTES = 32 * 1024 * 1024
 
@@ -160,6 +160,10 @@ def _unknown_fields(value: object, kind: type[msgspec.Struct]) -> str | None:
         return None
     names = ", ".join(ticked(name) + suggestion(name, known) for name in unknown)
     return f"unknown: {names}; accepted: {', '.join(map(ticked, known))}"
+
+
+Route = Callable[[Call], Awaitable[None]]
+"""Answers one call."""
 
 
 async def beside_client(call: Call, work: Callable[[], Awaitable[None]]) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.record import FeedbackLine
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.interactions import LogDoor
 from arawn.server.reply import json_reply
 
 __all__ = ["FEEDBACK", "FeedbackDoor", "feedback_routes"]
 
 FEEDBACK = "/interactions/{id}/feedback"
-
-Route = Callable[[Call], Awaitable[None]]
 
 
 class FeedbackDoor(Protocol):

@@ -5,7 +5,7 @@ The log is read in a thread, by few at a time and for a bounded time, so that no
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import Status
 from arawn.interactions.scan import Progress
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, Reply, json_reply, refusal
 
 __all__ = ["FILTERS", "INTERACTION", "LogDoor", "interaction_routes", "wanted_of"]
@@ -38,7 +38,6 @@ _MOST = 1000
 _READ_SECONDS = 30.0
 _READERS = 2  # threads that read at the same time; others wait
 
-Route = Callable[[Call], Awaitable[None]]
 T = TypeVar("T")
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
 from arawn.metrics.counts import Counts
 from arawn.metrics.exposition import CONTENT_TYPE, written
 from arawn.metrics.families import families
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.reply import Reply
 from arawn.status import RuntimeStatus
 
 __all__ = ["StatusDoor", "metrics_routes"]
-
-Route = Callable[[Call], Awaitable[None]]
 
 
 class StatusDoor(Protocol):

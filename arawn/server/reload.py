@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from arawn.reload import ReloadReport
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, json_reply, refusal
 
 __all__ = ["reload_routes"]
 
-Route = Callable[[Call], Awaitable[None]]
 AskReload = Callable[[], Awaitable[ReloadReport]]
 
 

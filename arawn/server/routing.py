@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +10,7 @@ import msgspec
 from arawn.config.schema import Config
 from arawn.messages import CompletionRequest, RoutingMetadata, user
 from arawn.routing.explain import Explanation
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.native import ChatRequest
 from arawn.server.operation import Answer, Operation, Operations, Parameter
 from arawn.server.reply import ErrorBody, Refused, json_reply
@@ -24,7 +23,6 @@ from arawn.server.v1.target import Target, choose_target
 
 __all__ = ["ROUTING_OPERATIONS", "Asked", "asked", "routing_routes"]
 
-Route = Callable[[Call], Awaitable[None]]
 
 ROUTING_OPERATIONS: Operations = {
     ("POST", "/routing/explain"): Operation(

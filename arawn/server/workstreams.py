@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
 import msgspec
 
 from arawn.errors import BadInput
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, json_reply, refusal
 from arawn.workstreams.store import Summary, WorkstreamState, require_name
 
@@ -25,8 +25,6 @@ __all__ = [
 ]
 
 WORKSTREAM = "/workstreams/{name}"
-
-Route = Callable[[Call], Awaitable[None]]
 
 
 class WorkstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 
-from arawn.server.call import Call
+from arawn.server.call import Call, Route
 from arawn.server.protocol import DialectDoor
 from arawn.server.v1.answering import Question, answer, as_said
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
@@ -24,8 +23,6 @@ from arawn.server.v1.responses_stream import ResponseEvents
 from arawn.server.v1.target import choose_target
 
 __all__ = ["v1_routes"]
-
-Route = Callable[[Call], Awaitable[None]]
 
 
 def v1_routes(runtime: DialectDoor) -> dict[tuple[str, str], Route]:

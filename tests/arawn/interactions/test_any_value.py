@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.interactions.build import build_tool_result
 from arawn.interactions.encode import encode_line
 from arawn.interactions.heads import decode_line
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.shed import weigh, without_bodies
+from arawn.interactions.tool_result import build_tool_result
 from arawn.interactions.writer import open_writer
 from arawn.messages import (
     CallContext,

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.errors import BadInput, RateLimited
-from arawn.interactions.build import build_tool_result
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters, time_window
@@ -23,6 +22,7 @@ from arawn.interactions.opening import open_day_log
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import ToolResultLine
 from arawn.interactions.seen import SeenLines
+from arawn.interactions.tool_result import build_tool_result
 from arawn.messages import CallContext, CompletionResponse, ToolUse
 from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record
 

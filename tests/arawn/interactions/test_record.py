@@ -13,7 +13,6 @@ import pytest
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import RateLimited
-from arawn.interactions.build import build_tool_result
 from arawn.interactions.encode import encode_line
 from arawn.interactions.heads import decode_head, decode_line
 from arawn.interactions.record import (
@@ -26,6 +25,7 @@ from arawn.interactions.record import (
     json_schema,
     timestamp_text,
 )
+from arawn.interactions.tool_result import build_tool_result
 from arawn.messages import (
     CallContext,
     CompletionRequest,
