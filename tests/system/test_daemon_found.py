@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.arawn.cli.place import PATIENCE, SCRIPTED, Place
 from tests.fake_provider import FakeProvider, Fault, stream_reply
 from tests.system.daemons import Daemon, running
 from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
 from tests.system.test_daemon import CONFIG, in_flight
+
+pytestmark = pytest.mark.slow  # real processes
 
 SILENT = stream_reply([Fault.STALL])
 BROKEN = "this is = = no TOML\n"

@@ -18,6 +18,8 @@ from tests.fake_provider import FakeProvider, Fault, events, openai_chunk, strea
 from tests.system.daemons import Daemon, records, running
 from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
 
+pytestmark = pytest.mark.slow  # real processes
+
 CONFIG = """
 [llm]
 backend = "custom"

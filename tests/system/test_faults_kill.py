@@ -15,6 +15,8 @@ from tests.arawn.cli.place import Place
 from tests.system.daemons import Daemon, records, running
 from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
 
+pytestmark = pytest.mark.slow  # real processes
+
 CONFIG = """
 [llm]
 backend = "scripted"

@@ -15,6 +15,8 @@ from tests.arawn.cli.terminal import Terminal
 from tests.system.daemons import Daemon, running
 from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
 
+pytestmark = pytest.mark.slow  # real processes
+
 
 @pytest.fixture
 def configured(place: Place) -> Place:

@@ -17,6 +17,8 @@ from tests.fake_provider import FakeProvider, Fault, events, openai_chunk, opena
 from tests.system.daemons import Daemon, records, running
 from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
 
+pytestmark = pytest.mark.slow  # real processes
+
 BASE = """
 [llm]
 backend = "scripted"

@@ -67,7 +67,16 @@ async def call(runtime: Runtime, cell: Cell) -> tuple[str, CompletionResponse | 
     raise AssertionError("a stream ended in silence")
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=named)
+QUICK = 4  # of so many cells one is tried in the fast tests, all in the slow ones
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(cell, id=named(cell), marks=[] if number % QUICK == 0 else [pytest.mark.slow])
+        for number, cell in enumerate(CELLS)
+    ],
+)
 async def test_every_fault_is_told_tried_again_and_recorded_as_the_table_says(
     cell: Cell, tmp_path: Path, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

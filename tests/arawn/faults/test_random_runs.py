@@ -83,7 +83,7 @@ def _check_records(ran: Ran, written: dict[str, dict[str, object]], *, hung: boo
 
 
 @given(plan=PLANS)
-@settings(RUNS, max_examples=100)
+@settings(RUNS, max_examples=40)
 def test_no_call_without_a_record_and_no_caller_without_an_answer(plan: Plan) -> None:
     """100 random runs with faults, cancellations, crashes, reloads, bad disks and stops."""
     run(plan)

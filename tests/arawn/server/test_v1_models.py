@@ -145,7 +145,9 @@ async def test_a_profile_without_the_endpoint_says_so(tmp_path: Path, path: str,
 
 async def test_a_provider_that_is_not_there_is_an_error_of_the_gateway(tmp_path: Path) -> None:
     """502 in the dialect's envelope."""
-    gone = Profile(backend="custom", dialect="openai", model="m", base_url="http://127.0.0.1:9/v1")
+    gone = Profile(
+        backend="custom", dialect="openai", model="m", base_url="http://127.0.0.1:9/v1", retry=RetryConfig(attempts=1)
+    )
     async with open_api(tmp_path, {"default": gone}) as url, httpx.AsyncClient() as client:
         response = await client.post(f"{url}/v1/embeddings", json=BODY, headers=HEADERS)
 
