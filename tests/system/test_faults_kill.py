@@ -27,7 +27,7 @@ backend = "scripted"
 [server]
 listen = "127.0.0.1:0"
 """
-ROUNDS = int(os.environ.get("ARAWN_TEST_KILLS", "20"))  # CI's long job takes 200
+ROUNDS = int(os.environ.get("TEST_KILLS", "20"))  # CI's long job takes 200
 CLIENTS = 4
 
 

@@ -51,9 +51,9 @@ def killed_after(lines: int, child: subprocess.Popen[bytes]) -> list[int]:
 def test_three_hundred_kills_lose_nothing_and_tear_nothing(tmp_path: Path) -> None:
     """Every acknowledged line is there, once, whole, after `kill -9` at any moment; numbers are dense.
 
-    `ARAWN_KILL_ROUNDS=10000` runs the long form.
+    `TEST_KILL_ROUNDS=10000` runs the long form.
     """
-    rounds, seed = int(os.environ.get("ARAWN_KILL_ROUNDS", "300")), random.randrange(2**32)
+    rounds, seed = int(os.environ.get("TEST_KILL_ROUNDS", "300")), random.randrange(2**32)
     command = [sys.executable, str(LOOP), str(tmp_path), str(rounds), str(seed)]
 
     loop = subprocess.run(command, capture_output=True, text=True, env=ENVIRON, check=False)
