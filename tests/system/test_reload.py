@@ -192,7 +192,7 @@ def test_reloads_in_a_row_drop_no_call(place: Place) -> None:
     def written(number: int) -> str:
         return (
             f'[llm]\nbackend = "scripted"\nmodel = "m{number}"\nscript = "{script}"\n'
-            'max_concurrency = 2\nmailbox = 2\n[server]\nlisten = "127.0.0.1:0"\n'
+            'max_concurrency = 2\nmailbox = 16\n[server]\nlisten = "127.0.0.1:0"\n'
         )
 
     place.configure(written(0))
