@@ -1,23 +1,29 @@
-"""The ways to call a handler: with one message, with one that can be called off, with a batch."""
+"""The ways to call a handler: with one message, one that can be called off, a batch; and who hears of its failure."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import trio
 
 from actors._cycles import Worker
-from actors.errors import ActorError
-from actors.spec import BatchHandler, ChildSpec, Handler
+from actors._envelope import Asked, Envelope, Told, about
+from actors.errors import ActorError, HandlerFailed, OutcomeUnknown, shown
+from actors.events import DeadLetter
+from actors.spec import BatchHandler, Handler
+
+if TYPE_CHECKING:
+    from actors._seat import ActorSeat
 
 M = TypeVar("M")
 
 
-def calling(spec: ChildSpec[M], worker: Worker, handler: Handler[M] | BatchHandler[M]) -> Handler[M]:
+def calling(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHandler[M]) -> Handler[M]:
     """Return how to have what `worker` has in hand handled, given its first message; the result is that one's reply."""
+    spec = seat.spec
     if spec.batch > 1:
-        return _batched(worker, cast("BatchHandler[M]", handler), spec)  # `batch` says which of the two it is
+        return _batched(seat, worker, cast("BatchHandler[M]", handler))  # `batch` says which of the two it is
     if spec.abandoned == "cancel":
         return _revocable(worker, cast("Handler[M]", handler))
     return cast("Handler[M]", handler)
@@ -26,23 +32,54 @@ def calling(spec: ChildSpec[M], worker: Worker, handler: Handler[M] | BatchHandl
 def _revocable(worker: Worker, handler: Handler[M]) -> Callable[[M], Awaitable[Any]]:
     async def handle(message: M) -> Any:
         with trio.CancelScope() as scope:
-            worker.in_hand[0].on_abandoned = lambda: scope.cancel(reason="its asker is gone")
+            envelope = worker.in_hand[0]
+            if isinstance(envelope, Asked):
+                envelope.on_abandoned = lambda: scope.cancel(reason="its asker is gone")
             return await handler(message)
         return None  # to nobody
 
     return handle
 
 
-def _batched(worker: Worker, handler: BatchHandler[M], spec: ChildSpec[M]) -> Callable[[M], Awaitable[Any]]:
+def _batched(seat: ActorSeat[M], worker: Worker, handler: BatchHandler[M]) -> Callable[[M], Awaitable[Any]]:
     async def handle(_first: M) -> Any:
-        replies = await handler([envelope.message for envelope in worker.in_hand])
-        if len(replies) != len(worker.in_hand):
-            raise ActorError(f"`{spec.name}` gave {len(replies)} replies to a batch of {len(worker.in_hand)} messages")
-        for envelope, reply in zip(worker.in_hand, replies, strict=True):
-            if isinstance(reply, spec.reply_errors):
-                envelope.fail(reply)
-            else:
+        batch = worker.in_hand
+        replies = await handler([envelope.message for envelope in batch])
+        if len(replies) != len(batch):
+            raise ActorError(f"`{seat.spec.name}` gave {len(replies)} replies to a batch of {len(batch)} messages")
+        errors = [isinstance(reply, seat.spec.reply_errors) for reply in replies]
+        for envelope, reply, is_error in zip(batch, replies, errors, strict=True):
+            if isinstance(envelope, Asked) and not is_error:
                 envelope.reply(reply)
+        for envelope, reply, is_error in zip(batch, replies, errors, strict=True):
+            if is_error:
+                fail(seat, (envelope,), reply)
         return None  # all have their replies
 
     return handle
+
+
+def fail(seat: ActorSeat[M], envelopes: Sequence[Envelope[M]], cause: BaseException) -> None:
+    """Tell every asker; only then the hooks, for one may be slow, of what nobody will hear."""
+    unheard: list[Envelope[M]] = []
+    for envelope in envelopes:
+        if isinstance(envelope, Told) or envelope.state == "abandoned":
+            unheard.append(envelope)
+        else:
+            envelope.fail(_error_for(seat, envelope.message, cause))
+    for envelope in unheard:
+        error = _error_for(seat, envelope.message, cause)
+        why = f"error reply to nobody: {shown(error)}"
+        seat.hooks.emit(DeadLetter(seat.path, envelope.message, why, started=True, error=error))
+
+
+def _error_for(seat: ActorSeat[M], message: M, cause: BaseException) -> Exception:
+    """Return what the asker gets when the handler of its message raised `cause`."""
+    if not isinstance(cause, Exception):
+        return OutcomeUnknown(about(seat.path, message, "cancelled while it was being handled"))
+    if isinstance(cause, seat.spec.reply_errors):
+        return cause
+    what = str(cause) if isinstance(cause, ActorError) else type(cause).__name__  # other texts may hold content
+    failed = HandlerFailed(about(seat.path, message, f"its handler failed: {what}"))
+    failed.__cause__ = cause
+    return failed

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from actors._envelope import Envelope
+from actors._envelope import Asked, Envelope
 
 
 class Answering(Protocol):
@@ -30,7 +30,7 @@ class Worker:
         self.since = 0.0
         self.task: Any = None
         self.depth = 0
-        self.awaiting: dict[Envelope[Any], Answering] = {}
+        self.awaiting: dict[Asked[Any], Answering] = {}
 
 
 def find_cycle(asker: Worker, target: Answering) -> tuple[str, ...] | None:
@@ -62,7 +62,7 @@ def _stuck(asker: Worker, target: Answering) -> set[Worker]:
     replies goes on as well. Each wait is looked at once.
     """
     stuck = _reach(target.workers)
-    hopes: dict[Worker, list[tuple[Worker, Envelope[Any]]]] = {}
+    hopes: dict[Worker, list[tuple[Worker, Asked[Any]]]] = {}
     missing = dict.fromkeys(stuck, 0)
     for worker in stuck:
         for envelope, seat in worker.awaiting.items():
@@ -71,7 +71,7 @@ def _stuck(asker: Worker, target: Answering) -> set[Worker]:
             for other in answering:
                 hopes.setdefault(other, []).append((worker, envelope))
     going = [worker for worker, count in missing.items() if not count and worker is not asker]
-    given: set[Envelope[Any]] = set()
+    given: set[Asked[Any]] = set()
     while going:
         worker = going.pop()
         stuck.discard(worker)
@@ -100,6 +100,6 @@ def _never_answered(answering: Sequence[Worker], stuck: set[Worker]) -> bool:
     return bool(answering) and stuck.issuperset(answering)
 
 
-def _answering(envelope: Envelope[Any], seat: Answering) -> Sequence[Worker]:
+def _answering(envelope: Asked[Any], seat: Answering) -> Sequence[Worker]:
     """Return the workers that may answer: the one that has the envelope in hand, or all while it is queued."""
     return [worker for worker in seat.workers if envelope in worker.in_hand] or seat.workers

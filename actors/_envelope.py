@@ -1,4 +1,4 @@
-"""One message on its way, and the one-shot cell its asker waits on."""
+"""Messages on their way: told, or asked with the one-shot cell that the asker waits on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from actors.errors import OutcomeUnknown
 
 M = TypeVar("M")
 
-EnvelopeState = Literal["queued", "taken", "done", "abandoned"]
+AskState = Literal["queued", "taken", "done", "abandoned"]
 
 
-class Envelope(msgspec.Struct, Generic[M], eq=False):
+class Told(msgspec.Struct, Generic[M], eq=False):
+    """A message that nobody waits for."""
+
+    message: M
+
+
+class Asked(msgspec.Struct, Generic[M], eq=False):
     """A message with its fate; exactly one of `reply`, `fail` or `abandon` ends it.
 
     The asker parks on the envelope itself (no channel, no event): `reply` and `fail` wake it directly and never block.
     """
 
     message: M
-    asked: bool
-    state: EnvelopeState = "queued"
+    state: AskState = "queued"
     value: Any = None
     error: Exception | None = None
     asker: trio.lowlevel.Task | None = None
@@ -38,10 +43,9 @@ class Envelope(msgspec.Struct, Generic[M], eq=False):
             self._end()
 
     def fail(self, error: Exception) -> None:
-        """End with an error; does nothing if the asker is gone or has its answer."""
-        if self.state == "taken" or self.state == "queued":  # noqa: PLR1714  # cheaper than a set
-            self.error = error
-            self._end()
+        """End with an error; for one whose asker still waits."""
+        self.error = error
+        self._end()
 
     def _end(self) -> None:
         self.state = "done"
@@ -93,6 +97,9 @@ class Envelope(msgspec.Struct, Generic[M], eq=False):
                 self.asker = None
             if self.on_abandoned is not None:
                 self.on_abandoned()
+
+
+Envelope = Told[M] | Asked[M]
 
 
 def about(actor: str, message: object, why: str) -> str:

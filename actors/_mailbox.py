@@ -26,9 +26,9 @@ class Mailbox(Generic[M]):
     def __init__(self, owner: str, bound: int) -> None:
         self.owner = owner
         self.bound = bound
-        self._peak = 0
+        self.peak = 0
         self.finished = False
-        self._room = bound  # 0 while mail is refused: one comparison decides for `offer`
+        self._plain_below = 0  # with less mail than that `offer` has but to queue; 0 is always right
         self._queue: deque[Envelope[M]] = deque()
         self._readers: dict[trio.lowlevel.Task, None] = {}
         self._senders: dict[trio.lowlevel.Task, Envelope[M]] = {}
@@ -39,12 +39,16 @@ class Mailbox(Generic[M]):
 
     def offer(self, envelope: Envelope[M]) -> bool:
         """Queue the envelope and return True, unless mail is refused or the box is full."""
-        queue = self._queue
-        if len(queue) >= self._room:
+        if len(self._queue) < self._plain_below:  # most mail: no peak, no reader to wake, nothing refused
+            self._queue.append(envelope)
+            return True
+        if self._refusal is not None or len(self._queue) >= self.bound:
             return False
-        queue.append(envelope)
+        self._queue.append(envelope)
+        self.peak = max(self.peak, len(self._queue))
         if self._readers:
             self._wake_reader()
+        self._plain_below = 0 if self._readers else self.peak
         return True
 
     def put_nowait(self, envelope: Envelope[M]) -> None:
@@ -97,8 +101,6 @@ class Mailbox(Generic[M]):
         queue = self._queue
         if not queue:
             return None
-        if len(queue) > self._peak:  # noqa: PLR1730  # it only grew since it was last taken from; `max` costs thrice this
-            self._peak = len(queue)
         envelope = queue.popleft()
         if self._senders:
             self._admit_sender()
@@ -115,6 +117,7 @@ class Mailbox(Generic[M]):
                 return False
             task = trio.lowlevel.current_task()
             self._readers[task] = None
+            self._plain_below = 0
 
             def abort(_raise_cancel: object, task: trio.lowlevel.Task = task) -> trio.lowlevel.Abort:
                 del self._readers[task]
@@ -123,11 +126,6 @@ class Mailbox(Generic[M]):
             await trio.lowlevel.wait_task_rescheduled(abort)
             await trio.lowlevel.checkpoint_if_cancelled()
         return True
-
-    @property
-    def peak(self) -> int:
-        """Return the most envelopes that were ever in the box at once."""
-        return max(self._peak, len(self._queue))
 
     @property
     def queued(self) -> int:
@@ -143,7 +141,7 @@ class Mailbox(Generic[M]):
 
     def refuse(self, refusal: Refusal) -> None:
         """Refuse new mail, and senders still waiting for room, with what `refusal` makes of it; queued mail stays."""
-        self._refusal, self._room = refusal, 0
+        self._refusal, self._plain_below = refusal, 0
         senders, self._senders = self._senders, {}
         for task, envelope in senders.items():
             self._turned_away[task] = refusal(envelope.message)
@@ -152,7 +150,7 @@ class Mailbox(Generic[M]):
     def reopen(self) -> None:
         """Accept mail again after `refuse`, unless the box is finished."""
         if not self.finished:
-            self._refusal, self._room = None, self.bound
+            self._refusal = None
 
     def finish(self, refusal: Refusal) -> None:
         """Refuse new mail for good; readers get what is queued, then the end."""

@@ -43,7 +43,13 @@ class OnDemand(Supervisor):
         What the maker of its spec raises reaches whoever sends the message that would have started it. Stopping it
         ends only what is active: a later message starts it again.
         """
-        return Ref(self.path, key, lambda: self._active(key), lambda: self._present(key))
+        return Ref(
+            self.path,
+            key,
+            lambda envelope: self._active(key).mailbox.offer(envelope),  # noqa: PLW0108  # now, it may be another one
+            lambda: self._active(key),
+            lambda: self._present(key),
+        )
 
     def _active(self, key: str) -> ActorSeat[Any]:
         return self._present(key) or self._activate(key)

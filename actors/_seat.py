@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 import trio
 
 from actors._cycles import Worker, find_cycle
-from actors._envelope import Envelope, about
+from actors._envelope import Asked, Told, about
 from actors._mailbox import Mailbox
 from actors._work import asking_worker, begin_work, handle_mail
 from actors.errors import ActorError, AskCycle, Restarting, Stopped
@@ -51,7 +51,7 @@ class ActorSeat(Generic[M]):
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    async def ask(self, envelope: Envelope[M]) -> Any:
+    async def ask(self, envelope: Asked[M]) -> Any:
         """See `Ref.ask`."""
         asker = asking_worker()
         if asker is None:
@@ -229,9 +229,10 @@ class ActorSeat(Generic[M]):
     def _fail_queued(self) -> None:
         while (envelope := self.mailbox.take_nowait()) is not None:
             error = self.mailbox.refusal(envelope.message)
-            if not envelope.asked or envelope.state == "abandoned":
+            if isinstance(envelope, Told) or envelope.state == "abandoned":
                 self.hooks.emit(DeadLetter(self.path, envelope.message, str(error), error=error))
-            envelope.fail(error)
+            else:
+                envelope.fail(error)
 
 
 def require_grace(grace: float | None) -> None:

@@ -59,7 +59,7 @@ class Supervisor(Family):
         """
         seat = ActorSeat(spec, f"{self.path}/{spec.name}", self.hooks)
         await self._start(Child(spec.name, seat, spec))
-        return Ref(self.path, spec.name, lambda: seat, lambda: seat)
+        return Ref(self.path, spec.name, seat.mailbox.offer, lambda: seat, lambda: seat)
 
     async def start_supervisor(self, spec: SupervisorSpec) -> Supervisor:
         """Start a nested supervisor, without children yet; checkpoints and errors as for `start`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
-from actors._envelope import Envelope, notify
+from actors._envelope import Asked, Envelope, Told, notify
 from actors.spec import Request
 from actors.status import Status
 
@@ -26,12 +26,21 @@ class Ref(Generic[M_contra]):
     After the final stop every send fails at once with `Stopped`.
     """
 
-    __slots__ = ("_label", "_present", "_seat", "name")
+    __slots__ = ("_label", "_offer", "_present", "_seat", "name")
 
     def __init__(
-        self, parent: str, label: str, seat: Callable[[], ActorSeat[Any]], present: Callable[[], ActorSeat[Any] | None]
+        self,
+        parent: str,
+        label: str,
+        offer: Callable[[Envelope[Any]], bool],
+        seat: Callable[[], ActorSeat[Any]],
+        present: Callable[[], ActorSeat[Any] | None],
     ) -> None:
-        """Supervisors make these: `seat` finds the actor, started if need be, `present` only if there is one."""
+        """Supervisors make these: `seat` finds the actor, started if need be, `present` only if there is one.
+
+        `offer` is that of the actor's mailbox, which is the same for good; an actor on demand is looked up for it.
+        """
+        self._offer = offer
         self.name = f"{parent}/{label}"
         self._label = label
         self._seat = seat
@@ -49,10 +58,9 @@ class Ref(Generic[M_contra]):
         Raises:
             Stopped, Restarting: It was not sent and will not be handled.
         """
-        mailbox = self._seat().mailbox
-        envelope = Envelope(message, False)  # by place: a keyword costs
-        if not mailbox.offer(envelope):
-            await mailbox.put(envelope)
+        told = Told(message)
+        if not self._offer(told):
+            await self._seat().mailbox.put(told)
 
     def tell_nowait(self, message: M_contra) -> None:
         """Send without waiting at all.
@@ -61,7 +69,7 @@ class Ref(Generic[M_contra]):
             MailboxFull: No room; nothing was sent.
             Stopped, Restarting: As for `tell`.
         """
-        self._seat().mailbox.put_nowait(Envelope(message, asked=False))
+        self._seat().mailbox.put_nowait(Told(message))
 
     async def ask(self, message: Request[R]) -> R:
         """Send and wait for the handler's reply. There is no time limit: use `trio.fail_after`.
@@ -76,11 +84,11 @@ class Ref(Generic[M_contra]):
             AskCycle: The reply would wait for itself.
             Exception: One of the spec's `reply_errors`, as the handler raised it.
         """
-        envelope: Envelope[Request[R]] = Envelope(message, asked=True)
+        asked: Asked[Request[R]] = Asked(message)
         try:
-            reply: R = await self._seat().ask(envelope)
+            reply: R = await self._seat().ask(asked)
         except Exception:
-            envelope.error = None  # breaks the cycle error -> traceback -> frame -> envelope
+            asked.error = None  # breaks the cycle error -> traceback -> frame -> envelope
             raise
         return reply
 
@@ -95,9 +103,9 @@ class Ref(Generic[M_contra]):
         Raises:
             Stopped, Restarting: It was not sent and will not be handled.
         """
-        envelope: Envelope[Request[R]] = Envelope(message, asked=True)
-        await self._seat().mailbox.put(envelope)
-        return Reply(envelope)
+        asked: Asked[Request[R]] = Asked(message)
+        await self._seat().mailbox.put(asked)
+        return Reply(asked)
 
     def submit_nowait(self, message: Request[R]) -> Reply[R]:
         """Send without waiting for room, and return the reply still to come.
@@ -106,9 +114,9 @@ class Ref(Generic[M_contra]):
             MailboxFull: No room; nothing was sent.
             Stopped, Restarting: As for `submit`.
         """
-        envelope: Envelope[Request[R]] = Envelope(message, asked=True)
-        self._seat().mailbox.put_nowait(envelope)
-        return Reply(envelope)
+        asked: Asked[Request[R]] = Asked(message)
+        self._seat().mailbox.put_nowait(asked)
+        return Reply(asked)
 
     async def stop(self, grace: float | None = None) -> None:
         """Stop the actor for good: refuse mail at once, let queued mail finish for `grace` seconds, then cancel.
@@ -134,10 +142,10 @@ class Ref(Generic[M_contra]):
 class Reply(Generic[R]):
     """The reply to one submitted message."""
 
-    __slots__ = ("_envelope",)
+    __slots__ = ("_asked",)
 
-    def __init__(self, envelope: Envelope[Request[R]]) -> None:
-        self._envelope = envelope
+    def __init__(self, asked: Asked[Request[R]]) -> None:
+        self._asked = asked
 
     async def wait(self) -> R:
         """Wait for the reply; one task at a time.
@@ -148,24 +156,24 @@ class Reply(Generic[R]):
         Raises:
             ActorError, Exception: As for `Ref.ask`; `OutcomeUnknown` if it was abandoned before.
         """
-        value: R = await self._envelope.wait()
+        value: R = await self._asked.wait()
         return value
 
     @property
     def done(self) -> bool:
         """Whether the reply is there: then `wait` gives it without waiting, even to a cancelled caller."""
-        return self._envelope.state == "done"
+        return self._asked.state == "done"
 
     def abandon(self) -> None:
         """Say that nobody will wait: the spec's `abandoned` decides what becomes of the work."""
-        self._envelope.abandon()
+        self._asked.abandon()
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Call `callback` (one; it must not block) as soon as the reply is there; at once if it is.
 
         It is not called for a reply that was abandoned before it came. What it raises is logged by the logger `actors`.
         """
-        if self._envelope.state == "done":
+        if self._asked.state == "done":
             notify(callback)
         else:
-            self._envelope.on_done = callback
+            self._asked.on_done = callback

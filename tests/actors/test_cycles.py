@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from actors import AskCycle, ChildSpec, Ref, Request
 from actors._cycles import Worker, find_cycle
-from actors._envelope import Envelope
+from actors._envelope import Asked
 from actors.testing import run_taped
 from tests.actors.rig import GENEROUS, ROOT, Rig
 
@@ -28,7 +28,7 @@ class Seat:
 
 def asks(worker: Worker, target: Seat, by: Worker | None = None) -> None:
     """Let `worker` wait for `target`, whose worker `by` has the message in hand (None: it is queued)."""
-    envelope: Envelope[Any] = Envelope("question", asked=True)
+    envelope: Asked[Any] = Asked("question")
     worker.awaiting[envelope] = target
     if by is not None:
         by.in_hand = (envelope,)

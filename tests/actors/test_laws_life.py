@@ -50,13 +50,13 @@ async def test_g6_one_busy_actor_leaves_the_others_their_turn(rig: Rig, autojump
         yield handle
 
     async with rig.open() as root:
-        ref = await root.start(ChildSpec(name="a", start=start, mailbox=100))
-        for number in range(100):
+        ref = await root.start(ChildSpec(name="a", start=start, mailbox=1_000))
+        for number in range(1_000):
             ref.tell_nowait(Work(number))
         await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
 
-        assert 0 < len(heard) < 100
+        assert 0 < len(heard) < 1_000
 
 
 # -- G8: back-off ---------------------------------------------------------------------------------------------------

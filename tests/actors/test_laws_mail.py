@@ -23,6 +23,7 @@ from actors import (
     SupervisorSpec,
     open_supervisor,
 )
+from actors.events import DeadLetter
 from tests.actors.rig import Refused, Rig, Work
 
 # -- G1: first in, first out ----------------------------------------------------------------------------------------
@@ -341,3 +342,26 @@ async def test_a_batch_may_answer_some_with_declared_errors(rig: Rig, autojump_c
         with pytest.raises(Refused, match="no"):
             await replies[1].wait()
         assert ref.status().restarts == 0
+
+
+async def test_g13_a_batch_that_refuses_what_was_told_leaves_a_dead_letter(rig: Rig, autojump_clock: MockClock) -> None:
+    """A declared error for a message that nobody asked is a dead letter in a batch as well."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[list[Work]], Coroutine[Any, Any, list[object]]]]:
+        async def handle(works: list[Work]) -> list[object]:
+            return [Refused("no") if work.id == 2 else await rig.handle(work) for work in works]
+
+        yield handle
+
+    async with rig.open() as root:
+        ref: Ref[Work] = await root.start(
+            ChildSpec(name="a", start=start, mailbox=10, batch=3, reply_errors=(Refused,))
+        )
+        rig.started.append(2)
+        for number in (1, 2, 3):
+            await rig.tell(ref, Work(number))
+        await trio.testing.wait_all_tasks_blocked()
+
+    dead = [event for event in rig.events if isinstance(event, DeadLetter)]
+    assert [(letter.message, letter.started, str(letter.error)) for letter in dead] == [(Work(2), True, "no")]

@@ -222,6 +222,18 @@ async def test_g18_status_is_one_tree_and_has_no_side_effects(rig: Rig, autojump
     ]
 
 
+async def test_g18_the_age_of_what_is_in_hand_is_that_of_this_message(rig: Rig, autojump_clock: MockClock) -> None:
+    """`oldest_s` counts from when the message was taken, not from when the worker was last idle."""
+    async with rig.open() as root:
+        ref = await root.start(rig.actor("a"))
+        await rig.tell(ref, Work(1, seconds=10))
+        await rig.tell(ref, Work(2))
+        await rig.tell(ref, Work(3, seconds=10))
+        await trio.sleep(12)
+
+        assert ref.status().oldest_s == 2
+
+
 async def test_g18_status_counts_restarts(rig: Rig, autojump_clock: MockClock) -> None:
     """Restarts and the last crash stay on record when all is well again."""
     async with rig.open() as root:

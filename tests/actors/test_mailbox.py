@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors._envelope import Envelope
+from actors._envelope import Told
 from actors._mailbox import Mailbox
 from actors.errors import NotStarted, Restarting, Stopped
 
@@ -20,8 +20,8 @@ def box() -> Iterator[Mailbox[int]]:
     box.finish(lambda _message: Stopped("the test is over"))
 
 
-def letter(number: int) -> Envelope[int]:
-    return Envelope(number, asked=False)
+def letter(number: int) -> Told[int]:
+    return Told(number)
 
 
 async def test_mail_for_a_cancelled_reader_stays_in_the_box(box: Mailbox[int]) -> None:
