@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import trio
 
 from actors import ChildSpec, Ref, Stopped, SupervisorSpec, open_supervisor
-from actors._envelope import Envelope
+from actors._envelope import Asked
 from actors._mailbox import Mailbox
 from actors._seat import ActorSeat
 from actors.events import Hooks
@@ -45,6 +45,7 @@ async def _read_by_a_loop(mailbox: Mailbox[Double], ask: Ask) -> None:
         async with doubler() as handle:
             while await mailbox.wait_mail():
                 while (envelope := mailbox.take_nowait()) is not None:
+                    assert isinstance(envelope, Asked)
                     envelope.reply(await handle(envelope.message))
 
     async with trio.open_nursery() as nursery:
@@ -55,7 +56,7 @@ async def _read_by_a_loop(mailbox: Mailbox[Double], ask: Ask) -> None:
 
 async def _unsupervised() -> None:
     seat: ActorSeat[Double] = ActorSeat(SPEC, "doubler", Hooks())
-    ref: Ref[Double] = Ref("bare", "doubler", lambda: seat, lambda: seat)
+    ref: Ref[Double] = Ref("bare", "doubler", seat.mailbox.offer, lambda: seat, lambda: seat)
     await _read_by_a_loop(seat.mailbox, ref.ask)
 
 
@@ -63,7 +64,7 @@ async def _without_a_ref() -> None:
     mailbox: Mailbox[Double] = Mailbox("doubler", 128)
 
     async def ask(message: Double) -> int:
-        envelope = Envelope(message, asked=True)
+        envelope = Asked(message)
         await mailbox.put(envelope)
         reply: int = await envelope.wait()
         return reply
