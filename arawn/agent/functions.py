@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import typing
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -21,6 +22,7 @@ AnyTool = Tool | Callable[..., Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARKS = "__arawn_tool__"
+_REF = "#/$defs/"
 _PLAIN = (str, int, float, bool, type(None))
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -66,14 +68,25 @@ def function_tool(function: Callable[..., object]) -> Tool:
     marks: _Marks = getattr(function, _MARKS, _Marks())
     own_name: str = getattr(function, "__name__", type(function).__name__)
     name = require_tool_name(marks.name or own_name)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise BadInput(f"tool `{name}` yields; a tool returns its answer, such as a list")
     parameters = _parameters(name, function)
-    definition = ToolDefinition(name, inspect.getdoc(function) or "", _schema(name, parameters))
+    definition = ToolDefinition(name, inspect.getdoc(function) or "", _schema(parameters))
+    _require_json(definition)
     return Tool(
         definition=definition,
         run=partial(_run, function, parameters),
         read_only=marks.read_only,
         deadline=marks.deadline,
     )
+
+
+def _require_json(definition: ToolDefinition) -> None:
+    try:
+        msgspec.json.encode(definition)
+    except ValueError as error:
+        said = f"JSON cannot hold its description, a default or a name: {error}"
+        raise BadInput(f"tool `{definition.name}`: {said}") from error
 
 
 def tools_by_name(tools: Iterable[AnyTool]) -> dict[str, Tool]:
@@ -107,13 +120,14 @@ async def _run(
     If cancelled: an async function is cancelled; one in a thread is left behind.
     """
     try:
-        values = msgspec.convert(arguments, parameters)
+        values = msgspec.convert(arguments, parameters, str_keys=True)
     except msgspec.ValidationError as error:
         raise BadArguments(str(error)) from error
     call = partial(function, **{name: getattr(values, name) for name in parameters.__struct_fields__})
     if inspect.iscoroutinefunction(function):
         return as_answer(await call())
-    return as_answer(await run_in_thread(call))
+    value = await run_in_thread(call)
+    return as_answer(await value if inspect.isawaitable(value) else value)  # a decorator may hide an async function
 
 
 def _parameters(name: str, function: Callable[..., object]) -> type[msgspec.Struct]:
@@ -131,10 +145,13 @@ def _parameters(name: str, function: Callable[..., object]) -> type[msgspec.Stru
         if parameter.name not in hints:
             raise BadInput(f"{where}: has no type hint; give it one, such as `{parameter.name}: str`")
         hint = hints[parameter.name]
+        if parameter.default is None:
+            hint = hint | None  # many write `limit: int = None`
+        _require_schema(hint, where)
         fields.append((parameter.name, hint, *_default(parameter)))
     try:
         return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise BadInput(f"tool `{name}`: its parameters cannot be described: {error}") from error
 
 
@@ -143,19 +160,24 @@ def _default(parameter: inspect.Parameter) -> tuple[Any, ...]:
     default = parameter.default
     if default is inspect.Parameter.empty:
         return ()
-    if type(default) in _PLAIN:
+    if type(default) in _PLAIN and not (isinstance(default, float) and not math.isfinite(default)):
         return (default,)
     return (msgspec.field(default_factory=lambda: default),)
 
 
-def _schema(name: str, parameters: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the JSON Schema of an object, written out at the root, where providers look for it."""
+def _require_schema(hint: object, where: str) -> None:
     try:
-        _, components = msgspec.json.schema_components([parameters], ref_template="#/$defs/{name}")
+        msgspec.json.schema(hint)
     except (TypeError, ValueError) as error:
+        said = " ".join(str(error).split())
         raise BadInput(
-            f"tool `{name}`: a type hint has no JSON Schema: {error}; accepted: what msgspec can decode from JSON"
+            f"{where}: its type hint has no JSON Schema: {said}; accepted: what msgspec can decode from JSON"
         ) from error
-    schema = components.pop(name)
+
+
+def _schema(parameters: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the JSON Schema of an object, written out at the root, where providers look for it."""
+    (root,), components = msgspec.json.schema_components([parameters], ref_template=f"{_REF}{{name}}")
+    schema = components.pop(root["$ref"].removeprefix(_REF))  # longer than the tool's name if a type has that too
     schema.pop("title", None)
     return {**schema, "$defs": components} if components else schema

@@ -12,7 +12,7 @@ import msgspec
 from actors import Request
 from actors.errors import shown
 from arawn.agent.stderr_log import open_stderr_log
-from arawn.agent.tool import ToolAnswer, sendable
+from arawn.agent.tool import ToolAnswer
 from arawn.config.schema import ToolSource
 from arawn.errors import ArawnError, ConfigError
 from arawn.messages import Image, Text
@@ -90,10 +90,8 @@ async def open_mcp_server(
             client = await opening.enter_async_context(await _client(name, source, environ, opening))
             opened = opening.pop_all()
     except Exception as error:
-        where = "command" if source.command else "url"
-        raise ToolServerFailed(
-            f"the tool server `{name}` cannot be used: {shown(error)}; check `tools.{name}.{where}`"
-        ) from error
+        check = f"`tools.{name}.url`" if source.url else f"`tools.{name}.command`; its stderr is in the log"
+        raise ToolServerFailed(f"the tool server `{name}` cannot be used: {shown(error)}; check {check}") from error
     async with opened:
         yield _Server(name, client).handle
 
@@ -140,14 +138,17 @@ class _Server:
         If cancelled: the server is told that nobody waits; it may go on.
         """
         from mcp import MCPError
-        from mcp.types import CONNECTION_CLOSED
+        from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST
 
         try:
             return await (self._list() if isinstance(message, ListTools) else self._use(message))
-        except MCPError as error:
-            if error.code == CONNECTION_CLOSED or isinstance(message, ListTools):
-                raise ToolServerFailed(f"the tool server `{self._name}` failed: {error.message}") from error
-            return ToolAnswer((Text(sendable(error.message)),), is_error=True)
+        except (MCPError, RuntimeError, ValueError) as error:  # the last two: an answer of the wrong shape
+            said = error.message if isinstance(error, MCPError) else f"{error}".partition("\n")[0]
+            # Over HTTP a session that the server has forgotten is an invalid request.
+            lost = isinstance(error, MCPError) and error.code in {CONNECTION_CLOSED, INVALID_REQUEST}
+            if lost or isinstance(message, ListTools):
+                raise ToolServerFailed(f"the tool server `{self._name}` failed: {said}") from error
+            return ToolAnswer((Text(said),), is_error=True)
 
     async def _list(self) -> tuple[Offered, ...]:
         offered: list[Offered] = []
@@ -176,13 +177,13 @@ def _block(block: ContentBlock) -> Text | Image:
     """Return a block as a model can be shown it; a sound or a file is named, not shown."""
     match block.type:
         case "text":
-            return Text(sendable(block.text))
+            return Text(block.text)
         case "image":
             return Image(media_type=block.mime_type, data=block.data)
         case "resource_link":
             return Text(f"[resource {block.uri}]")
         case "resource":
             text = getattr(block.resource, "text", None)
-            return Text(sendable(text) if isinstance(text, str) else f"[resource {block.resource.uri}]")
+            return Text(text if isinstance(text, str) else f"[resource {block.resource.uri}]")
         case _:
             return Text(f"[{block.type}]")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import count, groupby
 from types import MappingProxyType
 from typing import Literal
+
+import msgspec
 
 from arawn.agent.events import TurnReply
 from arawn.agent.tool import Tool
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse, Usage
 
-__all__ = ["after_answer", "batches", "closed", "error_result", "refusal", "reply_of", "total_usage"]
+__all__ = ["after_answer", "batches", "closed", "distinct", "error_result", "refusals", "reply_of", "total_usage"]
 
 Place = tuple[int, ToolUse]
 
 _UNASKED = "there is no such tool: none was offered"
+_CUT_OFF = {"max_tokens", "refusal", "model_context_window_exceeded"}  # the answer may end anywhere
 
 
 def after_answer(response: CompletionResponse, iteration: int, limit: int) -> Literal["done", "tools", "limit"]:
@@ -25,21 +28,44 @@ def after_answer(response: CompletionResponse, iteration: int, limit: int) -> Li
     return "tools" if iteration < limit else "limit"
 
 
-def batches(calls: Sequence[ToolUse], tools: Mapping[str, Tool]) -> list[list[Place]]:
+def distinct(response: CompletionResponse) -> CompletionResponse:
+    """Return the response with an id of its own for each tool call: a history with one twice is refused."""
+    ids = [call.id for call in response.tool_calls]
+    if len(set(ids)) == len(ids):
+        return response
+    taken: set[str] = set(ids)
+    seen: set[str] = set()
+    content = list(response.content)
+    for place, block in enumerate(content):
+        if isinstance(block, ToolUse) and block.id in seen:
+            own = next(own for number in count(2) if (own := f"{block.id}_{number}") not in taken)
+            taken.add(own)
+            content[place] = msgspec.structs.replace(block, id=own)
+        elif isinstance(block, ToolUse):
+            seen.add(block.id)
+    return msgspec.structs.replace(response, content=tuple(content))
+
+
+def batches(calls: Sequence[ToolUse], tools: Mapping[str, Tool], refused: Container[int] = ()) -> list[list[Place]]:
     """Return the calls with their places in the groups to run one after another; those in a group run together.
 
-    Neighbours that only read share a group. What they read is never older than a call before them that writes.
+    Neighbours that only read, or are `refused`, share a group. What is read is never older than a write before it.
     """
-    groups = groupby(enumerate(calls), key=lambda place: _only_reads(place[1], tools))
+    groups = groupby(enumerate(calls), key=lambda place: place[0] in refused or tools[place[1].name].read_only)
     return [group for reads, places in groups for group in ([list(places)] if reads else [[place] for place in places])]
 
 
-def _only_reads(call: ToolUse, tools: Mapping[str, Tool]) -> bool:
-    return refusal(call, tools) is not None or tools[call.name].read_only
+def refusals(response: CompletionResponse, tools: Mapping[str, Tool]) -> dict[int, str]:
+    """Return why calls cannot be run at all, by their places, in words for the model."""
+    calls = response.tool_calls
+    refused = {place: why for place, call in enumerate(calls) if (why := _refusal(call, tools)) is not None}
+    if calls and response.stop_reason in _CUT_OFF and response.content[-1] is calls[-1]:
+        why = f"not run: your answer was cut off in this call (`{response.stop_reason}`); ask again, in fewer words"
+        refused[len(calls) - 1] = why
+    return refused
 
 
-def refusal(call: ToolUse, tools: Mapping[str, Tool]) -> str | None:
-    """Return why a call cannot be run at all, in words for the model; None if it can."""
+def _refusal(call: ToolUse, tools: Mapping[str, Tool]) -> str | None:
     if call.name not in tools:
         known = ", ".join(f"`{name}`" for name in tools) or "none"
         return f"there is no tool `{call.name}`; the tools are: {known}"
@@ -77,9 +103,9 @@ def total_usage(responses: Iterable[CompletionResponse]) -> Usage:
     total: dict[str, int | None] = dict.fromkeys(Usage.__struct_fields__)
     for response in responses:
         for field, known in total.items():
-            count = getattr(response.usage, field)
-            if count is not None:
-                total[field] = (known or 0) + count
+            tokens = getattr(response.usage, field)
+            if tokens is not None:
+                total[field] = (known or 0) + tokens
     return Usage(**total)
 
 

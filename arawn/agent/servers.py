@@ -6,11 +6,23 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import import_module
+from itertools import count
 from typing import Any, TypeVar
 
 import msgspec
+import trio
 
-from actors import ActorError, ChildSpec, Intensity, NotStarted, OnDemand, Ref, Request, Supervisor, SupervisorSpec
+from actors import (
+    ActorError,
+    ChildSpec,
+    Intensity,
+    NotStarted,
+    OnDemand,
+    Ref,
+    Request,
+    Supervisor,
+    SupervisorSpec,
+)
 from arawn.agent.functions import tools_by_name
 from arawn.agent.mcp_server import ListTools, Offered, ToolServerFailed, UseTool, open_mcp_server, require_mcp
 from arawn.agent.tool import Tool, ToolAnswer
@@ -27,6 +39,7 @@ R = TypeVar("R")
 _MAILBOX = 64
 _WORKERS = 16
 _START_S = 60.0  # a launcher may download its server first
+_LISTED_S = 90.0  # with the start
 _CLEANUP_S = 8.0  # a child has 2 s to end by itself, and as long after each signal
 _IDLE_S = 900.0
 _ONE_LIFE = Intensity(limit=0)  # a failure is told at once; the next use starts afresh
@@ -100,7 +113,9 @@ class ToolServers:
         if self._used.setdefault(name, source) != source:  # a reload has changed it
             await ref.stop()
             self._used[name] = source
-        return [_tool(name, ref, each) for each in await _asked(name, ref, ListTools())]
+        with trio.move_on_after(_LISTED_S):  # a caller who leaves does not end the server: it may only be busy
+            return _tools(name, ref, await _asked(name, ref, ListTools()))
+        raise ToolServerFailed(f"the tool server `{name}` has not told its tools within {_LISTED_S:g} s")
 
 
 def chosen(name: str, source: ToolSource, offered: Iterable[Tool]) -> list[Tool]:
@@ -135,11 +150,21 @@ def imported(name: str, source: ToolSource) -> list[Tool]:
         raise ConfigError([f"tools.{name}.python: cannot use `{source.python}`: {said}"]) from error
 
 
-def _tool(server: str, ref: Ref[ListTools | UseTool], offered: Offered) -> Tool:
+def _tools(server: str, ref: Ref[ListTools | UseTool], offered: Iterable[Offered]) -> list[Tool]:
+    """Return the tools, each by a name of its own that every provider takes: `a.b` is `a_b`, a second one `a_b_2`."""
+    found: dict[str, Tool] = {}
+    for each in offered:
+        plain = _FOREIGN.sub("_", each.name)[:64] or "_"
+        names = (plain if number == 1 else f"{plain[:59]}_{number}" for number in count(1))
+        name = next(name for name in names if name not in found)
+        found[name] = _tool(server, ref, name, each)
+    return list(found.values())
+
+
+def _tool(server: str, ref: Ref[ListTools | UseTool], name: str, offered: Offered) -> Tool:
     async def run(arguments: dict[str, Any], _: RunInThread) -> ToolAnswer:
         return await _asked(server, ref, UseTool(offered.name, arguments))
 
-    name = _FOREIGN.sub("_", offered.name)[:64]
     return Tool(
         definition=ToolDefinition(name, offered.description, offered.parameters),
         run=run,
@@ -147,8 +172,8 @@ def _tool(server: str, ref: Ref[ListTools | UseTool], offered: Offered) -> Tool:
     )
 
 
-async def _asked(name: str, ref: Ref[Any], message: Request[R], *, again: bool = True) -> R:
-    """Ask a server; what came while the one before was ending is asked once more.
+async def _asked(name: str, ref: Ref[Any], message: Request[R], *, tries: int = 3) -> R:
+    """Ask a server, again if the one before was just ending, or was found dead when it was to list its tools.
 
     Raises:
         ToolServerFailed: It does not start, or died of this.
@@ -159,8 +184,21 @@ async def _asked(name: str, ref: Ref[Any], message: Request[R], *, again: bool =
     try:
         return await ref.ask(message)
     except ActorError as error:
-        if isinstance(error.__cause__, ToolServerFailed):
-            raise ToolServerFailed(str(error.__cause__)) from error
-        if not (again and isinstance(error, NotStarted)):
-            raise ToolServerFailed(f"the tool server `{name}` does not answer: {error}") from error
-    return await _asked(name, ref, message, again=False)
+        if tries == 1 or not _may_be_asked_again(error, message):
+            raise _told(name, error) from error
+    return await _asked(name, ref, message, tries=tries - 1)
+
+
+def _may_be_asked_again(error: ActorError, message: Request[Any]) -> bool:
+    if isinstance(error, NotStarted):  # the one before was ending; with such a cause it has not started, and will not
+        return not isinstance(error.__cause__, ToolServerFailed | ActorError)
+    return isinstance(message, ListTools)
+
+
+def _told(name: str, error: ActorError) -> ToolServerFailed:
+    cause = error.__cause__
+    if isinstance(cause, ToolServerFailed):
+        return ToolServerFailed(str(cause))
+    if isinstance(error, NotStarted) and isinstance(cause, ActorError):
+        return ToolServerFailed(f"the tool server `{name}` cannot be used: {cause}; check `tools.{name}`")
+    return ToolServerFailed(f"the tool server `{name}` does not answer: {error}")

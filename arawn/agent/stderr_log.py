@@ -14,6 +14,7 @@ __all__ = ["open_stderr_log"]
 
 _LOG = logging.getLogger("arawn.tools")
 _LONGEST = 4096
+_LAST_WORDS_S = 0.5  # a program that the child has started may hold its stderr for ever
 
 
 @asynccontextmanager
@@ -23,21 +24,36 @@ async def open_stderr_log(name: str) -> AsyncIterator[TextIO]:
     Args:
         name: Goes before each line.
 
-    Checkpoint: on leaving.
+    Checkpoint: on leaving, until the child's last words are read.
     If cancelled: what was not read yet is lost.
     """
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "w") as stderr:
         async with trio.lowlevel.FdStream(read_end) as said, trio.open_nursery() as nursery:
-            nursery.start_soon(_log_lines, name, said)
-            yield stderr
-            nursery.cancel_scope.cancel(reason="the tool server has ended")
+            all_read = trio.Event()
+            nursery.start_soon(_log_lines, name, said, all_read)
+            try:
+                yield stderr
+            finally:
+                stderr.close()
+                with trio.move_on_after(_LAST_WORDS_S, shield=True):
+                    await all_read.wait()
+                nursery.cancel_scope.cancel(reason="the tool server has ended")
 
 
-async def _log_lines(name: str, said: trio.lowlevel.FdStream) -> None:
+async def _log_lines(name: str, said: trio.lowlevel.FdStream, all_read: trio.Event) -> None:
     rest = b""
-    async for chunk in said:
-        *lines, rest = (rest + chunk).split(b"\n")
-        rest = rest[-_LONGEST:]
-        for line in lines:
-            _LOG.info("%s: %s", name, line[:_LONGEST].decode("utf-8", "replace"))
+    try:
+        async for chunk in said:
+            *lines, rest = (rest + chunk).split(b"\n")
+            rest = rest[-_LONGEST:]
+            for line in lines:
+                _log(name, line)
+    finally:
+        if rest:
+            _log(name, rest)
+        all_read.set()
+
+
+def _log(name: str, line: bytes) -> None:
+    _LOG.info("%s: %s", name, line[:_LONGEST].decode("utf-8", "replace"))

@@ -12,7 +12,7 @@ from arawn.errors import BadInput
 from arawn.messages import Image, Text, ToolDefinition
 from arawn.threads import RunInThread
 
-__all__ = ["BadArguments", "Tool", "ToolAnswer", "as_answer", "require_tool_name", "sendable"]
+__all__ = ["BadArguments", "Tool", "ToolAnswer", "as_answer", "require_tool_name"]
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # what both dialects accept
 
@@ -69,24 +69,15 @@ def as_answer(value: object) -> ToolAnswer:
     """
     match value:
         case ToolAnswer():
-            return ToolAnswer(tuple(map(_sendable_block, value.content)), value.is_error)
+            return value
         case str():
-            return ToolAnswer((Text(sendable(value)),))
+            return ToolAnswer((Text(value),))
         case Text() | Image():
-            return ToolAnswer((_sendable_block(value),))
+            return ToolAnswer((value,))
         case list() | tuple() if value and all(isinstance(part, Text | Image) for part in value):
-            return ToolAnswer(tuple(map(_sendable_block, value)))
+            return ToolAnswer(tuple(value))
     try:
         return ToolAnswer((Text(msgspec.json.encode(value).decode()),))
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         kind = type(value).__name__
-        raise TypeError(f"it returned a {kind} that JSON cannot hold: {sendable(str(error))}") from error
-
-
-def sendable(text: str) -> str:
-    """Return `text` with every half character replaced: a request and the database hold whole ones only."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _sendable_block(block: Text | Image) -> Text | Image:
-    return Text(sendable(block.text)) if isinstance(block, Text) else block
+        raise TypeError(f"it returned a {kind} that JSON cannot hold: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 import msgspec
@@ -11,8 +11,9 @@ import trio
 
 from actors.errors import shown
 from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
-from arawn.agent.plan import after_answer, batches, closed, error_result, refusal, reply_of
-from arawn.agent.tool import BadArguments, Tool, ToolAnswer, sendable
+from arawn.agent.plan import after_answer, batches, closed, distinct, error_result, refusals, reply_of
+from arawn.agent.sendable import sendable
+from arawn.agent.tool import BadArguments, Tool
 from arawn.backends.actor import Call
 from arawn.config.schema import AgentConfig
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse
@@ -34,6 +35,7 @@ class Turn:
         tools: Mapping[str, Tool],
         limits: AgentConfig,
         ask: Callable[[Call], Awaitable[CompletionResponse]],
+        keep: Callable[[], Awaitable[None]],
     ) -> None:
         """Begin nothing yet.
 
@@ -42,7 +44,9 @@ class Turn:
             tools: What the model may use, by name.
             limits: How long the turn and each tool may go on.
             ask: Has a call answered.
+            keep: Has `messages` stored; called before tools run, since what they do cannot be undone, and after.
         """
+        self._keep = keep
         self._tools = tools
         self._first = first
         self._limits = limits
@@ -79,7 +83,7 @@ class Turn:
         """
         limit = self._limits.max_iterations
         while True:
-            response = await self._ask(self._next_call())
+            response = distinct(await self._ask(self._next_call()))
             self._responses.append(response)
             self._said.append(Message("assistant", response.content))
             match after_answer(response, len(self._responses), limit):
@@ -89,7 +93,9 @@ class Turn:
                     why = _NOT_RUN.format(limit=limit)
                     self._results = {place: error_result(call, why) for place, call in enumerate(response.tool_calls)}
                     return reply_of(self._responses, self.messages(), truncated=True)
-            await self._run_tools(response.tool_calls)
+            await self._keep()
+            await self._run_tools(response)
+            await self._keep()
 
     def _next_call(self) -> Call:
         first = self._first
@@ -100,41 +106,37 @@ class Turn:
             first.sink,
         )
 
-    async def _run_tools(self, calls: Sequence[ToolUse]) -> None:
-        for batch in batches(calls, self._tools):
-            if len(batch) == 1:
-                await self._run_one(*batch[0])
-                continue
+    async def _run_tools(self, response: CompletionResponse) -> None:
+        calls, refused = response.tool_calls, refusals(response, self._tools)
+        for batch in batches(calls, self._tools, refused):
             async with trio.open_nursery() as nursery:
                 for place, call in batch:
-                    nursery.start_soon(self._run_one, place, call)
+                    nursery.start_soon(self._run_one, place, call, refused.get(place))
         self._said.append(Message("user", tuple(self._results[place] for place in range(len(calls)))))
         self._results = {}
 
-    async def _run_one(self, place: int, call: ToolUse) -> None:
+    async def _run_one(self, place: int, call: ToolUse, refused: str | None) -> None:
         await self._tell(ToolStarted(call.id, call.name, call.arguments))
-        result = self._results[place] = await self._result(call)
+        found = await self._result(call) if refused is None else error_result(call, refused)
+        result = msgspec.structs.replace(found, content=sendable(found.content, self._limits.tool_result_bytes))
+        self._results[place] = result
         text = "".join(block.text for block in result.content if isinstance(block, Text))
         await self._tell(ToolEnded(call.id, call.name, text, result.is_error))
 
     async def _result(self, call: ToolUse) -> ToolResult:
         """Return what the model is to hear of a call; whatever goes wrong with a tool is its result."""
-        if (why := refusal(call, self._tools)) is not None:
-            return error_result(call, why)
         tool = self._tools[call.name]
         seconds = self._limits.tool_deadline_s if tool.deadline is None else tool.deadline
-        answer: ToolAnswer | None = None
-        with trio.move_on_after(seconds):
-            try:
+        try:
+            with trio.move_on_after(seconds):
                 answer = await tool.run(call.arguments, self._run_in_thread)
-            except BadArguments as error:
-                return error_result(call, sendable(f"the arguments do not fit `{call.name}`: {error}"))
-            except Exception as error:  # noqa: BLE001  # a tool is anybody's code; the model is told, the program's log too
-                _LOG.info("tool `%s` failed", call.name, exc_info=error)
-                return error_result(call, sendable(f"`{call.name}` failed: {shown(error)}"))
-        if answer is None:
-            return error_result(call, f"`{call.name}` was not done after {seconds:g} s; it may have had effects")
-        return ToolResult(call.id, answer.content, answer.is_error)
+                return ToolResult(call.id, answer.content, answer.is_error)
+        except BadArguments as error:
+            return error_result(call, f"the arguments do not fit `{call.name}`: {error}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a tool is anybody's code, such as a command line's
+            _LOG.info("tool `%s` failed", call.name, exc_info=error)
+            return error_result(call, f"`{call.name}` failed: {shown(error)}")
+        return error_result(call, f"`{call.name}` was not done after {seconds:g} s; it may have had effects")
 
     async def _tell(self, event: TurnEvent) -> None:
         if self._first.sink is None:

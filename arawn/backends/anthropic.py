@@ -8,7 +8,7 @@ from typing import Any
 
 from arawn.backends.anthropic_reply import REDACTED, AnthropicAssembler, decode_reply
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.turns import alternate
+from arawn.backends.turns import alternate, plainly_named
 from arawn.messages import (
     CompletionRequest,
     CompletionResponse,
@@ -101,7 +101,7 @@ def _messages(request: CompletionRequest, warnings: list[str]) -> list[dict[str,
     """Return the turns, without what the dialect cannot say."""
     kept = [
         Message(message.role, tuple(block for block in message.content if _can_say(block, message, warnings)))
-        for message in request.messages
+        for message in plainly_named(request, warnings)
     ]
     return [
         {"role": message.role, "content": [_block(block, warnings) for block in message.content]}

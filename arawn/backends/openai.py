@@ -9,7 +9,7 @@ import msgspec
 
 from arawn.backends.openai_reply import OpenAIAssembler, decode_reply
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.turns import alternate
+from arawn.backends.turns import alternate, plainly_named
 from arawn.messages import (
     CompletionRequest,
     CompletionResponse,
@@ -44,7 +44,7 @@ class OpenAIDialect:
         """Return the chat completions body; usage is always asked for."""
         warnings: list[str] = []
         messages = [{"role": "system", "content": request.system}] if request.system else []
-        for message in alternate([_sayable(message, warnings) for message in request.messages]):
+        for message in alternate([_sayable(message, warnings) for message in plainly_named(request, warnings)]):
             messages.extend(_user(message, warnings) if message.role == "user" else _assistant(message))
         body: dict[str, Any] = {"model": request.model, "messages": messages}
         body |= _tools(request, warnings)

@@ -1,14 +1,19 @@
-"""Messages in the order providers insist on: roles alternate, tool results come first. Pure."""
+"""Messages as providers insist on: roles alternate, tool results come first, tool names are plain. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from arawn.errors import BadInput
-from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
+import msgspec
 
-__all__ = ["alternate"]
+from arawn.errors import BadInput
+from arawn.messages import CompletionRequest, ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
+
+__all__ = ["alternate", "plainly_named"]
+
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 _ALLOWED: dict[str, tuple[type[ContentBlock], ...]] = {
     "user": (Text, Image, ToolResult),
@@ -35,3 +40,21 @@ def alternate(messages: Sequence[Message]) -> tuple[Message, ...]:
         blocks.sort(key=lambda block: not isinstance(block, ToolResult))  # stable: False sorts first
         joined.append(Message(role, tuple(blocks)))
     return tuple(joined)
+
+
+def plainly_named(request: CompletionRequest, warnings: list[str]) -> Iterator[Message]:
+    """Yield the messages, tool calls by names that are offered, or in letters that every provider takes.
+
+    A model may ask for a tool that never was, such as `functions.look`; providers refuse a history with that name.
+    """
+    offered = {tool.name for tool in request.tools}
+    for message in request.messages:
+        content = tuple(_plain(block, offered) if isinstance(block, ToolUse) else block for block in message.content)
+        if content != message.content:
+            warnings.append("names of tool calls that were not offered were put into letters that the dialect takes")
+        yield Message(message.role, content)
+
+
+def _plain(call: ToolUse, offered: set[str]) -> ToolUse:
+    name = _FOREIGN.sub("_", call.name)[:64] or "_"
+    return call if call.name in offered or call.name == name else msgspec.structs.replace(call, name=name)

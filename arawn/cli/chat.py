@@ -15,7 +15,7 @@ from arawn.cli.failures import explained
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, quiet_option
-from arawn.cli.output import AnswerPrinter, note, printable
+from arawn.cli.output import AnswerPrinter, note
 from arawn.cli.prompt import LineSource, open_lines
 from arawn.cli.question import Answerer, Question
 from arawn.cli.summary import reason_words, tokens_words
@@ -27,6 +27,8 @@ from arawn.workstreams.store import require_name
 __all__ = ["chat"]
 
 _TOOL_CHARACTERS = 200
+_AS_BEFORE = "the conversation is as it was before"
+_KEPT = "what was said and done by tools until then stays in the conversation"
 _HELP = """\
 /profile NAME  bind this conversation to a profile, from now on
 /help          show this
@@ -123,7 +125,7 @@ class Talk:
         with AnswerPrinter() as printer, interrupts.catching() as scope:
             response = await answerer.ask(question, partial(self._emit, printer))
         if scope.cancelled_caught or response is None:
-            note("cancelled; the conversation is as it was before")
+            note(f"cancelled; {_KEPT if self._tools else _AS_BEFORE}")
         elif self._told:
             usage = response.turn_usage if isinstance(response, TurnReply) else response.usage
             tokens = tokens_words(usage.total_input_tokens, usage.output_tokens)
@@ -146,4 +148,5 @@ def _tool_words(event: ToolStarted | ToolEnded) -> str:
         words = f"{event.name} {msgspec.json.encode(event.arguments).decode()}"
     else:
         words = f"{event.name}{' failed' if event.is_error else ''}: {event.text}"
-    return f"[{' '.join(printable(words).split())[:_TOOL_CHARACTERS]}]"
+    plain = "".join(letter if letter.isprintable() else " " for letter in words[: 10 * _TOOL_CHARACTERS])
+    return f"[{' '.join(plain.split())[:_TOOL_CHARACTERS]}]"

@@ -94,6 +94,7 @@ MEANINGS: dict[tuple[type[msgspec.Struct], str], str] = {
     (schema.ClassifierConfig, "deadline_s"): "Seconds for one embedding; past them the rules decide.",
     (schema.AgentConfig, "max_iterations"): "Calls to the model in one turn with tools; then it ends, `truncated`.",
     (schema.AgentConfig, "tool_deadline_s"): "Seconds that a tool may take, unless it says otherwise itself.",
+    (schema.AgentConfig, "tool_result_bytes"): "Bytes of text in a tool result; what is longer is cut, and says so.",
     (schema.ToolSource, "python"): "`module:attribute`: a function, or a list of them. Give one of these three keys.",
     (schema.ToolSource, "command"): "A program and its arguments: an MCP server over stdio.",
     (schema.ToolSource, "env"): "Environment variables that `command` gets beside the few that every program needs.",

@@ -137,6 +137,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     max_iterations: Annotated[int, Meta(ge=1, le=10_000)] = 25
     tool_deadline_s: Seconds = 120.0
+    tool_result_bytes: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 262_144
 
 
 class ToolSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.errors import ActorError, NotStarted, OutcomeUnknown
+from arawn.agent.mcp_server import ToolServerFailed
 from arawn.errors import (
     ArawnError,
     AuthFailed,
@@ -62,6 +63,7 @@ STATUS: dict[type[BaseException], int] = {
     LogWriteFailed: 503,
     StoreFailed: 503,
     TimedOut: 504,
+    ToolServerFailed: 502,
     ArawnError: 500,
     NotStarted: 503,  # MailboxFull, Restarting, Stopped: nothing was done, send it again
     ActorError: 500,  # HandlerFailed, OutcomeUnknown: it may have had effects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from itertools import takewhile
 from shlex import quote
 from typing import TypeVar
 
@@ -193,18 +194,23 @@ class _Workstream:
         call, backend = await self._prepared(said, {})
         response = await backend.ask(call)
         said_now = (call.request.messages[-1], Message("assistant", response.content))
-        await self._keep(closed(said_now), response.interaction_id)
+        await self._keep(self._state, closed(said_now), response.interaction_id)
         return response
 
     async def _act(self, act: Act) -> TurnReply:
-        """Run a turn with tools; once the model has answered, the turn is kept however it ends."""
+        """Run a turn with tools; once the model has answered, the turn is kept as it goes on, and however it ends."""
         call, backend = await self._prepared(act.said, act.tools)
-        turn = Turn(call, act.tools, self._parts.config().agent, backend.ask)
+        before = self._state
+
+        async def keep() -> None:
+            await self._keep(before, turn.messages(), turn.interaction_id)
+
+        turn = Turn(call, act.tools, self._parts.config().agent, backend.ask, keep)
         try:
             return await turn.run()
         finally:
             if turn.answered:  # what tools did cannot be undone; `_change` shields, and has a deadline
-                await self._keep(turn.messages(), turn.interaction_id)  # noqa: ASYNC102
+                await keep()  # noqa: ASYNC102
 
     async def _prepared(self, said: Say, tools: Mapping[str, Tool]) -> tuple[Call, Ref[Call]]:
         """Return the first call of the next turn, and the backend that is to answer it."""
@@ -232,10 +238,15 @@ class _Workstream:
         )
         return Call(request, context, trio.current_time(), said.sink), self._parts.backends[routing.profile]
 
-    async def _keep(self, messages: tuple[Message, ...], interaction_id: str | None) -> None:
-        state, turn = self._state, self._state.turns + 1
-        grown = msgspec.structs.replace(state, turns=turn, history=(*state.history, *messages))
-        await self._change(lambda store: store.add_turn(state, turn, messages, interaction_id), lambda _: grown)
+    async def _keep(self, before: WorkstreamState, messages: tuple[Message, ...], interaction_id: str | None) -> None:
+        """Store the turn that follows `before`, or what has come to it since it was last stored."""
+        turn = before.turns + 1
+        grown = msgspec.structs.replace(before, turns=turn, history=(*before.history, *messages))
+        stored = self._state.history[len(before.history) :]
+        first = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(stored, messages, strict=False)))
+        await self._change(
+            lambda store: store.add_turn(before, turn, messages[first:], interaction_id, first=first), lambda _: grown
+        )
 
     async def _change(self, write: Callable[[WorkstreamStore], R], state_after: Callable[[R], WorkstreamState]) -> R:
         """Write to the store first, then to memory: both or neither, also when the caller goes away in between.

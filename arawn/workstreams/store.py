@@ -181,16 +181,22 @@ class WorkstreamStore:
             )
 
     def add_turn(
-        self, state: WorkstreamState, turn: int, messages: tuple[Message, ...], interaction_id: str | None
+        self,
+        state: WorkstreamState,
+        turn: int,
+        messages: tuple[Message, ...],
+        interaction_id: str | None,
+        *,
+        first: int = 0,
     ) -> None:
-        """Append one turn, making the workstream with the settings of `state` if it is new."""
+        """Write the messages of a turn from the place `first` on, over what is stored there; a new workstream is made."""
         rows = [
             (state.name, turn, position, msgspec.json.encode(message).decode(), interaction_id)
-            for position, message in enumerate(messages)
+            for position, message in enumerate(messages, first)
         ]
         with self._transaction("write"):
             self._insert_row(state)
-            self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?)", rows)
             self._db.execute("UPDATE workstreams SET updated = ? WHERE name = ?", (_now(), state.name))
 
     def bind(self, name: str, profile: str | None) -> None:

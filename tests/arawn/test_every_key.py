@@ -38,6 +38,7 @@ ELSEWHERE = {  # key -> the test that shows it, where that needs the whole progr
     "routing.classifier.deadline_s": "tests/arawn/routing/test_classifier.py",
     "agent.max_iterations": "tests/arawn/agent/test_settings.py",
     "agent.tool_deadline_s": "tests/arawn/agent/test_settings.py",
+    "agent.tool_result_bytes": "tests/arawn/agent/test_settings.py",
     "tools.*.python": "tests/arawn/agent/test_servers.py",
     "tools.*.command": "tests/arawn/agent/test_mcp.py",
     "tools.*.env": "tests/arawn/agent/test_mcp.py",

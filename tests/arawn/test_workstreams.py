@@ -250,8 +250,8 @@ async def test_a_caller_that_leaves_while_its_turn_is_stored_wedges_nothing(
     add_turn = WorkstreamStore.add_turn
     leave: list[trio.CancelScope] = []
 
-    def leaving(self: WorkstreamStore, *arguments: Any) -> None:
-        add_turn(self, *arguments)
+    def leaving(self: WorkstreamStore, *arguments: Any, **more: Any) -> None:
+        add_turn(self, *arguments, **more)
         if leave:
             leave.pop().cancel(reason="the caller leaves")
 

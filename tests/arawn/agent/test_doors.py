@@ -97,3 +97,15 @@ async def test_chat_refuses_what_cannot_be(tmp_path: Path, body: dict[str, Any],
     assert answer.status_code == 400
     assert words in answer.json()["error"]["message"]
     assert records(tmp_path) == []
+
+
+@pytest.mark.slow
+async def test_a_tool_server_that_cannot_be_used_is_a_bad_gateway(tmp_path: Path) -> None:
+    """Nothing was sent to the model; another server is at fault, as with a provider."""
+    config = msgspec.structs.replace(voiced(tmp_path), tools={"x": ToolSource(command=("/no/such/program",))})
+    async with door(config) as client:
+        answer = await client.post("/chat", json={"message": "go", "workstream": "w", "tools": ["x"]})
+
+    assert answer.status_code == 502
+    assert answer.json()["error"]["type"] == "tool_server_failed"
+    assert records(tmp_path) == []

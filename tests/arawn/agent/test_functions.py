@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
 import jsonschema
 import msgspec
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.agent import tool
 from arawn.agent.functions import function_tool, tools_by_name
+from arawn.agent.sendable import sendable
 from arawn.agent.tool import BadArguments, ToolAnswer, as_answer
 from arawn.errors import BadInput
 from arawn.messages import Image, Text
@@ -25,6 +28,10 @@ from tests.runtimes import in_place
 class Place(msgspec.Struct):
     lat: float
     lon: float = 0.0
+
+
+class Other(msgspec.Struct):
+    name: str
 
 
 def forecast(
@@ -138,7 +145,7 @@ def test_what_json_cannot_hold_is_an_error_that_says_so() -> None:
 @given(st.text(st.characters(), max_size=40))
 def test_every_answer_can_be_sent_and_stored(text: str) -> None:
     """Half characters too: they become whole ones."""
-    msgspec.json.encode(as_answer(text).content)
+    msgspec.json.encode(sendable(as_answer(text).content, 1_000))
 
 
 def test_a_mark_leaves_the_function_as_it_is() -> None:
@@ -175,13 +182,38 @@ def private(_hidden: int, class_: Annotated[int, msgspec.Meta(pattern="x")]) -> 
     pass
 
 
+def mangled(__x: int) -> None:  # noqa: PYI063
+    pass
+
+
+def counts(to: int) -> Iterator[int]:
+    yield to
+
+
+async def counts_slowly(to: int) -> AsyncIterator[int]:
+    yield to
+
+
+def unsayable(text: str = "\ud800") -> None:
+    pass
+
+
+def two_kinds(where: Place | Other) -> None:
+    pass
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [
         (no_hint, "parameter `text`: has no type hint"),
         (many, "parameter `texts`: a model gives arguments by name"),
-        (private, "its parameters cannot be described|a type hint has no JSON Schema"),
-        (strange, "`strange`: a type hint has no JSON Schema"),
+        (private, "parameter `class_`: its type hint has no JSON Schema"),
+        (strange, "`strange`, parameter `what`: its type hint has no JSON Schema"),
+        (two_kinds, "parameter `where`: its type hint has no JSON Schema.* must be tagged"),
+        (mangled, "`mangled`: its parameters cannot be described"),
+        (counts, "`counts` yields; a tool returns its answer"),
+        (counts_slowly, "`counts_slowly` yields; a tool returns its answer"),
+        (unsayable, "`unsayable`: JSON cannot hold its description, a default or a name"),
         (unknown, "`unknown`: its type hints cannot be read"),
         (lambda: 1, "`<lambda>` cannot name a tool"),
         (7, "a tool is a function or a `Tool`, found int"),
@@ -204,3 +236,64 @@ def test_a_deadline_that_is_none_is_refused(seconds: float) -> None:
     """Where it is written."""
     with pytest.raises(BadInput, match="a deadline above 0 s"):
         tool(deadline_s=seconds)
+
+
+async def test_names_of_an_object_become_keys_of_the_type_that_is_hinted() -> None:
+    """JSON has text for names only."""
+
+    def pages(names: dict[int, str]) -> int:
+        return sum(names)
+
+    assert said(await run(pages, names={"1": "one", "41": "forty-one"})) == "42"
+
+
+async def test_none_as_default_means_that_null_is_taken() -> None:
+    """As Python's users write it; the schema says so too."""
+
+    def limited(most: int = None) -> str:  # type: ignore[assignment]  # noqa: RUF013
+        return str(most)
+
+    shown = function_tool(limited).definition.parameters["properties"]["most"]
+
+    assert shown == {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}
+    assert said(await run(limited, most=None)) == "None"
+
+
+async def test_a_tool_may_have_the_name_of_a_type_that_it_takes() -> None:
+    """And every reference in its schema leads somewhere."""
+
+    @tool(name="Place")
+    def go(to: Place) -> float:
+        return to.lat
+
+    shown = function_tool(go).definition.parameters
+
+    jsonschema.Draft202012Validator(shown).validate({"to": {"lat": 1.0}})
+    assert said(await run(go, to={"lat": 2.5})) == "2.5"
+
+
+async def test_a_wrapped_async_function_runs_on_trio() -> None:
+    """A decorator hides that it is one; what it returns tells."""
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def around(**arguments: Any) -> Any:
+            return function(**arguments)
+
+        return around
+
+    @wrapped
+    async def slow(at: str) -> str:
+        await trio.lowlevel.checkpoint()
+        return at
+
+    assert said(await run(slow, at="last")) == "last"
+
+
+def test_a_default_that_json_cannot_say_is_not_shown() -> None:
+    """The schema goes to the model as JSON."""
+
+    def until(seconds: float = float("inf")) -> None:
+        pass
+
+    assert function_tool(until).definition.parameters["properties"]["seconds"] == {"type": "number"}

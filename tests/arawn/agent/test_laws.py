@@ -16,15 +16,17 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from arawn.agent import TurnReply, tool
-from arawn.agent.plan import batches, closed
+from arawn.agent.plan import batches, closed, distinct, refusals
+from arawn.agent.sendable import sendable
 from arawn.agent.tool import Tool, ToolAnswer
 from arawn.backends.scripted import ScriptedProvider
 from arawn.config.schema import RetryConfig
 from arawn.errors import BackendError
-from arawn.messages import Message, ToolDefinition, ToolResult, ToolUse, user
+from arawn.messages import CompletionResponse, Image, Message, Text, ToolDefinition, ToolResult, ToolUse, user
 from tests.arawn.agent.turns import require_valid
 from tests.runtimes import configured, lines, records, running, scripted
 
+PICTURE = Image(media_type="image/png", data="aGk=")
 SECONDS = st.sampled_from([0, 1, 200])  # the last is past the deadline of a tool
 NAMES = st.sampled_from(["read", "write", "fail"])
 CALLS = st.one_of(
@@ -34,7 +36,12 @@ CALLS = st.one_of(
     st.just({"name": "nowhere"}),
 )
 ANSWERS = st.one_of(
-    st.builds(lambda calls, delay: {"tool_calls": calls, "delay_s": delay}, st.lists(CALLS, max_size=4), SECONDS),
+    st.builds(
+        lambda calls, delay, reason: {"tool_calls": calls, "delay_s": delay, "stop_reason": reason},
+        st.lists(CALLS, max_size=4),
+        SECONDS,
+        st.sampled_from([None, "max_tokens", "end_turn"]),
+    ),
     st.just({"text": "done", "delay_s": 1}),
     st.just({"error": {"status": 503}}),
     st.just({"text": "one two", "cut_after": 1}),
@@ -123,13 +130,47 @@ def named(name: str, *, read_only: bool) -> Tool:
     return Tool(definition=ToolDefinition(name), run=run, read_only=read_only)
 
 
+@given(st.lists(st.sampled_from(["a", "a_2", "a_2_2", "b", ""]), max_size=8))
+def test_every_call_of_an_answer_gets_an_id_of_its_own(ids: list[str]) -> None:
+    """The first of each keeps the one that it has, and nothing else changes."""
+    blocks = [part for own in ids for part in (Text(own), ToolUse(own, "look", {"at": own}))]
+    response = CompletionResponse(content=tuple(blocks), model="m")
+
+    made = distinct(response)
+
+    found = [call.id for call in made.tool_calls]
+    assert len(set(found)) == len(ids)
+    assert all(found[place] == own for place, own in enumerate(ids) if own not in ids[:place])
+    assert [call.arguments["at"] for call in made.tool_calls] == ids
+    assert made.text == response.text
+
+
+@given(st.lists(st.one_of(st.builds(Text, st.text(max_size=40)), st.just(PICTURE)), max_size=5), st.integers(1, 60))
+def test_no_result_has_more_text_than_the_limit(content: list[Text | Image], limit: int) -> None:
+    """It begins as the answer did, says what was cut, and has every picture."""
+    size = sum(len(block.text.encode("utf-8", "replace")) for block in content if isinstance(block, Text))
+
+    made = sendable(tuple(content), limit)
+
+    assert [block for block in made if isinstance(block, Image)] == [PICTURE] * content.count(PICTURE)
+    texts = [block.text for block in made if isinstance(block, Text)]
+    cut = f"[cut: this answer has {size:,} bytes of text, of which you see the first {limit:,}]"
+    assert (texts[-1:] == [cut]) == (size > limit)
+    kept = "".join(texts[:-1] if size > limit else texts)
+    assert limit - 4 < len(kept.encode()) <= limit if size > limit else len(kept.encode()) == size
+    whole = "".join(block.text for block in content if isinstance(block, Text))
+    assert whole.encode("utf-8", "replace").decode().startswith(kept)
+
+
 USES = st.lists(st.builds(ToolUse, st.uuids().map(str), st.sampled_from(["read", "write", "nowhere"])), max_size=8)
 
 
 @given(USES)
 def test_every_call_is_in_one_batch_in_order_and_a_write_alone(calls: list[ToolUse]) -> None:
     """However reads, writes and unknown names follow each other."""
-    found = batches(calls, {"read": named("read", read_only=True), "write": named("write", read_only=False)})
+    tools = {"read": named("read", read_only=True), "write": named("write", read_only=False)}
+    response = CompletionResponse(content=tuple(calls), model="m")
+    found = batches(calls, tools, refusals(response, tools))
 
     assert [place for batch in found for place in batch] == list(enumerate(calls))
     assert all(len(batch) == 1 for batch in found if any(call.name == "write" for _, call in batch))

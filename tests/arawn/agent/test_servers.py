@@ -9,6 +9,7 @@ import pytest
 
 from arawn.config.schema import ToolSource
 from arawn.errors import BadInput, ConfigError
+from arawn.messages import Text
 from tests.arawn.agent.serving import open_servers
 from tests.runtimes import in_place
 
@@ -22,9 +23,8 @@ async def test_a_module_of_ones_own_gives_its_tools() -> None:
         (one,) = await servers.tools(["one"])
 
     assert [tool.name for tool in every] == ["shout", "whisper"]
-    assert (await one.run({"text": "oh"}, in_place)).content[0] == (
-        await every[0].run({"text": "oh"}, in_place)
-    ).content[0]
+    assert (await one.run({"text": "oh"}, in_place)).content == (Text("OH"),)
+    assert (await every[1].run({"text": "OH"}, in_place)).content == (Text("oh"),)
 
 
 async def test_only_some_of_them() -> None:

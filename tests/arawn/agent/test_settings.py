@@ -12,7 +12,7 @@ from arawn.agent.functions import tools_by_name
 from arawn.agent.turn import Turn
 from arawn.backends.actor import Call
 from arawn.config.schema import AgentConfig
-from arawn.messages import CallContext, CompletionRequest, CompletionResponse, ToolResult, ToolUse, user
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, ToolResult, ToolUse, user
 
 
 async def forever_asking(call: Call) -> CompletionResponse:
@@ -28,7 +28,7 @@ async def wait(seconds: float) -> str:
 
 async def turned(limits: AgentConfig, function: Callable[..., object] = wait) -> TurnReply:
     first = Call(CompletionRequest(messages=(user("go"),)), CallContext(), trio.current_time())
-    return await Turn(first, tools_by_name([function]), limits, forever_asking).run()
+    return await Turn(first, tools_by_name([function]), limits, forever_asking, trio.lowlevel.checkpoint).run()
 
 
 def first_result(reply: TurnReply) -> ToolResult:
@@ -44,6 +44,20 @@ async def test_max_iterations_is_how_often_the_model_is_asked(autojump_clock: Mo
 
         assert (reply.iterations, reply.truncated) == (limit, True)
         assert len(reply.messages) == 1 + 2 * limit
+
+
+async def test_tool_result_bytes_is_how_much_text_of_a_result_the_model_is_given(autojump_clock: MockClock) -> None:
+    """With a word on what was cut."""
+
+    async def wait(seconds: float) -> str:
+        return "x" * 1_500
+
+    whole = first_result(await turned(AgentConfig(max_iterations=2, tool_result_bytes=1_500), wait))
+    cut = first_result(await turned(AgentConfig(max_iterations=2, tool_result_bytes=1_499), wait))
+
+    assert whole.content == (Text("x" * 1_500),)
+    told = "[cut: this answer has 1,500 bytes of text, of which you see the first 1,499]"
+    assert cut.content == (Text("x" * 1_499), Text(told))
 
 
 async def test_tool_deadline_s_is_how_long_a_tool_may_take(autojump_clock: MockClock) -> None:

@@ -202,4 +202,4 @@ async def test_what_a_tool_says_can_always_be_stored(tmp_path: Path, autojump_cl
         found = results(await history(runtime))
 
     msgspec.json.encode(found)
-    assert found[0] == (False, "a?b")
+    assert found == [(False, "a?b"), (True, "`half` failed: ValueError('\\ud800')")]

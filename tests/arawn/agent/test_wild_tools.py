@@ -1,0 +1,218 @@
+"""Tools and answers that no one planned for: the turn goes on, and what is kept can be sent."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from arawn.agent import ToolEnded, tool
+from arawn.messages import Image, Text, ToolResult, ToolUse
+from tests.arawn.agent.turns import LOOK, history, look, playing, results, step
+
+HANGING = """
+import sys, time, trio, arawn
+from pathlib import Path
+Path("script.json").write_text('{"steps": [{"tool_calls": [{"name": "hang", "arguments": {}}]}]}')
+def hang() -> str:
+    print("hanging", flush=True)
+    time.sleep(600)
+    return "never"
+async def main() -> None:
+    config = arawn.Config(profiles={"default": arawn.Profile(backend="scripted", script="script.json")})
+    async with arawn.open_runtime(config) as runtime:
+        with trio.move_on_after(2):
+            await runtime.workstream("w").send("go", tools=[hang])
+        await runtime.workstream("w").bind(None)
+        stored = await runtime.stored_workstream("w")
+        print(stored.history[-1].content[0].content[0].text, flush=True)
+trio.run(main)
+"""
+
+
+@tool(deadline_s=1)
+async def untidy(at: str) -> str:
+    """Fail while it is cancelled, in a nursery of its own."""
+
+    async def child() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("no tidying up")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(child)
+        await trio.sleep_forever()
+    return at
+
+
+def leaves(at: str) -> str:
+    """Be a command line in disguise."""
+    sys.exit(f"usage: leaves {at}")
+
+
+async def leaves_at_once(at: str) -> str:
+    """Do so on the event loop."""
+    return leaves(at)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (untidy, "`untidy` failed: ValueError('no tidying up')"),
+        (leaves, "`leaves` failed: SystemExit('usage: leaves x')"),
+        (leaves_at_once, "`leaves_at_once` failed: SystemExit('usage: leaves x')"),
+    ],
+)
+async def test_a_tool_ends_nothing_but_itself(tmp_path: Path, function: Callable[..., object], words: str) -> None:
+    """Whatever it raises, and whenever: real time, since one runs in a thread."""
+    name = getattr(function, "__name__", "")
+    async with playing(tmp_path, step({"name": name, "arguments": {"at": "x"}}), {"text": "I see"}) as runtime:
+        reply = await runtime.workstream("w").send("go", tools=[function])
+        found = results(await history(runtime))
+
+    assert reply.text == "I see"
+    assert found == [(True, words)]
+
+
+async def test_a_tool_that_fails_while_its_caller_leaves_fails_alone(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The conversation goes on, and nothing crashed for it."""
+    asked = step({"name": "untidy", "arguments": {"at": "x"}})
+    async with playing(tmp_path, asked, {"text": "still here"}) as runtime:
+        talk = runtime.workstream("w")
+        with trio.move_on_after(0.5):
+            await talk.send("go", tools=[untidy])
+        after = await talk.send("and?", tools=[untidy])
+        found = results(await history(runtime))
+
+    assert after.text == "still here"
+    assert found == [(True, "the turn was cut short before this call had a result; it may have had effects")]
+    assert not [record for record in caplog.records if record.name == "actors" and record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("arguments", ["", '{"at": "/"}', '{"at": "/ho'])
+@pytest.mark.parametrize("reason", ["max_tokens", "refusal"])
+async def test_a_call_in_which_the_answer_was_cut_off_is_not_run(
+    tmp_path: Path, autojump_clock: MockClock, arguments: str, reason: str
+) -> None:
+    """What is missing cannot be known, and no arguments at all look like a whole call; the calls before it are run."""
+    ran: list[str] = []
+
+    async def wipe(at: str = "/") -> str:
+        ran.append(at)
+        return "wiped"
+
+    cut = {"name": "wipe", "invalid_arguments": arguments}
+    whole = {"name": "wipe", "arguments": {"at": "/tmp/mine"}}
+    async with playing(tmp_path, step(whole, cut, stop_reason=reason), {"text": "I see"}) as runtime:
+        reply = await runtime.workstream("w").send("go", tools=[wipe])
+        found = results(await history(runtime))
+
+    assert (reply.text, ran) == ("I see", ["/tmp/mine"])
+    assert found[0] == (False, "wiped")
+    assert found[1] == (True, f"not run: your answer was cut off in this call (`{reason}`); ask again, in fewer words")
+
+
+async def test_calls_of_one_answer_have_ids_of_their_own(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Also when the model numbers badly: providers refuse a history with the same id twice."""
+    twins = step(*[{**LOOK, "id": "a", "arguments": {"at": at}} for at in ("sky", "sea", "hut")])
+    async with playing(tmp_path, twins, {"text": "ok"}) as runtime:
+        await runtime.workstream("w").send("go", tools=[look])
+        kept = await history(runtime)
+
+    assert [call.id for call in kept[1].content if isinstance(call, ToolUse)] == ["a", "a_2", "a_3"]
+    assert [text for _, text in results(kept)] == ["sky is blue", "sea is blue", "hut is blue"]
+
+
+@pytest.mark.parametrize("text", ["", None])
+async def test_an_answer_without_words_ends_the_turn(
+    tmp_path: Path, autojump_clock: MockClock, text: str | None
+) -> None:
+    """After its tools a model may have nothing to say; the conversation goes on all the same."""
+    silent = {"thinking": "done", "text": text}
+    async with playing(tmp_path, step(LOOK), silent, {"text": "yes"}) as runtime:
+        talk = runtime.workstream("w")
+        reply = await talk.send("look", tools=[look])
+        after = await talk.send("there?", tools=[look])
+        await history(runtime)
+
+    assert (reply.text, reply.iterations, after.text) == ("", 2, "yes")
+
+
+PICTURE = base64.b64encode(b"\x89PNG").decode()
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        (Image(media_type="image/svg+xml", data=PICTURE), "[a picture was left out: its type is `image/svg+xml`"),
+        (Image(media_type="image/png", data="no base64!"), "[a picture was left out: it is no base64]"),
+        (Image(media_type="image/png", data="A" * 5_000_004), "[a picture was left out: it has 5,000,004 bytes"),
+        (Image(), "[a picture was left out: it has neither data nor address]"),
+    ],
+)
+async def test_a_picture_that_providers_refuse_is_left_out_by_name(
+    tmp_path: Path, autojump_clock: MockClock, picture: Image, words: str
+) -> None:
+    """One such in the history would make every later call fail."""
+
+    async def shot() -> list[Text | Image]:
+        return [picture, Image(media_type="image/png", data=PICTURE)]
+
+    async with playing(tmp_path, step("shot"), {"text": "ok"}) as runtime:
+        await runtime.workstream("w").send("go", tools=[shot])
+        kept = await history(runtime)
+
+    (result,) = kept[2].content
+    assert isinstance(result, ToolResult)
+    said, shown = result.content
+    assert isinstance(said, Text)
+    assert said.text.startswith(words)
+    assert shown == Image(media_type="image/png", data=PICTURE)
+
+
+async def test_a_result_that_is_too_long_is_cut_and_says_so(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """For the model, the history, the reader and the log alike."""
+
+    async def flood() -> str:
+        return "é" * 10_000_000
+
+    async with playing(tmp_path, step("flood"), {"text": "ok"}) as runtime:
+        async with runtime.workstream("w").stream("go", tools=[flood]) as events:
+            (told,) = [event.text async for event in events if isinstance(event, ToolEnded)]
+        ((is_error, kept),) = results(await history(runtime))
+
+    assert not is_error
+    assert (
+        kept
+        == told
+        == "é" * 131_072 + "[cut: this answer has 20,000,000 bytes of text, of which you see the first 262,144]"
+    )
+
+
+@pytest.mark.slow
+def test_a_thread_that_never_ends_holds_nothing_up(tmp_path: Path) -> None:
+    """Neither the caller, nor the runtime, nor the program's end; the conversation says that it was cut short."""
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines() == [
+        "hanging",
+        "the turn was cut short before this call had a result; it may have had effects",
+    ]
