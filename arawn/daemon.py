@@ -22,7 +22,7 @@ from arawn.errors import ArawnError
 from arawn.reload import Reload, Reread, reloader_spec
 from arawn.runtime import start_runtime
 from arawn.runtime_door import Runtime
-from arawn.server.app import build_app
+from arawn.server.app import build_app, server_words
 from arawn.server.auth import ensure_token, open_door
 from arawn.server.backends import backend_routes
 from arawn.server.call import Call
@@ -40,7 +40,7 @@ __all__ = ["DoorFailed", "Opened", "StopRequest", "run_daemon"]
 
 _LAST_WORDS_S = 1.0  # past the grace: time for ended calls to say so
 _DOORS_CLEANUP_S = 5.0  # past the grace: time for last words, and for cancelled requests to unwind
-_LIMITS = Limits(body_bytes=sys.maxsize)  # the application refuses long bodies itself, in the words of the dialect
+_serve = partial(serve, limits=Limits(body_bytes=sys.maxsize), words=server_words)  # the application bounds bodies
 
 Announce = Callable[["Opened"], None]
 
@@ -253,7 +253,7 @@ class _Service:
 
     async def run(self, app: ASGIApp, listeners: list[trio.SocketListener], task_status: trio.TaskStatus[None]) -> None:
         with self._scope:
-            await serve(app, listeners=listeners, stopping=self._stopping, limits=_LIMITS, task_status=task_status)
+            await _serve(app, listeners=listeners, stopping=self._stopping, task_status=task_status)
         self._ended.set()
 
     async def drain(self, grace: float) -> None:

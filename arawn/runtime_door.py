@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, feedback_line
 from arawn.interactions.journal import Journal
 from arawn.interactions.record import FeedbackLine, MarkLine
-from arawn.messages import CallContext, CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
 from arawn.metrics.counts import Counts
 from arawn.requests import require_request, require_session_id, require_tags
 from arawn.routing.explain import Explanation
@@ -206,16 +207,10 @@ class Runtime:
         workstream: str | None = None,
     ) -> CompletionResponse:
         """Make one call that belongs to no conversation; all else as for `Workstream.send`."""
-        routing = self._router.settled(hint=profile, bound=None)
-        if routing is None:
-            routing = await self._router.choose(require_request(request))
-        call = _call(request, routing, session_id, tags, None, workstream=workstream)
-        reply = await self._submit(routing.profile, call)
+        reply = await self._submit(
+            request, None, profile=profile, session_id=session_id, tags=tags, workstream=workstream
+        )
         return await reply.wait()
-
-    async def _submit(self, profile: str, call: Call) -> Reply[CompletionResponse]:
-        backend = self._backends[profile]
-        return await backend.submit(call) if self._waits_for_room else backend.submit_nowait(call)
 
     def stream(
         self,
@@ -227,15 +222,31 @@ class Runtime:
         workstream: str | None = None,
     ) -> AbstractAsyncContextManager[EventStream]:
         """Make one streamed call that belongs to no conversation; see `Workstream.stream`."""
-
-        async def submit(sink: trio.MemorySendChannel[StreamEvent | Begun]) -> Reply[CompletionResponse]:
-            routing = self._router.settled(hint=profile, bound=None)
-            if routing is None:
-                routing = await self._router.choose(require_request(request))
-            call = _call(request, routing, session_id, tags, sink, workstream=workstream)
-            return await self._submit(routing.profile, call)
-
+        submit = partial(
+            self._submit, request, profile=profile, session_id=session_id, tags=tags, workstream=workstream
+        )
         return open_stream(submit)
+
+    async def _submit(
+        self,
+        request: CompletionRequest,
+        sink: trio.MemorySendChannel[StreamEvent | Begun] | None,
+        *,
+        profile: str | None,
+        session_id: str | None,
+        tags: Mapping[str, str] | None,
+        workstream: str | None,
+    ) -> Reply[CompletionResponse]:
+        """Choose the profile that answers, and put the call into its mailbox."""
+        routing = self._router.settled(hint=profile, bound=None)
+        if routing is None:
+            routing = await self._router.choose(require_request(request))
+        context = CallContext(
+            workstream=workstream, session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing
+        )
+        call = Call(require_request(request), context, trio.current_time(), sink)
+        backend = self._backends[routing.profile]
+        return await backend.submit(call) if self._waits_for_room else backend.submit_nowait(call)
 
     async def explain_routing(
         self, request: CompletionRequest, *, profile: str | None = None, workstream: str | None = None
@@ -283,18 +294,3 @@ class Runtime:
             active_workstreams=tuple(child.name for child in below["workstreams"].children),
             tree=tree,
         )
-
-
-def _call(
-    request: CompletionRequest,
-    routing: RoutingMetadata,
-    session_id: str | None,
-    tags: Mapping[str, str] | None,
-    sink: trio.MemorySendChannel[StreamEvent | Begun] | None,
-    *,
-    workstream: str | None,
-) -> Call:
-    context = CallContext(
-        workstream=workstream, session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing
-    )
-    return Call(require_request(request), context, trio.current_time(), sink)

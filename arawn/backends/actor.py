@@ -82,8 +82,8 @@ class ModelServerDied(Exception):
 async def open_backend(parts: BackendParts) -> AsyncIterator[Callable[[Call], Awaitable[CompletionResponse]]]:
     """Open one incarnation of a backend and yield the handler of its calls.
 
-    A provider that cannot start makes a backend that answers every call with the reason, at once, and tries to start
-    again after `RETRY_START_S`.
+    A provider that cannot start makes a backend that answers every call with the reason, at once, and looks every
+    `RETRY_START_S` whether it can start now: it waits for what is missing, which is no crash and no restart.
 
     Raises:
         ConfigError: The profile can never work as it stands.
@@ -94,14 +94,21 @@ async def open_backend(parts: BackendParts) -> AsyncIterator[Callable[[Call], Aw
     """
     async with AsyncExitStack() as stack:
         try:
-            provider = await stack.enter_async_context(open_provider(parts.name, parts.profile, environ=parts.environ))
+            handle = await stack.enter_async_context(_open_ready(parts))
         except Unavailable as reason:
-            _tell_unavailable(parts, reason.user_message)
+            waiting = _Waiting(parts, reason)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_end_after, RETRY_START_S, nursery.cancel_scope)
-                yield _Refuser(parts, reason).handle
+                nursery.start_soon(waiting.look_again)
+                yield waiting.handle
                 nursery.cancel_scope.cancel(reason="the backend is stopping")
             return
+        yield handle
+
+
+@asynccontextmanager
+async def _open_ready(parts: BackendParts) -> AsyncIterator[Callable[[Call], Awaitable[CompletionResponse]]]:
+    """Yield the handler of a backend whose provider is there; raises `Unavailable` on the way in if it is not."""
+    async with open_provider(parts.name, parts.profile, environ=parts.environ) as provider:
         backend = _Backend(parts, provider)
         parts.health.value = BackendHealth("ready", since=datetime.now(UTC))
         try:
@@ -121,11 +128,6 @@ def _tell_unavailable(parts: BackendParts, reason: str) -> None:
         parts.health.value = BackendHealth("unavailable", reason, datetime.now(UTC))
 
 
-async def _end_after(seconds: float, scope: trio.CancelScope) -> None:
-    await trio.sleep(seconds)
-    scope.cancel(reason="time to try the provider again")
-
-
 async def _crash_with_server(provider: LocalProvider, backend: _Backend) -> None:
     story = await provider.wait_died()
     with trio.move_on_after(_LAST_CALLS_S):
@@ -133,15 +135,39 @@ async def _crash_with_server(provider: LocalProvider, backend: _Backend) -> None
     raise ModelServerDied(story)
 
 
-class _Refuser:
-    """Stands in for a provider that is not there."""
+class _Waiting:
+    """Stands in for a provider that is not there, and gives way to it when it is."""
 
     def __init__(self, parts: BackendParts, reason: Unavailable) -> None:
         self._parts = parts
         self._redactor = Redactor(parts.secrets)
-        self._reason = reason
+        self._refuse_for(reason)
 
     async def handle(self, call: Call) -> CompletionResponse:
+        """Answer as things are now."""
+        return await self._answer(call)
+
+    async def look_again(self) -> None:
+        """Look every `RETRY_START_S` for what is missing; never returns.
+
+        Checkpoint: always.
+        If cancelled: the provider is closed if it is there by then.
+        """
+        while True:
+            await trio.sleep(RETRY_START_S)
+            try:
+                async with _open_ready(self._parts) as answer:
+                    self._answer = answer
+                    await trio.sleep_forever()
+            except Unavailable as reason:
+                self._refuse_for(reason)
+
+    def _refuse_for(self, reason: Unavailable) -> None:
+        self._reason = reason
+        self._answer = self._refuse
+        _tell_unavailable(self._parts, reason.user_message)
+
+    async def _refuse(self, call: Call) -> CompletionResponse:
         """Answer with the reason, and leave a record of it."""
         error = Unavailable(self._reason.user_message, retryable=self._reason.retryable)
         attempt = Attempt(

@@ -6,13 +6,15 @@ import errno
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import Literal
 
 import httpx
 
+from arawn.config.schema import TimeoutsConfig
 from arawn.errors import BackendError, BadReply, ConnectionFailed, TimedOut
 from arawn.wire.client_head import BrokenHead, CutHead
 
-__all__ = ["broken_body", "from_httpx"]
+__all__ = ["broken_body", "from_httpx", "timed_out"]
 
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
@@ -76,3 +78,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         pending += [cause.__cause__, cause.__context__]
         if isinstance(cause, BaseExceptionGroup):
             pending.extend(cause.exceptions)
+
+
+def timed_out(where: str, timeouts: TimeoutsConfig, which: Literal["first_token", "idle", "total"]) -> TimedOut:
+    """Return the error for a deadline of the profile that has passed."""
+    seconds = getattr(timeouts, f"{which}_s")
+    silence = {
+        "first_token": "sent nothing",
+        "idle": "stopped in the middle of its reply",
+        "total": "did not finish",
+    }[which]
+    return TimedOut(f"{where} {silence} within `{which}_s` = {seconds:g} s", which=which)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 import msgspec
 import trio
 
-from arawn.backends.connection_failures import broken_body, from_httpx
-from arawn.backends.endpoint import Endpoint, endpoint_url
+from arawn.backends.connection_failures import broken_body, from_httpx, timed_out
+from arawn.backends.endpoint import Carrier, Endpoint, endpoint_url, exact_target, sender
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
@@ -24,14 +24,11 @@ from arawn.backends.verbatim import Verbatim, asks_for_usage, verbatim_body, ver
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimReading, other_answer, with_bytes
 from arawn.config.hidden import is_secret
 from arawn.config.schema import Profile
-from arawn.errors import BackendError, BadInput, BadReply, TimedOut
+from arawn.errors import BackendError, BadInput, BadReply
 from arawn.messages import CompletionRequest, CompletionResponse
 from arawn.wire.client_request import Content, basic_auth
 
 __all__ = ["Carrier", "Endpoint", "HttpProvider"]
-
-Carrier = httpx.AsyncClient | httpx.AsyncBaseTransport
-"""What takes requests to the server: a bare transport, or a client around one that needs it, as for proxies."""
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _DRAIN_S = 0.1  # the end of the body comes with the terminal event; read, it lets the connection serve again
@@ -78,12 +75,11 @@ class HttpProvider:
         self._endpoint = endpoint
         self._url = endpoint_url(endpoint.base_url, dialect.path)
         self._headers: dict[bool, list[tuple[bytes, bytes]]] = {}
-        self._extensions = {"timeout": httpx.Timeout(None, connect=profile.timeouts.connect_s).as_dict()}
-        self._carry: Callable[[httpx.Request], Awaitable[httpx.Response]] = (
-            partial(carrier.send, stream=True)
-            if isinstance(carrier, httpx.AsyncClient)
-            else carrier.handle_async_request
-        )
+        self._extensions: dict[str, Any] = {
+            "timeout": httpx.Timeout(None, connect=profile.timeouts.connect_s).as_dict()
+        }
+        self._direct = not isinstance(carrier, httpx.AsyncClient)
+        self._carry = sender(carrier)
 
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """Return the whole answer; `connect_s` and `total_s` apply.
@@ -111,7 +107,7 @@ class HttpProvider:
                 self._mask(error)
                 raise
             return self._completed(with_bytes(answer, body) if call.verbatim else answer, call, response)
-        raise self._timed_out("total")
+        raise timed_out(self._where, self._profile.timeouts, "total")
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
         """Await `emit` for every delta, then return the assembled answer; all four deadlines apply.
@@ -128,7 +124,7 @@ class HttpProvider:
         try:
             with trio.move_on_after(self._profile.timeouts.total_s):
                 return await self._stream(call, reading, emit)
-            raise self._timed_out("total")
+            raise timed_out(self._where, self._profile.timeouts, "total")
         except BackendError as error:
             partial = reading.partial()
             if partial is not None:
@@ -159,8 +155,12 @@ class HttpProvider:
                     if chunk is None:
                         raise reading.cut()
                     scope.deadline = math.inf  # while the reader of the events takes its time
-                    for event in reading.feed(chunk):
-                        await emit(event)
+                    try:
+                        for event in reading.feed(chunk):
+                            await emit(event)
+                    except BackendError:
+                        await self._pass_rest(chunks, reading, emit)  # noqa: ASYNC120  # cancelled: nobody to tell
+                        raise
                     which = "idle"
                     scope.deadline = trio.current_time() + self._profile.timeouts.idle_s
             finally:
@@ -168,7 +168,15 @@ class HttpProvider:
                     response, chunks, drain_s=_DRAIN_S if reading.finished else 0
                 )
             return self._completed(reading.response(), call, response)
-        raise self._timed_out(which)
+        raise timed_out(self._where, self._profile.timeouts, which)
+
+    async def _pass_rest(self, chunks: AsyncIterator[bytes], reading: StreamReading, emit: Emit) -> None:
+        """Pass on what the provider says right after an error event, such as the end; faults change nothing by now."""
+        if isinstance(reading, VerbatimReading) and reading.refused_midway:
+            with trio.move_on_after(_DRAIN_S), contextlib.suppress(BackendError):
+                while (chunk := await self._next(chunks)) is not None:
+                    for event in reading.feed(chunk):
+                        await emit(event)
 
     def _call(self, request: CompletionRequest, *, stream: bool) -> _Call:
         """Return what to send for `request`."""
@@ -210,14 +218,16 @@ class HttpProvider:
         if constant is None:
             constant = self._headers[call.stream] = self._constant_headers(stream=call.stream)
         headers = [*constant, (b"content-length", b"%d" % len(call.content))]
-        url, verbatim = self._url, call.verbatim
+        url, verbatim, extensions = self._url, call.verbatim, self._extensions
         if verbatim is not None and verbatim.headers:
             own = httpx.Headers(headers)
             own.update(verbatim.headers)
             headers = own.raw
         if verbatim is not None and (verbatim.path or verbatim.query):
             url = endpoint_url(self._endpoint.base_url, verbatim.path or self._dialect.path, verbatim.query)
-        return httpx.Request("POST", url, headers=headers, stream=Content(call.content), extensions=self._extensions)
+            if verbatim.query and self._direct:  # a proxy is sent the whole address, which this would replace
+                extensions = {**extensions, "target": exact_target(url, verbatim.query)}
+        return httpx.Request("POST", url, headers=headers, stream=Content(call.content), extensions=extensions)
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         """Return the next piece of the body, None at its end."""
@@ -286,12 +296,3 @@ class HttpProvider:
             profile=self._profile_name,
             warnings=call.warnings + answer.warnings,
         )
-
-    def _timed_out(self, which: Literal["first_token", "idle", "total"]) -> TimedOut:
-        seconds = getattr(self._profile.timeouts, f"{which}_s")
-        silence = {
-            "first_token": "sent nothing",
-            "idle": "stopped in the middle of its reply",
-            "total": "did not finish",
-        }[which]
-        return TimedOut(f"{self._where} {silence} within `{which}_s` = {seconds:g} s", which=which)

@@ -149,7 +149,7 @@ class VerbatimReading(StreamReading):
 
         Args:
             where, dialect, max_bytes: As for `StreamReading`.
-            masked: Takes secrets out of an error event.
+            masked: Takes secrets out of an error event and of what follows it.
             drop_usage: Leave out the event that holds nothing but token counts: whoever reads on has not asked for it.
         """
         super().__init__(where, dialect, max_bytes=max_bytes)
@@ -159,12 +159,20 @@ class VerbatimReading(StreamReading):
         self._searched = 0  # bytes of the rest in which no event ends
         self._held = b""
         self._last: StreamEvent | None = None
+        self._failure: BackendError | None = None
+        self._raised = False
+
+    @property
+    def refused_midway(self) -> bool:
+        """Whether the provider has ended with an error of its own what it had begun to say."""
+        return self._failure is not None and self._last is not None
 
     def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
         """Yield the deltas that `chunk` brings, each with the bytes up to the end of its event.
 
         Raises:
-            BackendError: As `StreamReading.feed`; an error event of the provider has been passed on before it.
+            BackendError: As `StreamReading.feed`; an error event of the provider has been passed on before it, with
+                what came after it. Fed again, it raises no more: whatever still comes is passed on unread.
         """
         self._rest += chunk
         begin, at = 0, max(0, self._searched - 3)
@@ -176,28 +184,33 @@ class VerbatimReading(StreamReading):
         self._searched = len(self._rest)
         if self._searched > _LONGEST_EVENT:
             yield from self._piece(bytes(self._rest))
+        if self._failure is not None and not self._raised:
+            self._raised = True
+            raise self._failure
 
     def _piece(self, piece: bytes) -> Iterator[StreamEvent]:
         """Yield what one event brings, the last of it with all bytes that have not been passed on."""
         deltas: list[StreamEvent] = []
-        failure: BackendError | None = None
-        try:
-            deltas.extend(super().feed(piece))
-        except BackendError as error:
-            failure = error
-            piece = self._masked(piece)
-        if failure is None or isinstance(failure.__cause__, ReportedError):
-            self._held += b"" if not deltas and self._drop_usage and _is_usage(piece) else piece
+        if self._failure is None:
+            try:
+                deltas.extend(super().feed(piece))
+            except BackendError as error:
+                if not isinstance(error.__cause__, ReportedError):
+                    raise
+                self._failure = error
+        if self._failure is not None:
+            self._held += self._masked(piece)
+        elif deltas or not self._drop_usage or not _is_usage(piece):
+            self._held += piece
         if deltas:
             self._last = deltas[-1]
         elif self._last is not None and not self.finished:
             deltas = [_nothing_after(self._last)]
         if deltas and self._held:
-            deltas[-1] = _carrying(deltas[-1], self._held)
-            self._held = b""
-            yield from deltas
-        if failure is not None:
-            raise failure
+            raw, self._held = self._held, b""
+            for delta in deltas[:-1]:
+                yield _carrying(delta, b"")
+            yield _carrying(deltas[-1], raw)
 
     def response(self) -> CompletionResponse:
         """Return the answer, with the bytes that no delta has carried."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from arawn.server.openapi import openapi_document
 from arawn.server.operations import NATIVE_OPERATIONS
 from arawn.server.probes import healthz, readyz
 from arawn.server.protocol import DialectDoor, RuntimeDoor
-from arawn.server.reply import FAILURES, Refused, Reply, error_reply, json_reply, refusal
+from arawn.server.reply import FAILURES, Headers, Refused, Reply, error_reply, json_reply, refusal
 from arawn.server.routing import ROUTING_OPERATIONS, routing_routes
 from arawn.server.v1.envelope import called_dialect, in_envelope
 from arawn.server.v1.models import MODEL
@@ -24,7 +25,7 @@ from arawn.server.v1.routes import v1_routes
 from arawn.server.workstreams import WORKSTREAM
 from arawn.wire.asgi import ASGIApp, Receive, Scope, Send
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "server_words"]
 
 OPENAPI = ("GET", "/openapi.json")
 
@@ -74,6 +75,13 @@ def build_app(
 async def _respond_error(call: Call, reply: Reply) -> None:
     """Send an error in the envelope of the dialect that was called."""
     await call.respond(in_envelope(reply, called_dialect(call.path, call.headers), call.request_id))
+
+
+def server_words(status: int, kind: str, message: str, path: str | None) -> tuple[Headers, bytes]:
+    """Return how an answer of this application words what the server refuses in its place: the headers and the body."""
+    request_id = secrets.token_hex(16)
+    reply = in_envelope(refusal(status, kind, message), called_dialect(path or "", {}), request_id)
+    return (*reply.headers, (b"x-request-id", request_id.encode())), reply.body
 
 
 async def _dispatch(routes: Routes, door: Door, scope: Scope, call: Call) -> None:

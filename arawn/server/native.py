@@ -24,7 +24,7 @@ from arawn.messages import (
 )
 from arawn.server.call import Call, beside_client
 from arawn.server.protocol import EventSource, RuntimeDoor
-from arawn.server.reply import ErrorBody, ErrorDetail, json_reply
+from arawn.server.reply import Failure, error_body, json_reply
 from arawn.server.streaming import KEEP_ALIVE, answer_with_events
 
 __all__ = ["ChatReply", "ChatRequest", "chat"]
@@ -95,7 +95,7 @@ async def _answer_whole(runtime: RuntimeDoor, call: Call, request: ChatRequest) 
 
 async def _answer_with_events(runtime: RuntimeDoor, call: Call, request: ChatRequest) -> None:
     tools = await _tools(runtime, request)
-    await answer_with_events(call, _open_stream(runtime, request, tools), ChatEvents(request), lambda _: ())
+    await answer_with_events(call, _open_stream(runtime, request, tools), ChatEvents(request), lambda *_: ())
 
 
 async def _ask(runtime: RuntimeDoor, request: ChatRequest) -> CompletionResponse:
@@ -165,9 +165,9 @@ class ChatEvents:
         shown = ChatCompleted(_chat_reply(event.response, self._request)) if isinstance(event, Completed) else event
         return _encode(str(event.__struct_config__.tag), shown)
 
-    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:  # noqa: ARG002  # `detail` has all
+    def fail(self, failure: Failure, request_id: str) -> bytes:  # noqa: ARG002  # the error names its record
         """Return the event that ends a stream that broke."""
-        return _encode("error", ErrorBody(detail))
+        return _encode("error", error_body(failure))
 
 
 def _encode(name: str, value: object) -> bytes:

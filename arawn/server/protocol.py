@@ -79,8 +79,9 @@ class RuntimeDoor(Protocol):
         profile: str | None = None,
         session_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        workstream: str | None = None,
     ) -> CompletionResponse:
-        """Make one call that belongs to no conversation."""
+        """Make one call that belongs to no conversation; `workstream` is a name for its record."""
         ...
 
     def stream(
@@ -90,8 +91,9 @@ class RuntimeDoor(Protocol):
         profile: str | None = None,
         session_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        workstream: str | None = None,
     ) -> EventSource:
-        """Make one streamed call that belongs to no conversation."""
+        """Make one streamed call that belongs to no conversation; `workstream` is a name for its record."""
         ...
 
 
@@ -102,28 +104,4 @@ class DialectDoor(RuntimeDoor, Protocol):
     @property
     def config(self) -> Config:
         """The configuration that the runtime runs by."""
-        ...
-
-    async def complete(
-        self,
-        request: CompletionRequest,
-        *,
-        profile: str | None = None,
-        session_id: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        workstream: str | None = None,
-    ) -> CompletionResponse:
-        """Make one call; `workstream` is a name for its record."""
-        ...
-
-    def stream(
-        self,
-        request: CompletionRequest,
-        *,
-        profile: str | None = None,
-        session_id: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        workstream: str | None = None,
-    ) -> EventSource:
-        """Make one streamed call; `workstream` is a name for its record."""
         ...

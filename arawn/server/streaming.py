@@ -12,7 +12,7 @@ from arawn.backends.shape import ReportedError
 from arawn.backends.verbatim_reply import bytes_of
 from arawn.messages import Completed, StreamEvent
 from arawn.server.call import Call
-from arawn.server.reply import FAILURES, ErrorDetail, Failure, Headers, error_body, error_reply
+from arawn.server.reply import FAILURES, Failure, Headers
 
 __all__ = ["KEEP_ALIVE", "KEEP_ALIVE_SECONDS", "EventEncoder", "answer_with_events"]
 
@@ -30,8 +30,13 @@ class EventEncoder(Protocol):
     def encode(self, event: StreamEvent) -> bytes:
         """Return what says `event`; what says `Completed` ends the stream."""
 
-    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:
+    def fail(self, failure: Failure, request_id: str) -> bytes:
         """Return what ends a stream that broke; `request_id` is what its head is known by."""
+
+
+HeadersOf = Callable[[str, StreamEvent | None], Headers]
+"""Returns what goes with the head, for the id that the answer is known by, and the event that the head goes out with:
+None if there is no event yet, only a sign of life."""
 
 
 @runtime_checkable
@@ -47,7 +52,7 @@ async def answer_with_events(
     call: Call,
     stream: AbstractAsyncContextManager[AsyncIterator[StreamEvent]],
     encoder: EventEncoder,
-    headers: Callable[[str], Headers],
+    headers: HeadersOf,
 ) -> None:
     """Forward events; a failure before the first byte has its own status, a later one ends the stream.
 
@@ -55,7 +60,7 @@ async def answer_with_events(
         call: Whom to answer.
         stream: The events. Waiting for the next one may be cancelled and begun again.
         encoder: Says them; those that carry the provider's own bytes are passed on in these.
-        headers: Returns what goes with the head, for the id that the answer is known by.
+        headers: Says what goes with the head.
 
     Raises:
         ArawnError, ActorError: The call failed before anything was sent.
@@ -77,7 +82,7 @@ async def answer_with_events(
 class _Answer:
     """One streamed answer while it is sent."""
 
-    def __init__(self, call: Call, encoder: EventEncoder, headers: Callable[[str], Headers]) -> None:
+    def __init__(self, call: Call, encoder: EventEncoder, headers: HeadersOf) -> None:
         self._call = call
         self._encoder = encoder
         self._headers = headers
@@ -103,7 +108,7 @@ class _Answer:
                 return None
             if not self._call.streaming:
                 self._call.request_id = _record_of(source, event) or self._call.request_id
-            await self._send(self._said(event))
+            await self._send(self._said(event), event)
 
     def _said(self, event: StreamEvent) -> bytes:
         """Return what says `event`; before the end a comment names the record, if the head could not."""
@@ -119,11 +124,11 @@ class _Answer:
             raise failure
         if self._passed and isinstance(failure.__cause__, ReportedError):
             return
-        detail, status = error_body(failure).error, error_reply(failure).status
-        await self._send(self._encoder.fail(detail, status, self._call.request_id))
+        await self._send(self._encoder.fail(failure, self._call.request_id))
 
-    async def _send(self, data: bytes) -> None:
-        await self._call.send_events(data, () if self._call.streaming else self._headers(self._call.request_id))
+    async def _send(self, data: bytes, event: StreamEvent | None = None) -> None:
+        headers = () if self._call.streaming else self._headers(self._call.request_id, event)
+        await self._call.send_events(data, headers)
 
 
 def _record_of(source: AsyncIterator[StreamEvent], event: StreamEvent) -> str | None:

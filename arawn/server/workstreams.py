@@ -37,9 +37,11 @@ class WorkstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class WorkstreamChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The body of `PATCH /workstreams/{name}`: what is not given stays; `profile` null binds to none."""
+    """The body of `PATCH /workstreams/{name}`: what is not given stays, null takes away."""
 
     profile: str | msgspec.UnsetType | None = msgspec.UNSET
+    system_prompt: str | msgspec.UnsetType | None = msgspec.UNSET
+    tags: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     archived: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -58,12 +60,15 @@ class StoredConversation(Protocol):
         """Store it with these settings."""
         ...
 
-    async def bind(self, profile: str | None) -> None:
-        """Bind it to a profile, making it if it is new."""
-        ...
-
-    async def archive(self, *, archived: bool = True) -> bool:
-        """Archive it or bring it back; return whether there is one."""
+    async def change(
+        self,
+        *,
+        profile: str | msgspec.UnsetType | None = msgspec.UNSET,
+        system_prompt: str | msgspec.UnsetType | None = msgspec.UNSET,
+        tags: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET,
+        archived: bool | msgspec.UnsetType = msgspec.UNSET,
+    ) -> bool:
+        """Change what is given, all of it or nothing; return whether there is one. A profile makes it if it is new."""
         ...
 
     async def remove(self) -> bool:
@@ -129,13 +134,10 @@ async def _show(runtime: WorkstreamsDoor, call: Call) -> None:
 async def _change(runtime: WorkstreamsDoor, call: Call) -> None:
     name = _name(call)
     wanted = await call.read_json(WorkstreamChange)
-    conversation = runtime.workstream(name)
-    if wanted.profile is None or wanted.profile is msgspec.UNSET:  # a profile's name makes the workstream if it is new
+    if not isinstance(wanted.profile, str):  # that would make the workstream if it is new
         await _stored(runtime, name)
-    if wanted.profile is not msgspec.UNSET:
-        await conversation.bind(wanted.profile)
-    if wanted.archived is not msgspec.UNSET and not await conversation.archive(archived=wanted.archived):
-        raise Refused(refusal(404, "not_found", no_workstream(name)))
+    if wanted != WorkstreamChange():
+        await runtime.workstream(name).change(**msgspec.structs.asdict(wanted))
     await call.respond(json_reply(200, await _stored(runtime, name)))
 
 

@@ -14,8 +14,8 @@ import trio
 from arawn.wire.asgi import ASGIApp, ClientLeft, Scope
 from arawn.wire.exchange import Exchange, Peer
 from arawn.wire.limits import Limits
-from arawn.wire.request import RequestError, RequestHead, find_head_end, parse_head
-from arawn.wire.response import refusal
+from arawn.wire.request import RequestError, RequestHead, find_head_end, parse_head, path_asked
+from arawn.wire.response import Words, plain_words, refusal
 
 __all__ = ["Connection", "Shared", "refuse"]
 
@@ -57,6 +57,7 @@ class Shared(msgspec.Struct, frozen=True):
         state: What the application put into its lifespan state; every request gets a copy.
         idle: The scopes of the connections that wait for a request, and until when they may; they can be cancelled at
             any time.
+        words: Says what the server itself refuses.
     """
 
     app: ASGIApp
@@ -64,6 +65,7 @@ class Shared(msgspec.Struct, frozen=True):
     stopping: trio.Event
     state: dict[str, Any]
     idle: dict[trio.CancelScope, float]
+    words: Words = plain_words
 
 
 class Connection:
@@ -76,6 +78,7 @@ class Connection:
         self._shared = shared
         self._limits = shared.limits
         self._patience = shared.limits.header_seconds
+        self._path: str | None = None  # of the request whose head has been read
         self._client, self._server = _addresses(stream.socket)
 
     async def serve(self) -> None:
@@ -90,7 +93,7 @@ class Connection:
                 with trio.CancelScope() as scope:
                     going = await self._serve_within(scope)
         except RequestError as error:
-            await self._refuse(error)
+            await self._refuse(error.status, "invalid_request", error.reason)
 
     async def _serve_within(self, scope: trio.CancelScope) -> bool:
         """Answer requests until the connection ends; True if one is here but `scope` is spent.
@@ -124,6 +127,7 @@ class Connection:
     async def _read_head(self) -> RequestHead | None:
         """Return the next request's head; None if the client leaves before its end."""
         buffer = self._peer.buffer
+        self._path = None
         end = self._find_head(0)
         if end < 0:
             with trio.move_on_after(self._limits.header_seconds) as scope:
@@ -132,9 +136,10 @@ class Connection:
                 raise RequestError(408, "the request headers took too long to arrive")
         if end < 0:
             return None
-        block = bytes(buffer[:end])
+        head = parse_head(bytes(buffer[:end]))
         del buffer[:end]
-        return parse_head(block)
+        self._path = head.path
+        return head
 
     async def _read_until_head(self) -> int:
         end = -1
@@ -178,8 +183,7 @@ class Connection:
         if not failed and not exchange.fault:
             logger.error("the application returned without finishing its response to `%s`", _described(head))
         if not exchange.response.started:
-            answer = refusal(500, "internal_error", "the request could not be answered; the server's log says why")
-            await refuse(self._stream, answer, self._limits.linger_seconds)
+            await self._refuse(500, "internal_error", "the request could not be answered; the server's log says why")
         elif exchange.response.ends_with_connection:  # only a reset tells the client that this was not the end
             self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
@@ -189,8 +193,9 @@ class Connection:
             with trio.move_on_after(self._limits.linger_seconds), contextlib.suppress(trio.BrokenResourceError):
                 await _part(self._stream)
 
-    async def _refuse(self, error: RequestError) -> None:
-        answer = refusal(error.status, "invalid_request", error.reason)
+    async def _refuse(self, status: int, kind: str, reason: str) -> None:
+        path = path_asked(self._peer.buffer) if self._path is None else self._path
+        answer = refusal(self._shared.words, status, kind, reason, path)
         await refuse(self._stream, answer, self._limits.linger_seconds)
 
     def _scope(self, head: RequestHead) -> Scope:

@@ -12,12 +12,13 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-__all__ = ["FIELD_LINE", "RequestError", "RequestHead", "find_head_end", "parse_head"]
+__all__ = ["FIELD_LINE", "RequestError", "RequestHead", "find_head_end", "parse_head", "path_asked"]
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 FIELD_LINE = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
 
 _HEAD = re.compile(rb"(" + TOKEN + rb") ([!-~]++) HTTP/(1\.[01])\r\n((?:" + FIELD_LINE + rb")*+)\r\n")
+_LINE = re.compile(TOKEN + rb" ([!-~]++) HTTP/")
 _FIELD = re.compile(rb"([^:]++):([^\r]*+)\r\n")  # enough for what `_HEAD` let through
 _METHOD = re.compile(rb"[A-Z][A-Z-]{0,31}")
 _FIELD_COUNT = 256
@@ -105,6 +106,15 @@ def parse_head(block: bytes) -> RequestHead:
         keep_alive=_keeps_alive(framing, version),
         expects_continue=_expects_continue(framing, version),
     )
+
+
+def path_asked(buffer: bytes | bytearray) -> str | None:
+    """Return the path in the request line at the beginning of `buffer`, for a refusal; None if it cannot be read."""
+    line = _LINE.match(buffer)
+    try:
+        return _split_target(line[1], "", None)[1] if line else None
+    except RequestError:
+        return None
 
 
 def _why_malformed(block: bytes) -> RequestError:

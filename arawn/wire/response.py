@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -14,7 +14,11 @@ import msgspec
 from arawn.wire.asgi import Event
 from arawn.wire.request import FIELD_LINE
 
-__all__ = ["CONTINUE", "ResponseEncoder", "refusal"]
+__all__ = ["CONTINUE", "ResponseEncoder", "Words", "plain_words", "refusal"]
+
+Words = Callable[[int, str, str, str | None], tuple[Iterable[tuple[bytes, bytes]], bytes]]
+"""Says a refusal of the server: of its status, its kind, its reason, and the path that was asked for, None if that is
+not known, it makes further headers and a JSON body."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -30,13 +34,19 @@ def _date_line(second: int) -> bytes:
     return f"date: {formatdate(second, usegmt=True)}\r\n".encode()
 
 
-def refusal(status: int, kind: str, message: str) -> bytes:
-    """Return a complete response that carries a JSON error and closes the connection."""
-    body = msgspec.json.encode({"error": {"type": kind, "message": message}})
+def plain_words(status: int, kind: str, message: str, path: str | None) -> tuple[tuple[()], bytes]:  # noqa: ARG001
+    """Return no headers, and an error with its kind and its reason."""
+    return (), msgspec.json.encode({"error": {"type": kind, "message": message}})
+
+
+def refusal(words: Words, status: int, kind: str, message: str, path: str | None) -> bytes:
+    """Return a complete response that carries a JSON error and closes the connection; the arguments are for `words`."""
+    headers, body = words(status, kind, message, path)
+    more = b"".join(b"%b: %b\r\n" % header for header in headers)
     date = _date_line(int(time.time()))
     head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
     later = b"retry-after: 1\r\n" if status == 503 else b""
-    return _STATUS_LINES[status] + later + date + head.encode() + body
+    return _STATUS_LINES[status] + later + date + more + head.encode() + body
 
 
 class ResponseEncoder:

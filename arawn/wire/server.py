@@ -14,7 +14,7 @@ from arawn.wire.burst_listener import BurstListener
 from arawn.wire.connection import Connection, Shared, refuse
 from arawn.wire.lifespan import open_lifespan
 from arawn.wire.limits import Limits
-from arawn.wire.response import refusal
+from arawn.wire.response import Words, plain_words, refusal
 
 __all__ = ["serve"]
 
@@ -30,6 +30,7 @@ async def serve(
     stopping: trio.Event,
     limits: Limits | None = None,
     grace_seconds: float = math.inf,
+    words: Words = plain_words,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on `listeners` until `stopping` is set and the last request has been answered.
@@ -44,6 +45,7 @@ async def serve(
         limits: Bounds on what one client may cost; the defaults if None.
         grace_seconds: How long requests in flight may go on after `stopping`. A cancel scope around this call bounds
             that too, but takes the application's shutdown with it.
+        words: Says what the server itself refuses, before the application is asked or in its place.
         task_status: Reports started once connections are accepted.
 
     Raises:
@@ -55,7 +57,7 @@ async def serve(
     sources = [BurstListener(listener) for listener in listeners]
     try:
         async with open_lifespan(app) as state:
-            door = _Door(Shared(app, limits or Limits(), stopping, state, {}))
+            door = _Door(Shared(app, limits or Limits(), stopping, state, {}, words))
             async with trio.open_nursery() as connections, trio.open_nursery() as acceptors:
                 acceptors.start_soon(door.close_overdue)
                 await acceptors.start(partial(trio.serve_listeners, door.admit, sources, handler_nursery=connections))
@@ -120,6 +122,7 @@ class _Door:
         self._refusing += 1
         try:
             reason = f"all {self._limits.connections} connections are in use; try again later"
-            await refuse(stream, refusal(503, "too_many_connections", reason), seconds)
+            answer = refusal(self._shared.words, 503, "too_many_connections", reason, None)
+            await refuse(stream, answer, seconds)
         finally:
             self._refusing -= 1

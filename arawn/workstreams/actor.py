@@ -38,8 +38,8 @@ R = TypeVar("R")
 
 __all__ = [
     "Act",
-    "Archive",
     "Bind",
+    "Change",
     "Create",
     "Remove",
     "Say",
@@ -84,17 +84,23 @@ class Create(msgspec.Struct, Request[None], frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
-class Archive(msgspec.Struct, Request[bool], frozen=True):
-    """Archive the workstream, or bring it back; the reply says whether there is one."""
+class Change(msgspec.Struct, Request[bool], frozen=True, kw_only=True):
+    """Change what is given of the settings, all of it or nothing; a profile makes the workstream if it is new.
 
-    archived: bool
+    The reply says whether there is one.
+    """
+
+    profile: str | msgspec.UnsetType | None = msgspec.UNSET
+    system_prompt: str | msgspec.UnsetType | None = msgspec.UNSET
+    tags: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    archived: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Remove(msgspec.Struct, Request[bool], frozen=True):
     """Forget settings and history, stored and in memory; the reply says whether there was anything stored."""
 
 
-WorkstreamMessage = Say | Act | Bind | Create | Archive | Remove
+WorkstreamMessage = Say | Act | Bind | Change | Create | Remove
 
 
 class StoreTimeout(Exception):
@@ -158,8 +164,8 @@ class _Workstream:
                 await self._bind(message.profile)
             case Create():
                 await self._create(message)
-            case Archive():
-                return await self._archive(archived=message.archived)
+            case Change():
+                return await self._set(message)
             case Remove():
                 return await self._remove()
         return None
@@ -179,12 +185,13 @@ class _Workstream:
         state = WorkstreamState(name=self._state.name, **msgspec.structs.asdict(settings))
         await self._change(lambda store: store.create(state), lambda _: state)
 
-    async def _archive(self, *, archived: bool) -> bool:
+    async def _set(self, wanted: Change) -> bool:
+        if isinstance(wanted.profile, str):
+            require_profile(wanted.profile, self._parts.backends)
         state = self._state
-        changed = msgspec.structs.replace(state, archived=archived)
-        return await self._change(
-            lambda store: store.set_archived(state.name, archived=archived), lambda found: changed if found else state
-        )
+        given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
+        changed = msgspec.structs.replace(state, **given)
+        return await self._change(lambda store: store.change(changed), lambda found: changed if found else state)
 
     async def _remove(self) -> bool:
         name = self._state.name

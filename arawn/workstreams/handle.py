@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import overload
 
+import msgspec
 import trio
 
 from actors import Ref, Reply
@@ -14,7 +15,7 @@ from arawn.agent.functions import AnyTool, tools_by_name
 from arawn.messages import CompletionResponse, StreamEvent
 from arawn.requests import require_session_id, require_tags
 from arawn.stream import Begun, EventStream, open_stream
-from arawn.workstreams.actor import Act, Archive, Bind, Create, Remove, Say, WorkstreamMessage
+from arawn.workstreams.actor import Act, Bind, Change, Create, Remove, Say, WorkstreamMessage
 from arawn.workstreams.store import require_text
 
 __all__ = ["Workstream"]
@@ -53,13 +54,44 @@ class Workstream:
         """
         await self._ref.ask(Create(profile=profile, system_prompt=system_prompt, tags=require_tags(tags)))
 
+    async def change(
+        self,
+        *,
+        profile: str | msgspec.UnsetType | None = msgspec.UNSET,
+        system_prompt: str | msgspec.UnsetType | None = msgspec.UNSET,
+        tags: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET,
+        archived: bool | msgspec.UnsetType = msgspec.UNSET,
+    ) -> bool:
+        """Change what is given of the settings, after the calls before, all of it or nothing; what is not given stays.
+
+        Args:
+            profile: Bind it to this profile, making it if it is new; None binds it to none.
+            system_prompt: None leaves it without one.
+            tags: In place of all that it has.
+            archived: Put it away, or bring it back.
+
+        Returns:
+            Whether there is one.
+
+        Raises:
+            BadInput: A tag is no text; nothing was changed.
+            UnknownProfile: The profile is not configured; nothing was changed.
+
+        Checkpoint: always.
+        If cancelled: all of it is changed, or nothing.
+        """
+        new_tags = tags if tags is msgspec.UNSET else require_tags(tags)
+        return await self._ref.ask(
+            Change(profile=profile, system_prompt=system_prompt, tags=new_tags, archived=archived)
+        )
+
     async def archive(self, *, archived: bool = True) -> bool:
         """Archive the conversation, after the calls before; False brings it back. Return whether there is one.
 
         Checkpoint: always.
         If cancelled: it is archived, or it is not.
         """
-        return await self._ref.ask(Archive(archived))
+        return await self.change(archived=archived)
 
     async def remove(self) -> bool:
         """Delete the conversation, after the calls before; its records stay. Return whether there was one.
@@ -68,18 +100,6 @@ class Workstream:
         If cancelled: it is deleted, or it is not.
         """
         return await self._ref.ask(Remove())
-
-    @overload
-    async def send(
-        self,
-        text: str,
-        *,
-        session_id: str | None = None,
-        profile: str | None = None,
-        system: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        tools: None = None,
-    ) -> CompletionResponse: ...
 
     @overload
     async def send(
@@ -150,18 +170,6 @@ class Workstream:
         tags: Mapping[str, str] | None = None,
         tools: None = None,
     ) -> AbstractAsyncContextManager[EventStream]: ...
-
-    @overload
-    def stream(
-        self,
-        text: str,
-        *,
-        session_id: str | None = None,
-        profile: str | None = None,
-        system: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        tools: Iterable[AnyTool],
-    ) -> AbstractAsyncContextManager[AsyncIterator[TurnEvent]]: ...
 
     @overload
     def stream(

@@ -14,6 +14,7 @@ import msgspec
 
 from arawn.errors import BadInput, StoreFailed
 from arawn.messages import Message
+from arawn.workstreams.remedies import remedy
 
 __all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name", "require_text"]
 
@@ -175,7 +176,9 @@ class WorkstreamStore:
             BadInput: There is one of that name.
         """
         require_name(state.name)
-        if not self._insert(state):
+        with self._transaction("write"):
+            made = self._insert_row(state)
+        if not made:
             raise BadInput(
                 f"there is a workstream `{state.name}` already; `arawn workstreams show {quote(state.name)}` shows it"
             )
@@ -206,6 +209,19 @@ class WorkstreamStore:
             self._insert_row(WorkstreamState(name=name))
             self._db.execute("UPDATE workstreams SET profile = ?, updated = ? WHERE name = ?", (profile, _now(), name))
 
+    def change(self, state: WorkstreamState) -> bool:
+        """Give a workstream the settings of `state`, making it if they bind it; return whether there is one."""
+        settings = (state.profile, state.system_prompt, _encoded(state.tags), int(state.archived), _now())
+        with self._transaction("write"):
+            if state.profile is not None:
+                self._insert_row(state)
+            changed = self._db.execute(
+                "UPDATE workstreams SET profile = ?, system_prompt = ?, tags = ?, archived = ?, updated = ?"
+                " WHERE name = ?",
+                (*settings, state.name),
+            )
+        return changed.rowcount > 0
+
     def set_archived(self, name: str, *, archived: bool) -> bool:
         """Archive a workstream or bring it back; return whether there is one."""
         return self._change("UPDATE workstreams SET archived = ? WHERE name = ?", (int(archived), name))
@@ -228,16 +244,11 @@ class WorkstreamStore:
         with self._transaction("write"):
             return self._db.execute(statement, values).rowcount > 0
 
-    def _insert(self, state: WorkstreamState) -> bool:
-        with self._transaction("write"):
-            return self._insert_row(state)
-
     def _insert_row(self, state: WorkstreamState) -> bool:
         now = _now()
-        tags = msgspec.json.encode(state.tags).decode()
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO workstreams VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (state.name, state.profile, state.system_prompt, tags, int(state.archived), now, now),
+            (state.name, state.profile, state.system_prompt, _encoded(state.tags), int(state.archived), now, now),
         )
         return cursor.rowcount > 0
 
@@ -272,26 +283,12 @@ class WorkstreamStore:
             yield
         except (sqlite3.Error, OSError, ValueError, RecursionError) as error:  # a ValueError: text or JSON that is none
             raise StoreFailed(
-                f"cannot {verb} the workstream database `{self._path}`: {error}; {_remedy(error)}"
+                f"cannot {verb} the workstream database `{self._path}`: {error}; {remedy(error)}"
             ) from error
 
 
-_REMEDIES = {
-    "SQLITE_BUSY": "another program holds it: end that program, or wait until it is done",
-    "SQLITE_LOCKED": "another program holds it: end that program, or wait until it is done",
-    "SQLITE_FULL": "make room on the disk",
-    "SQLITE_IOERR": "make room on the disk, or check it",
-}
-
-
-def _remedy(error: Exception) -> str:
-    name = getattr(error, "sqlite_errorname", None) or ""  # such as SQLITE_IOERR_WRITE
-    for known, remedy in _REMEDIES.items():
-        if name.startswith(known):
-            return remedy
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return "it is damaged or no such database: restore a copy, or move it away to begin a new one"
-    return "`workstreams.database` must name a file in a directory that this user may write to"
+def _encoded(tags: dict[str, str]) -> str:
+    return msgspec.json.encode(tags).decode()
 
 
 def _now() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors import OutcomeUnknown
 from arawn.backends.scripted import ScriptedProvider
 from arawn.config.schema import Config, Profile, RetryConfig
 from arawn.errors import (
@@ -36,7 +39,8 @@ from arawn.messages import (
     user,
 )
 from arawn.runtime import open_runtime, start_runtime
-from tests.fake_provider import FakeProvider, Reply, openai_reply
+from arawn.runtime_door import Runtime
+from tests.fake_provider import FakeProvider, Fault, Reply, openai_reply
 from tests.runtimes import configured, custom, records, running, scripted
 
 ASK = CompletionRequest(messages=(user("hello there"),))
@@ -220,6 +224,75 @@ async def test_a_key_that_comes_later_is_found(tmp_path: Path, autojump_clock: M
         states = {backend.profile: backend.health for backend in runtime.status().backends}
 
     assert states["fast"] == "ready"
+
+
+async def test_waiting_for_a_key_is_no_restart(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A profile that lacks its key is `unavailable` and says what is missing; finding it ends that, in place."""
+    environ: dict[str, str] = {}
+    keyless = Profile(backend="groq", model="m")
+    config = configured(tmp_path, {"default": scripted(tmp_path, [{"text": "ok"}]), "fast": keyless})
+
+    async with running(config, environ) as runtime:
+        await trio.sleep(100)
+        waiting = runtime.status().backends[1]
+        environ["GROQ_API_KEY"] = "key"
+        await trio.sleep(20)
+        found = runtime.status().backends[1]
+
+    assert (waiting.health, waiting.actor, waiting.restarts) == ("unavailable", "running", 0)
+    assert "set the environment variable `GROQ_API_KEY`" in (waiting.reason or "")
+    assert (found.health, found.reason, found.actor, found.restarts) == ("ready", None, "running", 0)
+
+
+@asynccontextmanager
+async def found_late(
+    directory: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Runtime]:
+    """Run a profile `late` whose key is there only when the runtime has started."""
+    monkeypatch.setattr("arawn.backends.actor.RETRY_START_S", 0.02)
+    environ: dict[str, str] = {}
+    profiles = {"default": scripted(directory, [{"text": "ok"}]), "late": custom(provider.address, api_key_env="LATE")}
+    async with running(configured(directory, profiles), environ) as runtime:
+        with pytest.raises(Unavailable, match="LATE"):
+            await runtime.complete(ASK, profile="late")
+        environ["LATE"] = "key"
+        with trio.fail_after(2):
+            while runtime.status().backends[1].health != "ready":  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        yield runtime
+
+
+async def test_what_is_found_late_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls go to the provider as soon as it is there."""
+    with FakeProvider(Reply(body=openai_reply("hello"))) as provider:
+        async with found_late(tmp_path, provider, monkeypatch) as runtime:
+            answer = await runtime.complete(ASK, profile="late")
+
+    assert answer.text == "hello"
+    assert provider.received[0].headers["authorization"] == "Bearer key"
+
+
+async def test_what_is_found_late_ends_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call under way at the end is cancelled and recorded, and the caller is told."""
+    told: list[Exception] = []
+    with FakeProvider(Reply(before=Fault.STALL)) as provider:
+        async with trio.open_nursery() as nursery:
+            async with found_late(tmp_path, provider, monkeypatch) as runtime:
+
+                async def ask() -> None:
+                    try:
+                        await runtime.complete(ASK, profile="late")
+                    except OutcomeUnknown as error:
+                        told.append(error)
+
+                nursery.start_soon(ask)
+                with trio.fail_after(2):
+                    while not provider.received:  # noqa: ASYNC110
+                        await trio.sleep(0.01)
+                await runtime.end_calls()
+
+    assert len(told) == 1
+    assert [record["status"] for record in records(tmp_path)] == ["error", "cancelled"]
 
 
 async def test_health_follows_the_last_call(tmp_path: Path, autojump_clock: MockClock) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from arawn.backends.verbatim import Verbatim, VerbatimMessages
-from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimResponse
+from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimResponse, bytes_of
 from arawn.errors import BackendError
-from arawn.messages import CompletionRequest, CompletionResponse, RoutingMetadata
+from arawn.messages import CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
 from arawn.server.call import Call, beside_client
 from arawn.server.protocol import DialectDoor
 from arawn.server.reply import Headers, Refused, Reply, error_reply
@@ -24,6 +25,7 @@ __all__ = ["Question", "answer", "as_said"]
 
 _FORWARDED = (b"anthropic-version", b"anthropic-beta", b"openai-beta")
 _RETURNED = ("retry-after", "retry-after-ms", "x-should-retry")
+_IGNORED_BYTES = 1024  # clients refuse heads of 8 kB
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -92,7 +94,16 @@ async def _answer_whole(runtime: DialectDoor, call: Call, question: Question) ->
 async def _answer_with_events(runtime: DialectDoor, call: Call, question: Question) -> None:
     assert question.events is not None
     stream = runtime.stream(question.request, **_context(question))
-    await answer_with_events(call, stream, question.events, partial(_headers, question, None))
+    await answer_with_events(call, stream, question.events, partial(_stream_head, question))
+
+
+def _stream_head(question: Question, request_id: str, first: StreamEvent | None) -> Headers:
+    """Return the headers of a stream that begins with `first`, or with a sign of life.
+
+    Before its first event nobody knows which profile `[routing]` chooses, so nothing is called unsaid then.
+    """
+    said = question.target.open if first is None else bytes_of(first) is not None
+    return _headers(msgspec.structs.replace(question, ignored=()) if said else question, None, request_id)
 
 
 def _refusal_as_received(error: BackendError, dialect: DialectName) -> Reply | None:
@@ -128,5 +139,14 @@ def _headers(question: Question, routing: RoutingMetadata | None, request_id: st
     if question.dialect == "anthropic":
         headers.append((b"request-id", request_id.encode()))
     if question.ignored:
-        headers.append((b"x-arawn-ignored", ", ".join(map(quote, question.ignored)).encode()))
+        headers.append((b"x-arawn-ignored", _listed(question.ignored)))
     return headers
+
+
+def _listed(names: tuple[str, ...]) -> bytes:
+    """Return the names, as many as fit into a header, and the number of the others."""
+    quoted = [quote(name) for name in names]
+    ends = accumulate(len(name) + len(", ") for name in quoted)
+    shown = [name for name, end in zip(quoted, ends, strict=True) if end <= _IGNORED_BYTES]
+    left = len(names) - len(shown)
+    return ", ".join([*shown, f"and {left} more"] if left else shown).encode()

@@ -18,10 +18,10 @@ from arawn.messages import (
     ToolUseStart,
     Usage,
 )
-from arawn.server.reply import ErrorDetail
+from arawn.server.reply import Failure
 from arawn.server.streaming import KEEP_ALIVE
 from arawn.server.v1.anthropic_messages_out import stop_reason, usage_value
-from arawn.server.v1.envelope import error_value
+from arawn.server.v1.envelope import error_in_stream
 
 __all__ = ["MessageEvents"]
 
@@ -76,9 +76,9 @@ class MessageEvents:
             case _:
                 assert_never(event)
 
-    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:
+    def fail(self, failure: Failure, request_id: str) -> bytes:
         """Return the end of a stream that broke: an `error`, and no `message_stop`."""
-        return _event("error", error_value(detail, status, "anthropic", request_id))
+        return b"event: error\ndata: %b\n\n" % error_in_stream(failure, "anthropic", request_id)
 
     def _message_start(self) -> bytes:
         self._begun = True

@@ -7,10 +7,18 @@ from typing import Any
 
 import msgspec
 
-from arawn.server.reply import ErrorBody, ErrorDetail, Reply
+from arawn.backends.verbatim_reply import ProviderAnswer
+from arawn.server.reply import ErrorBody, ErrorDetail, Failure, Reply, error_body, error_reply
 from arawn.server.v1.target import DialectName
 
-__all__ = ["AnthropicErrorBody", "OpenAIErrorBody", "called_dialect", "error_value", "in_envelope"]
+__all__ = [
+    "AnthropicErrorBody",
+    "OpenAIErrorBody",
+    "called_dialect",
+    "error_in_stream",
+    "in_envelope",
+    "provider_error",
+]
 
 
 class OpenAIError(msgspec.Struct, frozen=True):
@@ -65,6 +73,13 @@ _OPENAI_PATHS = frozenset(("/v1/chat/completions", "/v1/responses", "/v1/embeddi
 _ERROR_BODY = msgspec.json.Decoder(ErrorBody)
 
 
+class _Said(msgspec.Struct):
+    error: dict[str, Any]
+
+
+_SAID = msgspec.json.Decoder(_Said)
+
+
 def called_dialect(path: str, headers: Mapping[bytes, bytes]) -> DialectName | None:
     """Return the dialect in which to answer a request; None is Arawn's own."""
     if path.startswith("/v1/messages"):
@@ -93,12 +108,31 @@ def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> R
         headers.append((b"x-should-retry", b"false"))
     body = reply.body
     if not reply.as_received:
-        body = msgspec.json.encode(error_value(_ERROR_BODY.decode(body).error, reply.status, dialect, request_id))
+        body = msgspec.json.encode(_error_value(_ERROR_BODY.decode(body).error, reply.status, dialect, request_id))
     return msgspec.structs.replace(reply, body=body, headers=headers, request_id=request_id)
 
 
-def error_value(detail: ErrorDetail, status: int, dialect: DialectName, request_id: str) -> dict[str, Any]:
-    """Return the body of an error, also for an event in the middle of a stream."""
+def error_in_stream(failure: Failure, dialect: DialectName, request_id: str) -> bytes:
+    """Return the data of the event that ends a stream: one line, in the provider's own words if it refused the call."""
+    said = failure.__cause__
+    if isinstance(said, ProviderAnswer) and provider_error(failure, dialect) is not None:
+        return b" ".join(said.body.splitlines())  # a line break can stand between the words of JSON only
+    detail, status = error_body(failure).error, error_reply(failure).status
+    return msgspec.json.encode(_error_value(detail, status, dialect, request_id))
+
+
+def provider_error(failure: Failure, dialect: DialectName) -> dict[str, Any] | None:
+    """Return the object under `error` in a refusal of the provider; None if there is none, or in another dialect."""
+    said = failure.__cause__
+    if not isinstance(said, ProviderAnswer) or said.dialect != dialect:
+        return None
+    try:
+        return _SAID.decode(said.body).error or None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a page of HTML, or an envelope of another kind
+        return None
+
+
+def _error_value(detail: ErrorDetail, status: int, dialect: DialectName, request_id: str) -> dict[str, Any]:
     if dialect == "anthropic":
         kind = _ANTHROPIC_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
         return _plain(AnthropicErrorBody(AnthropicError(kind, detail.message), request_id))

@@ -15,9 +15,9 @@ from arawn.messages import (
     ToolUseDelta,
     ToolUseStart,
 )
-from arawn.server.reply import ErrorDetail
+from arawn.server.reply import Failure
 from arawn.server.streaming import KEEP_ALIVE
-from arawn.server.v1.envelope import error_value
+from arawn.server.v1.envelope import error_in_stream
 from arawn.server.v1.openai_chat_out import finish_reason, usage_value
 
 __all__ = ["ChatChunks"]
@@ -75,9 +75,9 @@ class ChatChunks:
             case _:
                 assert_never(event)
 
-    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:
+    def fail(self, failure: Failure, request_id: str) -> bytes:
         """Return the end of a stream that broke; it has no `finish_reason`, which could be taken for success."""
-        return self._data(error_value(detail, status, "openai", request_id)) + _DONE
+        return b"data: %b\n\n" % error_in_stream(failure, "openai", request_id) + _DONE
 
     def _end(self, response: CompletionResponse) -> bytes:
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish_reason(response)}

@@ -15,8 +15,9 @@ from arawn.messages import (
     ToolUseDelta,
     ToolUseStart,
 )
-from arawn.server.reply import ErrorDetail
+from arawn.server.reply import Failure, error_body
 from arawn.server.streaming import KEEP_ALIVE
+from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.responses_out import Frame, call_item, message_item, reasoning_item, text_part
 
 __all__ = ["ResponseEvents"]
@@ -86,9 +87,12 @@ class ResponseEvents:
             case _:
                 assert_never(event)
 
-    def fail(self, detail: ErrorDetail, status: int, request_id: str) -> bytes:  # noqa: ARG002  # no word for these
+    def fail(self, failure: Failure, request_id: str) -> bytes:  # noqa: ARG002  # there is no word for it
         """Return the end of a stream that broke: `response.failed` with what had been said."""
-        error = {"code": detail.code or detail.type, "message": detail.message}
+        detail = error_body(failure).error
+        ours = {"code": detail.code or detail.type, "message": detail.message}
+        theirs = provider_error(failure, "openai") or {}
+        error = ours | {name: said for name, said in theirs.items() if name not in ours or isinstance(said, str)}
         output = [item.whole() if item.closed else item.cut() for item in self._items]
         failed = self._frame.value("failed", output, model=self._model, error=error)
         return (self._begin() if self._number == 0 else b"") + self._event("response.failed", response=failed)

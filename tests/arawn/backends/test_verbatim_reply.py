@@ -12,7 +12,7 @@ from arawn.backends.anthropic import AnthropicDialect
 from arawn.backends.openai import OpenAIDialect
 from arawn.backends.protocol import Dialect
 from arawn.backends.verbatim_reply import VerbatimReading, VerbatimResponse, bytes_of
-from arawn.errors import BadReply
+from arawn.errors import BackendError, BadReply
 from arawn.messages import StreamEvent
 from tests.fake_provider import anthropic_stream, openai_stream
 
@@ -48,6 +48,37 @@ def test_nothing_is_passed_on_before_something_is_said() -> None:
 
     assert list(reading.feed(b"".join(STREAMS["anthropic"][:3]))) == []
     assert bytes_of(next(iter(reading.feed(STREAMS["anthropic"][3])))) == b"".join(STREAMS["anthropic"][:4])
+
+
+def test_an_event_with_several_deltas_is_passed_on_once() -> None:
+    """Many providers say name and arguments of a tool call at once; the bytes come with the last delta."""
+    call = b'{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}'
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"a","tool_calls":[' + call + b"]}}]}\n\n"
+
+    said = [bytes_of(delta) for delta in reading_of("openai").feed(event)]
+
+    assert said == [b"", b"", event]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_what_follows_an_error_is_passed_on(together: bool) -> None:
+    """Whether it comes in the same piece or after it; without the key, and the error is raised once."""
+    fault, done = b'data: {"error":{"message":"no, k-1"}}\n\n', b"data: [DONE]\n\n"
+    dialect = DIALECTS["openai"]
+    reading = VerbatimReading(
+        "here", dialect, max_bytes=10**9, drop_usage=True, masked=lambda said: said.replace(b"k-1", b"[key]")
+    )
+    begun = b"".join(STREAMS["openai"][:2])
+    first, rest = (begun + fault + done, b"") if together else (begun + fault, done)
+    passed = b""
+
+    with pytest.raises(BackendError, match="no, "):
+        for event in reading.feed(first):
+            passed += bytes_of(event) or b"?"
+    assert reading.refused_midway
+    passed += b"".join(bytes_of(event) or b"?" for event in reading.feed(rest))
+
+    assert passed == begun + fault.replace(b"k-1", b"[key]") + done
 
 
 def test_an_event_without_end_is_given_up() -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
 
 from arawn.config.schema import Profile, RetryConfig
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.fake_provider import FakeProvider, Fault, Received, Reply, stream_reply
 from tests.runtimes import records
+from tests.serving import read_all
 
 # Odd, but right: spaces, escapes, numbers and fields that nobody here would write so.
 CHAT = (
@@ -171,6 +173,33 @@ async def test_an_error_in_a_stream_passes_as_it_is(dialect: str, tmp_path: Path
     assert records(tmp_path)[0]["status"] == "partial"
 
 
+@pytest.mark.parametrize("after", [b"", Fault.CUT, Fault.STALL])
+@pytest.mark.parametrize("together", [True, False])
+async def test_the_end_after_an_error_passes_too(together: bool, after: bytes | Fault, tmp_path: Path) -> None:
+    """Clients that read on until `[DONE]` find it; the error stays that of the provider, whatever it does then."""
+    fault = b'data: {"error":{"message":"Overloaded","code":503}}\n\n'
+    pieces = [fault + b"data: [DONE]\n\n"] if together else [fault, b"data: [DO", b"NE]\n\n"]
+    last = [after] if after else []
+    response, _ = await ask(tmp_path, "openai", streamed(CHAT), stream_reply([*CHAT_EVENTS[:3], *pieces, *last]))
+
+    assert response.content == b"".join((*CHAT_EVENTS[:3], *pieces))
+    assert records(tmp_path)[0]["error"]["type"] == "Overloaded"
+
+
+async def test_a_tool_call_in_one_event_passes_once(tmp_path: Path) -> None:
+    """As Ollama and others say it: the client hears of one call, whose name it has not to put together."""
+    call = b'{"index":0,"id":"c1","type":"function","function":{"name":"look","arguments":"{}"}}'
+    events = [
+        b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[' + call + b"]}}]}\n\n",
+        b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+        b"data: [DONE]\n\n",
+    ]
+    response, _ = await ask(tmp_path, "openai", streamed(CHAT), stream_reply(events))
+
+    assert response.content == b"".join(events)
+    assert records(tmp_path)[0]["response_content"][0]["name"] == "look"
+
+
 @DIALECTS
 async def test_a_cut_stream_ends_with_an_error_after_whole_events(dialect: str, tmp_path: Path) -> None:
     """Half an event is not passed on; what follows the last whole one says that the stream broke."""
@@ -201,6 +230,23 @@ async def test_odd_headers_and_queries_do_no_harm(tmp_path: Path) -> None:
     )
 
     assert response.status_code in {200, 502}
+
+
+@DIALECTS
+async def test_each_character_of_a_query_passes_as_it_is(dialect: str, tmp_path: Path) -> None:
+    """Also those that only some would quote, and half an escape."""
+    content = BODIES[dialect]
+    target = PATHS[dialect].encode() + b"?" + bytes(sorted(set(range(33, 127)) - set(b"#"))) + b"%zz%f%2f&&=?"
+    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nx-api-key: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+    with FakeProvider(Reply(body=ANSWERS[dialect])) as provider:
+        profile: Any = {"dialect": dialect, "base_url": provider.address, "model": "m-1"}
+        async with open_api(tmp_path, {"p": Profile(backend="custom", **profile)}) as url:
+            async with await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2])) as stream:
+                await stream.send_all(head % (target, TOKEN.encode(), len(content)) + content)
+                answer = await read_all(stream)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert provider.received[0].path == target.decode().removeprefix("/v1" if dialect == "openai" else "")
 
 
 async def test_headers_and_query_of_the_dialect_pass_verbatim(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from arawn.runtime_door import Runtime
 from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.server.workstreams import workstream_routes
+from arawn.workstreams import store
 from tests.serving import serving_with_lifespan
 
 
@@ -76,6 +77,59 @@ async def test_null_binds_to_none_and_silence_changes_nothing(tmp_path: Path) ->
     assert loosed.json()["profile"] is None
 
 
+async def test_tags_and_system_prompt_are_changed_and_take_effect(tmp_path: Path) -> None:
+    """From the next message on; what is not given stays, tags are replaced as a whole, and null takes a prompt away."""
+    async with serving(tmp_path) as (client, _):
+        settings = {"name": "x", "profile": "fast", "system_prompt": "old", "tags": {"a": "1", "b": "2"}}
+        await client.post("/workstreams", json=settings)
+        await client.post("/chat", json={"message": "one", "workstream": "x"})
+        changed = (await client.patch("/workstreams/x", json={"system_prompt": "new", "tags": {"b": "3"}})).json()
+        said = await client.post("/chat", json={"message": "two", "workstream": "x"})
+        shown = (await client.get("/workstreams/x")).json()
+        bare = (await client.patch("/workstreams/x", json={"system_prompt": None, "tags": {}})).json()
+
+    assert (changed["system_prompt"], changed["tags"], changed["profile"]) == ("new", {"b": "3"}, "fast")
+    assert said.status_code == 200
+    assert (shown["turns"], shown["system_prompt"], shown["tags"]) == (2, "new", {"b": "3"})
+    assert (bare["system_prompt"], bare["tags"], bare["turns"]) == (None, {}, 2)
+
+
+async def test_a_change_is_made_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A profile that is not there leaves the tags as they are; one that is there makes what is new, with all of it."""
+    async with serving(tmp_path) as (client, _):
+        await client.post("/workstreams", json={"name": "x", "tags": {"a": "1"}})
+        refused = await client.patch("/workstreams/x", json={"tags": {}, "archived": True, "profile": "nope"})
+        kept = (await client.get("/workstreams/x")).json()
+        made = await client.patch("/workstreams/y", json={"tags": {"k": "v"}, "profile": "fast", "archived": True})
+
+    assert refused.json()["error"]["type"] == "unknown_profile"
+    assert (kept["tags"], kept["archived"]) == ({"a": "1"}, False)
+    assert made.json() == {
+        "name": "y",
+        "profile": "fast",
+        "system_prompt": None,
+        "tags": {"k": "v"},
+        "archived": True,
+        "turns": 0,
+        "history": [],
+    }
+
+
+async def test_an_empty_change_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is answered with the workstream, whose last change is as long ago as before."""
+    times = iter(["first", "second"])
+    monkeypatch.setattr(store, "_now", lambda: next(times))
+    async with serving(tmp_path) as (client, runtime):
+        await client.post("/workstreams", json={"name": "x"})
+        same = await client.patch("/workstreams/x", json={})
+        (unchanged,) = await runtime.workstreams()
+        await client.patch("/workstreams/x", json={"tags": {}})
+        (changed,) = await runtime.workstreams()
+
+    assert (same.status_code, same.json()["name"]) == (200, "x")
+    assert (unchanged.updated, changed.updated) == ("first", "second")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "kind"),
     [
@@ -85,6 +139,9 @@ async def test_null_binds_to_none_and_silence_changes_nothing(tmp_path: Path) ->
         ("PATCH", "/workstreams/x", {"profile": "nope"}, 400, "unknown_profile"),
         ("PATCH", "/workstreams/x", {"profil": "fast"}, 422, "invalid_request"),
         ("PATCH", "/workstreams/nobody", {"profile": None}, 404, "not_found"),
+        ("PATCH", "/workstreams/nobody", {"tags": {}}, 404, "not_found"),
+        ("PATCH", "/workstreams/x", {"tags": None}, 422, "invalid_request"),
+        ("PATCH", "/workstreams/x", {"tags": {"k": 1}}, 422, "invalid_request"),
         ("POST", "/workstreams", {"name": "x"}, 409, "already_exists"),
         ("POST", "/workstreams", {"name": "a/b"}, 400, "bad_input"),
         ("POST", "/workstreams", {"name": "y", "profile": "nope"}, 400, "unknown_profile"),
@@ -118,5 +175,5 @@ async def test_an_unknown_field_is_answered_with_the_known_ones(tmp_path: Path) 
 
     assert "`system`" in made.json()["error"]["message"]
     assert "accepted: `name`, `profile`, `system_prompt`, `tags`" in made.json()["error"]["message"]
-    wanted = "unknown: `archive` (did you mean `archived`?); accepted: `profile`, `archived`"
+    wanted = "unknown: `archive` (did you mean `archived`?); accepted: `profile`, `system_prompt`, `tags`, `archived`"
     assert wanted in changed.json()["error"]["message"]

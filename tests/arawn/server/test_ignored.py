@@ -1,0 +1,90 @@
+"""`x-arawn-ignored` names what the backend was not told: nothing else, and never too much for a header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from arawn.config.schema import Profile, RetryConfig, RoutingConfig, RoutingRule
+from arawn.server import streaming
+from arawn.server.app import build_app
+from arawn.server.auth import Door
+from tests.fake_provider import (
+    FakeProvider,
+    Reply,
+    anthropic_reply,
+    anthropic_stream,
+    openai_reply,
+    openai_stream,
+    stream_reply,
+)
+from tests.runtimes import configured, running
+from tests.serving import serving_with_lifespan
+
+WHOLE = {"openai": Reply(body=openai_reply("hi")), "anthropic": Reply(body=anthropic_reply("hi"))}
+STREAMED = {"openai": stream_reply(openai_stream("hi")), "anthropic": stream_reply(anthropic_stream("hi"))}
+
+
+async def ignored(directory: Path, dialect: Any, *replies: Reply, **body: Any) -> httpx.Headers:
+    """Send a chat completion to where a rule chooses a provider of `dialect`, which the default one does not speak."""
+    other: Any = "anthropic" if dialect == "openai" else "openai"
+    settings: Any = {"backend": "custom", "model": "m", "retry": RetryConfig(2, 0.1, 0.2)}
+    with FakeProvider(*replies) as provider:
+        chosen = Profile(dialect=dialect, base_url=provider.address, **settings)
+        default = Profile(dialect=other, base_url="http://127.0.0.1:9", **settings)
+        config = msgspec.structs.replace(
+            configured(directory, {"default": default, "chosen": chosen}),
+            routing=RoutingConfig(enabled=True, rules=(RoutingRule("all", {"message_count_gt": 0}, "chosen"),)),
+        )
+        sent = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "seed": 7, **body}
+        async with running(config) as runtime:
+            app = build_app(runtime, door=Door(token=None, hosts=()))
+            async with serving_with_lifespan(app) as served, httpx.AsyncClient() as client:
+                response = await client.post(f"{served.url}/v1/chat/completions", json=sent)
+    assert response.status_code == 200
+    return response.headers
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("dialect", "said"), [("openai", None), ("anthropic", "seed")])
+async def test_what_was_passed_after_all_is_not_named(
+    dialect: str, said: str | None, stream: bool, tmp_path: Path
+) -> None:
+    """Where a rule may choose either dialect, the one that it has chosen decides."""
+    reply = (STREAMED if stream else WHOLE)[dialect]
+    headers = await ignored(tmp_path, dialect, reply, stream=stream)
+
+    assert headers.get("x-arawn-ignored") == said
+
+
+@pytest.mark.parametrize("dialect", STREAMED)
+async def test_nothing_is_named_before_a_profile_is_chosen(
+    dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head of a stream that has to be kept alive goes out before anybody knows."""
+    monkeypatch.setattr(streaming, "KEEP_ALIVE_SECONDS", 0.03)
+    headers = await ignored(tmp_path, dialect, Reply(503), STREAMED[dialect], stream=True)
+
+    assert "x-arawn-ignored" not in headers
+
+
+async def test_more_names_than_a_header_holds_are_counted(tmp_path: Path) -> None:
+    """Clients break at heads of 8 kB; names are percent-encoded, so the words at the end are none."""
+    more = {f"field {number:04}": 1 for number in range(2000)}
+    headers = await ignored(tmp_path, "anthropic", WHOLE["anthropic"], **more)
+
+    names = headers["x-arawn-ignored"].split(", ")
+    assert names[:2] == ["seed", "field%200000"]
+    assert len(headers["x-arawn-ignored"]) <= 1050
+    assert names[-1] == f"and {2001 - (len(names) - 1)} more"
+
+
+async def test_one_name_may_be_too_long_already(tmp_path: Path) -> None:
+    """It is counted; those before it are named."""
+    headers = await ignored(tmp_path, "anthropic", WHOLE["anthropic"], **{"x" * 100_000: 1})
+
+    assert headers["x-arawn-ignored"] == "seed, and 1 more"
