@@ -52,6 +52,12 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):
     active_workstreams: tuple[str, ...]
     tree: actors.Status
 
+    def full_mailboxes(self) -> dict[str, int]:
+        """Return the profiles whose mailbox has room for no more, and for how many calls it has."""
+        actor = {child.name: child for part in self.tree.children for child in part.children}
+        found = ((one.profile, actor.get(f"backend:{one.profile}")) for one in self.backends)
+        return {name: box.bound for name, box in found if box is not None and box.queued >= box.bound > 0}
+
     def to_json(self) -> bytes:
         """Return the status as one JSON object."""
         return msgspec.json.encode(self)

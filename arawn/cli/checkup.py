@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,9 @@ import msgspec
 from arawn.cli.places import impossible_places
 from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config
+from arawn.interactions.files import day_of_name
+from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.housekeeping import plan_deletion
 
 __all__ = ["Finding", "look_around"]
 
@@ -31,8 +35,17 @@ class Finding(msgspec.Struct, frozen=True):
     found: str
 
 
-def look_around(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield how directories, disk, database and limits are, whether or not a daemon runs."""
+def look_around(config: Config, environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:
+    """Yield how directories, disk, database, clock and limits are, whether or not a daemon runs.
+
+    Args:
+        config: The configuration.
+        environ: The process environment.
+        now: The time, with its zone.
+
+    Raises:
+        OSError: The log's directory cannot be read.
+    """
     impossible = list(impossible_places(config, environ))
     if impossible:
         yield from (Finding("files", False, text) for text in impossible)
@@ -40,7 +53,10 @@ def look_around(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]
     yield Finding("files", True, "every place can be written to")
     database = database_path(config, environ)
     if config.logging.interactions.enabled:
-        yield _room("log", interactions_dir(config, environ))
+        log = interactions_dir(config, environ)
+        yield _room("log", log)
+        if log.is_dir():
+            yield _clock(log, now.astimezone(UTC).date(), config.logging.interactions.retention_days)
     yield _room("workstreams", database.parent)
     if database.exists():
         yield _database(database)
@@ -58,6 +74,20 @@ def _room(what: str, directory: Path) -> Finding:
         False,
         f"the disk of `{directory}` is nearly full, {free >> 20:,} MiB are free; make room, calls will wait",
     )
+
+
+def _clock(log: Path, today: date, retention_days: int) -> Finding:
+    """Say whether the days of the log fit to today, the UTC day."""
+    newest = max((day for path in log.iterdir() if (day := day_of_name(path.name)) is not None), default=today)
+    plan = plan_deletion(RealFilesystem(), log, today, retention_days)
+    held_until = plan.verdict.last_run.held_until
+    if newest > today:
+        words = f"today is {today} by the clock, and the log has a file of {newest}: the clock is behind, or was ahead"
+        return Finding("clock", False, f"{words}; set it right; until that day records go into that file")
+    if held_until is not None:
+        words = f"the clock is more than `retention_days` ahead of the last run, {today}: if it is wrong, set it right"
+        return Finding("clock", False, f"{words}; if it is right, wait: nothing is deleted before {held_until}")
+    return Finding("clock", True, f"today is {today} (UTC), and no file of the log is of a later day")
 
 
 def _database(path: Path) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
 from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.last_failures import last_failures
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
 from arawn.cli.reach import look_at_daemon, reach_providers
@@ -48,6 +50,14 @@ async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
     findings = [Finding("configuration", True, files or found.why or "environment")]
     obstacles = await preflight(config, os.environ)
     findings += [Finding(f"profile {obstacle.profile}", False, obstacle.text) for obstacle in obstacles]
-    findings += look_around(config, os.environ)
-    findings += await look_at_daemon(config, os.environ)
-    return findings + await reach_providers(config)
+    now = datetime.now(UTC)
+    findings += look_around(config, os.environ, now)
+    findings += await look_at_daemon(config, os.environ, now)
+    told = {one.what for one in findings if not one.ok}
+    findings += last_failures(config, os.environ, now, told=told)
+    return [*findings, *_not_told(findings, await reach_providers(config))]
+
+
+def _not_told(told: list[Finding], more: list[Finding]) -> list[Finding]:
+    """Return what is new: a server that cannot be reached may be known from the daemon or the log already."""
+    return [one for one in more if not any(one.what == known.what and one.found in known.found for known in told)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -12,12 +13,15 @@ import trio
 from arawn.backends.connection_failures import from_httpx
 from arawn.backends.presets import PRESETS
 from arawn.cli.checkup import Finding
-from arawn.cli.daemon_client import DaemonFault, find_daemon
+from arawn.cli.daemon_client import DaemonFault, DaemonSilent, find_daemon, silent_process
+from arawn.cli.durations import since_words
+from arawn.cli.process_files import out_of_files
+from arawn.cli.status_page import LOG_WORDS, full_words
 from arawn.config import listen_address
 from arawn.config.paths import interactions_dir, socket_path
 from arawn.config.schema import Config, Profile
 from arawn.interactions.lock_state import writer_is_active
-from arawn.status import RuntimeStatus
+from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 from arawn.wire.connect import Connector, Origin
 from arawn.wire.listeners import open_tcp_listeners
 from arawn.wire.proxies import uses_proxy
@@ -28,8 +32,8 @@ _WELL = ("ready", "starting")
 _PORTS = {"http": 80, "https": 443}
 
 
-async def look_at_daemon(config: Config, environ: Mapping[str, str]) -> list[Finding]:
-    """Return how the running daemon is; without one, whether one could start.
+async def look_at_daemon(config: Config, environ: Mapping[str, str], now: datetime) -> list[Finding]:
+    """Return how the running daemon is at `now` (with its zone); without one, whether one could start.
 
     Checkpoint: always. If cancelled: nothing has changed.
     """
@@ -37,28 +41,52 @@ async def look_at_daemon(config: Config, environ: Mapping[str, str]) -> list[Fin
     try:
         async with find_daemon(socket) as daemon:
             if daemon is not None:
-                return _of_daemon(await daemon.status())
+                return _of_daemon(await daemon.status(), now)
     except DaemonFault as fault:
-        return [Finding("daemon", False, str(fault))]
+        return [Finding("daemon", False, out_of_files(socket) or str(fault))]
+    pid = None if socket is None else silent_process(socket)
+    if socket is not None and pid is not None:
+        return [Finding("daemon", False, str(DaemonSilent(pid, socket)))]
     log = interactions_dir(config, environ)
     if config.logging.interactions.enabled and log.is_dir() and writer_is_active(log):
         return [_hidden_daemon(socket, log)]
     return [Finding("daemon", True, "none runs; `arawn start` runs one"), await _address(config.server.listen)]
 
 
-def _of_daemon(status: RuntimeStatus) -> list[Finding]:
-    health = status.log.health
-    log = health.state if status.log.path else "off"
-    lost = f", {health.count} records lost" if health.count else ""
-    found = [
+def _of_daemon(status: RuntimeStatus, now: datetime) -> list[Finding]:
+    full = status.full_mailboxes()
+    return [
         Finding("daemon", True, f"process {status.pid} answers"),
-        Finding("log", health.state == "ok", f"{log}{lost}" + (f": {health.reason}" if health.reason else "")),
+        _of_log(status.log, now),
+        *(_of_backend(backend, now, full.get(backend.profile)) for backend in status.backends),
+        *(_of_draining(backend) for backend in status.draining),
     ]
-    for backend in status.backends:
-        reason = backend.reason or backend.last_crash
-        words = f"{backend.health}" + (f": {reason}" if reason else "")
-        found.append(Finding(f"profile {backend.profile}", backend.health in _WELL and not backend.last_crash, words))
-    return found
+
+
+def _of_log(log: LogStatus, now: datetime) -> Finding:
+    health = log.health
+    if log.path is None or health.state == "ok":
+        return Finding("log", True, "off" if log.path is None else "ok")
+    lost = f", {health.count} records lost (`arawn interactions verify` names the gap)" if health.count else ""
+    words = f"{health.state} {since_words(health.since, now)}{lost}: {health.reason}"
+    return Finding("log", False, f"{words}; {LOG_WORDS}")
+
+
+def _of_backend(backend: BackendStatus, now: datetime, full: int | None) -> Finding:
+    """Say how one profile is: its health, what its last crash was, whether callers are turned away."""
+    what, reason = f"profile {backend.profile}", backend.reason or backend.last_crash
+    well = backend.health in _WELL and not backend.last_crash
+    words = backend.health
+    if reason:
+        again = f"; then `arawn backends test {backend.profile}` asks it again" if backend.health not in _WELL else ""
+        words = f"{backend.health} {since_words(backend.since, now)}: {reason}{again}"
+    return Finding(what, well and full is None, words if full is None else f"{words}; {full_words(full)}")
+
+
+def _of_draining(backend: BackendStatus) -> Finding:
+    calls = backend.in_hand + backend.queued
+    words = f"draining: what it was before the last reload finishes {calls} calls; nothing to do"
+    return Finding(f"profile {backend.profile}", True, words)
 
 
 def _hidden_daemon(socket: Path | None, log: Path) -> Finding:

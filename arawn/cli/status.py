@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import click
 
-from arawn.cli.daemon_client import require_daemon, socket_of_daemon
+from arawn.cli.daemon_client import DaemonFault, require_daemon, socket_of_daemon
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
-from arawn.cli.status_page import HEADERS, head_lines, rows
+from arawn.cli.process_files import out_of_files
+from arawn.cli.status_page import HEADERS, head_lines, next_steps, rows
 from arawn.status import RuntimeStatus
 
 __all__ = ["status"]
@@ -44,12 +46,21 @@ def status(watching: bool, every: float, as_json: bool, config_file: Path | None
     if as_json:
         print_json(found)
         return
-    for line in head_lines(found):
+    now = datetime.now(UTC)
+    for line in head_lines(found, now):
         click.echo(line)
     click.echo()
-    print_table(HEADERS, rows(found))
+    print_table(HEADERS, rows(found, now))
+    for line in next_steps(found):
+        click.echo(f"\n{line}")
 
 
 async def _status(socket: Path | None, _: Interrupts) -> RuntimeStatus:
-    async with require_daemon(socket) as daemon:
-        return await daemon.status()
+    try:
+        async with require_daemon(socket) as daemon:
+            return await daemon.status()
+    except DaemonFault as fault:
+        words = out_of_files(socket)
+        if words is None:
+            raise
+        raise DaemonFault(words) from fault

@@ -2,37 +2,79 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
+from arawn.cli.durations import duration_words, since_words
 from arawn.status import BackendStatus, RuntimeStatus
 
-__all__ = ["HEADERS", "duration_words", "head_lines", "rows"]
+__all__ = ["HEADERS", "LOG_WORDS", "full_words", "head_lines", "next_steps", "rows"]
+
+LOG_WORDS = "give it room, or its directory back, and it goes on by itself"
+
+_WELL = ("ready", "starting")
 
 HEADERS = ("profile", "kind", "model", "health", "queued", "in hand", "restarts", "reason")
 
 
-def head_lines(found: RuntimeStatus) -> list[str]:
-    """Return what is said above the table of backends."""
+def head_lines(found: RuntimeStatus, now: datetime) -> list[str]:
+    """Return what is said above the table of backends; `now` has a time zone."""
     health = found.log.health
     log = "off" if found.log.path is None else f"{health.state}  {found.log.path}"
+    reason = f"  ({since_words(health.since, now)}: {health.reason})" if health.reason else ""
     active = ", ".join(found.active_workstreams) or "none"
     return [
         f"daemon       arawn {found.version}, process {found.pid}, up {duration_words(found.uptime_s)}",
-        f"log          {log}" + (f"  ({health.reason})" if health.reason else ""),
+        f"log          {log}{reason}",
         f"workstreams  {active} in memory",
     ]
 
 
-def rows(found: RuntimeStatus) -> list[tuple[str, ...]]:
+def rows(found: RuntimeStatus, now: datetime) -> list[tuple[str, ...]]:
     """Return the cells of every backend, below `HEADERS`; those that are being drained come last."""
     draining = [
         msgspec.structs.replace(backend, health="draining", reason="replaced or removed; finishes the calls it has")
         for backend in found.draining
     ]
-    return [_row(backend) for backend in (*found.backends, *draining)]
+    full = found.full_mailboxes()
+    return [
+        *(_row(backend, now, full.get(backend.profile)) for backend in found.backends),
+        *(_row(backend, now, None) for backend in draining),
+    ]
 
 
-def _row(backend: BackendStatus) -> tuple[str, ...]:
+def next_steps(found: RuntimeStatus) -> list[str]:
+    """Return what is said below the table: what to do about whatever is not well; nothing if all is."""
+    steps = []
+    if found.log.health.state == "degraded":
+        steps.append(f"log: nothing is lost; {LOG_WORDS}; `arawn doctor` looks at disk and files")
+    if found.log.health.count:
+        steps.append(
+            f"log: {found.log.health.count} records will never be written; `arawn interactions verify` names the gap"
+        )
+    ill = [one.profile for one in found.backends if one.health not in _WELL]
+    if ill:
+        steps.append(f"profiles: mend that, then `arawn backends test {' '.join(ill)}` asks again")
+    if any(one.last_crash for one in found.backends):
+        steps.append("crashes: what crashed is started again by itself; the stderr of the daemon has more")
+    return steps
+
+
+def full_words(bound: int) -> str:
+    """Return what it means that the mailbox of a profile, with room for `bound` calls, is full."""
+    return (
+        f"its mailbox is full (`mailbox` = {bound}): more are refused over HTTP with 503 until there is room; "
+        "send fewer at once, or raise it or `max_concurrency`"
+    )
+
+
+def _row(backend: BackendStatus, now: datetime, full: int | None) -> tuple[str, ...]:
+    reason = " ".join((backend.reason or backend.last_crash or "").split())  # what a model server said has many lines
+    if reason and backend.health not in ("ready", "draining"):
+        reason = f"{since_words(backend.since, now)}: {reason}"
+    if full is not None:
+        reason = "; ".join(filter(None, (full_words(full), reason)))
     numbers = (backend.queued, backend.in_hand, backend.restarts)
     return (
         backend.profile,
@@ -40,16 +82,5 @@ def _row(backend: BackendStatus) -> tuple[str, ...]:
         backend.model or "",
         backend.health,
         *(str(number) for number in numbers),
-        backend.reason or backend.last_crash or "",
+        reason,
     )
-
-
-def duration_words(seconds: float) -> str:
-    """Return a duration in its two largest units."""
-    whole = int(seconds)
-    days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

@@ -16,7 +16,7 @@ import trio
 from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, silent_process
 from arawn.cli.interrupts import Interrupts
 from arawn.cli.output import note, printable, write_out
-from arawn.cli.status_page import HEADERS, head_lines, rows
+from arawn.cli.status_page import HEADERS, head_lines, next_steps, rows
 from arawn.status import RuntimeStatus
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def _page(found: RuntimeStatus) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in HEADERS:
         table.add_column(header)
-    for cells in rows(found):
+    now = datetime.now(UTC)
+    for cells in rows(found, now):
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    return Group(*(Text(printable(line)) for line in head_lines(found)), Text(), table)
+    lines = [Text(printable(line)) for line in head_lines(found, now)]
+    return Group(*lines, Text(), table, *(Text(printable(line)) for line in next_steps(found)))

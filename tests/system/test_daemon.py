@@ -69,6 +69,16 @@ def test_a_call_over_tcp_needs_the_token_and_leaves_its_record(place: Place) -> 
             assert daemon.end(signal.SIGTERM) == (0, "")
 
 
+def test_what_the_server_refuses_has_the_words_of_the_dialect(place: Place) -> None:
+    """Headers that are too long are a 431 with an id, which clients of Anthropic look for in three places."""
+    place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=10))
+    with running(place) as daemon:
+        refused = httpx.get(f"{daemon.url}/v1/messages", headers={"x-a": "a" * 70_000})
+
+    assert (refused.status_code, refused.json()["type"]) == (431, "error")
+    assert refused.json()["request_id"] == refused.headers["request-id"] == refused.headers["x-request-id"]
+
+
 def test_the_token_is_not_in_the_log(place: Place) -> None:
     """A token pasted into a message is redacted like any other secret that the daemon holds."""
     place.configure('[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\n')
@@ -186,6 +196,7 @@ def test_ask_goes_through_the_daemon(place: Place) -> None:
     assert tested.returncode == 0
 
 
+@pytest.mark.slow
 def test_ask_through_the_daemon_says_why_and_keeps_the_system_prompt(place: Place) -> None:
     """What travels with the question arrives, and so does what comes back with the answer."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=1))
@@ -200,6 +211,7 @@ def test_ask_through_the_daemon_says_why_and_keeps_the_system_prompt(place: Plac
     assert record["tags"]["k"] == "v"
 
 
+@pytest.mark.slow
 def test_an_error_reaches_ask_through_the_daemon(place: Place) -> None:
     """The same message as without a daemon; code 1."""
     with FakeProvider(Reply(status=401, body=b'{"error": {"message": "bad key"}}')) as provider:
@@ -212,6 +224,7 @@ def test_an_error_reaches_ask_through_the_daemon(place: Place) -> None:
     assert (through.returncode, through.stdout, through.stderr) == (1, "", alone.stderr)
 
 
+@pytest.mark.slow
 def test_stop_waits_until_it_is_gone(place: Place) -> None:
     """Afterwards there is none, and a new one can start."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=1))
@@ -223,6 +236,7 @@ def test_stop_waits_until_it_is_gone(place: Place) -> None:
         assert place.run("status").returncode == 1
 
 
+@pytest.mark.slow
 def test_a_second_daemon_fails_at_once(place: Place) -> None:
     """It says which process holds the log."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=1))
@@ -233,6 +247,7 @@ def test_a_second_daemon_fails_at_once(place: Place) -> None:
     assert f"process {daemon.child.pid} " in second.stderr
 
 
+@pytest.mark.slow
 def test_a_socket_path_that_cannot_be_is_named(place: Place) -> None:
     """What is in the way is left alone."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=1))
@@ -246,6 +261,7 @@ def test_a_socket_path_that_cannot_be_is_named(place: Place) -> None:
     assert door.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_taken_address_is_named(place: Place) -> None:
     """With what to do; the log is let go again."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=1))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import arawn
@@ -33,6 +34,7 @@ class Place:
     def __init__(self, directory: Path, runtime: Path) -> None:
         """`runtime` must have a short path: it holds a Unix socket."""
         self.directory = directory
+        self.before: Sequence[str] = ()  # a command that starts the real one
         self.log = directory / "config" / "interactions"
         self.environ = {
             "PATH": os.environ["PATH"],
@@ -59,7 +61,7 @@ class Place:
         """Start the real command; `options` are those of `Popen`."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(  # type: ignore[call-overload, no-any-return]  # options of any kind
-            [sys.executable, "-P", "-m", "arawn.cli", *arguments],
+            [*self.before, sys.executable, "-P", "-m", "arawn.cli", *arguments],
             **{"env": self.environ, "cwd": self.directory, "text": True, **pipes, **options},
         )
 

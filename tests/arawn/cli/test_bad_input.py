@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.arawn.cli.place import Place
 from tests.fake_provider import FakeProvider, Reply
+from tests.system.unprivileged import Unprivileged, read_only
 
 CUSTOM = """
 [llm]
@@ -38,7 +38,10 @@ def said(place: Place, code: int, *arguments: str) -> str:
     return child.stderr
 
 
-@pytest.mark.parametrize("arguments", [["ask", "hi"], ["start"], ["config", "check"]])
+SLOW_START = pytest.param(["start"], marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("arguments", [["ask", "hi"], SLOW_START, ["config", "check"]])
 def test_every_problem_of_a_configuration_is_listed(place: Place, arguments: list[str]) -> None:
     """Each has its line with file, line and key; code 2."""
     place.configure(WRONG)
@@ -59,12 +62,12 @@ def test_a_configuration_that_cannot_be_read(place: Place) -> None:
     assert "nowhere.toml: no such file" in said(place, 2, "ask", "--config", "nowhere.toml", "hi")
 
 
-def test_a_missing_key(place: Place) -> None:
+@pytest.mark.parametrize("arguments", [["ask", "hi"], SLOW_START])
+def test_a_missing_key(place: Place, arguments: list[str]) -> None:
     """The variable to set is named; code 1."""
     place.configure('[llm]\nbackend = "openai"\nmodel = "m"\n')
 
-    for arguments in (["ask", "hi"], ["start"]):
-        assert "set the environment variable `OPENAI_API_KEY`" in said(place, 1, *arguments)
+    assert "set the environment variable `OPENAI_API_KEY`" in said(place, 1, *arguments)
 
 
 def test_a_wrong_address(place: Place) -> None:
@@ -93,31 +96,32 @@ def test_a_provider_that_answers_with_a_web_page(place: Place) -> None:
     assert "base_url" in message
 
 
-def test_a_model_file_that_is_not_there(place: Place) -> None:
+@pytest.mark.parametrize("arguments", [["ask", "-q", "hi"], SLOW_START])
+def test_a_model_file_that_is_not_there(place: Place, arguments: list[str]) -> None:
     """Named with its path; code 2, since no waiting mends it."""
     place.configure('[llm]\nbackend = "local"\nmodel = "/nowhere/model.gguf"\n')
 
-    assert "there is no file `/nowhere/model.gguf`" in said(place, 2, "ask", "-q", "hi")
-    assert "there is no file `/nowhere/model.gguf`" in said(place, 2, "start")
+    assert "there is no file `/nowhere/model.gguf`" in said(place, 2, *arguments)
 
 
-def test_a_log_directory_that_cannot_be(place: Place) -> None:
-    """A path below a file, for whoever runs this; a directory that may not be written to, for all but root."""
+@pytest.mark.parametrize("arguments", [["ask", "hi"], SLOW_START])
+def test_a_log_directory_that_cannot_be(place: Place, arguments: list[str]) -> None:
+    """A path below a file."""
     (place.directory / "file").write_text("")
     _log_to(place, place.directory / "file" / "log")
 
-    for arguments in (["ask", "hi"], ["start"]):
-        assert "cannot open the interaction log" in said(place, 1, *arguments)
+    assert "cannot open the interaction log" in said(place, 1, *arguments)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.slow
 def test_a_log_directory_that_may_not_be_written_to(place: Place) -> None:
     """Named, with what would be right."""
+    bound = Unprivileged(place.directory, Path(place.environ["ARAWN_RUNTIME_DIR"]))
     forbidden = place.directory / "forbidden"
-    forbidden.mkdir(mode=0o500)
-    _log_to(place, forbidden / "log")
+    _log_to(bound, forbidden / "log")
 
-    assert "cannot open the interaction log" in said(place, 1, "ask", "hi")
+    with read_only(forbidden):
+        assert "cannot open the interaction log" in said(bound, 1, "ask", "hi")
 
 
 def _log_to(place: Place, path: Path) -> None:
@@ -129,10 +133,17 @@ def test_an_unknown_profile(place: Place) -> None:
     assert "unknown profile `nope`; the profiles are: `default`, `fast`" in said(place, 2, "ask", "-p", "nope", "hi")
 
 
-def test_a_bad_workstream_name(place: Place) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ask", "-w", "a/b", "hi"],
+        pytest.param(["chat", "-w", "a/b"], marks=pytest.mark.slow),
+        pytest.param(["workstreams", "show", "a/b"], marks=pytest.mark.slow),
+    ],
+)
+def test_a_bad_workstream_name(place: Place, arguments: list[str]) -> None:
     """The message says what a name may be."""
-    for arguments in (["ask", "-w", "a/b", "hi"], ["chat", "-w", "a/b"], ["workstreams", "show", "a/b"]):
-        assert "cannot name a workstream" in said(place, 2, *arguments)
+    assert "cannot name a workstream" in said(place, 2, *arguments)
 
 
 @pytest.mark.parametrize("arguments", [["stop"], ["status"]])

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ base_url = "{url}"
 [server]
 listen = "{listen}"
 """
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 EVERYTHING = {"configuration", "files", "log", "open files", "daemon", "address", "profile default"}
 
 
@@ -96,14 +98,15 @@ def test_a_provider_that_is_not_there_is_named(place: Place) -> None:
 
 
 def test_a_daemon_without_its_socket_file_is_found(place: Place) -> None:
-    """It still writes the log, and nobody can reach it: end it and start it again."""
+    """It still runs, and nobody can reach it: end it and start it again."""
     place.configure('[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\n')
     with running(place):
         (Path(place.environ["ARAWN_RUNTIME_DIR"]) / "arawn.sock").unlink()
 
         found = dict(wrong(place))
 
-    assert "lost its socket file" in found["daemon"]
+    assert "the file is gone" in found["daemon"]
+    assert "`arawn stop` ends the daemon" in found["daemon"]
 
 
 @contextmanager
@@ -143,7 +146,7 @@ def test_a_database_that_cannot_be_used_says_why(
     sqlite3.connect(path).close()
 
     with harm(path):  # type: ignore[attr-defined]  # a context manager
-        found = [one.found for one in look_around(config, {"HOME": str(tmp_path)}) if not one.ok]
+        found = [one.found for one in look_around(config, {"HOME": str(tmp_path)}, NOW) if not one.ok]
 
     assert any(words in text for text in found)
 
@@ -152,7 +155,7 @@ def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path, monkeypatch: pytest.
     """Before calls begin to wait."""
     monkeypatch.setattr(checkup, "_ROOM_BYTES", 1 << 60)
 
-    found = [one for one in look_around(configured(tmp_path), {"HOME": str(tmp_path)}) if not one.ok]
+    found = [one for one in look_around(configured(tmp_path), {"HOME": str(tmp_path)}, NOW) if not one.ok]
 
     assert [one.what for one in found] == ["log", "workstreams"]
     assert all("make room" in one.found for one in found)
@@ -162,6 +165,6 @@ def test_too_few_open_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """With the limit that would do."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
 
-    (found,) = [one for one in look_around(configured(tmp_path), {"HOME": str(tmp_path)}) if not one.ok]
+    (found,) = [one for one in look_around(configured(tmp_path), {"HOME": str(tmp_path)}, NOW) if not one.ok]
 
     assert "16 calls at once need 96, this shell allows 64" in found.found

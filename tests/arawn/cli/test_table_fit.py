@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -120,8 +121,18 @@ def test_answers_of_sql_fit_the_terminal(place: Place, columns: int) -> None:
     assert any(line.split() == ["model_requested", MODEL] for line in blocks)
 
 
-@pytest.mark.parametrize("how", ["size", "COLUMNS"])
-@pytest.mark.parametrize("columns", [200, 80, 60, 30])
+@pytest.mark.parametrize(
+    ("columns", "how"),
+    [
+        (30, "size"),
+        (80, "COLUMNS"),
+        *(
+            pytest.param(columns, how, marks=pytest.mark.slow)
+            for columns, how in product([200, 80, 60, 30], ["size", "COLUMNS"])
+            if (columns, how) not in {(30, "size"), (80, "COLUMNS")}
+        ),
+    ],
+)
 def test_ids_and_times_are_whole_at_any_width(command: Command, place: Place, columns: int, how: str) -> None:
     """Each call is one row; the id that is shown finds it; what does not fit ends in an ellipsis or is left out."""
     script = place.directory / "fault.toml"
@@ -145,12 +156,12 @@ def test_ids_and_times_are_whole_at_any_width(command: Command, place: Place, co
     assert (MODEL in lines[1]) == (columns == 200)
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("columns", [60, *(pytest.param(columns, marks=pytest.mark.slow) for columns in (80, 120))])
 @pytest.mark.parametrize("arguments", [["tail"], ["search", "question"], ["tail", "--fields", "profile,messages"]])
-def test_no_line_is_wider_than_the_terminal(place: Place, columns: int, arguments: list[str]) -> None:
+def test_no_line_is_wider_than_the_terminal(command: Command, place: Place, columns: int, arguments: list[str]) -> None:
     """Calls to come, and matches with what stands around them, take one line each, as in a listing."""
-    asked = place.run("ask", "--workstream", "a-workstream-with-a-long-name", f"a question {'and so on ' * 20}")
-    assert asked.returncode == 0, asked.stderr
+    asked = command("ask", "--workstream", "a-workstream-with-a-long-name", f"a question {'and so on ' * 20}")
+    assert asked.code == 0, asked.err
 
     shown = re.sub(r"\x1b\[[0-9;]*[mK]", "", Terminal(place, "interactions", *arguments, columns=columns).rest())
 
@@ -159,17 +170,17 @@ def test_no_line_is_wider_than_the_terminal(place: Place, columns: int, argument
     assert max(map(text_width, lines)) <= columns, lines
 
 
-def test_a_shown_id_is_a_usable_one(place: Place) -> None:
+def test_a_shown_id_is_a_usable_one(command: Command, place: Place) -> None:
     """On a terminal its beginning, which `show` takes; with `--fields id` the whole, never cut."""
     for number in range(3):
-        assert place.run("ask", f"question {number}").returncode == 0
-    ids = [call["id"] for call in json.loads(place.run("interactions", "list", "--json").stdout)]
+        assert command("ask", f"question {number}").code == 0
+    ids = [call["id"] for call in json.loads(command("interactions", "list", "--json").out)]
 
     listed = Terminal(place, "interactions", "list").rest()
     chosen = Terminal(place, "interactions", "list", "--fields", "id,profile,model_used,messages", columns=60).rest()
 
     assert all(identity[:23] in listed for identity in ids)
-    assert place.run("interactions", "show", ids[0][:23]).returncode == 0
+    assert command("interactions", "show", ids[0][:23]).code == 0
     assert all(identity in chosen for identity in ids)
 
 

@@ -17,7 +17,7 @@ from arawn.config.schema import Profile, RetryConfig, TimeoutsConfig
 from arawn.errors import ArawnError, TimedOut, Unavailable
 from arawn.messages import CompletionRequest, user
 from arawn.runtime_door import Runtime
-from tests.runtimes import configured, running, scripted
+from tests.runtimes import configured, records, running, scripted
 
 ASK = CompletionRequest(messages=(user("hi"),))
 OTHERS = [f"b{number}" for number in range(1, 8)]
@@ -102,6 +102,8 @@ async def test_one_that_is_flooded_holds_up_nobody_else(tmp_path: Path, autojump
 
     assert took == pytest.approx([1.0] * SECONDS * len(OTHERS))
     assert told == []
+    of_first = [record for record in records(tmp_path) if record["profile"] == "b0"]
+    assert len(of_first) > 4 * (SECONDS // 4 - 1)  # it was busy all the time
 
 
 async def test_one_that_crashes_in_a_loop_holds_up_nobody_else(

@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from arawn.errors import BackendError
 from arawn.messages import CompletionResponse
-from tests.arawn.faults.plans import PLANS, Plan
+from tests.arawn.faults.plans import PLANS, Caller, Plan
 from tests.arawn.faults.random_run import Ran, carry_out
 from tests.runtimes import records
 
@@ -36,8 +36,8 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # counted, not walked
 
 
-def run(plan: Plan) -> None:
-    """Carry out one plan in a loop of its own and hold it against every promise.
+def run(plan: Plan) -> tuple[Ran, dict[str, dict[str, object]]]:
+    """Carry out one plan in a loop of its own and hold it against every promise; return what came of it.
 
     A disk that hangs keeps what its threads have in hand; everything else is given back.
     """
@@ -51,6 +51,7 @@ def run(plan: Plan) -> None:
     _check_records(ran, written, hung=hung, failed=any(outage.error for outage in plan.outages))
     assert ran.open_bodies == 0
     assert hung or descriptors() == before
+    return ran, written
 
 
 async def _left_clean(plan: Plan, directory: Path) -> Ran:
@@ -85,7 +86,7 @@ def _check_records(ran: Ran, written: dict[str, dict[str, object]], *, hung: boo
 @given(plan=PLANS)
 @settings(RUNS, max_examples=40)
 def test_no_call_without_a_record_and_no_caller_without_an_answer(plan: Plan) -> None:
-    """100 random runs with faults, cancellations, crashes, reloads, bad disks and stops."""
+    """40 random runs with faults, cancellations, crashes, reloads, bad disks and stops."""
     run(plan)
 
 
@@ -99,5 +100,17 @@ def test_five_thousand_random_runs_lose_nothing(plan: Plan) -> None:
 
 def test_a_run_in_which_nothing_happens_loses_nothing() -> None:
     """The checks themselves are right: one caller, one answer, one record."""
-    quiet = Plan(("answer",), (), (), (), (), 1.0, 1, 1, 1, "group", "block", 2_000)
-    run(quiet)
+    one = Caller(at=1.0, streams=False, patience=None, pace=0.0)
+    quiet = Plan(("answer",), (one,), (), (), (), 9.0, 1, 1, 1, "group", "block", 2_000)
+
+    ran, written = run(quiet)
+
+    (ended,) = ran.ended.values()
+    assert isinstance(ended, CompletionResponse)
+    assert [ended.interaction_id] == list(written)
+    assert (ran.attempts, ran.asked.total(), ran.lost) == (1, 1, 0)
+    with pytest.raises(AssertionError):
+        _check_records(ran, {}, hung=False, failed=False)
+    ran.ended["call 0"] = None
+    with pytest.raises(AssertionError):
+        _check_callers(quiet, ran)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import h11
 import msgspec
+import pytest
 import trio
 import trio.testing
 from hypothesis import event, example, given, settings
@@ -201,11 +202,23 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(marks) if start < end]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(streams(), st.lists(st.integers(0, 10_000), max_size=6))
 @example(CHUNKED + b"3;a\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", [70])
 def test_nothing_is_accepted_that_h11_reads_differently(stream: bytes, places: list[int]) -> None:
     """The requests that reach the application are h11's, from the first on; where h11 has more, ours has refused."""
+    compare(stream, places)
+
+
+@pytest.mark.slow
+@settings(max_examples=3_000, deadline=None)
+@given(streams(), st.lists(st.integers(0, 10_000), max_size=6))
+def test_nothing_is_accepted_that_h11_reads_differently_for_long(stream: bytes, places: list[int]) -> None:
+    """As above, in CI's long job."""
+    compare(stream, places)
+
+
+def compare(stream: bytes, places: list[int]) -> None:
     theirs = [as_ours_spells(seen) for seen in read_by_h11(stream)]
 
     seen_by_ours, answer = trio.run(read_by_ours, cut(stream, places))

@@ -1,0 +1,67 @@
+"""What the log says of the last call of each profile: a failure that no look from outside finds."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from arawn.cli.checkup import Finding
+from arawn.cli.durations import duration_words
+from arawn.config.paths import interactions_dir
+from arawn.config.schema import Config
+from arawn.interactions.filters import Filters
+from arawn.interactions.reader import LogReader
+from arawn.interactions.record import InteractionHead, timestamp_text
+from arawn.interactions.scan import Damage
+
+__all__ = ["last_failures"]
+
+_RECENT = timedelta(days=1)
+_CALLS = 1_000  # looked at, the newest first
+_CALLERS_FAULT = ("BadRequest", "ContextTooLong")  # these say nothing of the profile
+
+
+def last_failures(
+    config: Config, environ: Mapping[str, str], now: datetime, *, told: Container[str]
+) -> Iterator[Finding]:
+    """Yield a finding for every profile whose last call of today's failed, by what is in the log.
+
+    A wrong key or a quota that is used up is only known to who asks; doctor does not ask, and the log remembers.
+
+    Args:
+        config: With the profiles and the place of the log.
+        environ: The process environment.
+        now: The time, with its zone.
+        told: The findings (`what`) that say already why a profile fails.
+
+    Raises:
+        OSError: The log cannot be read.
+    """
+    directory = interactions_dir(config, environ)
+    if not config.logging.interactions.enabled or not directory.is_dir():
+        return
+    wanted = Filters(start=timestamp_text(now - _RECENT), limit=_CALLS)
+    seen: set[str] = set()
+    for entry in LogReader(directory, on_damage=_skip).newest_first(wanted):
+        head = entry.head
+        if head.profile in seen or head.status == "cancelled" or _is_callers_fault(head):
+            continue
+        seen.add(head.profile)
+        what = f"profile {head.profile}"
+        if head.error is not None and head.profile in config.profiles and what not in told:
+            yield Finding(what, False, _words(head, now))
+
+
+def _is_callers_fault(head: InteractionHead) -> bool:
+    return head.error is not None and head.error.type in _CALLERS_FAULT
+
+
+def _words(head: InteractionHead, now: datetime) -> str:
+    assert head.error is not None
+    ago = duration_words((now - datetime.fromisoformat(head.timestamp)).total_seconds())
+    again = f"`arawn backends test {head.profile}` asks it again"
+    return f"its last call, {ago} ago, failed: {head.error.message}; {again}"
+
+
+def _skip(_: Damage) -> None:
+    """What is damaged in the log is told by `arawn interactions verify`."""

@@ -1,0 +1,298 @@
+"""Every fault that a user can have, provoked, and the words that `arawn status` and `arawn doctor` have for it.
+
+The words are those of the tables in docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.housekeeping import delete_expired, plan_deletion
+from arawn.interactions.opening import now_utc, open_day_log
+from tests.arawn.cli.place import Place
+from tests.arawn.interactions.samples import note
+from tests.fake_provider import FakeProvider, Fault, Reply
+from tests.system.daemons import Daemon, running
+from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
+from tests.system.test_faults import full_disk, limited, log_health, wait_until
+from tests.system.told_words import missing, told
+from tests.system.unprivileged import Unprivileged, read_only
+
+pytestmark = pytest.mark.slow  # real processes
+
+Provoked = Callable[[Place], AbstractContextManager[None]]
+STALLED = Reply(before=Fault.STALL)
+CONFIG = """
+[llm]
+backend = "scripted"
+
+[server]
+listen = "{listen}"
+shutdown_grace_s = 600
+
+[logging.interactions]
+answer_wait_ms = 200
+"""
+FAR = """
+[llm_profiles.far]
+backend = "custom"
+dialect = "openai"
+base_url = "{url}"
+model = "m"
+"""
+
+
+def configure(place: Place, *, listen: str = "127.0.0.1:0", far: str | None = None) -> None:
+    place.configure(CONFIG.format(listen=listen) + ("" if far is None else FAR.format(url=far)))
+
+
+@contextmanager
+def disk_full(place: Place) -> Iterator[None]:
+    with running(place) as daemon, full_disk(daemon):
+        daemon.chat("hi")
+        wait_until(lambda: log_health(place)["state"] == "degraded")
+        yield
+
+
+@contextmanager
+def log_removed(place: Place) -> Iterator[None]:
+    with running(place) as daemon:
+        shutil.rmtree(place.log)
+        wait_until(lambda: daemon.chat("hi").is_success and log_health(place)["state"] == "degraded")
+        yield
+
+
+@contextmanager
+def log_read_only(place: Place) -> Iterator[None]:
+    with running(place) as daemon:
+        for file in place.log.glob("*.jsonl"):  # a file that is open is written on
+            file.unlink()
+        with read_only(place.log):
+            wait_until(lambda: daemon.chat("hi").is_success and log_health(place)["state"] == "degraded")
+            yield
+
+
+@contextmanager
+def database_locked(place: Place) -> Iterator[None]:
+    with running(place), closing(sqlite3.connect(place.directory / "state" / "workstreams.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
+def out_of_descriptors(place: Place) -> Iterator[None]:
+    with running(place) as daemon, limited(daemon, resource.RLIMIT_NOFILE, 5):
+        yield
+
+
+@contextmanager
+def clock_set_back(place: Place) -> Iterator[None]:
+    ahead = now_utc() + timedelta(days=3)
+    with closing(open_day_log(place.log, InteractionLogConfig(), clock=lambda: ahead)) as log:
+        log.append([note(1)])
+    with running(place) as daemon:
+        daemon.chat("hi")
+        yield
+
+
+@contextmanager
+def clock_set_forward(place: Place) -> Iterator[None]:
+    place.log.mkdir(mode=0o700)
+    filesystem, before = RealFilesystem(), datetime.now(UTC).date() - timedelta(days=400)
+    assert delete_expired(filesystem, place.log, plan_deletion(filesystem, place.log, before, 90)) == []
+    with running(place) as daemon:
+        daemon.chat("hi")
+        yield
+
+
+@contextmanager
+def calling(daemon: Daemon, provider: FakeProvider) -> Iterator[None]:
+    """Have a call under way that is answered when the provider ends."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(daemon.chat, "hi", routing_profile="far")
+        wait_until(lambda: bool(provider.received))
+        yield
+        daemon.child.kill()
+
+
+@contextmanager
+def ending(place: Place) -> Iterator[None]:
+    with FakeProvider(STALLED) as provider:
+        configure(place, far=provider.address)
+        with running(place) as daemon, calling(daemon, provider):
+            daemon.child.send_signal(signal.SIGTERM)
+            wait_until(lambda: place.run("status").returncode == 1)
+            yield
+
+
+@contextmanager
+def reloaded(place: Place) -> Iterator[None]:
+    with FakeProvider(STALLED) as provider:
+        configure(place, far=provider.address)
+        with running(place) as daemon, calling(daemon, provider):
+            configure(place, far=provider.address + "/v2")
+            assert place.run("reload").returncode == 0
+            yield
+
+
+@contextmanager
+def killed(place: Place) -> Iterator[None]:
+    with running(place) as daemon:
+        daemon.end(signal.SIGKILL)
+        yield
+
+
+@contextmanager
+def socket_gone(place: Place) -> Iterator[None]:
+    with running(place):
+        (Path(place.environ["ARAWN_RUNTIME_DIR"]) / "arawn.sock").unlink()
+        yield
+
+
+RUNNING: dict[str, Provoked] = {
+    "the disk is full": disk_full,
+    "the log's directory is removed": log_removed,
+    "the log's directory becomes read-only": log_read_only,
+    "the database is locked": database_locked,
+    "no more descriptors": out_of_descriptors,
+    "the clock was set back": clock_set_back,
+    "the clock jumped ahead": clock_set_forward,
+    "the daemon is stopping": ending,
+    "a reload has replaced a busy profile": reloaded,
+    "the daemon was killed": killed,
+    "the socket file is taken away": socket_gone,
+}
+HARMLESS = {"a reload has replaced a busy profile", "the daemon was killed"}
+
+
+@pytest.fixture
+def bound(place: Place) -> Place:
+    """A place whose commands are bound by the modes of files, with a configuration."""
+    found = Unprivileged(place.directory, Path(place.environ["ARAWN_RUNTIME_DIR"]))
+    configure(found)
+    return found
+
+
+@pytest.mark.parametrize("fault", RUNNING)
+def test_status_and_doctor_have_words_for_it(bound: Place, fault: str) -> None:
+    """What is wrong and what to do, as the page quotes it."""
+    by_status, by_doctor = told("What a running daemon says")[fault]
+    with RUNNING[fault](bound):
+        status, doctor = bound.run("status"), bound.run("doctor")
+
+    assert by_status
+    assert by_doctor
+    assert missing(by_status, status.stdout + status.stderr) == []
+    assert missing(by_doctor, doctor.stdout + doctor.stderr) == []
+    assert doctor.returncode == (0 if fault in HARMLESS else 1)
+    assert "Traceback" not in status.stderr + doctor.stderr
+
+
+@contextmanager
+def damaged(place: Place) -> Iterator[None]:
+    path = place.directory / "state" / "workstreams.db"
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 1_000)
+    yield
+
+
+@contextmanager
+def second(place: Place) -> Iterator[None]:
+    with running(place):
+        yield
+
+
+@contextmanager
+def address_taken(place: Place) -> Iterator[None]:
+    with FakeProvider() as other:
+        configure(place, listen=other.address.removeprefix("http://"))
+        yield
+
+
+@contextmanager
+def no_key(place: Place) -> Iterator[None]:
+    place.configure('[llm]\nbackend = "groq"\nmodel = "m"\nbase_url = "http://127.0.0.1:9"\n')
+    yield
+
+
+@contextmanager
+def misspelt(place: Place) -> Iterator[None]:
+    place.configure('[llm]\nbackend = "grog"\nmodel = "m"\n')
+    yield
+
+
+STARTING: dict[str, Provoked] = {
+    "the log's directory is read-only": lambda place: read_only(place.log),
+    "the state directory is read-only": lambda place: read_only(place.directory / "state"),
+    "the socket's directory is read-only": lambda place: read_only(Path(place.environ["ARAWN_RUNTIME_DIR"])),
+    "the database is damaged": damaged,
+    "a second daemon": second,
+    "the address is taken": address_taken,
+    "no key for the default profile": no_key,
+    "the configuration is wrong": misspelt,
+}
+WRONG_USE = {"the state directory is read-only", "the configuration is wrong"}
+
+
+@pytest.mark.parametrize("fault", STARTING)
+def test_a_start_that_cannot_be_is_one_message(bound: Place, fault: str) -> None:
+    """With what to do, and nothing else; doctor finds the same."""
+    by_start, by_doctor = told("What keeps it from starting")[fault]
+    with STARTING[fault](bound):
+        start, doctor = bound.run("start"), bound.run("doctor")
+
+    assert by_start
+    assert (start.returncode, start.stdout) == (2 if fault in WRONG_USE else 1, "")
+    assert missing(by_start, start.stderr) == []
+    assert start.stderr.startswith("arawn: ")
+    assert start.stderr.count("\n") == 1
+    assert missing(by_doctor, doctor.stdout) == []
+    assert doctor.returncode == (0 if fault == "a second daemon" else 1)
+
+
+def test_a_directory_that_is_read_only_for_a_while_costs_no_record(bound: Place) -> None:
+    """Calls are answered meanwhile, as with a full disk; the records are written when it can be written to again."""
+    with running(bound) as daemon:
+        time.sleep(0.5)  # the first file is synced
+        for file in bound.log.glob("*.jsonl"):
+            file.unlink()
+        with read_only(bound.log):
+            answered = [daemon.chat(f"{number}") for number in range(3)]
+            wait_until(lambda: log_health(bound)["state"] == "degraded")
+        wait_until(lambda: daemon.chat("and on").is_success and log_health(bound)["state"] == "ok")
+        code, said = daemon.end(signal.SIGTERM)
+
+    assert [answer.status_code for answer in answered] == [200] * 3
+    found = bound.run("interactions", "list", "--json", "--limit", "100").stdout
+    assert [answer.json()["interaction_id"] in found for answer in answered] == [True] * 3
+    assert (code, "Traceback" in said) == (0, False)
+
+
+def test_a_state_directory_that_becomes_read_only_harms_nothing(bound: Place) -> None:
+    """What is open there stays so: conversations go on, and the daemon ends in order."""
+    with running(bound) as daemon:
+        daemon.chat("one", workstream="research")
+        with read_only(bound.directory / "state"):
+            answered = daemon.chat("two", workstream="research")
+            assert daemon.end(signal.SIGTERM) == (0, "")
+
+    assert answered.status_code == 200
+
+
+def test_every_row_is_provoked() -> None:
+    """The tables have no row that no test holds, and no test a fault that is not in them."""
+    assert set(told("What a running daemon says")) == set(RUNNING)
+    assert set(told("What keeps it from starting")) == set(STARTING)
