@@ -6,6 +6,7 @@ answer is still there.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -41,7 +42,8 @@ def announced(directory: Path, daemon: RunningDaemon) -> Iterator[None]:
         yield
     finally:
         if descriptor is not None:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a file that nobody has locked counts as none
+                path.unlink(missing_ok=True)
             os.close(descriptor)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 import stat
@@ -15,6 +16,7 @@ import trio
 __all__ = ["open_tcp_listeners", "open_unix_listener"]
 
 _BACKLOG = 1024
+_LOG = logging.getLogger("arawn.wire")
 _PATH_BYTES = 107  # the longest path that fits the kernel's address structure
 
 
@@ -52,7 +54,14 @@ def open_unix_listener(path: Path) -> Iterator[trio.SocketListener]:
             yield trio.SocketListener(trio.socket.from_stdlib_socket(sock))
         finally:
             if _identity(path) == identity:
-                path.unlink()
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:  # its directory was made read-only meanwhile; nobody answers on it any more
+        _LOG.warning("the socket file `%s` cannot be removed: %s; remove it by hand", path, error.strerror)
 
 
 def _remove_stale(path: Path) -> None:

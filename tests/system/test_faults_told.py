@@ -292,6 +292,17 @@ def test_a_state_directory_that_becomes_read_only_harms_nothing(bound: Place) ->
     assert answered.status_code == 200
 
 
+def test_a_socket_directory_that_becomes_read_only_is_told_at_the_stop(bound: Place) -> None:
+    """The daemon ends in order and names the file that it cannot remove; the next one puts its own in its place."""
+    with running(bound) as daemon:
+        with read_only(Path(bound.environ["ARAWN_RUNTIME_DIR"])):
+            code, said = daemon.end(signal.SIGTERM)
+        assert (code, "arawn.sock` cannot be removed: Permission denied" in said) == (0, True), said
+        assert "Traceback" not in said
+    with running(bound) as daemon:
+        assert daemon.end(signal.SIGTERM) == (0, "")
+
+
 def test_every_row_is_provoked() -> None:
     """The tables have no row that no test holds, and no test a fault that is not in them."""
     assert set(told("What a running daemon says")) == set(RUNNING)
