@@ -30,7 +30,8 @@ Reread = Callable[[], Awaitable[Config]]
 class ReloadReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a reload did, by profile; `needs_restart` lists settings that are changed and wait for a restart.
 
-    `draining` backends take no more calls and end with those that they have.
+    `settings` lists those beside profiles that are changed and hold from now on. `draining` backends take no more calls
+    and end with those that they have.
     """
 
     started: tuple[str, ...]
@@ -40,6 +41,7 @@ class ReloadReport(msgspec.Struct, frozen=True, kw_only=True):
     needs_restart: tuple[str, ...]
     draining: int
     config_sha256: str
+    settings: tuple[str, ...] = ()
 
 
 class Reload(Request[ReloadReport]):
@@ -118,6 +120,7 @@ def _report(followed: Followed) -> ReloadReport:
         needs_restart=plan.needs_restart,
         draining=sum(1 for ref in followed.retired if (status := ref.status()).queued or status.in_hand),
         config_sha256=configuration_hash(plan.in_force),
+        settings=plan.settings,
     )
 
 

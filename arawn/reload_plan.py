@@ -17,14 +17,15 @@ __all__ = ["ReloadPlan", "compared", "configuration_hash"]
 class ReloadPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The names of profiles by what becomes of their backends, and what does not take effect.
 
-    `needs_restart` lists key paths whose new values wait for a restart; `in_force` is the new configuration with the
-    old values of those.
+    `settings` lists key paths outside of profiles whose new values hold from now on, `needs_restart` those whose new
+    values wait for a restart; `in_force` is the new configuration with the old values of the latter.
     """
 
     started: tuple[str, ...]
     replaced: tuple[str, ...]
     stopped: tuple[str, ...]
     unchanged: tuple[str, ...]
+    settings: tuple[str, ...]
     needs_restart: tuple[str, ...]
     in_force: Config
 
@@ -42,11 +43,13 @@ def compared(old: Config, new: Config, running: Mapping[str, object], wanted: Ma
         server=old.server,
         workstreams=msgspec.structs.replace(old.workstreams, named=new.workstreams.named),
     )
+    beside_profiles = msgspec.structs.replace(in_force, profiles=old.profiles)
     return ReloadPlan(
         started=tuple(name for name in wanted if name not in running),
         replaced=tuple(name for name in wanted if name in running and running[name] != wanted[name]),
         stopped=tuple(name for name in running if name not in wanted),
         unchanged=tuple(name for name in wanted if name in running and running[name] == wanted[name]),
+        settings=tuple(_differences(msgspec.to_builtins(old), msgspec.to_builtins(beside_profiles), ())),
         needs_restart=tuple(_differences(msgspec.to_builtins(in_force), msgspec.to_builtins(new), ())),
         in_force=in_force,
     )

@@ -44,14 +44,18 @@ def tool(*, name: str | None = None, read_only: bool = False, deadline_s: float 
         deadline_s: Seconds that one run may take, > 0; None takes `agent.tool_deadline_s`.
 
     Raises:
-        BadInput: The name or the deadline cannot be used.
+        BadInput: The name or the deadline cannot be used, or what it is said of is no function.
     """
-    if deadline_s is not None and not deadline_s > 0:  # `not >` also refuses NaN
-        raise BadInput(f"a tool has a deadline above 0 s, found {deadline_s}")
+    if deadline_s is not None and not (isinstance(deadline_s, int | float) and deadline_s > 0):  # refuses NaN too
+        raise BadInput(f"a tool has a deadline above 0 s, found {deadline_s!r}")
     marks = _Marks(None if name is None else require_tool_name(name), read_only, deadline_s)
 
     def marked(function: F) -> F:
-        setattr(function, _MARKS, marks)
+        try:
+            setattr(function, _MARKS, marks)
+        except AttributeError as error:
+            kind = type(function).__name__
+            raise BadInput(f"`tool` is for a function of your own, found {kind}; write one that calls it") from error
         return function
 
     return marked
@@ -93,8 +97,10 @@ def tools_by_name(tools: Iterable[AnyTool]) -> dict[str, Tool]:
     """Return the tools by name, functions as the tools that they are.
 
     Raises:
-        BadInput: One cannot be described to a model, or two have one name.
+        BadInput: They are no list, one cannot be described to a model, or two have one name.
     """
+    if not isinstance(tools, Iterable):
+        raise BadInput(f"tools are given as a list, found {type(tools).__name__}; for a single one write `tools=[it]`")
     found: dict[str, Tool] = {}
     for given in tools:
         tool = given if isinstance(given, Tool) else function_tool(given)
@@ -167,12 +173,16 @@ def _default(parameter: inspect.Parameter) -> tuple[Any, ...]:
 
 def _require_schema(hint: object, where: str) -> None:
     try:
-        msgspec.json.schema(hint)
+        msgspec.json.schema(hint, schema_hook=_refuse)
     except (TypeError, ValueError) as error:
         said = " ".join(str(error).split())
-        raise BadInput(
-            f"{where}: its type hint has no JSON Schema: {said}; accepted: what msgspec can decode from JSON"
-        ) from error
+        accepted = "accepted: what JSON can say, such as `str`, `list[int]`, a dataclass or a `msgspec.Struct`"
+        raise BadInput(f"{where}: its type hint has no JSON Schema: {said}; {accepted}") from error
+
+
+def _refuse(kind: type) -> dict[str, Any]:
+    """Refuse a type that msgspec does not know."""
+    raise TypeError(f"nothing says how `{kind.__qualname__}` is written in JSON")
 
 
 def _schema(parameters: type[msgspec.Struct]) -> dict[str, Any]:

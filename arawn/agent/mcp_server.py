@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import trio
 
 from actors import Request
-from actors.errors import shown
+from arawn.agent.start_faults import not_started, start_fault, unset_token
 from arawn.agent.stderr_log import open_stderr_log
 from arawn.agent.tool import ToolAnswer
 from arawn.config.schema import ToolSource
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp.types import CallToolResult, ContentBlock
 
-__all__ = ["ListTools", "Offered", "ToolServerFailed", "UseTool", "open_mcp_server", "require_mcp"]
+__all__ = ["START_S", "ListTools", "Offered", "ToolServerFailed", "UseTool", "open_mcp_server", "require_mcp"]
+
+START_S = 60.0  # a launcher may download its server first
+_LAST_LINES = 5
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -75,28 +81,34 @@ async def open_mcp_server(
         environ: Where the values of `env` and `bearer_env` stand.
 
     Raises:
-        ToolServerFailed: It does not start, cannot be reached or does not speak MCP.
+        ToolServerFailed: It does not start within `START_S`, cannot be reached or does not speak MCP.
 
     Checkpoint: always.
     If cancelled: the connection is closed and the child ended.
     """
-    if source.bearer_env is not None and not environ.get(source.bearer_env):
-        raise ToolServerFailed(
-            f"the tool server `{name}` cannot be used: the environment variable `{source.bearer_env}`, which "
-            f"`tools.{name}.bearer_env` names, is not set"
-        )
-    try:
-        async with AsyncExitStack() as opening:
-            client = await opening.enter_async_context(await _client(name, source, environ, opening))
-            opened = opening.pop_all()
-    except Exception as error:
-        check = f"`tools.{name}.url`" if source.url else f"`tools.{name}.command`; its stderr is in the log"
-        raise ToolServerFailed(f"the tool server `{name}` cannot be used: {shown(error)}; check {check}") from error
-    async with opened:
-        yield _Server(name, client).handle
+    unset = unset_token(name, source, environ)
+    if unset is not None:
+        raise ToolServerFailed(f"the tool server `{name}` cannot be used: {unset}")
+    last_words: deque[str] = deque(maxlen=_LAST_LINES)
+    with trio.move_on_after(START_S) as starting:
+        try:
+            async with AsyncExitStack() as opening:
+                client = await opening.enter_async_context(await _client(name, source, environ, opening, last_words))
+                opened = opening.pop_all()
+        except Exception as error:
+            why = start_fault(source, error)
+            raise ToolServerFailed(not_started(name, source, environ, why, last_words)) from error
+        starting.deadline = math.inf
+        async with opened:
+            yield _Server(name, client).handle
+    if starting.cancelled_caught:
+        why = f"it has not answered within {START_S:g} s of its start"
+        raise ToolServerFailed(not_started(name, source, environ, why, last_words))
 
 
-async def _client(name: str, source: ToolSource, environ: Mapping[str, str], stack: AsyncExitStack) -> Client:
+async def _client(
+    name: str, source: ToolSource, environ: Mapping[str, str], stack: AsyncExitStack, last_words: deque[str]
+) -> Client:
     """Return the client of a server, not connected yet; `stack` closes what stands below it."""
     from mcp import Client, StdioServerParameters, stdio_client  # slow to load, and an extra
     from mcp.client.streamable_http import streamable_http_client
@@ -108,7 +120,7 @@ async def _client(name: str, source: ToolSource, environ: Mapping[str, str], sta
         passed = {variable: environ[variable] for variable in source.env if variable in environ}
         program, *arguments = source.command
         child = StdioServerParameters(command=program, args=arguments, env=passed)
-        stderr = await stack.enter_async_context(open_stderr_log(name))
+        stderr = await stack.enter_async_context(open_stderr_log(name, last_words))
         return Client(stdio_client(child, stderr), client_info=info)
     assert source.url is not None, "checked with the configuration"
     http = create_mcp_http_client(headers=_authorization(source, environ))

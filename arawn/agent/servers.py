@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from importlib import import_module
 from itertools import count
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ import trio
 from actors import (
     ActorError,
     ChildSpec,
+    HandlerFailed,
     Intensity,
     NotStarted,
     OnDemand,
@@ -23,22 +23,22 @@ from actors import (
     Supervisor,
     SupervisorSpec,
 )
-from arawn.agent.functions import tools_by_name
+from actors.errors import shown
 from arawn.agent.mcp_server import ListTools, Offered, ToolServerFailed, UseTool, open_mcp_server, require_mcp
+from arawn.agent.modules import imported
 from arawn.agent.tool import Tool, ToolAnswer
 from arawn.config.describe import any_of, suggestion
 from arawn.config.schema import Config, ToolSource
-from arawn.errors import ArawnError, BadInput, ConfigError
+from arawn.errors import BadInput, ConfigError
 from arawn.messages import ToolDefinition
 from arawn.threads import RunInThread
 
-__all__ = ["ToolServers", "start_tool_servers"]
+__all__ = ["ToolServers", "chosen", "start_tool_servers"]
 
 R = TypeVar("R")
 
 _MAILBOX = 64
 _WORKERS = 16
-_START_S = 60.0  # a launcher may download its server first
 _LISTED_S = 90.0  # with the start
 _CLEANUP_S = 8.0  # a child has 2 s to end by itself, and as long after each signal
 _IDLE_S = 900.0
@@ -70,7 +70,6 @@ async def start_tool_servers(root: Supervisor, config: Callable[[], Config], env
             workers=_WORKERS,
             abandoned="cancel",
             intensity=_ONE_LIFE,
-            start_grace=_START_S,
             cleanup_grace=_CLEANUP_S,
         )
 
@@ -99,7 +98,7 @@ class ToolServers:
         """
         found: list[Tool] = []
         sources = self._config().tools
-        for name in dict.fromkeys(names):
+        for name in dict.fromkeys(map(str, names)):
             if name not in sources:
                 there_are = any_of(sorted(sources)) if sources else "none; a table `[tools.NAME]` makes one"
                 raise BadInput(f"unknown tools `{name}`; there are: {there_are}{suggestion(name, sources)}")
@@ -133,21 +132,6 @@ def chosen(name: str, source: ToolSource, offered: Iterable[Tool]) -> list[Tool]
     return [
         msgspec.structs.replace(tool, deadline=source.deadline_s) if tool.deadline is None else tool for tool in kept
     ]
-
-
-def imported(name: str, source: ToolSource) -> list[Tool]:
-    """Return the tool, or the list of tools, that `python` names.
-
-    Raises:
-        ConfigError: It cannot be imported, or is something else.
-    """
-    module, _, attribute = (source.python or "").partition(":")
-    try:
-        value = getattr(import_module(module), attribute)
-        return list(tools_by_name(value if isinstance(value, list | tuple) else [value]).values())
-    except Exception as error:  # the module is the user's, and can raise anything
-        said = str(error) if isinstance(error, ArawnError) else f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ConfigError([f"tools.{name}.python: cannot use `{source.python}`: {said}"]) from error
 
 
 def _tools(server: str, ref: Ref[ListTools | UseTool], offered: Iterable[Offered]) -> list[Tool]:
@@ -199,6 +183,10 @@ def _told(name: str, error: ActorError) -> ToolServerFailed:
     cause = error.__cause__
     if isinstance(cause, ToolServerFailed):
         return ToolServerFailed(str(cause))
-    if isinstance(error, NotStarted) and isinstance(cause, ActorError):
-        return ToolServerFailed(f"the tool server `{name}` cannot be used: {cause}; check `tools.{name}`")
-    return ToolServerFailed(f"the tool server `{name}` does not answer: {error}")
+    if isinstance(error, NotStarted):
+        return ToolServerFailed(f"the tool server `{name}` is ending or starting anew; nothing was asked of it")
+    if isinstance(error, HandlerFailed) and cause is not None:
+        return ToolServerFailed(f"the tool server `{name}` failed: {shown(cause)}")
+    return ToolServerFailed(
+        f"the tool server `{name}` has gone while it was asked; that may have been done all the same"
+    )

@@ -56,7 +56,7 @@ def require_tool_name(name: str) -> str:
     Raises:
         BadInput: They cannot.
     """
-    if not _NAME.fullmatch(name):
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise BadInput(f"`{name}` cannot name a tool; a name has 1 to 64 letters, digits, `_` and `-`")
     return name
 

@@ -16,6 +16,7 @@ from arawn.agent.sendable import sendable
 from arawn.agent.tool import BadArguments, Tool
 from arawn.backends.actor import Call
 from arawn.config.schema import AgentConfig
+from arawn.errors import ArawnError
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse
 from arawn.threads import abandonable
 
@@ -135,7 +136,8 @@ class Turn:
             return error_result(call, f"the arguments do not fit `{call.name}`: {error}")
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a tool is anybody's code, such as a command line's
             _LOG.info("tool `%s` failed", call.name, exc_info=error)
-            return error_result(call, f"`{call.name}` failed: {shown(error)}")
+            said = str(error) if isinstance(error, ArawnError) else shown(error)
+            return error_result(call, f"`{call.name}` failed: {said}")
         return error_result(call, f"`{call.name}` was not done after {seconds:g} s; it may have had effects")
 
     async def _tell(self, event: TurnEvent) -> None:

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 import trio
 
-from arawn.agent.events import TurnEvent
+from arawn.agent.events import TurnEvent, TurnReply
 from arawn.cli import summary
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.interrupts import Interrupts, run_async
@@ -18,6 +19,7 @@ from arawn.cli.options import config_option, json_option, quiet_option, tag_opti
 from arawn.cli.output import AnswerPrinter, note, print_json
 from arawn.cli.question import Emit, Question
 from arawn.cli.summary import Answered, newest_file
+from arawn.cli.turn_notes import TurnPrinter, answered, note_cut
 from arawn.workstreams.store import require_name
 
 __all__ = ["ask"]
@@ -29,6 +31,9 @@ __all__ = ["ask"]
 @click.option("-w", "--workstream", metavar="NAME", help="Ask in this conversation, and keep the answer in it.")
 @click.option("-s", "--system", metavar="TEXT", help="A system prompt for this question.")
 @click.option("--session", metavar="ID", help="A session id for the record.")
+@click.option(
+    "--tools", multiple=True, metavar="NAME", help="Let the model use `[tools.NAME]`; may be given repeatedly, with -w."
+)
 @tag_option
 @click.option("--no-log", is_flag=True, help="Leave no record; not with a running daemon.")
 @json_option
@@ -41,6 +46,7 @@ def ask(
     workstream: str | None,
     system: str | None,
     session: str | None,
+    tools: tuple[str, ...],
     tags: tuple[str, ...],
     no_log: bool,
     as_json: bool,
@@ -52,6 +58,8 @@ def ask(
     What is piped in is appended to PROMPT. The running daemon answers when there is one, else this process does.
     Afterwards stderr says which profile answered and why, what it cost, and where its record is.
     """
+    if tools and workstream is None:
+        raise click.UsageError("`--tools` needs a conversation; name one with `--workstream`, which need not exist yet")
     question = Question(
         text=_text(prompt),
         workstream=None if workstream is None else require_name(workstream),
@@ -59,6 +67,7 @@ def ask(
         session_id=session,
         system=system,
         tags=tags_of(tags),
+        tools=tools,
     )
     wanted = Wanted(
         config_file=config_file,
@@ -72,10 +81,12 @@ def ask(
         print_json(summary.as_json(run_async(partial(_ask, question, wanted, emit=_keep_silent))))
         return
     with AnswerPrinter() as printer:
-        answered = run_async(partial(_ask, question, wanted, emit=printer.emit))
+        emit = TurnPrinter(printer, told=not quiet).emit
+        answer = run_async(partial(_ask, question, wanted, emit=emit))
     if not quiet:
-        for line in ["", *summary.block(answered)]:
+        for line in ["", *summary.block(answer)]:
             note(line)
+        note_cut(answer.response)
 
 
 def _text(prompt: tuple[str, ...]) -> str:
@@ -90,7 +101,9 @@ def _text(prompt: tuple[str, ...]) -> str:
 async def _ask(question: Question, wanted: Wanted, _: Interrupts, *, emit: Emit) -> Answered:
     async with open_answerer(wanted) as answerer:
         began = trio.current_time()
-        response = await answerer.ask(question, emit)
+        response = await answered(answerer, question, emit, told=wanted.told)
+        if isinstance(response, TurnReply):
+            response = msgspec.structs.replace(response, usage=response.turn_usage)  # what the question cost
         return Answered(
             question=question,
             response=response,

@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 
 from actors import ActorError
-from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
+from arawn.agent.events import TurnReply
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.failures import explained
 from arawn.cli.interrupts import Interrupts, run_async
@@ -19,6 +18,7 @@ from arawn.cli.output import AnswerPrinter, note
 from arawn.cli.prompt import LineSource, open_lines
 from arawn.cli.question import Answerer, Question
 from arawn.cli.summary import reason_words, tokens_words
+from arawn.cli.turn_notes import TurnPrinter, answered, note_cut
 from arawn.errors import ArawnError
 from arawn.messages import CompletionResponse
 from arawn.routing.policy import require_profile
@@ -26,7 +26,6 @@ from arawn.workstreams.store import require_name
 
 __all__ = ["chat"]
 
-_TOOL_CHARACTERS = 200
 _AS_BEFORE = "the conversation is as it was before"
 _KEPT = "what was said and done by tools until then stays in the conversation"
 _HELP = """\
@@ -48,7 +47,8 @@ _HELP = """\
 def chat(workstream: str, profile: str | None, tools: tuple[str, ...], quiet: bool, config_file: Path | None) -> None:
     """Hold a conversation that survives restarts.
 
-    Every line is a message; piped in, each line is one too, and the first that fails ends it.
+    Every line is a message; piped in, each line is one too, and the first that fails ends it. Without a running daemon
+    every profile is started, a local model too, since the conversation may be bound to any.
     """
     require_name(workstream)
     wanted = Wanted(config_file=config_file, profile=profile, conversation=True, told=not quiet)
@@ -123,7 +123,8 @@ class Talk:
         question = Question(text=text, workstream=self._workstream, profile=self._profile, tools=self._tools)
         response: CompletionResponse | None = None
         with AnswerPrinter() as printer, interrupts.catching() as scope:
-            response = await answerer.ask(question, partial(self._emit, printer))
+            emit = TurnPrinter(printer, told=self._told).emit
+            response = await answered(answerer, question, emit, told=self._told)
         if scope.cancelled_caught or response is None:
             note(f"cancelled; {_KEPT if self._tools else _AS_BEFORE}")
         elif self._told:
@@ -131,22 +132,4 @@ class Talk:
             tokens = tokens_words(usage.total_input_tokens, usage.output_tokens)
             why = reason_words(response.routing, self._workstream)
             note(f"[{response.profile}: {why}; {response.model}; {tokens}; {response.interaction_id or 'not logged'}]")
-            if isinstance(response, TurnReply) and response.truncated:
-                note(f"the turn ended at its limit of {response.iterations} calls to the model; say more to go on")
-
-    async def _emit(self, printer: AnswerPrinter, event: TurnEvent) -> None:
-        if not isinstance(event, ToolStarted | ToolEnded):
-            await printer.emit(event)
-        elif self._told:
-            printer.end_line()
-            note(_tool_words(event))
-
-
-def _tool_words(event: ToolStarted | ToolEnded) -> str:
-    """Return one line; what a model or a tool wrote must not move the cursor."""
-    if isinstance(event, ToolStarted):
-        words = f"{event.name} {msgspec.json.encode(event.arguments).decode()}"
-    else:
-        words = f"{event.name}{' failed' if event.is_error else ''}: {event.text}"
-    plain = "".join(letter if letter.isprintable() else " " for letter in words[: 10 * _TOOL_CHARACTERS])
-    return f"[{' '.join(plain.split())[:_TOOL_CHARACTERS]}]"
+            note_cut(response)

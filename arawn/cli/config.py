@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import trio
 
+from arawn.agent.obstacles import tool_obstacles
 from arawn.backends.preflight import preflight
 from arawn.cli.group import LazyGroup
 from arawn.cli.options import config_option, json_option
@@ -55,8 +56,8 @@ def show(as_json: bool, config_file: Path | None) -> None:
 def check(config_file: Path | None) -> None:
     """Check the configuration without starting anything; every problem is listed.
 
-    Scripts, models, keys and the places of files are looked at too; no request is made. What only keeps a profile
-    other than the default one from working is a note.
+    Scripts, models, keys, tools and the places of files are looked at too; modules of tools are imported, no server is
+    started, and no request is made. What only keeps a profile other than the default one from working is a note.
     """
     found = _found(config_file)
     obstacles = trio.run(preflight, found.loaded.config, os.environ)
@@ -66,6 +67,7 @@ def check(config_file: Path | None) -> None:
     problems = [obstacle.text for obstacle in obstacles if obstacle.fatal]
     problems += impossible_places(found.loaded.config, os.environ)
     problems += routing_obstacles(found.loaded.config, os.environ)
+    problems += tool_obstacles(found.loaded.config, os.environ)
     if problems:
         raise ConfigError(problems)
     files = ", ".join(f"`{file}`" for file in found.loaded.files) or "no file"

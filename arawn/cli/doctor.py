@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from arawn.agent.obstacles import tool_obstacles
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
 from arawn.cli.interrupts import Interrupts, run_async
@@ -50,6 +51,7 @@ async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
     findings = [Finding("configuration", True, files or found.why or "environment")]
     obstacles = await preflight(config, os.environ)
     findings += [Finding(f"profile {obstacle.profile}", False, obstacle.text) for obstacle in obstacles]
+    findings += [Finding("tools", False, text) for text in tool_obstacles(config, os.environ)]
     now = datetime.now(UTC)
     findings += look_around(config, os.environ, now)
     findings += await look_at_daemon(config, os.environ, now)

@@ -54,7 +54,8 @@ def _lines(report: ReloadReport) -> list[str]:
         ("replaced", report.replaced),
         ("stopped", report.stopped),
         ("unchanged", report.unchanged),
+        ("settings", report.settings),
     ]
-    lines = [f"{name:<10} {', '.join(profiles)}" for name, profiles in rows if profiles]
+    lines = [f"{name:<10} {', '.join(names)}" for name, names in rows if names]
     draining = [f"{'draining':<10} {report.draining}: old ones finish the calls that they have"]
     return lines + (draining if report.draining else [])

@@ -119,8 +119,8 @@ def _findings(config: Config, entries: Sequence[NamedProfile], keys: Mapping[str
 
 
 def _is_under(wrong: Iterable[KeyPath], path: KeyPath) -> bool:
-    """Say whether `path` or a table around it was found wrong already."""
-    return any(path[: len(known)] == known for known in wrong)
+    """Say whether `path`, a table around it or something in it was found wrong already."""
+    return any(path[: len(known)] == known[: len(path)] for known in wrong)
 
 
 def _line(origin: str | None, finding: Finding) -> str:

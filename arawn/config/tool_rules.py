@@ -32,7 +32,7 @@ def _kind(source: ToolSource, path: KeyPath) -> Iterator[Finding]:
     for kind in kinds[1:]:
         yield Finding((*path, kind), f"its tools are given by `{kinds[0]}` already; keep one of {any_of(_KINDS)}")
     for key, kind in _OF_ONE_KIND.items():
-        if getattr(source, key) and getattr(source, kind) is None:
+        if kinds and getattr(source, key) and kind not in kinds:
             yield Finding((*path, key), f"only beside `{kind}`; remove it")
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from arawn.config.schema import (
+    AgentConfig,
     Config,
     InteractionLogConfig,
     LoggingConfig,
@@ -70,6 +71,16 @@ def test_profiles_routing_and_named_workstreams_take_effect() -> None:
 
     assert plan.needs_restart == ()
     assert plan.in_force == new
+    assert plan.settings == ("workstreams.named", "routing.enabled", "routing.default")
+
+
+def test_what_holds_from_now_on_is_named() -> None:
+    """Key by key; profiles have lists of their own."""
+    new = msgspec.structs.replace(
+        OLD, profiles={"other": PROFILE}, agent=AgentConfig(max_iterations=3), server=ServerConfig(listen="127.0.0.1:1")
+    )
+
+    assert compared(OLD, new, {}, {}).settings == ("agent.max_iterations",)
 
 
 def test_a_change_that_waits_is_named_again_the_next_time() -> None:

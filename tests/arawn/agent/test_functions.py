@@ -208,7 +208,11 @@ def two_kinds(where: Place | Other) -> None:
         (no_hint, "parameter `text`: has no type hint"),
         (many, "parameter `texts`: a model gives arguments by name"),
         (private, "parameter `class_`: its type hint has no JSON Schema"),
-        (strange, "`strange`, parameter `what`: its type hint has no JSON Schema"),
+        (
+            strange,
+            "`strange`, parameter `what`: its type hint has no JSON Schema: nothing says how `Opaque` is written",
+        ),
+        (strange, r"accepted: what JSON can say, such as `str`, `list\[int\]`, a dataclass or a `msgspec.Struct`$"),
         (two_kinds, "parameter `where`: its type hint has no JSON Schema.* must be tagged"),
         (mangled, "`mangled`: its parameters cannot be described"),
         (counts, "`counts` yields; a tool returns its answer"),
@@ -231,8 +235,25 @@ def test_two_tools_of_one_name_are_refused() -> None:
         tools_by_name([forecast, function_tool(forecast)])
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_a_deadline_that_is_none_is_refused(seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("given", "kind"), [(forecast, "function"), (function_tool(forecast), "Tool"), (None, "NoneType")]
+)
+def test_tools_that_are_no_list_are_refused(given: Any, kind: str) -> None:
+    """A single one has to stand in a list."""
+    with pytest.raises(BadInput, match=rf"tools are given as a list, found {kind}; .*`tools=\[it\]`"):
+        tools_by_name(given)
+
+
+def test_a_mark_is_for_functions_of_ones_own() -> None:
+    """What cannot be marked is refused, and so is what is no name."""
+    with pytest.raises(BadInput, match="`tool` is for a function of your own, found builtin_function_or_method"):
+        tool()(len)
+    with pytest.raises(BadInput, match="`7` cannot name a tool"):
+        tool(name=7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "x"])
+def test_a_deadline_that_is_none_is_refused(seconds: Any) -> None:
     """Where it is written."""
     with pytest.raises(BadInput, match="a deadline above 0 s"):
         tool(deadline_s=seconds)

@@ -77,6 +77,20 @@ async def test_a_server_that_dies_is_told_of_and_started_again() -> None:
         assert said(await use(tools["add"], a=2, b=2)) == "4"  # the old handle is as good
 
 
+async def test_an_http_server_that_dies_in_a_call_is_told_of_in_plain_words() -> None:
+    """Nothing of actors and their messages; the next list says that the server cannot be reached."""
+    with http_server() as address:
+        async with open_servers({"x": ToolSource(url=address)}) as servers:
+            tools = by_name(await servers.tools(["x"]))
+            with pytest.raises(ToolServerFailed) as caught:
+                await use(tools["leave"])
+            with pytest.raises(ToolServerFailed, match="the tool server `x` cannot be used: all attempts"):
+                await servers.tools(["x"])
+
+    assert str(caught.value).startswith("the tool server `x` ")
+    assert not any(word in str(caught.value) for word in ("actor", "UseTool", "handled", "Error("))
+
+
 async def test_calls_run_side_by_side_and_a_cancelled_one_ends_at_once() -> None:
     """Real time: two naps are no longer than one."""
     async with open_servers({"x": STDIO}) as servers:
@@ -100,9 +114,9 @@ async def test_calls_run_side_by_side_and_a_cancelled_one_ends_at_once() -> None
     [
         (
             ToolSource(command=("/no/such/program",)),
-            "FileNotFoundError(2, 'No such file or directory'); check `tools.x.command`",
+            "the program `/no/such/program` cannot be started: No such file or directory; check `tools.x.command`",
         ),
-        (ToolSource(command=("true",)), "check `tools.x.command`"),
+        (ToolSource(command=("true",)), "its program ended before it had answered; check `tools.x.command`"),
         (ToolSource(url="http://127.0.0.1:9/mcp", bearer_env="NOT_SET"), "the environment variable `NOT_SET`"),
         (ToolSource(url=f"http://127.0.0.1:{free_port()}/mcp"), "all attempts to connect"),
     ],

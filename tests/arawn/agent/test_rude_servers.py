@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from arawn.agent import mcp_server
 from arawn.agent import servers as tool_servers
 from arawn.agent.mcp_server import ToolServerFailed
 from arawn.agent.tool import Tool, ToolAnswer
@@ -45,7 +46,7 @@ def pids(caplog: pytest.LogCaptureFixture) -> Pids:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tool_servers, "_START_S", 2.0)
+    monkeypatch.setattr(mcp_server, "START_S", 2.0)
     monkeypatch.setattr(tool_servers, "_LISTED_S", 4.0)
 
 
@@ -143,7 +144,7 @@ async def test_a_server_found_dead_is_started_again_for_the_list(pids: Pids) -> 
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("hangs at the start", "the tool server `x` cannot be used: start of `root/tools/x` was not done after 2 s"),
+        ("hangs at the start", "the tool server `x` cannot be used: it has not answered within 2 s of its start"),
         ("hangs at the list", "the tool server `x` has not told its tools within 4 s"),
         ("lists for ever", "the tool server `x` has not told its tools within 4 s"),
     ],
@@ -163,7 +164,7 @@ async def test_what_a_server_says_as_it_dies_is_in_the_log(caplog: pytest.LogCap
     """Its last words too, with no line end after them: they say why it could not start."""
     with caplog.at_level(logging.INFO, "arawn.tools"):
         async with open_servers(rude("says why")) as servers:
-            with pytest.raises(ToolServerFailed, match="stderr is in the log"):
+            with pytest.raises(ToolServerFailed, match="there is no database here"):
                 await servers.tools(["x"])
 
     assert "x: there is no database here" in [record.getMessage() for record in caplog.records]

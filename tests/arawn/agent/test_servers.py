@@ -44,6 +44,13 @@ async def test_the_deadline_of_a_source_is_for_tools_without_one() -> None:
     assert [tool.deadline for tool in found] == [3.0, 9.0]
 
 
+async def test_names_in_a_list_are_an_unknown_name() -> None:
+    """Not a failure of Python's own: names are given one by one."""
+    async with open_servers({"voices": VOICES}) as servers:
+        with pytest.raises(BadInput, match=r"unknown tools `\['voices'\]`; there are: `voices`"):
+            await servers.tools([["voices"]])  # type: ignore[list-item]
+
+
 async def test_an_unknown_name_lists_those_there_are() -> None:
     """With the likeliest one."""
     async with open_servers({"voices": VOICES}) as servers:
@@ -55,6 +62,8 @@ async def test_an_unknown_name_lists_those_there_are() -> None:
     ("source", "words"),
     [
         (ToolSource(python="tests.no.such:thing"), "cannot use `tests.no.such:thing`: ModuleNotFoundError"),
+        (ToolSource(python="tests.no.such:thing"), "; looked for in `PYTHONPATH`, which is "),
+        (ToolSource(python="tests.arawn.agent.leaving_tools:x"), "SystemExit: usage: leaving_tools FILE"),
         (ToolSource(python="tests.arawn.agent.my_tools:gone"), "AttributeError"),
         (ToolSource(python="tests.arawn.agent.my_tools:nothing"), "a tool is a function or a `Tool`, found int"),
         (ToolSource(python=VOICES.python, only=("shot",)), r"only: there is no tool `shot`; accepted: `shout`"),

@@ -10,6 +10,7 @@ from arawn.config.keypath import dotted
 from arawn.config.load import load
 from arawn.config.schema import ToolSource
 from arawn.config.tool_rules import tool_findings
+from arawn.errors import ConfigError
 
 
 def found(source: ToolSource) -> list[str]:
@@ -33,6 +34,7 @@ def test_one_kind_of_source_is_right(source: ToolSource) -> None:
     ("source", "words"),
     [
         (ToolSource(), "tools.x: says not where its tools are; accepted: one of `python`, `command` or `url`"),
+        (ToolSource(env=("A",)), "tools.x: says not where its tools are"),
         (ToolSource(python="a:b", url="http://h"), "tools.x.url: its tools are given by `python` already"),
         (ToolSource(python="a:b", env=("A",)), "tools.x.env: only beside `command`; remove it"),
         (ToolSource(command=("a",), bearer_env="A"), "tools.x.bearer_env: only beside `url`; remove it"),
@@ -49,6 +51,18 @@ def test_what_cannot_work_is_found(source: ToolSource, words: str) -> None:
 
     assert said.startswith(words)
     assert "word" not in said
+
+
+def test_a_command_that_is_no_array_is_one_problem(tmp_path: Path) -> None:
+    """Not also that there is none, or that `env` has nothing to stand beside."""
+    file = tmp_path / "arawn.toml"
+    file.write_text('[tools.x]\ncommand = "npx foo"\nenv = ["TOKEN"]\n')
+
+    with pytest.raises(ConfigError) as caught:
+        load(config_file=file, environ={}, cwd=tmp_path)
+
+    (problem,) = caught.value.problems
+    assert "tools.x.command: found" in problem
 
 
 def test_the_example_configuration_is_right() -> None:

@@ -41,6 +41,25 @@ def test_quiet_chat_tells_nothing_of_tools(place: Place, command: Command) -> No
     assert command("chat", "-q", "--tools", "voices", piped="go\n").err == ""
 
 
+def test_ask_on_the_command_line_uses_tools(place: Place, command: Command) -> None:
+    """In a conversation: the answers on stdout, what tools do and what all calls cost on stderr."""
+    voiced_place(place)
+    result = command("ask", "go", "-w", "w", "--tools", "voices")
+
+    assert (result.code, result.out) == (0, "wait\nI shouted\n")
+    assert "[shout: TEA]" in result.err
+    assert "3 out" in result.err
+
+
+def test_ask_with_tools_needs_a_conversation(place: Place, command: Command) -> None:
+    """What tools did has to be kept somewhere."""
+    voiced_place(place)
+    result = command("ask", "go", "--tools", "voices")
+
+    assert (result.code, result.out) == (2, "")
+    assert "`--tools` needs a conversation; name one with `--workstream`" in result.err
+
+
 def test_an_unknown_name_is_wrong_use(place: Place, command: Command) -> None:
     """With the names there are."""
     voiced_place(place)

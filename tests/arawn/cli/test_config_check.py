@@ -143,3 +143,25 @@ def test_a_routing_that_cannot_begin_is_no_right_configuration(
     assert result.code == 2
     assert said in result.err
     assert "Traceback" not in result.err
+
+
+def test_tools_that_cannot_be_used_are_no_right_configuration(command: Command, place: Place) -> None:
+    """Every one has its line; a module that ends the program as it is imported ends nothing."""
+    tools = """
+[tools.a]
+python = "tests.arawn.agent.leaving_tools:x"
+[tools.b]
+command = ["no-such-program"]
+[tools.c]
+url = "http://127.0.0.1:9/mcp"
+bearer_env = "NO_SUCH_TOKEN"
+[tools.d]
+python = "tests.arawn.agent.my_tools:voices"
+"""
+
+    result = checked(command, place, FINE + tools)
+
+    assert (result.code, result.out) == (2, "")
+    for words in ("tools.a.python: ", "tools.b.command: ", "tools.c.bearer_env: "):
+        assert result.err.count(words) == 1
+    assert "tools.d" not in result.err

@@ -168,3 +168,11 @@ def test_too_few_open_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (found,) = [one for one in look_around(configured(tmp_path), {"HOME": str(tmp_path)}, NOW) if not one.ok]
 
     assert "16 calls at once need 96, this shell allows 64" in found.found
+
+
+def test_tools_that_cannot_be_used_are_found(place: Place) -> None:
+    """A missing program, without starting any."""
+    place.configure('[llm]\nbackend = "scripted"\n[tools.x]\ncommand = ["no-such-program"]\n')
+
+    said = "tools.x.command: there is no program `no-such-program` in `PATH`; install it, or give its path"
+    assert ("tools", said) in wrong(place)
