@@ -50,6 +50,7 @@ ANSWERS = MappingProxyType(
     }
 )
 EXPORTS = MappingProxyType({"parquet": "export-parquet", "trl": "export-trl"})
+LOADERS = frozenset(("parquet-datasets", "parquet-tags", "polars-rows"))  # run by `test_export_recipes.py`
 SETTINGS = frozenset(("vector", "fluent-bit"))
 GLOB = "interactions-*.json*[lt]"
 DAYS = (DayFile("2026-01-28").name, DayFile("2026-01-28", 12).name)
@@ -201,7 +202,7 @@ def test_the_recipe_for_trainers_loads_an_export(place: Place) -> None:
 
 def test_no_block_of_code_goes_untested() -> None:
     """Each is a recipe that is run, or settings that are looked at."""
-    assert set(BLOCKS) == {*ANSWERS, *EXPORTS.values(), *SETTINGS}
+    assert set(BLOCKS) == {*ANSWERS, *EXPORTS.values(), *LOADERS, *SETTINGS}
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
 

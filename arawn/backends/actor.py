@@ -20,6 +20,7 @@ from arawn.backends.health import BackendHealth
 from arawn.backends.local import LocalProvider
 from arawn.backends.open import open_provider
 from arawn.backends.protocol import Provider
+from arawn.backends.retry_hooks import RETRIES, hide_own_retries
 from arawn.config.schema import InteractionLogConfig, Profile
 from arawn.errors import ArawnError, BackendError, Unavailable
 from arawn.interactions.ids import RecordIds
@@ -222,14 +223,16 @@ class _Backend:
         except Exception as error:  # noqa: BLE001  # stamina raises it again, or asks again
             failed = error
         retry = self._parts.profile.retry
-        async for attempt in stamina.retry_context(
+        hide_own_retries()
+        attempts = stamina.retry_context(
             on=self._whether_to_retry,
             attempts=retry.attempts,
             timeout=None,
             wait_initial=retry.initial_s,
             wait_max=retry.max_s,
             wait_jitter=retry.initial_s,
-        ):
+        )
+        async for attempt in attempts.with_name(RETRIES, (), {}):
             with attempt:
                 if attempt.num == 1:
                     raise failed

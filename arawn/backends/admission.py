@@ -100,7 +100,7 @@ class Admission:
         elif isinstance(error, _ANSWERS) and not refused_here:
             self._breaker.succeeded()
             if not isinstance(error, _FAULTS):
-                self._tell("ready", None)
+                self._tell("ready", error.user_message if isinstance(error, RateLimited) else None)
         else:
             self._breaker.undecided(attempt)
         if isinstance(error, _FAULTS) and not refused_here:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from arawn.cli.call_table import print_calls
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
-from arawn.cli.log_reading import last_entries
+from arawn.cli.log_reading import Reader, last_entries
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import print_json, print_table
-from arawn.cli.record_view import ELASTIC, HEADERS, chosen_cells, chosen_values, id_length, row
+from arawn.cli.output import print_json
+from arawn.cli.record_view import chosen_cells, chosen_values
 from arawn.cli.settings import log_directory
 from arawn.interactions.fields import parse_fields
 
 __all__ = ["interactions", "list_interactions", "path"]
 
-_WHOLE_ID = len("01890a5d-ac96-774b-bcce-b302099a8057")
 _PLACES = {
     "list": ("arawn.cli.interactions:list_interactions", "List calls, the newest last."),
     "show": ("arawn.cli.interactions_show:show", "Print everything about one call."),
@@ -44,7 +43,7 @@ def interactions() -> None:
     """Read the interaction log."""
 
 
-@click.command("list")
+@click.command("list", cls=Reader)
 @filter_options
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(min=1), help="At most this many.")
 @fields_option
@@ -54,7 +53,10 @@ def interactions() -> None:
 def list_interactions(
     limit: int, fields: str | None, as_json: bool, quiet: bool, config_file: Path | None, **options: Any
 ) -> None:
-    """List calls, the newest last."""
+    """List calls, the newest last.
+
+    With `--json`, one array of calls; `search` and `tail` print each as a line.
+    """
     zone = zone_of(options["tz"])
     paths = parse_fields(fields) if fields else ()
     wanted = filters_of(options, limit=limit)
@@ -64,9 +66,7 @@ def list_interactions(
     elif paths:
         print_chosen(paths, [chosen_cells(entry, paths) for entry in entries])
     else:
-        heads = [entry.head for entry in entries]
-        characters = id_length([head.id for head in heads]) if sys.stdout.isatty() else _WHOLE_ID
-        print_table(HEADERS, [row(head, zone, characters) for head in heads], elastic=ELASTIC)
+        print_calls([entry.head for entry in entries], zone)
 
 
 @click.command()

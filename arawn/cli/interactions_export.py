@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from arawn.cli.log_filters import filter_options, filters_of
-from arawn.cli.log_reading import required_log, warn
+from arawn.cli.log_reading import Reader, required_log, warn
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, printable
 from arawn.errors import BadInput
@@ -31,7 +31,7 @@ _TELL_EVERY = 64  # calls; the terminal is redrawn ten times a second at most
 Write = Callable[[RowWriter], ExportManifest]
 
 
-@click.command("export")
+@click.command("export", cls=Reader)
 @click.option("-f", "--format", "export_format", required=True, type=click.Choice(FORMATS), help="What rows look like.")
 @click.option(
     "-o", "--output", required=True, metavar="PATH", help="File to write (for parquet a directory); `-` is stdout."

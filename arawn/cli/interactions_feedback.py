@@ -1,81 +1,183 @@
-"""`arawn interactions feedback`: says what a call was worth."""
+"""`arawn interactions feedback`: says what calls were worth."""
 
 from __future__ import annotations
 
-import math
 import os
+import sys
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
 import msgspec
 import trio
 
+from arawn.cli.given_feedback import Given, given, given_lines
 from arawn.cli.interactions_show import found
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
 from arawn.cli.settings import configured
+from arawn.config.describe import suggestion
 from arawn.config.paths import socket_path
-from arawn.interactions.feedback import Judgement, append_feedback, feedback_line
+from arawn.config.schema import Config
+from arawn.errors import ArawnError, BadInput
+from arawn.interactions.counted import counted
+from arawn.interactions.feedback import append_feedback, judgement_line
+from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.lock_file import read_owner
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine
+
+if TYPE_CHECKING:
+    from arawn.cli.daemon_client import DaemonClient
 
 __all__ = ["feedback"]
 
 _SHOWN = ("interaction_id", "label", "value", "note", "timestamp")  # the line's number comes when it is written
+_STDIN = "-"
 
 
 @click.command()
-@click.argument("interaction", metavar="ID")
-@click.argument("label")
+@click.argument("interaction", metavar="[ID", required=False)
+@click.argument("label", metavar="LABEL]", required=False)
 @click.option("--value", type=float, help="A number, such as 1 or -0.5.")
 @click.option("--note", "text", metavar="TEXT", help="Why, in words.")
+@click.option("--from", "source", metavar="FILE", help="Take many from FILE, one object a line; `-` is stdin.")
 @json_option
 @config_option
 def feedback(
-    interaction: str, label: str, *, value: float | None, text: str | None, as_json: bool, config_file: Path | None
+    interaction: str | None,
+    label: str | None,
+    *,
+    value: float | None,
+    text: str | None,
+    source: str | None,
+    as_json: bool,
+    config_file: Path | None,
 ) -> None:
     """Add a label such as `good` or `bad` to a call; `show`, `sql` and the export `router` have it.
 
-    ID is the call's id, the beginning of it that no other has, or `latest`. Goes through the daemon when one runs.
+    ID is the call's id, the beginning of it that no other has, or `latest`. A label that is a profile's name says
+    where the call belonged; any other word will do, but `arawn route` learns nothing from it.
+
+    A line of FILE is `{"id": "…", "label": "good"}`, with `value` and `note` if there are any. If one cannot be
+    taken, none is. With `--json`, each is printed as one line of JSON.
+
+    The judgement goes into the log that `list` reads: through the daemon, if that is who writes it.
     """
-    if value is not None and not math.isfinite(value):
-        raise click.UsageError(f"a value must be a finite number, not {value}")
-    if not label:
-        raise click.UsageError("the label is empty; give a word such as `good` or `bad`")
-    try:
-        judgement = msgspec.convert({"label": label, "value": value, "note": text}, Judgement)
-    except msgspec.ValidationError as error:
-        raise click.UsageError(f"the feedback does not fit: {error}") from error
-    if interaction == "latest":
-        interaction = found(LogReader(required_log(config_file), on_damage=lambda _: None), interaction).head.id
-    written = run_async(partial(_give, config_file, interaction, judgement))
-    if as_json:
-        print_json({name: getattr(written, name) for name in _SHOWN})
+    if source is None:
+        if interaction is None or label is None:
+            raise click.UsageError("give the ID of a call and a LABEL such as `good`, or `--from FILE`")
+        said = [given(interaction, label, value=value, note=text)]
+    elif any(part is not None for part in (interaction, label, value, text)):
+        raise click.UsageError("`--from FILE` has ids, labels, values and notes in its lines; give no others")
     else:
-        note(f"`{written.label}` is noted for {written.interaction_id}")
-
-
-async def _give(config_file: Path | None, interaction: str, judgement: Judgement, _: Interrupts) -> FeedbackLine:
-    """Have the daemon write it if one runs, else write it here."""
-    from arawn.backends.secret_values import secret_values
-    from arawn.cli.daemon_client import find_daemon
-
+        said = list(_from_file(source))
     config = configured(config_file)
-    async with find_daemon(socket_path(config, os.environ)) as daemon:
+    _warn_of_misspelt(said, config)
+    written = run_async(partial(_give, config, required_log(config_file), said)) if said else []
+    shown = [{name: getattr(line, name) for name in _SHOWN} for line in written]
+    if not as_json:
+        one = f"`{written[0].label}` is noted for {written[0].interaction_id}" if len(written) == 1 else None
+        note(one or f"{counted(len(written), 'judgement')} noted")
+    elif source is None:
+        print_json(shown[0])
+    else:
+        for line in shown:
+            click.echo(msgspec.json.encode(line))
+
+
+def _from_file(source: str) -> Iterable[Given]:
+    if source == _STDIN:
+        return given_lines(sys.stdin.buffer, "stdin")
+    try:
+        with Path(source).open("rb") as file:
+            return list(given_lines(file, source))
+    except OSError as error:
+        raise BadInput(f"`{source}` cannot be read: {error.strerror or error}") from error
+
+
+def _warn_of_misspelt(said: Iterable[Given], config: Config) -> None:
+    """Name the labels that look like a profile's name, or a word that `arawn route` knows, and are none."""
+    known = [*config.profiles, "good", "bad"]
+    for label in dict.fromkeys(one.judgement.label for one in said):
+        meant = "" if label in known or label.lower() in known[-2:] else suggestion(label, known)
+        if meant:
+            note(f"arawn: warning: the label `{label}` is no profile, so `arawn route` learns nothing from it{meant}")
+
+
+async def _give(config: Config, directory: Path, said: Sequence[Given], _: Interrupts) -> list[FeedbackLine]:
+    """Have the daemon write it if it writes this log, else write it here: all of it, or nothing."""
+    async with _writer_of(directory, socket_path(config, os.environ)) as daemon:
         if daemon is not None:
-            path = f"/interactions/{quote(interaction, safe='')}/feedback"
-            return msgspec.json.decode(await daemon.call("POST", path, judgement), type=FeedbackLine)
-    log, directory = config.logging.interactions, required_log(config_file)
+            ids = await trio.to_thread.run_sync(_ids, directory, said)
+            return await _send(daemon, ids, said)
+    return await trio.to_thread.run_sync(_write, config, directory, said)
 
-    def write() -> FeedbackLine:
-        secrets = secret_values(config.profiles, os.environ)
-        line = feedback_line(directory, interaction, judgement, at=datetime.now(UTC), config=log, secrets=secrets)
-        append_feedback(directory, line, log)
-        return line
 
-    return await trio.to_thread.run_sync(write)
+@asynccontextmanager
+async def _writer_of(directory: Path, socket: Path | None) -> AsyncIterator[DaemonClient | None]:
+    """Yield the daemon on `socket` if it is the one that writes the log in `directory`."""
+    writer = None if socket is None else _possible_writer(directory, socket)
+    if socket is None or writer is None:
+        yield None
+        return
+    from arawn.cli.daemon_client import find_daemon  # slow to load
+
+    async with find_daemon(socket) as daemon:
+        yield daemon if daemon is not None and (await daemon.status()).pid == writer else None
+
+
+def _possible_writer(directory: Path, socket: Path) -> int | None:
+    """Return the process that has the log in hand, or had it last; None if no daemon can have it."""
+    owner = read_owner(RealFilesystem(), directory)
+    return owner.pid if owner is not None and socket.exists() else None
+
+
+async def _send(daemon: DaemonClient, ids: Sequence[str], said: Sequence[Given]) -> list[FeedbackLine]:
+    """Have the daemon write them one by one; when it fails in between, say how many it has written."""
+    written: list[FeedbackLine] = []
+    try:
+        for identity, one in zip(ids, said, strict=True):
+            reply = await daemon.call("POST", f"/interactions/{quote(identity, safe='')}/feedback", one.judgement)
+            written.append(msgspec.json.decode(reply, type=FeedbackLine))
+    except ArawnError:
+        if written:
+            note(f"arawn: {len(written)} of {counted(len(said), 'judgement')} noted before the daemon failed")
+        raise
+    return written
+
+
+def _write(config: Config, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
+    from arawn.backends.secret_values import secret_values
+
+    log, secrets = config.logging.interactions, tuple(secret_values(config.profiles, os.environ))
+    at = datetime.now(UTC)
+    lines = [
+        judgement_line(identity, one.judgement, at=at, config=log, secrets=secrets)
+        for identity, one in zip(_ids(directory, said), said, strict=True)
+    ]
+    append_feedback(directory, lines, log)
+    return lines
+
+
+def _ids(directory: Path, said: Sequence[Given]) -> list[str]:
+    """Return the whole id of each call.
+
+    Raises:
+        BadInput: One is not in the log, or the beginning of it is that of several.
+    """
+    reader = LogReader(directory, on_damage=lambda _: None)
+    ids = []
+    for one in said:
+        try:
+            ids.append(found(reader, one.id).head.id)
+        except BadInput as error:
+            raise BadInput(f"{one.place}{error}") from error
+    return ids

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from arawn.cli.log_mending import beside_no_daemon
+from arawn.cli.log_mending import beside_no_daemon, problem_lines
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json
@@ -41,8 +41,8 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
             return
         if not (found.problems or files):
             click.echo("nothing would have to be repaired")
-        for problem in found.problems:
-            click.echo(str(problem))
+        for line in problem_lines(found.problems):
+            click.echo(line)
         for file in files:
             click.echo(_sentence(file))
         return
@@ -64,6 +64,7 @@ def _print(repaired: Repaired) -> None:
     for gap in repaired.lost:
         numbers = f"number {gap.first}" if gap.first == gap.last else f"numbers {gap.first} to {gap.last}"
         lines.append(f"lost, and declared so: {numbers} of writer {gap.writer}")
+    lines += [f"gone, and declared so: {name}" for name in repaired.gone]
     lines += [f"still wrong: {text}" for text in repaired.left]
     for line in lines or ["nothing had to be repaired"]:
         click.echo(line)
@@ -74,7 +75,8 @@ def _sentence(file: MendedFile) -> str:
     where = f"kept in {file.kept_in}" if file.kept_in else "set aside"
     aside = "is" if file.kept_in else "would be"
     if file.file.endswith(".zst"):
-        return f"{file.file}: {kept}, the damaged file ({counted(file.damaged_bytes, 'byte')}) {aside} {where}"
+        hint = f"; `zstd -dc {file.kept_in}` may show more of it" if file.kept_in else ""
+        return f"{file.file}: {kept}, the damaged file ({counted(file.damaged_bytes, 'byte')}) {aside} {where}{hint}"
     if not file.damaged_bytes:
         return f"{file.file} and the compressed file beside it: one whole file of both"
     are = {"is": "is" if file.damaged_bytes == 1 else "are"}.get(aside, aside)

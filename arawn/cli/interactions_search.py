@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
-from arawn.cli.log_reading import ProgressLine, emphasised, required_log
+from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_id
@@ -34,7 +34,7 @@ _PLACES_SHOWN = 3
 _SPACES = str.maketrans("\n\t", "  ")
 
 
-@click.command()
+@click.command(cls=Reader)
 @click.argument("text", required=False)
 @click.option("-e", "--regex", is_flag=True, help="TEXT is a regular expression, as Python reads them.")
 @click.option("-i", "--ignore-case", is_flag=True, help="Upper and lower case are the same.")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from datetime import tzinfo
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 
 import click
 import msgspec
 
 from arawn.cli.log_filters import fields_option, zone_of
-from arawn.cli.log_reading import emphasised, required_log, warn
+from arawn.cli.log_reading import Reader, emphasised, required_log, warn
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table, printable
 from arawn.cli.record_diff import diff_lines
@@ -45,7 +46,7 @@ _RESPONSE = (
 )
 
 
-@click.command()
+@click.command(cls=Reader)
 @click.argument("interaction", metavar="ID")
 @click.option("--request", "part", flag_value="request", help="Only what was sent.")
 @click.option("--response", "part", flag_value="response", help="Only what came back.")
@@ -81,8 +82,8 @@ def show(
         _print_object(values)
         return
     record = entry.record()
-    for line in chain(_lines(reader, record, part, zone), feedback_lines(judged, zone)):
-        click.echo(_styled(printable(line)))
+    for line in dropwhile(operator.not_, chain(_lines(reader, record, part, zone), feedback_lines(judged, zone))):
+        _print_line(line)
 
 
 def found(reader: LogReader, interaction: str) -> Entry:
@@ -104,6 +105,16 @@ def _show_fields(entry: Entry, paths: tuple[str, ...], *, as_json: bool) -> None
         print_json(chosen_values(entry, paths))
     else:
         print_table(("field", "value"), list(zip(paths, chosen_cells(entry, paths), strict=True)))
+
+
+def _print_line(line: str) -> None:
+    """Print a line; a text as long as a record goes out in pieces, since what prints it makes copies."""
+    if len(line) <= _PIECE:
+        click.echo(_styled(printable(line)))
+        return
+    for start in range(0, len(line), _PIECE):
+        click.echo(printable(line[start : start + _PIECE]), nl=False)
+    click.echo()
 
 
 def _print_object(values: dict[str, msgspec.Raw]) -> None:

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from arawn.cli.chosen_table import print_chosen
-from arawn.cli.log_reading import ProgressLine, required_log
+from arawn.cli.log_reading import ProgressLine, Reader, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import printable
 from arawn.errors import BadInput
@@ -25,7 +25,7 @@ __all__ = ["sql"]
 _LONGEST_CELL = 200  # characters shown of a value in a table
 
 
-@click.command()
+@click.command(cls=Reader)
 @click.argument("query")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")

@@ -12,7 +12,7 @@ import msgspec
 from arawn.cli.bars import bars
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_filters import filter_options, filters_of, zone_of
-from arawn.cli.log_reading import ProgressLine, required_log
+from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, print_table, printable
 from arawn.errors import BadInput
@@ -45,17 +45,17 @@ _COLUMNS = {
 # What is left out on a narrow terminal, in this order; up to three things that calls are grouped by are then cut.
 _LEFT_OUT = ("ttft p95", "ttft p50", "cached", "p99", "p95", "error %", "ms p50", "tokens out", "tokens in", "errors")
 _MOST_KEYS, _LEAST_KEY = 3, 16
-_PLOTS = {
-    "calls": "calls",
-    "errors": "errors",
-    "tokens": "total_input_tokens",
-    "output": "output_tokens",
-    "latency": "duration_ms.p95",
-    "ttft": "ttft_ms.p95",
+_PLOTS = {  # the figure, and what stands above its bars
+    "calls": ("calls", "calls"),
+    "errors": ("errors", "errors"),
+    "tokens": ("total_input_tokens", "tokens in"),
+    "output": ("output_tokens", "tokens out"),
+    "latency": ("duration_ms.p95", "duration in ms, p95"),
+    "ttft": ("ttft_ms.p95", "time to the first token in ms, p95"),
 }
 
 
-@click.command()
+@click.command(cls=Reader)
 @click.option(
     "--by",
     metavar="WHAT,…",
@@ -183,7 +183,8 @@ def _cell(path: str, value: Any) -> str:
 
 
 def _draw(report: Report, plot: str) -> None:
-    path = _PLOTS[plot]
+    path, title = _PLOTS[plot]
+    click.echo(emphasised(f"{title}, by {', '.join(report.by)}"))
     labels = [" ".join(text or "(none)" for text in row.key) for row in report.rows]
     values = [field_values(msgspec.to_builtins(row), [path])[path] or 0 for row in report.rows]
     for line in bars([printable(label) for label in labels], values):

@@ -15,7 +15,7 @@ import trio
 
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
-from arawn.cli.log_reading import is_there, last_entries, missing, warn
+from arawn.cli.log_reading import Reader, is_there, last_entries, missing, warn
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_row
@@ -32,7 +32,7 @@ __all__ = ["tail"]
 _POLL_SECONDS = 0.2
 
 
-@click.command()
+@click.command(cls=Reader)
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on with calls as they are written.")
 @click.option(
     "-n",
@@ -58,7 +58,7 @@ def tail(
     config_file: Path | None,
     **options: Any,
 ) -> None:
-    """Print the last calls, and with `-f` those to come, one line each."""
+    """Print the last calls, and with `-f` those to come, one line each; with `--json`, one line of JSON."""
     look = partial(_line, zone=zone_of(options["tz"]), paths=parse_fields(fields) if fields else (), as_json=as_json)
     wanted = filters_of(options, limit=limit)
     if following:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from arawn.cli.log_mending import show_file
+from arawn.cli.log_mending import problem_lines, show_file
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
@@ -39,8 +39,8 @@ def verify(as_json: bool, config_file: Path | None) -> None:
 
 
 def _print(report: Report) -> None:
-    for problem in report.problems:
-        click.echo(str(problem))
+    for line in problem_lines(report.problems):
+        click.echo(line)
     for loss in report.declared:
         click.echo(f"{loss.file}:{loss.line}: declared: {counted(loss.count, 'line')}: {loss.why}")
     for text in report.notes:
@@ -52,5 +52,15 @@ def _print(report: Report) -> None:
         parts.append(f"{report.doubles:,} written twice")
     if report.kept_aside:
         parts.append(f"{counted(report.kept_aside, 'file')} kept aside")
-    problems = f"{counted(len(report.problems), 'problem')}; `arawn interactions repair` mends damage"
-    click.echo(f"{', '.join(parts)}: {'clean' if report.clean else problems}")
+    click.echo(f"{', '.join(parts)}: {_verdict(report)}")
+
+
+def _verdict(report: Report) -> str:
+    if report.clean:
+        return "clean"
+    problems = counted(len(report.problems), "problem")
+    mendable = sum(problem.is_mendable for problem in report.problems)
+    if not mendable:
+        return problems
+    what = "damage" if mendable == len(report.problems) else f"{mendable:,} of them"
+    return f"{problems}; `arawn interactions repair` mends {what} or declares it"

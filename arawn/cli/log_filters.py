@@ -23,8 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _OPTIONS = (
     click.option("--date", "on", metavar="DAY", help="One day: 2026-01-28, today or yesterday."),
-    click.option("--since", metavar="TIME", help="From a day, a time, or an age such as 15m, 2h, 3d."),
-    click.option("--until", metavar="TIME", help="Up to a day (all of it), a time, or an age."),
+    click.option("--since", metavar="TIME", help="From a day, a time (2026-01-28T14:30), or an age (15m, 1.5h, 3d)."),
+    click.option("--until", metavar="TIME", help="Up to a day (all of it), a time, now, or an age."),
     click.option(
         "--tz", metavar="ZONE", help="Zone of days and times, such as Europe/Berlin, UTC or +02:00; local if none."
     ),

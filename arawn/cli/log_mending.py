@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -16,9 +17,13 @@ from arawn.cli.output import note
 from arawn.cli.settings import configured, log_directory
 from arawn.config.paths import socket_path
 from arawn.errors import LogWriteFailed
+from arawn.interactions.counted import counted
 from arawn.interactions.directory import LogInUse
+from arawn.interactions.findings import Problem
 
-__all__ = ["beside_no_daemon", "confirm_or_leave", "show_file"]
+__all__ = ["beside_no_daemon", "confirm_or_leave", "problem_lines", "show_file"]
+
+_NAMED = 10  # problems of one file that are named one by one, as readers do
 
 
 @contextmanager
@@ -47,6 +52,15 @@ async def _answers(config_file: Path | None, _: Interrupts) -> bool:
             return daemon is not None
     except DaemonFault:  # who has the log is said in any case
         return False
+
+
+def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield a line for each of the first ten problems of every file, and one that counts the rest of them."""
+    for file, found in groupby(problems, key=lambda problem: problem.file):
+        lines = list(map(str, found))
+        yield from lines[:_NAMED]
+        if lines[_NAMED:]:
+            yield f"{file}: {counted(len(lines) - _NAMED, 'more problem')}, which `verify --json` names"
 
 
 def show_file() -> Callable[[str, int, int], None] | None:

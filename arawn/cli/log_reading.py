@@ -9,18 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import click
 
 from arawn.cli.output import note
 from arawn.cli.settings import log_directory
+from arawn.cli.streams import forget_output
 from arawn.errors import BadInput
 from arawn.interactions.filters import Filters
 from arawn.interactions.reader import Entry, LogReader
 from arawn.interactions.scan import Damage, Progress
 
-__all__ = ["ProgressLine", "emphasised", "is_there", "last_entries", "missing", "required_log", "warn"]
+__all__ = ["ProgressLine", "Reader", "emphasised", "is_there", "last_entries", "missing", "required_log", "warn"]
 
 _FIRST_SECONDS = 0.5  # a read that is over sooner shows no progress
 _NEXT_SECONDS = 0.1
@@ -39,7 +40,10 @@ def required_log(config_file: Path | None) -> Path:
         BadInput: There is none yet, or it is no directory.
         ConfigError: The configuration is wrong.
     """
-    directory = log_directory(config_file)
+    return _required(log_directory(config_file))
+
+
+def _required(directory: Path) -> Path:
     if is_there(directory):
         return directory
     raise BadInput(missing(directory))
@@ -66,11 +70,9 @@ def last_entries(directory: Path, wanted: Filters, *, quiet: bool = False) -> li
     """Return what is wanted, the newest last; say so when there is nothing, unless `quiet`.
 
     Raises:
-        BadInput: `directory` is none.
+        BadInput: There is no log yet, or `directory` is none.
     """
-    if not is_there(directory):
-        note(missing(directory))
-        return []
+    _required(directory)
     with ProgressLine(quiet=quiet) as progress:
         reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
         found = list(reader.newest_first(wanted))[::-1]
@@ -82,6 +84,24 @@ def last_entries(directory: Path, wanted: Filters, *, quiet: bool = False) -> li
 def emphasised(text: str) -> str:
     """Return `text` in bold on a terminal that shows colours."""
     return click.style(text, bold=True) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+
+
+class Reader(click.Command):
+    """A command that only shows what is in the log: who reads its output may leave when it has enough, as `head` does.
+
+    That is no failure: the command ends in silence with exit code 0. (A command whose exit code is a verdict cannot
+    say it when nobody listens to the end; it ends with 1, as every command does.)
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and take a reader that left for one that had enough."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            forget_output()
+            return None
+        return result
 
 
 class ProgressLine:

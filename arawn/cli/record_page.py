@@ -18,6 +18,8 @@ from arawn.messages import ContentBlock
 
 __all__ = ["feedback_lines", "record_lines", "request_lines", "response_lines"]
 
+_SHORTEST_RATE_MS = 100  # of less, a rate says more of the clock than of the model
+
 
 def record_lines(record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
     """Yield everything that a record says."""
@@ -73,12 +75,13 @@ def response_lines(record: InteractionRecord) -> Iterator[str]:
 
 def _settings(record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
     asked, used = record.model_requested, record.model_used
-    model = asked if used in (None, asked) else f"{used} (asked for: {asked})"
+    model = used or asked if None in (used, asked) or used == asked else f"{used} (asked for: {asked})"
     rows = (
         ("id", record.id),
         ("time", f"{moment(record, zone):%Y-%m-%d %H:%M:%S.%f %Z}"),
         ("status", f"{record.status}{_attempt(record)}"),
         ("profile", record.profile + _routing(record)),
+        ("features", _features(record)),
         ("provider", record.provider + (f", request {record.request_id}" if record.request_id else "")),
         ("model", model or ""),
         ("params", _json(record.params) if record.params else ""),
@@ -100,15 +103,27 @@ def _attempt(record: InteractionRecord) -> str:
 def _turn(record: InteractionRecord) -> str:
     if record.turn_id is None:
         return ""
-    return f"{record.turn_id}" + (f", iteration {record.iteration}" if record.iteration > 1 else "")
+    has_iterations = record.iteration > 1 or record.tool_count > 0  # a turn with tools goes on after its first call
+    return f"{record.turn_id}" + (f", iteration {record.iteration}" if has_iterations else "")
 
 
 def _routing(record: InteractionRecord) -> str:
     if record.routing is None:
         return ""
     sure = f", confidence {record.routing.confidence:.2f}" if record.routing.confidence < 1 else ""
-    features = f", from {_json(record.routing.features)}" if record.routing.features else ""
-    return f" ({reason_words(record.routing, record.workstream)}{sure}{features})"
+    return f" ({reason_words(record.routing, record.workstream)}{sure})"
+
+
+def _features(record: InteractionRecord) -> str:
+    """Return what the choice of the profile was made from, in words; what was not found is left out."""
+    found = record.routing.features if record.routing else {}
+    return ", ".join(_feature(name.replace("_", " "), value) for name, value in found.items() if value)
+
+
+def _feature(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    return f"{name} {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
 
 
 def _timings(record: InteractionRecord) -> str:
@@ -118,7 +133,7 @@ def _timings(record: InteractionRecord) -> str:
     if record.ttft_ms is not None:
         parts.append(f"first token after {record.ttft_ms} ms")
     writing = record.duration_ms - (record.ttft_ms or 0)
-    if record.output_tokens and writing > 0:
+    if record.output_tokens and writing >= _SHORTEST_RATE_MS:
         parts.append(f"{record.output_tokens / writing * 1000:.0f} tokens/s")
     return ", ".join(parts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine, timestamp_text
 from arawn.interactions.redact import redact
 
-__all__ = ["Judgement", "append_feedback", "feedback_line"]
+__all__ = ["Judgement", "append_feedback", "feedback_line", "judgement_line"]
 
 
 class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -51,13 +51,25 @@ def feedback_line(
         BadInput: There is no such call, or several; or the value is no number.
         OSError: The log cannot be read.
     """
-    if judgement.value is not None and not math.isfinite(judgement.value):
-        raise BadInput(f"the value of a feedback must be a finite number, not {judgement.value}")
+    _require_finite(judgement)
+    found = LogReader(directory, on_damage=lambda _: None).find(interaction)  # damage elsewhere is no matter here
+    return judgement_line(found.head.id, judgement, at=at, config=config, secrets=secrets)
+
+
+def judgement_line(
+    interaction_id: str,
+    judgement: Judgement,
+    *,
+    at: datetime,
+    config: InteractionLogConfig,
+    secrets: Iterable[str] = (),
+) -> FeedbackLine:
+    """Return the line for a call that is known to be there, by its whole id; arguments and errors as above."""
+    _require_finite(judgement)
     if config.redact_secrets:
         judgement, _ = redact(judgement, secrets)
-    found = LogReader(directory, on_damage=lambda _: None).find(interaction)  # damage elsewhere is no matter here
     return FeedbackLine(
-        interaction_id=found.head.id,
+        interaction_id=interaction_id,
         label=judgement.label,
         value=None if judgement.value is None else float(judgement.value),
         note=judgement.note,
@@ -65,14 +77,24 @@ def feedback_line(
     )
 
 
-def append_feedback(directory: Path, line: FeedbackLine, config: InteractionLogConfig) -> None:
-    """Write the line with no daemon running: on the disk when this returns.
+def _require_finite(judgement: Judgement) -> None:
+    """Refuse a value that no line can hold.
+
+    Raises:
+        BadInput: It is none that JSON has a word for.
+    """
+    if judgement.value is not None and not math.isfinite(judgement.value):
+        raise BadInput(f"the value of a feedback must be a finite number, not {judgement.value}")
+
+
+def append_feedback(directory: Path, lines: Sequence[FeedbackLine], config: InteractionLogConfig) -> None:
+    """Write the lines with no daemon running: on the disk when this returns.
 
     Raises:
         LogWriteFailed: Somebody is writing there, or nothing can be written.
     """
     log = open_day_log(directory, config)
     try:
-        log.append([line])
+        log.append(lines)
     finally:
         log.close()

@@ -16,7 +16,9 @@ __all__ = ["FAILED", "Filters", "days_of_id", "matches", "time_window"]
 
 FAILED = ("error", "partial")  # the statuses of a call that failed; one that was cancelled did not
 
-_AGO = re.compile(r"(\d{1,6})([smhdw])")
+_AGO = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhdw])", re.ASCII | re.IGNORECASE)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
@@ -80,8 +82,9 @@ def time_window(
 
     Args:
         on: One day, `YYYY-MM-DD`, `today` or `yesterday`, from midnight to midnight in `zone`.
-        since, until: A day (`until` includes all of it), a time `YYYY-MM-DDTHH:MM[:SS][+HH:MM]`, or an age such as
-            `90s`, `15m`, `2h`, `3d`, `1w`.
+        since, until: A day as for `on` (`until` includes all of it), a time `YYYY-MM-DDTHH:MM[:SS[.ffffff]]` (or with
+            a space in the middle) and `Z`, `+HH:MM` or nothing behind it, `now`, or an age: a number, perhaps with a
+            fraction, and `s`, `m`, `h`, `d` or `w`.
         zone: Where days begin, and where times without an offset are read.
         now: With a time zone.
 
@@ -99,8 +102,10 @@ def time_window(
         ends.append(_moment(until, zone, now, whole_day=timedelta(days=1)))
     start, end = _bound(max, starts), _bound(min, ends)
     if start is not None and end is not None and end <= start:
+        typed = {"date": on, "since": since, "until": until}
+        asked = ", ".join(f"{name} `{text}`" for name, text in typed.items() if text is not None)
         raise BadInput(
-            f"nothing is both from {start} on and before {end}: the beginning asked for is not before the end"
+            f"{asked}: nothing is both from {start} on and before {end}: the beginning asked for is not before the end"
         )
     return start, end
 
@@ -117,15 +122,20 @@ def _beyond() -> BadInput:
 
 
 def _day(text: str, zone: tzinfo, now: datetime) -> date:
+    found = _named_day(text, zone, now)
+    if found is None:
+        raise BadInput(f"`{text}` is no day; write it as `2026-01-28`, `today` or `yesterday`")
+    return found
+
+
+def _named_day(text: str, zone: tzinfo, now: datetime) -> date | None:
     today = now.astimezone(zone).date()
-    if text == "today":
-        return today
-    if text == "yesterday":
-        return today - timedelta(days=1)
+    if text.lower() in ("today", "yesterday"):
+        return today - timedelta(days=1 if text.lower() == "yesterday" else 0)
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
-        raise BadInput(f"`{text}` is no day; write it as `2026-01-28`, `today` or `yesterday`") from None
+        return None
 
 
 def _later(day: date, by: timedelta) -> date:
@@ -141,17 +151,22 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 
 def _moment(text: str, zone: tzinfo, now: datetime, *, whole_day: timedelta) -> datetime:
     """Return the moment that `text` names; a day is its first midnight, plus `whole_day`."""
+    if text.lower() == "now":
+        return now
     if (ago := _AGO.fullmatch(text)) is not None:
         try:
-            return now - timedelta(seconds=int(ago[1]) * _UNIT_SECONDS[ago[2]])
+            return now - timedelta(seconds=float(ago[1]) * _UNIT_SECONDS[ago[2].lower()])
         except OverflowError:
             raise _beyond() from None
+    if (day := _named_day(text, zone, now)) is not None:
+        return _midnight(_later(day, whole_day), zone)
     try:
-        if len(text) == len("2026-01-28"):
-            return _midnight(_later(date.fromisoformat(text), whole_day), zone)
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
     except ValueError:
+        moment = None
+    if moment is None:
         raise BadInput(
-            f"`{text}` is no time; write it as `2026-01-28`, `2026-01-28T14:30` or an age such as `15m`, `2h`, `3d`"
-        ) from None
+            f"`{text}` is no time; write it as `2026-01-28`, `today`, `yesterday`, `2026-01-28T14:30`, `now`, or an "
+            "age such as `90s`, `15m`, `1.5h`, `3d`, `1w`"
+        )
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)

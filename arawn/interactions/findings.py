@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Literal
 
 import msgspec
 
 from arawn.interactions.counted import counted
+from arawn.interactions.files import DayFile, parse_name
 from arawn.interactions.line_check import CheckedLine
 from arawn.interactions.line_numbers import LineNumbers, Missing, NumberRange, without
 from arawn.interactions.manifest import SeqSpan
@@ -17,8 +18,9 @@ from arawn.interactions.seen import Place
 
 __all__ = ["Declared", "Findings", "Problem", "ProblemKind", "Report"]
 
-ProblemKind = Literal["damaged", "lost", "twin", "manifest", "name", "mode"]
+ProblemKind = Literal["damaged", "lost", "gone", "twin", "manifest", "name", "mode", "unreadable"]
 
+_UNMENDED = ("name", "unreadable")  # what a person has to see to
 _NAMED_PER_FILE = 1_000
 _MOST_NUMBERS = 1 << 40  # no writer lives to write more lines into one part
 
@@ -41,6 +43,11 @@ class Problem(msgspec.Struct, frozen=True):
             place += f" to {self.line + self.lines - 1}, {self.lines:,} lines"
         return f"{place}: {self.what}"
 
+    @property
+    def is_mendable(self) -> bool:
+        """Whether `repair` mends it, or declares it."""
+        return self.kind not in _UNMENDED
+
     def with_next(self, file: str, line: int, kind: ProblemKind, what: str) -> Problem | None:
         """Return the problem with the line after it, which has the same; None if it has another one."""
         follows = (file, line, kind, what) == (self.file, self.line + self.lines, self.kind, self.what)
@@ -57,7 +64,10 @@ class Declared(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a log. `doubles` are lines written twice after a fault of the disk: readers drop the second."""
+    """The state of a log. `doubles` are lines written twice after a fault of the disk: readers drop the second.
+
+    Where a file cannot be read, `missing` is empty: nobody can tell what is lost.
+    """
 
     clean: bool
     files: int
@@ -72,10 +82,28 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class _Gone(msgspec.Struct):
-    """The detail of a `repair` or `removal` mark, as far as numbers go."""
+class _Detail(msgspec.Struct):
+    """The detail of a mark, as far as it says what was there once and is not any more.
+
+    Attributes:
+        missing, gone: Of `repair` and `removal`: numbers without a line; parts that are gone as a whole.
+        removed: Of `retention`: names of files.
+        file, lines, error: Of `compaction`: the part, and how many lines it had; or why it stays as it is.
+    """
 
     missing: list[NumberRange] = []
+    gone: list[str] = []
+    removed: list[str] = []
+    file: str = ""
+    lines: int = 0
+    error: str | None = None
+
+
+class _Compressed(msgspec.Struct, frozen=True):
+    """A part that was compressed: what says so, and how many lines it had."""
+
+    place: Place
+    lines: int
 
 
 class Findings:
@@ -95,6 +123,9 @@ class Findings:
         self._gone: dict[str, list[tuple[int, int]]] = {}
         self._gaps: dict[tuple[str, int], GapLine] = {}
         self._retention = False
+        self._compressed: dict[DayFile, _Compressed] = {}
+        self._accounted: set[DayFile] = set()  # parts that retention removed, or that `repair` found gone
+        self._unread: list[str] = []
 
     def note(self, text: str) -> None:
         """Keep what is worth saying and not wrong."""
@@ -109,6 +140,21 @@ class Findings:
         self._per_file[file] += 1
         if not line or self._per_file[file] <= _NAMED_PER_FILE:
             self._problems.append(Problem(file, line, kind, what))
+
+    def add_unreadable(self, file: str, what: str) -> None:
+        """Keep that a file cannot be read: every line that is missing may stand in it."""
+        self.add(file, 0, "unreadable", what)
+        self._unread.append(file)
+
+    def miss_parts(self, known: Container[tuple[str, int]]) -> None:
+        """Name the parts that a mark says were compressed, and that are neither `known` nor accounted for."""
+        if self._unread:  # what accounts for them may stand there
+            return
+        for part, compressed in self._compressed.items():
+            if (part.day, part.part) not in known and part not in self._accounted:
+                at, lines = compressed.place, counted(compressed.lines, "line")
+                what = f"it is gone; {at.file}:{at.line} says that it was compressed, with {lines}"
+                self.add(part.sealed.name, 0, "gone", what)
 
     def take(self, checked: CheckedLine, place: Place) -> None:
         """Take a whole line into account."""
@@ -133,13 +179,22 @@ class Findings:
     def _take_mark(self, mark: MarkLine, place: Place) -> None:
         if mark.event == "retention":
             self._retention = True
-        if mark.event not in ("repair", "removal"):
+        if mark.event not in ("repair", "removal", "retention", "compaction"):
             return
         try:
-            gone = msgspec.convert(mark.detail, _Gone).missing
+            detail = msgspec.convert(mark.detail, _Detail)
         except msgspec.ValidationError as error:
             self.add(place.file, place.line, "damaged", f"its detail cannot be read: {error}")
             return
+        part = parse_name(detail.file)
+        if part is not None and mark.event == "compaction" and detail.error is None:
+            self._compressed[part.plain] = _Compressed(place, detail.lines)
+        self._accounted.update(part.plain for part in map(parse_name, detail.removed + detail.gone) if part)
+        for name in detail.gone:
+            self.note(f"{name}: gone as a whole, as {place.file}:{place.line} declares")
+        self._take_missing(detail.missing, mark, place)
+
+    def _take_missing(self, gone: list[NumberRange], mark: MarkLine, place: Place) -> None:
         for writer, first, last in gone:
             self._gone.setdefault(writer, []).append((first, last))
         total = sum(last - first + 1 for _, first, last in gone)
@@ -151,7 +206,7 @@ class Findings:
         """Return what was found; `oldest_day` is that of the oldest file."""
         missing = tuple(self._undeclared(oldest_day))
         for gap in missing:
-            self.add(gap.place.file, gap.place.line, "lost", _loss(gap))
+            self.add(gap.place.file, gap.place.line, "unreadable" if self._unread else "lost", self._loss(gap))
         for file, total in self._per_file.items():
             if total > _NAMED_PER_FILE:
                 what = f"not named: {counted(total - _NAMED_PER_FILE, 'more problem')} in this file"
@@ -165,7 +220,7 @@ class Findings:
             doubles=self._doubles,
             kept_aside=self.kept_aside,
             problems=tuple(sorted(self._problems, key=lambda problem: (problem.file, problem.line))),
-            missing=missing,
+            missing=() if self._unread else missing,
             declared=tuple(self._declared),
             notes=tuple(self._notes),
         )
@@ -185,10 +240,13 @@ class Findings:
             if gap is None or gap.count < last - first + 1:
                 yield Missing(found.writer, first, last, found.place)
 
-
-def _loss(gap: Missing) -> str:
-    total = gap.last - gap.first + 1
-    numbers = f"number {gap.first}" if total == 1 else f"numbers {gap.first} to {gap.last}"
-    lines = "1 line is" if total == 1 else f"{total} lines are"
-    where = "before this one" if gap.place.line else "that stood here, as the manifest says"
-    return f"{lines} lost {where}: {numbers} of writer {gap.writer}"
+    def _loss(self, gap: Missing) -> str:
+        total = gap.last - gap.first + 1
+        numbers = f"number {gap.first}" if total == 1 else f"numbers {gap.first} to {gap.last}"
+        lines = "1 line is" if total == 1 else f"{total} lines are"
+        where = "before this one" if gap.place.line else "that stood here, as the manifest says"
+        told = f"{where}: {numbers} of writer {gap.writer}"
+        if not self._unread:
+            return f"{lines} lost {told}"
+        more = f" or {counted(len(self._unread) - 1, 'other file')}" if self._unread[1:] else ""
+        return f"{lines} missing {told}; in {self._unread[0]}{more} perhaps, which cannot be read"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any, Literal
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.day_log import DayLog
-from arawn.interactions.files import day_files
+from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.part import open_part
@@ -54,10 +55,13 @@ class Mending:
         try:
             yield
         finally:
-            newest = day_files(self.filesystem.names(self.directory))[-1]
-            if not newest.compressed and (self.directory / newest.name).is_file():
+            newest = [file for file in day_files(self.filesystem.names(self.directory)) if self._is_file(file)][-1]
+            if not newest.compressed:
                 again = open_part(self.filesystem, self.directory, newest, keeps_unsynced=self._keeps_unsynced)
                 self._log.adopt(again)
+
+    def _is_file(self, file: DayFile) -> bool:
+        return stat.S_ISREG(self.filesystem.lstat(self.directory / file.name).st_mode)
 
     def replace(self, target: Path, pieces: Iterable[bytes]) -> None:
         """Put a file of `pieces` in the place of `target` in one step: a crash leaves the old one or the new one.
@@ -85,6 +89,8 @@ def open_mending(
 ) -> Iterator[Mending]:
     """Take the lock of `directory` and hold it for the block. Torn tails are moved aside on the way in.
 
+    What stands in the place of a day's file and is none, or cannot be opened, is left alone.
+
     Args:
         directory: The log directory.
         config: `sync` decides as for a writer.
@@ -94,7 +100,7 @@ def open_mending(
     Raises:
         LogWriteFailed: Somebody is writing there, or the system refused; one sentence says what to do.
     """
-    log = open_day_log(directory, config, filesystem=filesystem, clock=clock)
+    log = open_day_log(directory, config, filesystem=filesystem, clock=clock, links="passed over")
     try:
         yield Mending(log, directory, filesystem, clock, keeps=config.sync != "off")
     finally:

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -42,8 +43,11 @@ def open_day_log(
     filesystem: Filesystem | None = None,
     clock: Callable[[], datetime] = now_utc,
     token: Callable[[int], str] = secrets.token_hex,
+    links: Literal["refused", "passed over"] = "refused",
 ) -> DayLog:
     """Claim `directory`, repair what a crash left, and open the day's file.
+
+    A file that is there and cannot be read or written to is left alone; what is written goes to another one.
 
     Args:
         directory: The log directory, made when missing.
@@ -51,34 +55,39 @@ def open_day_log(
         filesystem: A simulation in tests.
         clock: Returns the time of day, with its zone.
         token: Returns that many random bytes as hexadecimal text.
+        links: What is done about a symbolic link in the place of a day's file, which is never followed.
 
     Raises:
-        LogWriteFailed: Another process writes there, or the system refused; one sentence says what to do.
+        LogWriteFailed: Another process writes there, a link is refused (nothing was changed), or the system refused;
+            one sentence says what to do.
     """
     filesystem = filesystem or RealFilesystem()
     try:
         claimed = claim(filesystem, directory, now=clock(), pid=os.getpid(), token=token)
         try:
-            return _open_claimed(filesystem, claimed, config, clock, token)
+            files = _regular_files(filesystem, directory, links)
+            return _open_claimed(filesystem, claimed, files, config, clock=clock, token=token)
         except BaseException:
             filesystem.close(claimed.lock)
             raise
     except OSError as error:
+        file = f"`{Path(error.filename).name}`: " if error.filename is not None else ""
         raise LogWriteFailed(
-            f"cannot open the interaction log in `{directory}`: {error.strerror}; make it a directory that this user "
-            "may write to, or set `logging.interactions.path` to one"
+            f"cannot open the interaction log in `{directory}`: {file}{error.strerror}; make it a directory that this "
+            "user may write to, or set `logging.interactions.path` to one"
         ) from error
 
 
 def _open_claimed(
     filesystem: Filesystem,
     claimed: ClaimedDirectory,
+    files: Sequence[DayFile],
     config: InteractionLogConfig,
+    *,
     clock: Callable[[], datetime],
     token: Callable[[int], str],
 ) -> DayLog:
     now = clock()
-    files = day_files(filesystem.names(claimed.path))
     torn, unreadable = _repair(filesystem, claimed.path, files, now)
     filesystem.fsync_directory(claimed.path)
     log = DayLog(
@@ -106,6 +115,23 @@ def _reopen(filesystem: Filesystem, path: Path, file: DayFile, config: Interacti
     return open_part(filesystem, path, file, keeps_unsynced=config.sync != "off")
 
 
+def _regular_files(filesystem: Filesystem, path: Path, links: Literal["refused", "passed over"]) -> list[DayFile]:
+    """Return the parts, without what else stands under such a name."""
+    files = []
+    for file in day_files(filesystem.names(path)):
+        mode = filesystem.lstat(path / file.name).st_mode
+        if stat.S_ISLNK(mode) and links == "refused" and not file.compressed:
+            raise LogWriteFailed(
+                f"cannot open the interaction log: `{path / file.name}` is a symbolic link, which the log never "
+                "follows; put the file itself in its place, or move the link out of the directory"
+            )
+        if stat.S_ISREG(mode) or file.compressed:
+            files.append(file)
+        else:
+            _LOG.warning("%s is not a regular file; it is passed over", path / file.name)
+    return files
+
+
 def _repair(
     filesystem: Filesystem, path: Path, files: Sequence[DayFile], now: datetime
 ) -> tuple[list[TornTail], list[DayFile]]:
@@ -116,14 +142,9 @@ def _repair(
         if file.compressed:
             continue
         try:
-            if not _is_file(filesystem, path / file.name):
-                _LOG.warning("%s is not a regular file; it is passed over", path / file.name)
-                unreadable.append(file)
-                continue
             tail = _repair_file(filesystem, path / file.name, now)
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
+        except _Unusable as unusable:
+            _LOG.warning("%s cannot be used (%s); it is left as it is", path / file.name, unusable)
             unreadable.append(file)
         else:
             torn += [tail] if tail else []
@@ -132,22 +153,25 @@ def _repair(
     return torn, unreadable
 
 
-def _is_file(filesystem: Filesystem, path: Path) -> bool:
-    mode = filesystem.lstat(path).st_mode
-    if stat.S_ISLNK(mode):
-        raise LogWriteFailed(
-            f"cannot open the interaction log: `{path}` is a symbolic link, which the log never follows; "
-            "put the file itself in its place, or move the link out of the directory"
-        )
-    return stat.S_ISREG(mode)
+class _Unusable(Exception):
+    """A file that this user may not open, or where the disk is bad; the text says which."""
 
 
 def _repair_file(filesystem: Filesystem, path: Path, now: datetime) -> TornTail | None:
-    fd = filesystem.open(path, os.O_RDWR, FILE_MODE)
+    try:
+        fd = filesystem.open(path, os.O_RDWR, FILE_MODE)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EIO):
+            raise
+        raise _Unusable(error.strerror) from error
     try:
         tail = repair_tail(filesystem, path, fd, now)
         if tail is None:
             filesystem.fdatasync(fd)  # a killed writer may have left lines unsynced, around midnight in two files
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise _Unusable(error.strerror) from error
     finally:
         filesystem.close(fd)
     return tail

@@ -148,8 +148,10 @@ class LogReader:
                 found = [*found, entry][: _NAMED + 1]
         if len(found) > 1:
             ids = ", ".join(f"`{entry.head.id}`" for entry in found[:_NAMED])
-            count = str(len(found)) if len(found) <= _NAMED else f"more than {_NAMED}"
-            raise BadInput(f"{count} interactions have an id that begins with `{id_prefix}`: {ids}; give more of it")
+            count, which = (str(len(found)), ":") if len(found) <= _NAMED else (f"more than {_NAMED}", ", such as")
+            raise BadInput(
+                f"{count} interactions have an id that begins with `{id_prefix}`{which} {ids}; give more of it"
+            )
         return found[0] if found else None
 
     def _join_results(self, entry: Entry, files: Sequence[DayFile]) -> None:

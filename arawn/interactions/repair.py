@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from arawn.config.schema import InteractionLogConfig
+from arawn.errors import LogWriteFailed
 from arawn.interactions.compact import seal
-from arawn.interactions.files import DayFile, day_files, unfinished_name
+from arawn.interactions.files import DayFile, unfinished_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.findings import Report
 from arawn.interactions.heads import decode_head
@@ -24,11 +27,22 @@ from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.seen import SeenLines
 from arawn.interactions.sort_out import sort_out
+from arawn.interactions.to_mend import (
+    damaged_parts,
+    lacking_parts,
+    open_to_others,
+    orphans,
+    undescribed_parts,
+)
 from arawn.interactions.verify import check_directory
 
 __all__ = ["MendedFile", "Repaired", "repair", "would_mend"]
 
 _BLOCK = 1 << 18
+_DECLARED = ("lost", "gone")
+
+T = TypeVar("T", str, DayFile)
+D = TypeVar("D")
 
 
 class MendedFile(msgspec.Struct, frozen=True):
@@ -44,13 +58,18 @@ class MendedFile(msgspec.Struct, frozen=True):
 
 
 class Repaired(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done. `torn` names the tails that were moved aside, `left` what is wrong still."""
+    """What was done.
+
+    `torn` names the tails that were moved aside, `lost` numbers and `gone` files that were declared as lost, `left`
+    says what is wrong still.
+    """
 
     files: tuple[MendedFile, ...]
     torn: tuple[str, ...]
     manifests: tuple[str, ...]
     modes: tuple[str, ...]
     lost: tuple[Missing, ...]
+    gone: tuple[str, ...]
     left: tuple[str, ...]
 
 
@@ -63,6 +82,8 @@ def repair(
 ) -> Repaired:
     """Mend what `check_directory` finds in `directory`; nothing is thrown away.
 
+    What cannot be mended is named in `left`, and does not keep the rest from it.
+
     Args:
         directory: The log directory; it is there.
         config: `sync` decides as for a writer.
@@ -71,7 +92,7 @@ def repair(
 
     Raises:
         LogWriteFailed: Somebody is writing there, or nothing can be written.
-        OSError: A file cannot be read or replaced; it is as it was, and those before it are mended.
+        OSError: The directory cannot be read, or what was written there cannot be gone on with.
     """
     before = set(_torn(directory))
     with open_mending(directory, config, filesystem=filesystem or RealFilesystem(), clock=clock) as mending:
@@ -79,55 +100,61 @@ def repair(
         proven = [gap for gap in found.missing if not gap.place.line]
         if proven:  # first: a crash later on finds the manifests set aside, which prove it
             mending.declare("repair", _detail([], proven))
+        failed: dict[str, str] = {}
         with mending.files_released():
-            modes = _narrow(mending, found)
-            damaged, undescribed = _damaged(directory, found), _undescribed(directory, found)
-            files = [_joined(mending, file, found) for file in _lacking(directory, found)]
-            files += [_mend(mending, file) for file in damaged]
-            manifests = [_describe(mending, file) for file in undescribed]
-            manifests += _set_aside(mending, found)
+            modes = _each(partial(_narrow, mending), open_to_others(found), failed)
+            files, manifests = _mend_files(mending, found, failed)
         after = check_directory(directory)
-        if files or after.missing:
-            mending.declare("repair", _detail(files, after.missing))
+        missing = after.missing if not failed else ()  # what is not mended may hold it still
+        gone = tuple(problem.file for problem in after.problems if problem.kind == "gone" and not failed)
+        if files or missing or gone:
+            mending.declare("repair", {**_detail(files, missing), "gone": gone})
     return Repaired(
         files=tuple(files),
         torn=tuple(sorted(set(_torn(directory)) - before)),
         manifests=tuple(manifests),
         modes=tuple(modes),
-        lost=(*proven, *after.missing),
-        left=tuple(str(problem) for problem in after.problems if problem.kind != "lost"),
+        lost=(*proven, *missing),
+        gone=gone,
+        left=(*failed.values(), *_left(after, failed)),
     )
+
+
+def _mend_files(mending: Mending, found: Report, failed: dict[str, str]) -> tuple[list[MendedFile], list[str]]:
+    """Return what was done to parts, and the manifests that were made anew or set aside."""
+    directory = mending.directory
+    damaged, undescribed = damaged_parts(directory, found), undescribed_parts(directory, found)
+    files = _each(partial(_joined, mending, found), lacking_parts(directory, found), failed)
+    files += _each(partial(_mend, mending), damaged, failed)
+    manifests = _each(partial(_describe, mending), undescribed, failed)
+    manifests += _each(partial(_set_aside, mending), orphans(found), failed)
+    mending.filesystem.fsync_directory(directory)
+    return files, manifests
+
+
+def _left(after: Report, failed: Container[str]) -> Iterator[str]:
+    """Yield what is wrong still, and was not named as what could not be mended."""
+    for problem in after.problems:
+        if problem.file not in failed and (failed or problem.kind not in _DECLARED):
+            yield str(problem)
+
+
+def _each(work: Callable[[T], D], things: Iterable[T], failed: dict[str, str]) -> list[D]:
+    """Return what `work` makes of each thing; where the system refuses it, say so in `failed` and go on."""
+    done = []
+    for thing in things:
+        try:
+            done.append(work(thing))
+        except (OSError, LogWriteFailed) as error:
+            name = thing.name if isinstance(thing, DayFile) else thing
+            failed[name] = f"{name}: cannot be mended: {getattr(error, 'strerror', None) or error}"
+    return done
 
 
 def would_mend(directory: Path, found: Report) -> list[MendedFile]:
     """Return what `repair` would do to the damaged files of `found`. Changes nothing."""
-    files = [*_lacking(directory, found), *_damaged(directory, found)]
+    files = [*lacking_parts(directory, found), *damaged_parts(directory, found)]
     return [_measured(directory / file.name, file) for file in files]
-
-
-def _damaged(directory: Path, found: Report) -> list[DayFile]:
-    names = {problem.file for problem in found.problems if problem.kind == "damaged"}
-    twins = _lacking(directory, found)
-    files = [file for file in _parts(directory) if file.name in names and file not in twins]
-    return [file for file in files if _is_file(directory, file)]
-
-
-def _lacking(directory: Path, found: Report) -> list[DayFile]:
-    """Return the plain parts beside which a compressed file holds more."""
-    names = {problem.file for problem in found.problems if problem.kind == "twin"}
-    return [file for file in _parts(directory) if file.name in names]
-
-
-def _is_file(directory: Path, file: DayFile) -> bool:
-    path = directory / file.name
-    return path.is_file() and not path.is_symlink()
-
-
-def _undescribed(directory: Path, found: Report) -> list[DayFile]:
-    """Return the sealed, intact files whose manifest is missing or wrong."""
-    names = {problem.file for problem in found.problems if problem.kind == "manifest"}
-    files = [file for file in _parts(directory) if file.compressed]
-    return [file for file in files if names & {file.name, manifest_name(file)} and _is_file(directory, file)]
 
 
 def _mend(mending: Mending, file: DayFile) -> MendedFile:
@@ -145,7 +172,7 @@ def _mend(mending: Mending, file: DayFile) -> MendedFile:
     return msgspec.structs.replace(measured, kept_in=aside.name)
 
 
-def _joined(mending: Mending, file: DayFile, found: Report) -> MendedFile:
+def _joined(mending: Mending, found: Report, file: DayFile) -> MendedFile:
     """Make one compressed file of all whole lines of a plain part and of the compressed one beside it."""
     path, sealed = mending.directory / file.name, mending.directory / file.sealed.name
     measured = _measured(path, file)
@@ -231,31 +258,21 @@ def _describe(mending: Mending, file: DayFile) -> str:
     return manifest_name(file)
 
 
-def _set_aside(mending: Mending, found: Report) -> list[str]:
-    """Set aside the manifests whose file is gone; what they say of its numbers is in the mark."""
-    lost = dict.fromkeys(problem.file for problem in found.problems if problem.kind == "lost")
-    orphans = [name for name in lost if kind_of_name(name) == "manifest"]
-    for name in orphans:
-        path = mending.directory / name
-        mending.filesystem.rename(path, _aside(mending, path))
-    mending.filesystem.fsync_directory(mending.directory)
-    return orphans
+def _set_aside(mending: Mending, name: str) -> str:
+    """Set aside a manifest whose file is gone; what it says of its numbers is in the mark."""
+    path = mending.directory / name
+    mending.filesystem.rename(path, _aside(mending, path))
+    return name
 
 
-def _narrow(mending: Mending, found: Report) -> list[str]:
-    names = [problem.file for problem in found.problems if problem.kind == "mode" and problem.file != "."]
-    for name in names:
-        path = mending.directory / name
-        mending.filesystem.chmod(path, path.stat().st_mode & 0o700)
-    return names
+def _narrow(mending: Mending, name: str) -> str:
+    path = mending.directory / name
+    mending.filesystem.chmod(path, path.stat().st_mode & 0o700)
+    return name
 
 
 def _torn(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir() if kind_of_name(path.name) == "torn"]
-
-
-def _parts(directory: Path) -> list[DayFile]:
-    return day_files(path.name for path in directory.iterdir())
 
 
 def _detail(files: list[MendedFile], lost: Iterable[Missing]) -> dict[str, object]:

@@ -20,9 +20,10 @@ from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.line_check import CheckedLine, check_line
 from arawn.interactions.lock_file import LOCK, read_owner
 from arawn.interactions.lock_state import writer_is_active
-from arawn.interactions.log_names import kind_of_name
+from arawn.interactions.log_names import kind_of_name, part_of_name
 from arawn.interactions.manifest import Manifest, manifest_name, read_manifest
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
+from arawn.interactions.scan import require_regular
 from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.seen import Place, SeenLines
 from arawn.interactions.twins import holds_all, twins
@@ -62,6 +63,7 @@ class _Verification:
         self._on_file = on_file
         self._findings = Findings()
         self._readings: dict[tuple[str, int], _Reading] = {}
+        self._described: set[tuple[str, int]] = set()  # parts that are gone, as the manifest beside them says
 
     def run(self) -> Report:
         """Check names and modes, then lines, then what remains open."""
@@ -78,6 +80,7 @@ class _Verification:
         self._check_twins()
         self._check_ends()
         self._check_manifests()
+        self._findings.miss_parts(self._readings.keys() | self._described)
         return self._findings.report(self._files()[0].day if self._readings else "")
 
     def _files(self) -> list[DayFile]:
@@ -108,8 +111,8 @@ class _Verification:
             mode = path.lstat().st_mode
         except FileNotFoundError:  # gone since it was listed
             return
-        if stat.S_ISLNK(mode):
-            self._findings.add(name, 0, "name", "it is a symbolic link, which the log never makes")
+        if stat.S_ISLNK(mode) or not (stat.S_ISREG(mode) or kind_of_name(name) == "own"):
+            self._findings.add(name, 0, "name", f"it is {_thing(mode)}, which the log never makes; move it away")
         elif mode & 0o077:
             wanted = "700" if stat.S_ISDIR(mode) else "600"
             found = f"others may reach it (mode {stat.S_IMODE(mode):04o}); run `chmod {wanted} {path}`"
@@ -123,17 +126,14 @@ class _Verification:
         path = self._directory / file.name
         measure = SealMeasure() if file.compressed else None
         try:
-            mode = path.lstat().st_mode
-            if stat.S_ISLNK(mode):  # named already
+            if not stat.S_ISREG(path.lstat().st_mode):  # named already
                 return
-            if not stat.S_ISREG(mode):
-                raise OSError(0, "it is not a regular file")  # noqa: TRY301  # one way out for all that cannot be read
             self._read_lines(path, file, reading, measure)
         except FileNotFoundError:  # retention, or a hand
             self._findings.note(f"{file.name}: went away while it was being checked")
         except OSError as error:
-            self._findings.add(file.name, 0, "damaged", error.strerror or str(error))
-            reading.is_whole = False
+            self._findings.add_unreadable(file.name, _why_unreadable(error, path))
+            return
         else:
             if measure is not None and reading.is_whole:
                 self._check_seal(path, file, measure)
@@ -197,12 +197,14 @@ class _Verification:
     def _check_seal(self, path: Path, file: DayFile, measure: SealMeasure) -> None:
         name = manifest_name(file)
         try:
+            require_regular(self._directory / name)
             found = msgspec.json.decode((self._directory / name).read_bytes(), type=dict[str, Any])
         except FileNotFoundError:
             self._findings.add(name, 0, "manifest", f"it is missing, and {file.name} is sealed; `repair` makes it anew")
             return
         except (OSError, *UNREADABLE) as error:
-            self._findings.add(name, 0, "manifest", f"it cannot be read: {error}; `repair` makes it anew")
+            why = getattr(error, "strerror", None) or error
+            self._findings.add(name, 0, "manifest", f"it cannot be read: {why}; `repair` makes it anew")
             return
         misfits = _misfits(found, measure.manifest(path, file))
         if misfits:
@@ -213,6 +215,7 @@ class _Verification:
     def _take_proof(self, name: str, file: str) -> None:
         """Have the manifest `name` say which numbers there were in `file`, which is damaged or gone."""
         with contextlib.suppress(OSError):  # that there is none, or none that can be read, is said elsewhere
+            require_regular(self._directory / name)
             self._findings.prove(file, read_manifest(self._directory / name).writers)
 
     def _check_manifests(self) -> None:
@@ -222,6 +225,8 @@ class _Verification:
             if path.name not in known:
                 self._findings.add(path.name, 0, "lost", "the file that it describes is gone")
                 self._take_proof(path.name, path.name)
+                if (part := part_of_name(path.name)) is not None:
+                    self._described.add((part.day, part.part))
 
 
 def misplaced(checked: CheckedLine, file: DayFile, seen: SeenLines) -> str | None:
@@ -231,6 +236,17 @@ def misplaced(checked: CheckedLine, file: DayFile, seen: SeenLines) -> str | Non
     if not seen.is_new(checked.writer, checked.seq):
         return f"number {checked.seq} of writer {checked.writer} stands in this file already"
     return None
+
+
+def _thing(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "a symbolic link"
+    return "a directory" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "no regular file"
+
+
+def _why_unreadable(error: OSError, path: Path) -> str:
+    right = f"; run `chmod 600 {path}` and try again" if isinstance(error, PermissionError) else ""
+    return f"it cannot be read: {error.strerror or error}{right}"
 
 
 def _days_early(checked: CheckedLine, file: DayFile) -> int:

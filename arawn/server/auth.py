@@ -68,11 +68,8 @@ def ensure_token(directory: Path, environ: Mapping[str, str]) -> str:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create_token_file(directory)
     except OSError as error:
-        raise ConfigError(
-            [
-                f"{directory}: no token file can be made there: {error.strerror}; make it writable, or set `ARAWN_STATE_DIR`"
-            ]
-        ) from error
+        advice = "make it writable, or set `ARAWN_STATE_DIR`"
+        raise ConfigError([f"{directory}: no token file can be made there: {error.strerror}; {advice}"]) from error
     token = read_token(directory, environ)
     if token is None:
         raise ConfigError([f"{directory / TOKEN_FILE}: the token file was removed while Arawn started; start again"])

@@ -192,7 +192,7 @@ class WorkstreamStore:
         *,
         first: int = 0,
     ) -> None:
-        """Write the messages of a turn from the place `first` on, over what is stored there; a new workstream is made."""
+        """Write the messages of a turn from place `first` on, over what is stored there; a new workstream is made."""
         rows = [
             (state.name, turn, position, msgspec.json.encode(message).decode(), interaction_id)
             for position, message in enumerate(messages, first)

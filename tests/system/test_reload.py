@@ -71,6 +71,16 @@ def test_a_reload_starts_replaces_and_stops_profiles(place: Place) -> None:
     assert marks(place)[-1]["config_sha256"] == report["config_sha256"]
 
 
+def test_a_reload_names_the_settings_that_hold_from_now_on(place: Place) -> None:
+    """Beside profiles, by key."""
+    place.configure(BASE)
+    with running(place):
+        place.configure(BASE + "[agent]\nmax_iterations = 3\n")
+        said = place.run("reload")
+
+    assert (said.returncode, said.stdout) == (0, "unchanged  default\nsettings   agent.max_iterations\n")
+
+
 def test_a_wrong_configuration_changes_nothing(place: Place) -> None:
     """Every problem is listed; exit code 2; the daemon goes on with the old one."""
     place.configure(BASE + FAST.format(model="a"))

@@ -3,6 +3,8 @@
 A call goes on from an earlier one of the same workstream (or session, where there is no workstream) when its history
 begins with the earlier one's history and answer; one that failed has only its history to go on from, so trying again
 continues it. A history that begins otherwise, edited or asked again, is a conversation of its own.
+
+Calls of one conversation may offer different tools: each end knows which earlier calls offered others than itself.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ import msgspec
 from arawn.interactions.export.transcript import is_digest
 from arawn.interactions.record import InteractionHead
 
-__all__ = ["Bodies", "Conversations"]
+__all__ = ["Bodies", "Conversations", "End"]
 
 _REMEMBERED = 65_536
 _BYTES = 16
+_PIECE = 1 << 16  # characters
 
 
 class Bodies(msgspec.Struct, frozen=True):
@@ -27,30 +30,61 @@ class Bodies(msgspec.Struct, frozen=True):
 
     messages: tuple[msgspec.Raw, ...]
     response_content: tuple[Any, ...]
+    tools: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class End(msgspec.Struct, frozen=True, gc=False):
+    """The last call of a conversation so far.
+
+    Attributes:
+        id: The call.
+        tools: The hash of the tools that were offered last; None where none ever were.
+        offered_by: The calls that began to offer other tools than those before them, the first one first.
+        is_last_offer: Whether the call itself offers the tools of that hash.
+    """
+
+    id: str
+    tools: bytes | None = None
+    offered_by: tuple[str, ...] = ()
+    is_last_offer: bool = False
+
+    @property
+    def earlier_offers(self) -> tuple[str, ...]:
+        """The calls whose tools this one does not offer itself."""
+        return self.offered_by[:-1] if self.is_last_offer else self.offered_by
+
+    def followed_by(self, call_id: str, tools: msgspec.Raw) -> End:
+        """Return the end that a call with these tools makes of it."""
+        if bytes(tools) == b"[]":
+            return End(call_id, self.tools, self.offered_by)
+        offered = _hash(tools)
+        is_known = offered == self.tools
+        return End(call_id, offered, self.offered_by if is_known else (*self.offered_by, call_id), is_last_offer=True)
 
 
 class Conversations:
     """The ends of all conversations among the calls so far."""
 
     def __init__(self) -> None:
-        self._ends: dict[bytes, list[str]] = {}
+        self._ends: dict[bytes, list[End]] = {}
         self._known: dict[bytes, bytes] = {}
 
     def add(self, head: InteractionHead, bodies: Bodies) -> None:
         """Take the next call, in the order written: the calls that it goes on from end nothing any more."""
         place = _hash(_scope(head).encode())
-        self._ends.pop(place, None)
+        before = self._ends.pop(place, ())
         for message in bodies.messages:
             place = _hash(place + self._message(message))
-            self._ends.pop(place, None)
+            before = self._ends.pop(place, before)
         if head.status == "ok" and not any(is_digest(block) for block in bodies.response_content):
-            place = _hash(place + _hash(_said({"role": "assistant", "content": bodies.response_content})))
-        self._ends.setdefault(place, []).append(head.id)
+            place = _hash(place + _said({"role": "assistant", "content": bodies.response_content}))
+        end = (before[-1] if before else End("")).followed_by(head.id, bodies.tools)
+        self._ends.setdefault(place, []).append(end)
 
-    def last_calls(self) -> Iterable[str]:
-        """Yield the ids of the calls with which conversations end."""
-        for ids in self._ends.values():
-            yield from ids
+    def ends(self) -> Iterable[End]:
+        """Yield the ends of all conversations."""
+        for ends in self._ends.values():
+            yield from ends
 
     def _message(self, raw: msgspec.Raw) -> bytes:
         """Return the hash of what a message says. Histories repeat, so most messages have been seen before."""
@@ -59,7 +93,7 @@ class Conversations:
         if said is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            said = self._known[seen] = _hash(_said(msgspec.json.decode(raw)))
+            said = self._known[seen] = _said(msgspec.json.decode(raw))
         return said
 
 
@@ -68,18 +102,24 @@ def _scope(head: InteractionHead) -> str:
 
 
 def _said(message: Any) -> bytes:
-    """Return what a message says, in one form for all the forms that clients send it back in.
+    """Return the hash of what a message says, the same for all the forms that clients send it back in.
 
     White space, the parting of text into blocks and the order of keys count for nothing, and neither does thinking.
     """
     if not isinstance(message, dict) or not isinstance(message.get("content"), Sequence):
-        return msgspec.json.encode(message, order="sorted")
+        return _hash(msgspec.json.encode(message, order="sorted"))
     blocks = [block for block in message["content"] if _kind(block) not in {"text", "thinking"}]
-    return msgspec.json.encode([message.get("role"), _text(message["content"]), blocks], order="sorted")
+    said = msgspec.json.encode([message.get("role"), blocks], order="sorted")
+    return _hash(said + _hash_of_text(str(block.get("text")) for block in message["content"] if _kind(block) == "text"))
 
 
-def _text(blocks: Iterable[Any]) -> str:
-    return "".join("".join(str(block.get("text")).split()) for block in blocks if _kind(block) == "text")
+def _hash_of_text(texts: Iterable[str]) -> bytes:
+    """Return the hash of texts without their white space, made piece by piece: each word is an object of its own."""
+    digest = blake2b(digest_size=_BYTES)
+    for text in texts:
+        for start in range(0, len(text), _PIECE):
+            digest.update("".join(text[start : start + _PIECE].split()).encode())
+    return digest.digest()
 
 
 def _kind(block: Any) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from arawn.interactions.export.bodies import BodyReader
-from arawn.interactions.export.conversations import Bodies, Conversations
+from arawn.interactions.export.conversations import Bodies, Conversations, End
+from arawn.interactions.export.features import features_of
 from arawn.interactions.export.manifest import ExportManifest, Output, Tally, filters_said
 from arawn.interactions.export.openai_chat import openai_chat_row
 from arawn.interactions.export.parquet_row import parquet_row
@@ -18,17 +19,19 @@ from arawn.interactions.export.rows import Row, RowWriter
 from arawn.interactions.export.rules import CONVERSATION_FORMATS, Choice, Format, Reason, unwanted
 from arawn.interactions.export.sharegpt import sharegpt_row
 from arawn.interactions.export.sources import Survey, survey
-from arawn.interactions.export.transcript import Transcript, transcript_of
-from arawn.interactions.export.trl import FEATURES, trl_row
+from arawn.interactions.export.transcript import Transcript, transcript_of, with_called_tools
+from arawn.interactions.export.trl import trl_row
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.reader import Damage, Entry, LogReader, OnDamage
 from arawn.interactions.record import InteractionRecord
+from arawn.messages import ToolDefinition
 
 __all__ = ["OnCalls", "Order", "export"]
 
 OnCalls = Callable[[int], None]
 T = TypeVar("T")
+Tools = tuple[ToolDefinition, ...]
 
 _CHAT_ROWS: dict[Format, Callable[[Transcript], dict[str, Any] | Reason]] = {
     "openai-chat": openai_chat_row,
@@ -57,7 +60,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 def export(directory: Path, order: Order, rows: RowWriter, *, on_damage: OnDamage, on_calls: OnCalls) -> ExportManifest:
     """Write the rows of the log that are wanted, in the order of the log; return the manifest.
 
-    Calls that are written while it runs are no part of it. Memory does not grow with the log, but for some 300 bytes
+    Calls that are written while it runs are no part of it. Memory does not grow with the log, but for some 450 bytes
     a conversation where rows are conversations, and the judgements for `router`.
 
     Args:
@@ -93,29 +96,37 @@ class _Export:
         self._survey = survey(self._directory, order.wanted, with_feedback=order.format == "router")
         conversations = None
         if order.by_conversation:
-            last = self._last_calls()
-            conversations = len(last) + self._tally.dropped.get("damaged", 0)
-            self._write_conversations(last)
+            ends = self._ends()
+            conversations = len(ends) + self._tally.dropped.get("damaged", 0)
+            self._write_conversations(ends)
         else:
             self._write_calls()
         return self._manifest(conversations, self._rows.finish())
 
-    def _last_calls(self) -> set[str]:
-        """Return the ids of the calls with which conversations end; a call that cannot be read is dropped as one."""
+    def _ends(self) -> dict[str, End]:
+        """Return the ends of conversations by their ids; a call that cannot be read is dropped as one."""
         conversations = Conversations()
         for entry in self._entries(self._note_damage):
             self._tally.interactions += 1
             bodies = self._readable(entry, lambda entry: msgspec.json.decode(self._bodies.line(entry), type=Bodies))
-            if bodies is not None:
+            if bodies is None:
+                self._tally.drop("damaged")
+            else:
                 conversations.add(entry.head, bodies)
-        return set(conversations.last_calls())
+            del bodies  # which hold the line, and the next one is on its way
+        return {end.id: end for end in conversations.ends()}
 
-    def _write_conversations(self, last: set[str]) -> None:
+    def _write_conversations(self, ends: dict[str, End]) -> None:
+        """Write the last call of each conversation, with the tools that only earlier calls of it offered."""
+        lenders = {call for end in ends.values() for call in end.earlier_offers}
+        lent: dict[str, Tools] = {}
         for entry in self._entries(lambda _: None):
-            if entry.head.id in last:
-                last.remove(entry.head.id)
-                self._write(entry)
-        for _ in last:  # went away in between
+            end = ends.pop(entry.head.id, None)
+            if end is not None:
+                self._write(entry, [lent.pop(call, ()) for call in end.earlier_offers])
+            elif entry.head.id in lenders:
+                lent[entry.head.id] = self._readable(entry, lambda entry: self._bodies.record(entry).tools) or ()
+        for _ in ends:  # went away in between
             self._tally.drop("damaged")
 
     def _write_calls(self) -> None:
@@ -139,22 +150,24 @@ class _Export:
                 self._tally.interactions += 1
                 self._tally.drop("damaged")
 
-    def _write(self, entry: Entry) -> None:
+    def _write(self, entry: Entry, earlier: Iterable[Tools] = ()) -> None:
+        """Write the row of a call, or count why there is none; `earlier` is what earlier calls of it offered."""
         record = self._readable(entry, self._bodies.record)
-        if record is None:
-            return
-        row = self._row(record)
+        row = "damaged" if record is None else self._row(record, earlier)
+        del record  # a row that repeats it as text is not made into a line beside it
         if isinstance(row, str):
             self._tally.drop(row)
             return
         self._rows.write(row)
         self._tally.rows += 1
 
-    def _row(self, record: InteractionRecord) -> Row | Reason:
+    def _row(self, record: InteractionRecord, earlier: Iterable[Tools]) -> Row | Reason:
         order = self._order
         if order.format in CONVERSATION_FORMATS:
             transcript = transcript_of(record, order.drop, last=not order.per_call)
-            return transcript if isinstance(transcript, str) else self._chat_row(transcript)
+            if isinstance(transcript, str):
+                return transcript
+            return self._chat_row(with_called_tools(transcript, earlier))
         reason = unwanted(record, order.drop, has_tool_use=record.has_tool_use)
         if reason is not None:
             return reason
@@ -169,11 +182,10 @@ class _Export:
         return row
 
     def _readable(self, entry: Entry, read: Callable[[Entry], T]) -> T | None:
-        """Return what `read` gives; None, counted and named, where the line has become unreadable past its head."""
+        """Return what `read` gives; None, and named, where the line has become unreadable past its head."""
         try:
             return read(entry)
         except (OSError, *UNREADABLE) as error:
-            self._tally.drop("damaged")
             self._on_damage(Damage(f"interaction {entry.head.id}", 0, str(error)))
             return None
 
@@ -196,5 +208,5 @@ class _Export:
             damages=tally.damages,
             sources=self._survey.sources,
             outputs=outputs,
-            features=dict(FEATURES) if order.format == "trl" else None,
+            features=features_of(order.format),
         )

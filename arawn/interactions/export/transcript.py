@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +14,7 @@ from arawn.interactions.export.rules import Choice, Reason, unwanted
 from arawn.interactions.record import InteractionRecord
 from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolDefinition, ToolResult, ToolUse
 
-__all__ = ["Transcript", "is_digest", "transcript_of"]
+__all__ = ["Transcript", "is_digest", "transcript_of", "with_called_tools"]
 
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +77,19 @@ def transcript_of(record: InteractionRecord, drop: Collection[Choice], *, last: 
         return "malformed"
     transcript = Transcript(system=record.system_prompt, tools=record.tools, messages=messages)
     return _flaw(transcript, answer, record, drop, last=last) or transcript
+
+
+def with_called_tools(transcript: Transcript, earlier: Iterable[Collection[ToolDefinition]]) -> Transcript:
+    """Return the transcript with the tools that were called in it and that its last call did not offer any more.
+
+    Args:
+        transcript: A conversation, with the tools of its last call.
+        earlier: What earlier calls of it offered, the first one first; the latest definition of a name counts.
+    """
+    offered = {tool.name for tool in transcript.tools}
+    missing = {block.name for block in transcript.blocks() if isinstance(block, ToolUse)} - offered
+    found = {tool.name: tool for tools in earlier for tool in tools if tool.name in missing}
+    return msgspec.structs.replace(transcript, tools=(*transcript.tools, *found.values())) if found else transcript
 
 
 def is_digest(part: Any) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,35 +10,9 @@ from arawn.interactions.export.openai_chat import chat_body
 from arawn.interactions.export.rules import Reason
 from arawn.interactions.export.transcript import Transcript
 
-__all__ = ["FEATURES", "trl_row"]
+__all__ = ["trl_row"]
 
-_TEXT = MappingProxyType({"dtype": "string", "_type": "Value"})
 _KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
-
-# The columns as `datasets.Features.from_dict` reads them: a file in which no tool was called says nothing of its own
-# about the type of `tool_calls`.
-FEATURES: Mapping[str, Any] = MappingProxyType(
-    {
-        "messages": {
-            "feature": {
-                "role": dict(_TEXT),
-                "content": dict(_TEXT),
-                "tool_calls": {
-                    "feature": {
-                        "id": dict(_TEXT),
-                        "type": dict(_TEXT),
-                        "function": {"name": dict(_TEXT), "arguments": dict(_TEXT)},
-                    },
-                    "_type": "List",
-                },
-                "tool_call_id": dict(_TEXT),
-                "name": dict(_TEXT),
-            },
-            "_type": "List",
-        },
-        "tools": dict(_TEXT),
-    }
-)
 
 
 def trl_row(transcript: Transcript) -> dict[str, Any] | Reason:

@@ -105,9 +105,19 @@ def test_a_damaged_line_is_named_and_skipped(asked: list[str], command: Command,
 
 
 def test_without_a_log_there_is_nothing_to_show(command: Command, place: Place) -> None:
-    """A listing is empty; one call cannot be found; the path is known all the same."""
-    assert command("interactions", "list", "--json").out == "[]\n"
-    assert command("interactions", "show", "latest").code == 2
+    """Every reader says so, with one exit code; the path is known all the same."""
+    for arguments in (
+        ["list"],
+        ["list", "--json"],
+        ["tail"],
+        ["show", "latest"],
+        ["search", "x"],
+        ["stats"],
+        ["verify"],
+    ):
+        result = command("interactions", *arguments)
+        said = f"arawn: there is no interaction log at `{place.log}` yet; the first call makes it\n"
+        assert (result.code, result.out, result.err) == (2, "", said)
     assert command("interactions", "path").out == f"{place.log}\n"
 
 
@@ -137,13 +147,12 @@ def test_a_failed_call_is_listed_with_the_type_of_its_error(command: Command, pl
     assert "  error Overloaded  " in command("interactions", "tail").out
 
 
-@pytest.mark.parametrize("arguments", [[], ["--profile", "nobody"]])
-def test_an_empty_list_says_so(command: Command, place: Place, arguments: list[str]) -> None:
+def test_an_empty_list_says_so(command: Command, place: Place) -> None:
     """In one line on stderr; stdout has the headers alone, or an empty array."""
-    if arguments:
-        command("ask", "hi")
+    command("ask", "hi")
+    nobodys = ("--profile", "nobody")
 
-    table, whole = command("interactions", "list", *arguments), command("interactions", "list", "--json", *arguments)
+    table, whole = command("interactions", "list", *nobodys), command("interactions", "list", "--json", *nobodys)
 
     assert (len(table.out.splitlines()), len(table.err.splitlines())) == (1, 1)
     assert str(place.log) in table.err
@@ -163,7 +172,8 @@ def test_what_is_no_directory_holds_no_log(command: Command, place: Place, argum
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--since", "2d", "--until", "3d"], "the beginning asked for is not before the end"),
+        (["--since", "2d", "--until", "3d"], "since `2d`, until `3d`: nothing is both from 2"),
+        (["--date", "today", "--until", "1w"], "the beginning asked for is not before the end"),
         (["--fields", "tags."], "ends with a dot"),
         (["--tz", "+25:00"], "there is no time zone"),
     ],

@@ -187,13 +187,22 @@ def test_stats_are_cut_to_fields_and_groups(asked: list[str], command: Command) 
     assert row.split()[1] == "2"
 
 
-@pytest.mark.parametrize("what", [[], ["--plot=tokens"], ["--plot=latency"], ["--plot=ttft"]])
-def test_stats_draw_bars(asked: list[str], command: Command, what: list[str]) -> None:
-    """One for each group, and no table."""
-    lines = command("interactions", "stats", "--by", "workstream", *(what or ["--plot"])).out.splitlines()
+@pytest.mark.parametrize(
+    ("what", "title"),
+    [
+        ("--plot", "calls"),
+        ("--plot=tokens", "tokens in"),
+        ("--plot=latency", "duration in ms, p95"),
+        ("--plot=ttft", "time to the first token in ms, p95"),
+    ],
+)
+def test_stats_draw_bars(asked: list[str], command: Command, what: str, title: str) -> None:
+    """One for each group below what they are, with its unit, and no table."""
+    heading, *lines = command("interactions", "stats", "--by", "workstream,status", what).out.splitlines()
 
+    assert heading == f"{title}, by workstream, status"
     assert [line.split()[0] for line in lines] == ["(none)", "research"]
-    assert what or "█" in lines[1]
+    assert what != "--plot" or "█" in lines[1]
 
 
 def test_sql_answers_as_table_json_and_csv(asked: list[str], command: Command) -> None:
@@ -263,11 +272,21 @@ def test_parts_of_a_call_are_json_too(asked: list[str], command: Command) -> Non
 
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["search", "heron"], ["stats"], ["sql", "from interactions"], ["show", "latest"], ["tail", "--json"]],
+    [
+        ["list"],
+        ["search", "heron"],
+        ["stats"],
+        ["sql", "from interactions"],
+        ["sql", "from interactions", "--json"],
+        ["show", "latest"],
+        ["show", "latest", "--json"],
+        ["tail", "--json"],
+        ["tail", "-f"],
+    ],
     ids=" ".join,
 )
 def test_a_reader_that_leaves_is_no_error(asked: list[str], place: Place, arguments: list[str]) -> None:
-    """A closed pipe ends the command without a word."""
+    """A closed pipe ends the command without a word, and `set -o pipefail` sees no failure."""
     inside, outside = os.pipe()
     os.close(inside)
     child = place.popen("interactions", *arguments, stdout=outside)
@@ -275,7 +294,20 @@ def test_a_reader_that_leaves_is_no_error(asked: list[str], place: Place, argume
 
     _, err = child.communicate(timeout=PATIENCE)
 
-    assert (child.returncode, err) == (1, "")
+    assert (child.returncode, err) == (0, "")
+
+
+def test_a_verdict_that_nobody_hears_is_no_success(asked: list[str], place: Place) -> None:
+    """A damaged log is not clean because the pipe was closed."""
+    next(place.log.glob("*.jsonl")).write_bytes(b"garbage\n")
+    inside, outside = os.pipe()
+    os.close(inside)
+    child = place.popen("interactions", "verify", stdout=outside)
+    os.close(outside)
+
+    child.communicate(timeout=PATIENCE)
+
+    assert child.returncode == 1
 
 
 def test_damage_is_named_and_the_rest_is_answered(asked: list[str], command: Command, place: Place) -> None:
@@ -308,3 +340,9 @@ def test_without_duckdb_sql_says_what_to_install(
 
     assert (result.code, result.out) == (2, "")
     assert result.err == "arawn: `interactions sql` needs DuckDB: pip install 'arawn[analytics]'\n"
+
+
+@pytest.mark.parametrize("part", ["--request", "--response"])
+def test_a_part_of_a_call_begins_with_its_first_line(asked: list[str], command: Command, part: str) -> None:
+    """What is piped on has no empty line before it."""
+    assert command("interactions", "show", "latest", part).out[0] not in "\n "

@@ -91,6 +91,45 @@ def test_everything_that_a_record_says_is_shown() -> None:
         assert line in shown
 
 
+def line_of(name: str, **changes: object) -> str | None:
+    """Return what stands behind `name` among the settings of RECORD with these changes."""
+    lines = record_lines(msgspec.structs.replace(RECORD, **changes), UTC)
+    return next((line[12:] for line in lines if line.startswith(f"{name} ")), None)
+
+
+def test_a_rate_is_told_only_where_it_means_something() -> None:
+    """Of a few milliseconds it says more of the clock than of the model."""
+    assert line_of("took", duration_ms=1300, ttft_ms=300, queue_ms=0, output_tokens=50) == (
+        "1300 ms, first token after 300 ms, 50 tokens/s"
+    )
+    assert line_of("took", duration_ms=4, ttft_ms=0, queue_ms=0, output_tokens=22) == "4 ms, first token after 0 ms"
+
+
+def test_the_first_call_of_a_turn_with_tools_says_that_more_may_follow() -> None:
+    """A turn without tools has one call."""
+    assert line_of("turn", tool_count=1) == "3, iteration 1"
+    assert line_of("turn", tool_count=1, iteration=2) == "3, iteration 2"
+    assert line_of("turn", tool_count=0) == "3"
+    assert line_of("turn", turn_id=None) is None
+
+
+def test_a_model_that_nobody_named_is_not_called_none() -> None:
+    """The one that answered stands alone."""
+    assert line_of("model", model_requested=None) == "answered"
+    assert line_of("model", model_used=None) == "asked"
+    assert line_of("model", model_used=None, model_requested=None) is None
+
+
+def test_features_are_words() -> None:
+    """On a line of their own; what was not found is left out."""
+    features = {"message_length": 12, "has_tools": True, "has_system_prompt": False, "keyword_signals": ["a b", "c"]}
+    routing = RoutingMetadata("fast", "HeuristicRule(code)", 0.9, features)
+
+    assert line_of("profile", routing=routing) == "fast (HeuristicRule(code), confidence 0.90)"
+    assert line_of("features", routing=routing) == "message length 12, has tools, keyword signals a b, c"
+    assert line_of("features") is None
+
+
 def test_every_kind_of_block_is_text() -> None:
     """Nothing that was said is left out."""
     blocks = (

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.compact import compact_file
 from arawn.interactions.files import parse_name
@@ -19,6 +21,12 @@ from arawn.messages import CallContext
 from tests.arawn.interactions.samples import NOON, Clock, record
 
 CONFIG = InteractionLogConfig()
+LAST_OPERATIONS = pytest.mark.parametrize(
+    "operations",
+    [slice(None, None, 4), pytest.param(slice(None), marks=pytest.mark.slow)],
+    ids=["every fourth", "every"],
+)
+"""Which operation on the file system is the last before a crash: a part in the fast tests, each in the slow ones."""
 FIRST = "interactions-2026-01-28.jsonl"
 SECOND = "interactions-2026-01-29.jsonl"
 

@@ -121,22 +121,34 @@ def sized(number: int, size: int) -> Any:
     return msgspec.structs.replace(line, system_prompt="x" * max(0, size - 2_000))
 
 
+Calls = list[tuple[int, float, float | None]]
+Overflow = Literal["block", "shed_bodies"]
 plans = st.lists(
     st.tuples(st.integers(0, 45_000), st.floats(0, 90), st.none() | st.floats(0, 100)), min_size=1, max_size=25
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    plans,
-    st.sampled_from(["full", "bad", "slow"]),
-    st.sampled_from(["group", "always", "off"]),
-    st.sampled_from(["block", "shed_bodies"]),
-)
-def test_bounded_and_every_line_written_or_counted(
-    plan: list[tuple[int, float, float | None]], stall: Stall, sync: str, overflow: Literal["block", "shed_bodies"]
-) -> None:
+stalls: st.SearchStrategy[Stall] = st.sampled_from(["full", "bad", "slow"])
+syncs = st.sampled_from(["group", "always", "off"])
+overflows: st.SearchStrategy[Overflow] = st.sampled_from(["block", "shed_bodies"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(plans, stalls, syncs, overflows)
+def test_bounded_and_every_line_written_or_counted(plan: Calls, stall: Stall, sync: str, overflow: Overflow) -> None:
     """Calls of any size at any time, some cancelled, through a stall of 60 s of each kind."""
+    go_through(plan, stall, sync, overflow)
+
+
+@pytest.mark.slow
+@settings(max_examples=600, deadline=None)
+@given(plans, stalls, syncs, overflows)
+def test_bounded_and_every_line_for_long(plan: Calls, stall: Stall, sync: str, overflow: Overflow) -> None:
+    """As above, in CI's long job."""
+    go_through(plan, stall, sync, overflow)
+
+
+def go_through(plan: Calls, stall: Stall, sync: str, overflow: Overflow) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer_module, "_KEPT_LIMIT_BYTES", KEPT)
         patch.setattr(writer_module, "_WRITE_BYTES", TURN)

@@ -26,7 +26,7 @@ def test_feedback_is_a_line_of_the_log(tmp_path: Path) -> None:
     identity = records(tmp_path)[0]["id"]
 
     line = feedback_line(log, identity, Judgement("bad", 0, f"it said {key}"), at=NOON, config=CONFIG)
-    append_feedback(log, line, CONFIG)
+    append_feedback(log, [line], CONFIG)
 
     found = [line for line in lines(tmp_path) if line["kind"] == "feedback" and line["label"] == "bad"]
     assert [(line["interaction_id"], line["value"]) for line in found] == [(identity, 0.0)]

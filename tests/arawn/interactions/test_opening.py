@@ -142,7 +142,8 @@ def test_a_clock_that_steps_back_never_reopens_a_day(restarts: bool) -> None:
     assert list(filesystem.files()) == ["interactions-2026-01-28.jsonl"]
 
 
-def test_every_cut_of_the_last_three_records_is_repaired(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_cut_of_the_last_three_records_is_repaired(tmp_path: Path, step: int) -> None:
     """Wherever a crash tears the file, it is whole after the next start, and the torn bytes are kept."""
     log = open_day_log(tmp_path / "whole", CONFIG, clock=Clock())
     log.append([note(number, text="ä" * 5) for number in range(5)])
@@ -151,7 +152,8 @@ def test_every_cut_of_the_last_three_records_is_repaired(tmp_path: Path) -> None
     lines = content.splitlines(keepends=True)
     first = len(content) - sum(len(line) for line in lines[-4:])
 
-    for cut in range(first, len(content)):
+    ends = [place for place in range(first, len(content)) if content[place - 1 : place] == b"\n"]
+    for cut in sorted({*range(first, len(content), step), *ends, *(end - 1 for end in ends[1:])}):
         directory = tmp_path / str(cut)
         directory.mkdir()
         (directory / name).write_bytes(content[:cut])

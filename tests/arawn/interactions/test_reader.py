@@ -189,6 +189,9 @@ def test_find_takes_an_id_or_a_prefix_of_one(log: DayLog, reader: LogReader) -> 
         reader.find(record(1).id[:20])
     with pytest.raises(BadInput, match="no interaction has an id that begins with `ffff`"):
         reader.find("ffff")
+    log.append([record(number) for number in range(3, 9)])
+    with pytest.raises(BadInput, match=r"more than 5 interactions .*`, such as (`[0-9a-f-]{36}`,? ?){5}; give more"):
+        reader.find(record(1).id[:20])
 
 
 def test_results_that_come_thousands_of_calls_later_are_joined(log: DayLog, reader: LogReader) -> None:
@@ -280,6 +283,16 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ({"since": "2026-01-28T08:30", "until": "2026-01-28"}, "2026-01-28T07:30", "2026-01-28T23:00"),
         ({"until": "2026-01-28T08:30+00:00"}, None, "2026-01-28T08:30"),
         ({"on": "today", "since": "1h"}, "2026-01-28T11:00", "2026-01-28T23:00"),
+        ({"since": "yesterday", "until": "Today"}, "2026-01-26T23:00", "2026-01-28T23:00"),
+        ({"since": "1.5h", "until": "now"}, "2026-01-28T10:30", "2026-01-28T12:00"),
+        ({"since": "2H", "until": "30M"}, "2026-01-28T10:00", "2026-01-28T11:30"),
+        ({"since": "120s"}, "2026-01-28T11:58", None),
+        ({"since": "1w", "until": "1d"}, "2026-01-21T12:00", "2026-01-27T12:00"),
+        (
+            {"since": "2026-01-28 08:30:00", "until": "2026-01-28T09:30:00.000000Z"},
+            "2026-01-28T07:30",
+            "2026-01-28T09:30",
+        ),
         ({}, None, None),
     ],
 )
@@ -290,7 +303,18 @@ def test_times_are_read_in_the_zone_asked_for(typed: dict[str, str], start: str 
     assert window == (start and f"{start}:00.000000Z", end and f"{end}:00.000000Z")
 
 
-@pytest.mark.parametrize("typed", [{"on": "tomorrow"}, {"since": "noon"}, {"until": "2026-13-01"}])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"on": "tomorrow"},
+        {"since": "noon"},
+        {"until": "2026-13-01"},
+        *({"on": text} for text in ("20260128", "2026-W05-3", "now", "2h", "٢٠٢٦-01-28")),
+        *({"since": text} for text in ("20260128", "20260128T1430", "2026-W05-3", "2026-01-28T14", "2026-01-28x14:30")),
+        *({"since": text} for text in ("1.h", ".5h", "1e3s", "-2h", "2y", "2026-01-28T14:30+1", "2026-01-28T25:00")),
+    ],
+    ids=str,
+)
 def test_other_words_for_times_are_refused(typed: dict[str, str]) -> None:
     """The message shows what would be right."""
     with pytest.raises(BadInput, match="write it as `2026-01-28`"):

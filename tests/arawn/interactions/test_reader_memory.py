@@ -56,6 +56,28 @@ def _row(number: int) -> bytes:
     return encode_line(msgspec.structs.replace(record(number, request=request), writer="w", seq=number))
 
 
+@pytest.fixture
+def long_line(tmp_path: Path) -> Path:
+    """A place whose log has one row of 64 MB, a text without any line end."""
+    log = tmp_path / "log"
+    log.mkdir()
+    request = CompletionRequest(messages=(user("x" * _ROW_BYTES),))
+    row = msgspec.structs.replace(record(1, request=request), writer="w", seq=1)
+    (log / "interactions-2026-01-28.jsonl").write_bytes(encode_line(row))
+    (tmp_path / "arawn.toml").write_text(f'[llm]\nbackend = "scripted"\n[logging.interactions]\npath = "{log}"\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", [("show", "latest"), ("show", "latest", "--request")], ids=" ".join)
+def test_a_text_without_line_ends_is_shown_in_bounded_memory(long_line: Path, arguments: tuple[str, ...]) -> None:
+    """It is one line of the output, and goes out in pieces."""
+    shown, code, peak = _run(long_line, *arguments)
+
+    assert code == 0
+    assert f"  {'x' * _ROW_BYTES}\n" in shown
+    assert peak <= _LIMIT_MB, peak
+
+
 def _compress(path: Path) -> None:
     with path.open("rb") as source, path.with_suffix(".jsonl.zst").open("wb") as target:
         zstandard.ZstdCompressor(level=1).copy_stream(source, target)

@@ -25,7 +25,16 @@ from arawn.interactions.remove import Removal, Target, plan_removal, remove
 from arawn.interactions.repair import repair
 from arawn.interactions.verify import check_directory
 from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
-from tests.arawn.interactions.mending_logs import CONFIG, FIRST, SECOND, fresh_copy, later, seal, written_log
+from tests.arawn.interactions.mending_logs import (
+    CONFIG,
+    FIRST,
+    LAST_OPERATIONS,
+    SECOND,
+    fresh_copy,
+    later,
+    seal,
+    written_log,
+)
 from tests.arawn.interactions.samples import NOON
 
 
@@ -205,7 +214,8 @@ def test_after_a_repair_nothing_remains_either(log: Path) -> None:
     assert check_directory(log).problems == ()
 
 
-def test_a_crash_anywhere_leaves_the_old_or_the_new_file(log: Path, tmp_path: Path) -> None:
+@LAST_OPERATIONS
+def test_a_crash_anywhere_leaves_the_old_or_the_new_file(log: Path, tmp_path: Path, operations: slice) -> None:
     """No file is ever half; the same call again ends the work and leaves no byte."""
     identity = ids_of(log)[5]
     rest = {line for line in lines_of(log) if identity.encode() not in line}
@@ -213,7 +223,7 @@ def test_a_crash_anywhere_leaves_the_old_or_the_new_file(log: Path, tmp_path: Pa
     target = Target(frozenset([identity]))
     remove(fresh_copy(log, tmp_path / "copy"), CONFIG, target, filesystem=filesystem, clock=later)
 
-    for last in range(filesystem.count):
+    for last in range(filesystem.count)[operations]:
         copy = fresh_copy(log, tmp_path / "copy")
         with contextlib.suppress(Died):
             remove(copy, CONFIG, target, filesystem=DyingFilesystem(last), clock=later)
@@ -231,7 +241,7 @@ def test_feedback_given_later_goes_with_its_call(tmp_path: Path) -> None:
     log = written_log(tmp_path / "log")
     identity = ids_of(log)[0]
     judgement = Judgement("bad", note="a secret opinion")
-    append_feedback(log, feedback_line(log, identity[:36], judgement, at=NOON, config=CONFIG), CONFIG)
+    append_feedback(log, [feedback_line(log, identity[:36], judgement, at=NOON, config=CONFIG)], CONFIG)
 
     removed(log, identity)
 

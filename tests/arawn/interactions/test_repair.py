@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import random
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from arawn.errors import LogWriteFailed
 from arawn.interactions.encode import encode_line
 from arawn.interactions.files import day_files, parse_name
+from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.line_check import check_line
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines, lines_and_damage
@@ -32,6 +34,7 @@ from tests.arawn.interactions.mending_logs import (
     CONFIG,
     DAMAGES,
     FIRST,
+    LAST_OPERATIONS,
     SECOND,
     Damage,
     fresh_copy,
@@ -121,7 +124,7 @@ def test_a_clean_log_stays_as_it_is(whole: Path, tmp_path: Path) -> None:
 
     repaired = mended(log)
 
-    assert repaired == Repaired(files=(), torn=(), manifests=(), modes=(), lost=(), left=())
+    assert repaired == Repaired(files=(), torn=(), manifests=(), modes=(), lost=(), gone=(), left=())
     assert (log / FIRST).read_bytes() == (whole / FIRST).read_bytes()
 
 
@@ -178,7 +181,8 @@ def test_a_damaged_compressed_day_keeps_what_can_be_decoded(tmp_path: Path) -> N
     assert not (log / FIRST).exists()
 
 
-def test_a_crash_anywhere_keeps_the_damaged_bytes_of_a_compressed_day(tmp_path: Path) -> None:
+@LAST_OPERATIONS
+def test_a_crash_anywhere_keeps_the_damaged_bytes_of_a_compressed_day(tmp_path: Path, operations: slice) -> None:
     """Even when the next thing that happens is the daily compaction, which puts its own file in the same place."""
     source = written_log(tmp_path / "source")
     seal(source, FIRST, frame_bytes=2_000)
@@ -188,7 +192,7 @@ def test_a_crash_anywhere_keeps_the_damaged_bytes_of_a_compressed_day(tmp_path: 
     filesystem = DyingFilesystem()
     repair(fresh_copy(source, tmp_path / "log"), CONFIG, filesystem=filesystem, clock=later)
 
-    for last in range(filesystem.count):
+    for last in range(filesystem.count)[operations]:
         log = fresh_copy(source, tmp_path / "log")
         with contextlib.suppress(Died):
             repair(log, CONFIG, filesystem=DyingFilesystem(last), clock=later)
@@ -254,7 +258,8 @@ def test_what_a_manifest_proves_lost_is_declared(
     assert mended(log).lost == ()
 
 
-def test_a_crash_leaves_no_loss_undeclared(whole: Path, tmp_path: Path) -> None:
+@LAST_OPERATIONS
+def test_a_crash_leaves_no_loss_undeclared(whole: Path, tmp_path: Path, operations: slice) -> None:
     """Whichever operation of a repair was the last: after the next one, every lost line is declared."""
     source = fresh_copy(whole, tmp_path / "source")
     seal(source, FIRST, frame_bytes=2_000)
@@ -263,7 +268,7 @@ def test_a_crash_leaves_no_loss_undeclared(whole: Path, tmp_path: Path) -> None:
     filesystem = DyingFilesystem()
     repair(fresh_copy(source, tmp_path / "log"), CONFIG, filesystem=filesystem, clock=later)
 
-    for last in range(filesystem.count):
+    for last in range(filesystem.count)[operations]:
         log = fresh_copy(source, tmp_path / "log")
         with contextlib.suppress(Died):
             repair(log, CONFIG, filesystem=DyingFilesystem(last), clock=later)
@@ -305,7 +310,8 @@ def test_a_running_daemon_keeps_repair_out(tmp_path: Path) -> None:
         log.close()
 
 
-def test_a_crash_anywhere_loses_nothing(whole: Path, tmp_path: Path) -> None:
+@LAST_OPERATIONS
+def test_a_crash_anywhere_loses_nothing(whole: Path, tmp_path: Path, operations: slice) -> None:
     """Whichever operation was the last: every whole line is in the log or can be repaired, and a new repair ends it."""
     lines = (whole / FIRST).read_bytes().splitlines(keepends=True)
     damaged = b"".join(lines[:4]) + b"\0" * 500 + b"".join(lines[4:7]) + b'{"kind":"inter' + b"".join(lines[7:])
@@ -314,7 +320,7 @@ def test_a_crash_anywhere_loses_nothing(whole: Path, tmp_path: Path) -> None:
     (log / FIRST).write_bytes(damaged)
     repair(log, CONFIG, filesystem=filesystem, clock=later)
 
-    for last in range(filesystem.count):
+    for last in range(filesystem.count)[operations]:
         log = fresh_copy(whole, tmp_path / "log")
         (log / FIRST).write_bytes(damaged)
         with contextlib.suppress(Died):
@@ -364,3 +370,27 @@ def test_whole_lines_are_found_between_any_bytes(junk: list[bytes]) -> None:
 
 def _numbered(number: int) -> object:
     return msgspec.structs.replace(note(number, text='{"kind":"mark" {"kind":"'), writer="w", seq=number)
+
+
+def test_a_file_that_the_disk_refuses_keeps_repair_from_nothing_else(whole: Path, tmp_path: Path) -> None:
+    """It is named with the reason and stays as it is, nothing of it is declared as lost, and the rest is mended."""
+    log = fresh_copy(whole, tmp_path / "log")
+    lines = (log / FIRST).read_bytes().splitlines(keepends=True)
+    damaged = b"".join(lines[:4]) + b"\0" * 500 + b"\n" + b"".join(lines[5:])
+    (log / FIRST).write_bytes(damaged)
+    (log / SECOND).write_bytes(b"\0\0\0\n" + (log / SECOND).read_bytes())
+
+    class Refusing(RealFilesystem):
+        def rename(self, source: Path, target: Path) -> None:
+            if target.name == FIRST:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            super().rename(source, target)
+
+    repaired = repair(log, CONFIG, filesystem=Refusing(), clock=later)
+
+    assert [file.file for file in repaired.files] == [SECOND]
+    assert repaired.left[0] == f"{FIRST}: cannot be mended: Input/output error"
+    assert (repaired.lost, check_directory(log).declared) == ((), ())
+    assert (log / FIRST).read_bytes() == damaged
+    assert (log / SECOND).read_bytes() == (whole / SECOND).read_bytes()
+    assert (mended(log).left, check_directory(log).clean) == ((), True)

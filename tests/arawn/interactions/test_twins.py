@@ -23,7 +23,7 @@ from arawn.interactions.search import Query
 from arawn.interactions.sql import LogSql
 from arawn.interactions.verify import check_directory
 from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
-from tests.arawn.interactions.mending_logs import CONFIG, FIRST, fresh_copy, later, seal, written_log
+from tests.arawn.interactions.mending_logs import CONFIG, FIRST, LAST_OPERATIONS, fresh_copy, later, seal, written_log
 
 SEALED = f"{FIRST}.zst"
 Cut = Callable[[bytes], bytes]
@@ -151,13 +151,14 @@ def test_repair_keeps_what_only_the_plain_file_holds(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in log.glob(f"{SEALED}.damaged-*")] == [stored]
 
 
-def test_repair_may_die_anywhere(tmp_path: Path) -> None:
+@LAST_OPERATIONS
+def test_repair_may_die_anywhere(tmp_path: Path, operations: slice) -> None:
     """Every line is in one of the two files, and the same call again ends the work."""
     source, text = with_twin(tmp_path / "log", cut)
     whole, filesystem = set(text.splitlines(keepends=True)), DyingFilesystem()
     repair(fresh_copy(source, tmp_path / "copy"), CONFIG, filesystem=filesystem, clock=later)
 
-    for last in range(filesystem.count):
+    for last in range(filesystem.count)[operations]:
         log = fresh_copy(source, tmp_path / "copy")
         with suppress(Died):
             repair(log, CONFIG, filesystem=DyingFilesystem(last), clock=later)

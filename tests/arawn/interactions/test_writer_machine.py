@@ -6,6 +6,7 @@ import contextlib
 import errno
 from datetime import timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -130,4 +131,12 @@ class LogMachine(RuleBasedStateMachine):
 
 
 TestLogMachine = LogMachine.TestCase
-TestLogMachine.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
+TestLogMachine.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
+
+
+class LongLogMachine(LogMachine):
+    """The same, in CI's long job."""
+
+
+TestLongLogMachine = pytest.mark.slow(LongLogMachine.TestCase)
+TestLongLogMachine.settings = settings(max_examples=1_000, stateful_step_count=25, deadline=None)

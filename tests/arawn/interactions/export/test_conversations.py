@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from arawn.config.schema import InteractionLogConfig
-from arawn.messages import Message, Text, Thinking, ToolResult, ToolUse, user
-from tests.arawn.interactions.export.logs import ANSWERED, ASKED, FOUND, LOOKED, call, made, turns, write_log
+from arawn.messages import Message, Text, Thinking, ToolDefinition, ToolResult, ToolUse, user
+from tests.arawn.interactions.export.logs import ANSWERED, ASKED, FOUND, LOOKED, SEARCH, call, made, turns, write_log
+from tests.arawn.interactions.mending_logs import seal
 
 
 def lengths(log: Path) -> list[int]:
@@ -110,3 +114,45 @@ def test_a_result_of_a_tool_tells_conversations_apart(tmp_path: Path) -> None:
     write_log(tmp_path, [call(1, (*ASKED, LOOKED, FOUND)), call(2, (*ASKED, LOOKED, other, *more))])
 
     assert lengths(tmp_path) == [4, 6]
+
+
+LOOK = ToolDefinition("look", "Look at it", {"type": "object", "properties": {}})
+NEWER = msgspec.structs.replace(SEARCH, description="Look it up anew")
+TOOL_CALLS = (*ASKED, LOOKED, FOUND)
+
+
+def offered(log: Path) -> list[list[str]]:
+    """Return the descriptions of the tools in each row."""
+    return [[tool["function"]["description"] for tool in row.get("tools", [])] for row in made(log, "openai-chat").rows]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_tools_that_were_called_keep_their_schemas(tmp_path: Path, packed: bool) -> None:
+    """Though the last call offers none, or others; the latest definition counts, and what was never called goes."""
+    later = (*TOOL_CALLS, ANSWERED, user("more"))
+    last = (*later, ANSWERED, user("and more"))
+    write_log(
+        tmp_path,
+        [
+            call(1, ASKED, LOOKED, stop="tool_use", tools=(SEARCH, LOOK)),
+            call(2, ASKED, LOOKED, stop="tool_use", tools=(SEARCH,), workstream="two"),
+            call(3, TOOL_CALLS, tools=(SEARCH, LOOK)),
+            call(4, TOOL_CALLS, tools=(NEWER,), workstream="two"),
+            call(5, later, tools=()),
+            call(6, later, tools=(), workstream="two"),
+            call(7, last, tools=(LOOK,)),
+            call(8, ASKED, tools=(), workstream="three"),
+        ],
+    )
+    if packed:
+        (path,) = tmp_path.glob("*.jsonl")
+        seal(tmp_path, path.name, frame_bytes=2_000)
+
+    assert offered(tmp_path) == [["Look it up anew"], ["Look at it", "Look it up"], []]
+
+
+def test_tools_of_another_conversation_are_not_lent(tmp_path: Path) -> None:
+    """Even where their names are the same."""
+    write_log(tmp_path, [call(1, ASKED), call(2, (*TOOL_CALLS, ANSWERED, user("else")), tools=(), session="s-9")])
+
+    assert offered(tmp_path)[-1] == []

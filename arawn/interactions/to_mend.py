@@ -1,0 +1,53 @@
+"""What `repair` has to work on, by what a check has found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.findings import Report
+from arawn.interactions.log_names import kind_of_name
+from arawn.interactions.manifest import manifest_name
+
+__all__ = ["damaged_parts", "lacking_parts", "open_to_others", "orphans", "undescribed_parts"]
+
+
+def damaged_parts(directory: Path, found: Report) -> list[DayFile]:
+    """Return the parts from which damaged bytes go aside, but for those of `lacking_parts`."""
+    names = {problem.file for problem in found.problems if problem.kind == "damaged"}
+    twins = lacking_parts(directory, found)
+    files = [file for file in _parts(directory) if file.name in names and file not in twins]
+    return [file for file in files if _is_file(directory, file)]
+
+
+def lacking_parts(directory: Path, found: Report) -> list[DayFile]:
+    """Return the plain parts beside which a compressed file holds more."""
+    names = {problem.file for problem in found.problems if problem.kind == "twin"}
+    return [file for file in _parts(directory) if file.name in names]
+
+
+def _is_file(directory: Path, file: DayFile) -> bool:
+    path = directory / file.name
+    return path.is_file() and not path.is_symlink()
+
+
+def undescribed_parts(directory: Path, found: Report) -> list[DayFile]:
+    """Return the sealed, intact files whose manifest is missing or wrong."""
+    names = {problem.file for problem in found.problems if problem.kind == "manifest"}
+    files = [file for file in _parts(directory) if file.compressed]
+    return [file for file in files if names & {file.name, manifest_name(file)} and _is_file(directory, file)]
+
+
+def orphans(found: Report) -> list[str]:
+    """Return the manifests whose file is gone."""
+    lost = dict.fromkeys(problem.file for problem in found.problems if problem.kind == "lost")
+    return [name for name in lost if kind_of_name(name) == "manifest"]
+
+
+def open_to_others(found: Report) -> list[str]:
+    """Return the names of the files that others may reach."""
+    return [problem.file for problem in found.problems if problem.kind == "mode" and problem.file != "."]
+
+
+def _parts(directory: Path) -> list[DayFile]:
+    return day_files(path.name for path in directory.iterdir())

@@ -1,0 +1,150 @@
+"""`arawn interactions feedback`: into which log it goes, many at once, and labels that are misspelt."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import PATIENCE, SCRIPTED, Place
+
+
+@pytest.fixture
+def asked(command: Command) -> list[str]:
+    """The ids of three calls, the first one first."""
+    for text in ("one", "two", "three"):
+        assert command("ask", text).code == 0
+    return [head["id"] for head in json.loads(command("interactions", "list", "--json").out)]
+
+
+@contextmanager
+def daemon(place: Place) -> Iterator[subprocess.Popen[str]]:
+    with place.popen("start") as process:
+        try:
+            assert process.stdout is not None
+            while "ready" not in process.stdout.readline().lower() and process.poll() is None:
+                pass
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
+
+
+def judgements(command: Command, identity: str) -> list[tuple[str, float | None, str | None]]:
+    shown = json.loads(command("interactions", "show", identity, "--json").out)["feedback"]
+    return [(line["label"], line["value"], line["note"]) for line in shown]
+
+
+def test_many_are_taken_from_a_file(asked: list[str], command: Command, place: Place) -> None:
+    """By id, by the beginning of one, and `latest`; the log is opened once."""
+    lines = [
+        {"id": asked[0], "label": "good", "value": 1, "note": "why"},
+        {"id": asked[1][:-1], "label": "bad"},
+        {"id": "latest", "label": "fast"},
+    ]
+    (place.directory / "said.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
+    marks = (log := next(place.log.glob("*.jsonl"))).read_text().count('"event":"start"')
+
+    result = command("interactions", "feedback", "--from", str(place.directory / "said.jsonl"))
+
+    assert (result.code, result.out, result.err) == (0, "", "3 judgements noted\n")
+    assert judgements(command, asked[0]) == [("good", 1.0, "why")]
+    assert judgements(command, asked[1]) == [("bad", None, None)]
+    assert judgements(command, asked[2]) == [("fast", None, None)]
+    assert log.read_text().count('"event":"start"') == marks + 1
+
+
+def test_many_are_taken_from_a_pipe(asked: list[str], command: Command) -> None:
+    """And printed as lines of JSON."""
+    piped = "".join(json.dumps({"id": identity, "label": "good"}) + "\n" for identity in asked)
+
+    result = command("interactions", "feedback", "--from", "-", "--json", piped=piped)
+
+    assert [json.loads(line)["interaction_id"] for line in result.out.splitlines()] == asked
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"id": "ffff", "label": "good"}', "no interaction has an id that begins with `ffff`"),
+        ('{"id": "latest", "label": ""}', "length >= 1"),
+        ('{"id": "latest", "label": "good", "rating": 1}', "unknown field `rating`"),
+        ('{"id": "latest"}', "missing required field `label`"),
+        ("latest good", "a line must be"),
+    ],
+)
+def test_of_many_all_are_taken_or_none(asked: list[str], command: Command, line: str, why: str) -> None:
+    """The line that is wrong is named."""
+    piped = json.dumps({"id": asked[0], "label": "good"}) + "\n" + line
+
+    result = command("interactions", "feedback", "--from", "-", piped=piped)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("arawn: stdin:2: ")
+    assert why in result.err
+    assert judgements(command, asked[0]) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["latest"], ["latest", "good", "--from", "-"], ["--from", "-", "--value", "1"], ["--from", "no"]]
+)
+def test_half_of_a_judgement_is_wrong_use(asked: list[str], command: Command, arguments: list[str]) -> None:
+    """An id and a label, or a file that is there."""
+    result = command("interactions", "feedback", *arguments)
+
+    assert result.code == 2
+    assert judgements(command, asked[2]) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "warning"),
+    [
+        ("fst", "the label `fst` is no profile, so `arawn route` learns nothing from it (did you mean `fast`?)"),
+        ("goood", "(did you mean `good`?)"),
+        ("fast", ""),
+        ("Good", ""),
+        ("latency", ""),
+    ],
+)
+def test_a_misspelt_label_is_named_at_once(asked: list[str], command: Command, label: str, warning: str) -> None:
+    """And taken, since a label may be any word."""
+    result = command("interactions", "feedback", asked[0], label)
+
+    assert result.code == 0
+    assert warning in result.err
+    assert ("warning" in result.err) == bool(warning)
+    assert judgements(command, asked[0]) == [(label, None, None)]
+
+
+@pytest.mark.slow
+def test_feedback_goes_into_the_log_that_list_reads(place: Place) -> None:
+    """Beside a daemon of another log too, and through the daemon only where that is its own."""
+    other = place.directory / "other"
+    other.mkdir()
+    (place.directory / "other.toml").write_text(f'{SCRIPTED}\n[logging.interactions]\npath = "{other}"\n')
+    with_other = ("--config", str(place.directory / "other.toml"))
+    assert place.run("backends", "test", "default", *with_other).returncode == 0
+    with daemon(place):
+        assert place.run("ask", "one").returncode == 0
+        own = json.loads(place.run("interactions", "list", "--json").stdout)[0]["id"]
+        (theirs,) = json.loads(place.run("interactions", "list", "--json", *with_other).stdout)
+        beside = place.run("interactions", "feedback", theirs["id"], "good", *with_other)
+        through = place.run("interactions", "feedback", "--from", "-", piped=f'{{"id": "{own[:-1]}", "label": "bad"}}')
+        lost = place.run("interactions", "feedback", own, "good", *with_other)
+    shown = json.loads(place.run("interactions", "show", theirs["id"], "--json", *with_other).stdout)["feedback"]
+
+    assert (beside.returncode, beside.stderr) == (0, f"`good` is noted for {theirs['id']}\n")
+    assert [line["label"] for line in shown] == ["good"]
+    assert (through.returncode, through.stderr) == (0, f"`bad` is noted for {own}\n")
+    assert (lost.returncode, "no interaction has an id" in lost.stderr) == (2, True)
+    assert b'"kind":"feedback"' not in b"".join(
+        line
+        for path in place.log.glob("*.jsonl")
+        for line in path.read_bytes().splitlines()
+        if theirs["id"].encode() in line
+    )

@@ -1,0 +1,205 @@
+"""What `verify` and `repair` say of files that cannot be read, and of what is no file at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import Place
+from tests.arawn.interactions.mending_logs import FIRST, SECOND, seal, written_log
+from tests.system.unprivileged import Unprivileged
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Iterator[Unprivileged]:
+    """A place with a log of two days, whose commands are bound by the modes of files."""
+    with tempfile.TemporaryDirectory(prefix="arawn-") as runtime:
+        place = Unprivileged(tmp_path, Path(runtime))
+        place.configure()
+        written_log(place.log)
+        yield place
+
+
+def test_a_sealed_day_that_is_closed_to_us_is_not_lost(bound: Unprivileged) -> None:
+    """It cannot be read, and the message says what to do; then all is well."""
+    seal(bound.log, FIRST)
+    path = bound.log / f"{FIRST}.zst"
+    path.chmod(0)
+
+    done = bound.run("interactions", "verify")
+
+    named, last = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (1, "")
+    right = f"it cannot be read: Permission denied; run `chmod 600 {path}` and try again"
+    assert named == f"{FIRST}.zst: {right}"
+    assert last.endswith(": 1 problem")
+    path.chmod(0o600)
+    assert bound.run("interactions", "verify").returncode == 0
+
+
+def test_a_day_that_is_closed_to_us_keeps_repair_from_nothing_else(bound: Unprivileged) -> None:
+    """The other day is mended, the file is named, and nothing in it is declared as lost."""
+    first, second = bound.log / FIRST, bound.log / SECOND
+    lines = second.read_bytes()
+    split = first.read_bytes().index(b"\n") + 1
+    earlier, first_lines = first.read_bytes()[:split], first.read_bytes()[split:]
+    first.write_bytes(first_lines)
+    older = first.with_name("interactions-2026-01-27.jsonl")
+    older.write_bytes(earlier.replace(b"2026-01-28T", b"2026-01-27T"))
+    older.chmod(0)
+    second.write_bytes(b"\0\0\0\n" + lines)
+
+    done = bound.run("interactions", "repair")
+
+    assert done.returncode == 1
+    assert f"{SECOND}: 15 whole lines stay, 4 damaged bytes are kept in {SECOND}.damaged-" in done.stdout
+    assert f"still wrong: {older.name}: it cannot be read: Permission denied; run `chmod 600 {older}`" in done.stdout
+    assert "1 line is missing before this one: number 1 of writer" in done.stdout
+    assert f"in {older.name} perhaps, which cannot be read" in done.stdout
+    assert "lost" not in done.stdout
+    assert "Permission denied; make it a directory" not in done.stdout + done.stderr
+    assert second.read_bytes() == lines
+    older.chmod(0o600)
+    assert bound.run("interactions", "verify").returncode == 0
+
+
+def test_a_day_that_is_closed_to_us_holds_up_no_writer(bound: Unprivileged) -> None:
+    """A question is asked and recorded beside it."""
+    (bound.log / SECOND).chmod(0)
+
+    assert bound.run("ask", "-q", "hi").returncode == 0
+
+    assert b'"text":"hi"' in b"".join(p.read_bytes() for p in bound.log.glob("*.jsonl") if p.name != SECOND)
+
+
+def test_a_file_of_the_log_itself_that_is_closed_to_us_is_named(bound: Unprivileged) -> None:
+    """The directory is not what is wrong."""
+    (bound.log / ".lock").chmod(0)
+
+    done = bound.run("interactions", "repair")
+
+    assert (done.returncode, f"in `{bound.log}`: `.lock`: Permission denied; " in done.stderr) == (1, True)
+
+
+def test_a_link_keeps_repair_from_nothing_else(command: Command, place: Place) -> None:
+    """The torn end of one day goes aside with a mark, damage of the other too; the link is named, and not followed."""
+    written_log(place.log)
+    victim = place.directory / "victim"
+    victim.write_text("precious")
+    link = place.log / "interactions-2026-01-20.jsonl"
+    link.symlink_to(victim)
+    (place.log / "interactions-2099-01-20.jsonl").symlink_to(victim)
+    (place.log / SECOND).write_bytes((place.log / SECOND).read_bytes() + b'{"kind":"inter')
+    (place.log / FIRST).write_bytes(b"\0\0\0\n" + (place.log / FIRST).read_bytes())
+
+    done = command("interactions", "repair")
+
+    assert done.code == 1
+    assert f"{SECOND}.torn-" in done.out
+    assert f"{FIRST}: 15 whole lines stay" in done.out
+    assert f"still wrong: {link.name}: it is a symbolic link, which the log never makes; move it away" in done.out
+    assert '"event":"recovery"' in "".join(path.read_text() for path in place.log.glob("*.jsonl"))
+    assert victim.read_text() == "precious"
+    assert len(list(place.log.glob("interactions-2099-*"))) == 1
+    for path in filter(Path.is_symlink, place.log.glob("*.jsonl")):
+        path.unlink()
+    assert command("interactions", "verify").code == 0
+
+
+def test_a_link_keeps_rm_from_nothing(command: Command, place: Place) -> None:
+    """What it points to is no file of the log, and stays."""
+    written_log(place.log)
+    victim = place.directory / "victim"
+    victim.write_bytes((place.log / FIRST).read_bytes())
+    (place.log / "interactions-2026-01-20.jsonl").symlink_to(victim)
+    (place.log / "interactions-2099-01-20.jsonl").symlink_to(victim)
+
+    done = command("interactions", "rm", "--session", "s1", "--yes")
+
+    assert done.code == 0, done.err
+    assert not [path for path in place.log.glob("*.jsonl") if not path.is_symlink() and b'"s1"' in path.read_bytes()]
+    assert b'"s1"' in victim.read_bytes()
+
+
+def test_a_link_is_refused_before_anything_is_moved(command: Command, place: Place) -> None:
+    """A writer that does not begin leaves no torn end without a mark."""
+    written_log(place.log)
+    torn = (place.log / FIRST).read_bytes() + b'{"kind":"inter'
+    (place.log / FIRST).write_bytes(torn)
+    (place.log / "interactions-2026-01-30.jsonl").symlink_to(place.directory / "elsewhere")
+
+    assert command("ask", "hi").code == 1
+
+    assert (place.log / FIRST).read_bytes() == torn
+    assert not list(place.log.glob("*.torn-*"))
+
+
+def test_what_no_repair_can_mend_is_not_promised(command: Command, place: Place) -> None:
+    """A pipe, a directory, a day that no calendar has, a renamed day: no `chmod` for what should not be there."""
+    written_log(place.log)
+    os.mkfifo(place.log / "interactions-2026-01-10.jsonl", 0o644)
+    os.mkfifo(place.log / "interactions-2026-01-10.manifest.json", 0o644)
+    (place.log / "interactions-2026-01-11.jsonl").mkdir(mode=0o755)
+    (place.log / "interactions-2026-02-30.jsonl").touch(0o600)
+    (place.log / FIRST).rename(place.log / "interactions-2026-02-20.jsonl")
+
+    done = command("interactions", "verify")
+
+    assert done.code == 1
+    assert "chmod" not in done.out
+    assert "repair" not in done.out
+    assert "interactions-2026-01-10.jsonl: it is a pipe, which the log never makes; move it away\n" in done.out
+    assert "interactions-2026-01-11.jsonl: it is a directory, which the log never makes; move it away\n" in done.out
+    assert command("interactions", "repair").code == 1
+
+
+def test_what_repair_can_mend_is_counted(command: Command, place: Place) -> None:
+    """Of all that is wrong."""
+    written_log(place.log)
+    (place.log / FIRST).write_bytes(b"\0\n" + (place.log / FIRST).read_bytes())
+
+    assert command("interactions", "verify").out.endswith(
+        ": 1 problem; `arawn interactions repair` mends damage or declares it\n"
+    )
+    (place.log / "interactions-2026-02-30.jsonl").touch(0o600)
+    assert command("interactions", "verify").out.endswith(
+        ": 2 problems; `arawn interactions repair` mends 1 of them or declares it\n"
+    )
+
+
+def test_one_file_of_garbage_does_not_hide_the_others(command: Command, place: Place) -> None:
+    """Ten problems of a file are named, the rest of them counted; `--json` has all of them."""
+    written_log(place.log)
+    garbage = place.log / "interactions-2026-01-10.jsonl"
+    garbage.write_bytes(b"x\n{\n" * 100)
+    garbage.chmod(0o600)
+    (place.log / FIRST).write_bytes(b"\0\n" + (place.log / FIRST).read_bytes())
+
+    for arguments in (["verify"], ["repair", "--dry-run"]):
+        lines = command("interactions", *arguments).out.splitlines()
+        assert sum(line.startswith(garbage.name) for line in lines) <= 12
+        assert f"{garbage.name}: 190 more problems, which `verify --json` names" in lines
+        assert any(line.startswith(f"{FIRST}:1: ") for line in lines)
+    named = json.loads(command("interactions", "verify", "--json").out)["problems"]
+    assert sum(problem["file"] == garbage.name for problem in named) == 200
+
+
+def test_a_compressed_day_that_lost_a_frame_says_how_to_see_more(command: Command, place: Place) -> None:
+    """What `repair` cannot give back, another tool may show in part."""
+    written_log(place.log)
+    seal(place.log, FIRST, frame_bytes=2_000)
+    path = place.log / f"{FIRST}.zst"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+
+    done = command("interactions", "repair").out
+
+    (kept,) = place.log.glob("*.zst.damaged-*")
+    assert f"kept in {kept.name}; `zstd -dc {kept.name}` may show more of it" in done
