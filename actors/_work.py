@@ -75,11 +75,11 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
                 envelope.reply(await handle(envelope.message))
             else:
                 await handle(envelope.message)
+        except expected as error:
+            _fail_all(seat, worker, error)
         except BaseException as error:
-            envelopes, worker.in_hand = worker.in_hand, ()
-            fail(seat, envelopes, error)
-            if not isinstance(error, expected):
-                raise
+            _fail_all(seat, worker, error)
+            raise
         worker.in_hand = ()
         turn -= 1
         if not turn:
@@ -103,3 +103,9 @@ def _begun(seat: ActorSeat[M], asked: Asked[M]) -> bool:
         seat.hooks.emit(DeadLetter(seat.path, asked.message, "its asker is gone"))
         return False
     return True
+
+
+def _fail_all(seat: ActorSeat[M], worker: Worker, cause: BaseException) -> None:
+    """Fail what the worker has in hand, which it drops first."""
+    envelopes, worker.in_hand = worker.in_hand, ()
+    fail(seat, envelopes, cause)
