@@ -51,23 +51,21 @@ def _batched(seat: ActorSeat[M], worker: Worker, handler: BatchHandler[M]) -> Ca
         for envelope, reply, is_error in zip(batch, replies, errors, strict=True):
             if isinstance(envelope, Asked) and not is_error:
                 envelope.reply(reply)
-        for envelope, reply, is_error in zip(batch, replies, errors, strict=True):
-            if is_error:
-                fail(seat, (envelope,), reply)
+        fail(seat, [pair for pair, is_error in zip(zip(batch, replies, strict=True), errors, strict=True) if is_error])
         return None  # all have their replies
 
     return handle
 
 
-def fail(seat: ActorSeat[M], envelopes: Sequence[Envelope[M]], cause: BaseException) -> None:
-    """Tell every asker; only then the hooks, for one may be slow, of what nobody will hear."""
-    unheard: list[Envelope[M]] = []
-    for envelope in envelopes:
+def fail(seat: ActorSeat[M], failures: Sequence[tuple[Envelope[M], BaseException]]) -> None:
+    """Tell every asker of its cause; only then the hooks, for one may be slow, of what nobody will hear."""
+    unheard: list[tuple[Envelope[M], BaseException]] = []
+    for envelope, cause in failures:
         if isinstance(envelope, Told) or envelope.state == "abandoned":
-            unheard.append(envelope)
+            unheard.append((envelope, cause))
         else:
             envelope.fail(_error_for(seat, envelope.message, cause))
-    for envelope in unheard:
+    for envelope, cause in unheard:
         error = _error_for(seat, envelope.message, cause)
         why = f"error reply to nobody: {shown(error)}"
         seat.hooks.emit(DeadLetter(seat.path, envelope.message, why, started=True, error=error))

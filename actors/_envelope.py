@@ -43,9 +43,10 @@ class Asked(msgspec.Struct, Generic[M], eq=False):
             self._end()
 
     def fail(self, error: Exception) -> None:
-        """End with an error; for one whose asker still waits."""
-        self.error = error
-        self._end()
+        """End with an error; does nothing if the asker is gone or has its answer."""
+        if self.state == "taken" or self.state == "queued":  # noqa: PLR1714  # cheaper than a set
+            self.error = error
+            self._end()
 
     def _end(self) -> None:
         self.state = "done"

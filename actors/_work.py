@@ -108,4 +108,4 @@ def _begun(seat: ActorSeat[M], asked: Asked[M]) -> bool:
 def _fail_all(seat: ActorSeat[M], worker: Worker, cause: BaseException) -> None:
     """Fail what the worker has in hand, which it drops first."""
     envelopes, worker.in_hand = worker.in_hand, ()
-    fail(seat, envelopes, cause)
+    fail(seat, [(envelope, cause) for envelope in envelopes])

@@ -100,7 +100,7 @@ async def open_mcp_server(
             raise ToolServerFailed(not_started(name, source, environ, why, last_words)) from error
         starting.deadline = math.inf
         async with opened:
-            yield _Server(name, client).handle
+            yield _Server(name, client, has_session=source.url is not None).handle
     if starting.cancelled_caught:
         why = f"it has not answered within {START_S:g} s of its start"
         raise ToolServerFailed(not_started(name, source, environ, why, last_words))
@@ -136,9 +136,11 @@ def _authorization(source: ToolSource, environ: Mapping[str, str]) -> dict[str, 
 class _Server:
     """A connected server."""
 
-    def __init__(self, name: str, client: Client) -> None:
+    def __init__(self, name: str, client: Client, *, has_session: bool) -> None:
+        """Speak to `client`; `has_session` over HTTP, where a server can forget whom it speaks with."""
         self._name = name
         self._client = client
+        self._has_session = has_session
 
     async def handle(self, message: ListTools | UseTool) -> tuple[Offered, ...] | ToolAnswer:
         """Answer one message.
@@ -156,8 +158,9 @@ class _Server:
             return await (self._list() if isinstance(message, ListTools) else self._use(message))
         except (MCPError, RuntimeError, ValueError) as error:  # the last two: an answer of the wrong shape
             said = error.message if isinstance(error, MCPError) else f"{error}".partition("\n")[0]
-            # Over HTTP a session that the server has forgotten is an invalid request.
-            lost = isinstance(error, MCPError) and error.code in {CONNECTION_CLOSED, INVALID_REQUEST}
+            code = error.code if isinstance(error, MCPError) else None
+            # A session that the server has forgotten is an invalid request; of a child it is an answer as any other.
+            lost = code == CONNECTION_CLOSED or (code == INVALID_REQUEST and self._has_session)
             if lost or isinstance(message, ListTools):
                 raise ToolServerFailed(f"the tool server `{self._name}` failed: {said}") from error
             return ToolAnswer((Text(said),), is_error=True)

@@ -45,9 +45,7 @@ def not_started(name: str, source: ToolSource, environ: Mapping[str, str], why: 
     """
     key = "url" if source.url is not None else "command"
     said = f"the tool server `{name}` cannot be used: {why}; check `tools.{name}.{key}`"
-    lines = [f"\n  {line[:_LINE_CHARACTERS]}" for line in last_words if line.strip()]
-    if not lines:
-        return said
     secrets = [environ[variable] for variable in source.env if variable in environ]
-    masked: str = redact("".join(lines), secrets)[0]
-    return f"{said}; the end of its stderr:{masked}"
+    words: list[str] = redact([line for line in last_words if line.strip()], secrets)[0]  # before any of it is cut off
+    lines = "".join(f"\n  {line[:_LINE_CHARACTERS]}" for line in words)
+    return f"{said}; the end of its stderr:{lines}" if lines else said

@@ -118,8 +118,7 @@ class Turn:
 
     async def _run_one(self, place: int, call: ToolUse, refused: str | None) -> None:
         await self._tell(ToolStarted(call.id, call.name, call.arguments))
-        found = await self._result(call) if refused is None else error_result(call, refused)
-        result = msgspec.structs.replace(found, content=sendable(found.content, self._limits.tool_result_bytes))
+        result = await self._result(call) if refused is None else self._failed(call, refused)
         self._results[place] = result
         text = "".join(block.text for block in result.content if isinstance(block, Text))
         await self._tell(ToolEnded(call.id, call.name, text, result.is_error))
@@ -131,14 +130,19 @@ class Turn:
         try:
             with trio.move_on_after(seconds):
                 answer = await tool.run(call.arguments, self._run_in_thread)
-                return ToolResult(call.id, answer.content, answer.is_error)
+                content = sendable(answer.content, self._limits.tool_result_bytes)  # an answer may hold anything
+                return ToolResult(call.id, content, answer.is_error)
         except BadArguments as error:
-            return error_result(call, f"the arguments do not fit `{call.name}`: {error}")
+            return self._failed(call, f"the arguments do not fit `{call.name}`: {error}")
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a tool is anybody's code, such as a command line's
             _LOG.info("tool `%s` failed", call.name, exc_info=error)
             said = str(error) if isinstance(error, ArawnError) else shown(error)
-            return error_result(call, f"`{call.name}` failed: {said}")
-        return error_result(call, f"`{call.name}` was not done after {seconds:g} s; it may have had effects")
+            return self._failed(call, f"`{call.name}` failed: {said}")
+        return self._failed(call, f"`{call.name}` was not done after {seconds:g} s; it may have had effects")
+
+    def _failed(self, call: ToolUse, why: str) -> ToolResult:
+        found = error_result(call, why)
+        return msgspec.structs.replace(found, content=sendable(found.content, self._limits.tool_result_bytes))
 
     async def _tell(self, event: TurnEvent) -> None:
         if self._first.sink is None:

@@ -134,8 +134,9 @@ def _mend_files(mending: Mending, found: Report, failed: dict[str, str]) -> tupl
 
 def _left(after: Report, failed: Container[str]) -> Iterator[str]:
     """Yield what is wrong still, and was not named as what could not be mended."""
+    declared = () if failed or any(problem.kind == "unreadable" for problem in after.problems) else _DECLARED
     for problem in after.problems:
-        if problem.file not in failed and (failed or problem.kind not in _DECLARED):
+        if problem.file not in failed and problem.kind not in declared:
             yield str(problem)
 
 

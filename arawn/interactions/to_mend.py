@@ -1,4 +1,8 @@
-"""What `repair` has to work on, by what a check has found."""
+"""What `repair` has to work on, by what a check has found.
+
+While a file cannot be read, nobody can tell which numbers are lost, so none can be declared: until then the manifests,
+which alone prove the last numbers of a writer, stay where they are, and so do the sealed parts that they describe.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,15 @@ def damaged_parts(directory: Path, found: Report) -> list[DayFile]:
     names = {problem.file for problem in found.problems if problem.kind == "damaged"}
     twins = lacking_parts(directory, found)
     files = [file for file in _parts(directory) if file.name in names and file not in twins]
+    if _has_unread(found):
+        files = [file for file in files if not file.compressed]
     return [file for file in files if _is_file(directory, file)]
 
 
 def lacking_parts(directory: Path, found: Report) -> list[DayFile]:
     """Return the plain parts beside which a compressed file holds more."""
+    if _has_unread(found):
+        return []
     names = {problem.file for problem in found.problems if problem.kind == "twin"}
     return [file for file in _parts(directory) if file.name in names]
 
@@ -33,6 +41,8 @@ def _is_file(directory: Path, file: DayFile) -> bool:
 
 def undescribed_parts(directory: Path, found: Report) -> list[DayFile]:
     """Return the sealed, intact files whose manifest is missing or wrong."""
+    if _has_unread(found):
+        return []
     names = {problem.file for problem in found.problems if problem.kind == "manifest"}
     files = [file for file in _parts(directory) if file.compressed]
     return [file for file in files if names & {file.name, manifest_name(file)} and _is_file(directory, file)]
@@ -40,6 +50,8 @@ def undescribed_parts(directory: Path, found: Report) -> list[DayFile]:
 
 def orphans(found: Report) -> list[str]:
     """Return the manifests whose file is gone."""
+    if _has_unread(found):
+        return []
     lost = dict.fromkeys(problem.file for problem in found.problems if problem.kind == "lost")
     return [name for name in lost if kind_of_name(name) == "manifest"]
 
@@ -47,6 +59,10 @@ def orphans(found: Report) -> list[str]:
 def open_to_others(found: Report) -> list[str]:
     """Return the names of the files that others may reach."""
     return [problem.file for problem in found.problems if problem.kind == "mode" and problem.file != "."]
+
+
+def _has_unread(found: Report) -> bool:
+    return any(problem.kind == "unreadable" for problem in found.problems)
 
 
 def _parts(directory: Path) -> list[DayFile]:

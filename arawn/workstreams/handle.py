@@ -12,6 +12,7 @@ import trio
 from actors import Ref, Reply
 from arawn.agent.events import TurnEvent, TurnReply
 from arawn.agent.functions import AnyTool, tools_by_name
+from arawn.errors import BadInput
 from arawn.messages import CompletionResponse, StreamEvent
 from arawn.requests import require_session_id, require_tags
 from arawn.stream import Begun, EventStream, open_stream
@@ -74,16 +75,20 @@ class Workstream:
             Whether there is one.
 
         Raises:
-            BadInput: A tag is no text; nothing was changed.
+            BadInput: A tag is no text, or another setting of the wrong type; nothing was changed.
             UnknownProfile: The profile is not configured; nothing was changed.
 
         Checkpoint: always.
         If cancelled: all of it is changed, or nothing.
         """
         new_tags = tags if tags is msgspec.UNSET else require_tags(tags)
-        return await self._ref.ask(
-            Change(profile=profile, system_prompt=system_prompt, tags=new_tags, archived=archived)
-        )
+        wanted = Change(profile=profile, system_prompt=system_prompt, tags=new_tags, archived=archived)
+        given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
+        try:
+            msgspec.convert(given, Change)
+        except msgspec.ValidationError as error:
+            raise BadInput(f"the settings of a workstream cannot be changed so: {error}") from error
+        return await self._ref.ask(wanted)
 
     async def archive(self, *, archived: bool = True) -> bool:
         """Archive the conversation, after the calls before; False brings it back. Return whether there is one.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -293,6 +295,34 @@ def test_interrupts_wait_for_the_clean_up() -> None:
     assert story == ["cleaned up", "left the block"]
 
 
+def test_an_interrupt_does_not_take_back_a_reply() -> None:
+    """Ctrl-C in a `when_done` callback comes after the reply: it is given as it is, and the callback called once."""
+    calls: list[int] = []
+    replies: list[int] = []
+
+    def interrupt() -> None:
+        calls.append(1)
+        signal.raise_signal(signal.SIGINT)
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Any]:
+        async def handle(work: Work) -> int:
+            return work.id
+
+        yield handle
+
+    async def main() -> None:
+        async with open_supervisor(SupervisorSpec(name="root"), hooks=()) as root:
+            ref: Ref[Work] = await root.start(ChildSpec(name="a", start=start, mailbox=1))
+            reply = await ref.submit(Work(7))
+            reply.when_done(interrupt)
+            replies.append(await reply.wait())
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert (calls, replies) == ([1], [7])
+
+
 async def test_a_batch_handles_abandoned_asks_all_the_same_if_so_specified(rig: Rig, autojump_clock: MockClock) -> None:
     """With `abandoned="run"`, behind the first message too."""
     batches: list[list[int]] = []
@@ -308,3 +338,30 @@ async def test_a_batch_handles_abandoned_asks_all_the_same_if_so_specified(rig: 
         await trio.sleep(2)
 
     assert batches == [[1], [2, 3]]
+
+
+class Weighty(msgspec.Struct, Request[None], frozen=True, weakref=True):
+    """A message whose end can be seen."""
+
+
+async def test_a_waiting_worker_holds_no_message(autojump_clock: MockClock) -> None:
+    """What failed with a declared error is let go when it is told, not when the next one fails."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Any]:
+        async def refuse(_: Weighty) -> None:
+            raise LookupError("not here")
+
+        yield refuse
+
+    async with open_supervisor(SupervisorSpec(name="root"), hooks=()) as root:
+        ref: Ref[Weighty] = await root.start(ChildSpec(name="a", start=start, mailbox=1, reply_errors=(LookupError,)))
+        message = Weighty()
+        seen = weakref.ref(message)
+        with pytest.raises(LookupError):
+            await ref.ask(message)
+        del message
+        await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
+
+        assert seen() is None

@@ -365,3 +365,30 @@ async def test_g13_a_batch_that_refuses_what_was_told_leaves_a_dead_letter(rig: 
 
     dead = [event for event in rig.events if isinstance(event, DeadLetter)]
     assert [(letter.message, letter.started, str(letter.error)) for letter in dead] == [(Work(2), True, "no")]
+
+
+async def test_a_batch_tells_its_askers_before_the_hooks(rig: Rig, autojump_clock: MockClock) -> None:
+    """A hook may be slow: of what was told it hears when those who wait have their answers."""
+    answered: list[bool] = []
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[list[Work]], Coroutine[Any, Any, list[object]]]]:
+        async def handle(works: list[Work]) -> list[object]:
+            return [Refused(str(work.id)) for work in works]
+
+        yield handle
+
+    def hook(event: object) -> None:
+        if isinstance(event, DeadLetter):
+            answered.append(reply.done)
+
+    async with open_supervisor(SupervisorSpec(name="root"), hooks=[hook]) as root:
+        ref: Ref[Work] = await root.start(
+            ChildSpec(name="a", start=start, mailbox=10, batch=3, reply_errors=(Refused,))
+        )
+        ref.tell_nowait(Work(1))
+        reply = ref.submit_nowait(Work(2))
+        with pytest.raises(Refused):
+            await reply.wait()
+
+    assert answered == [True]

@@ -24,7 +24,7 @@ from actors import (
     open_supervisor,
 )
 from actors.events import BackingOff, Crashed, Ended, Event, Started
-from tests.actors.rig import Rig, Work
+from tests.actors.rig import HOUR, Rig, Work
 
 # -- G14: refs stay valid -------------------------------------------------------------------------------------------
 
@@ -232,6 +232,29 @@ async def test_g18_the_age_of_what_is_in_hand_is_that_of_this_message(rig: Rig, 
         await trio.sleep(12)
 
         assert ref.status().oldest_s == 2
+
+
+async def test_g18_the_age_includes_what_was_handled_without_a_sleep(rig: Rig, autojump_clock: MockClock) -> None:
+    """A limit that the documentation states: the clock is read when the worker has slept."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        async def compute(seconds: int) -> None:
+            if seconds:
+                autojump_clock.jump(seconds)
+            else:
+                await trio.sleep(HOUR)
+
+        yield compute
+
+    async with rig.open() as root:
+        ref = await root.start(ChildSpec(name="a", start=start, mailbox=3))
+        for seconds in (10, 20, 0):
+            ref.tell_nowait(seconds)
+        await wait_all_tasks_blocked()
+
+        assert ref.status().oldest_s == 30
+        await ref.stop(grace=0)
 
 
 async def test_g18_status_counts_restarts(rig: Rig, autojump_clock: MockClock) -> None:

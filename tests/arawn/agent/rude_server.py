@@ -30,6 +30,7 @@ TOOLS = [
     listed("a_b"),
     listed("a b"),
     listed("slow"),
+    listed("refuses"),
 ]
 
 
@@ -56,6 +57,9 @@ def result_of(number: int, tool: str) -> dict[str, Any] | None:
             sys.stdout.write("this is no JSON\n\x00\xff\n")
             return text("after the garbage")
         case "never":
+            return None
+        case "refuses":
+            say({"id": number, "error": {"code": -32600, "message": "not like this"}})
             return None
         case "slow":
             threading.Timer(1.0, say, [{"id": number, "result": text("slow")}]).start()

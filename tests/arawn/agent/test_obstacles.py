@@ -88,3 +88,12 @@ def test_the_last_words_of_a_server_are_bounded_and_masked() -> None:
     assert "sesame" not in said
     assert "\n  no entry with [redacted:secret:" in said
     assert len(said) < 500
+
+
+def test_a_secret_at_the_end_of_a_long_line_is_masked_whole() -> None:
+    """A line is cut after it was searched: half a secret is found by nobody."""
+    source = ToolSource(command=("serve",), env=("TOKEN",))
+
+    said = not_started("x", source, {"TOKEN": "open-sesame-1"}, "it ended", ["x" * 190 + " open-sesame-1"])
+
+    assert "open" not in said

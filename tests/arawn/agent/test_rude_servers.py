@@ -224,3 +224,21 @@ async def test_two_turns_that_meet_a_changed_configuration_start_one_server(pids
         await servers.tools(["x"])
 
     assert len(pids()) == 2
+
+
+async def test_a_child_that_calls_a_request_invalid_has_answered(pids: Pids) -> None:
+    """It has no session to forget: the model is told, and the calls beside it go on."""
+    answers: list[ToolAnswer] = []
+
+    async def keep(tool: Tool) -> None:
+        answers.append(await use(tool))
+
+    async with open_servers(rude()) as servers:
+        tools = by_name(await servers.tools(["x"]))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep, tools["slow"])
+            await trio.sleep(0.2)
+            nursery.start_soon(keep, tools["refuses"])
+
+    assert [(said(answer), answer.is_error) for answer in answers] == [("not like this", True), ("slow", False)]
+    assert len(pids()) == 1

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from arawn.agent import ToolEnded, tool
+from arawn.agent.tool import ToolAnswer
 from arawn.messages import Image, Text, ToolResult, ToolUse
 from tests.arawn.agent.turns import LOOK, history, look, playing, results, step
 
@@ -79,6 +81,32 @@ async def test_a_tool_ends_nothing_but_itself(tmp_path: Path, function: Callable
 
     assert reply.text == "I see"
     assert found == [(True, words)]
+
+
+def numbers() -> Text:
+    """Answer with text that is none."""
+    return Text(cast("str", 5))
+
+
+def letters() -> ToolAnswer:
+    """Answer with a string where blocks belong."""
+    return ToolAnswer(cast("tuple[Text, ...]", "hello"))
+
+
+@pytest.mark.parametrize("function", [numbers, letters])
+async def test_an_answer_of_the_wrong_type_is_the_tools_failure(
+    tmp_path: Path, function: Callable[[], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The model is told, the turn goes on, and no actor has crashed for it."""
+    name = getattr(function, "__name__", "")
+    async with playing(tmp_path, step({"name": name, "arguments": {}}), {"text": "I see"}) as runtime:
+        reply = await runtime.workstream("w").send("go", tools=[function])
+        ((is_error, said),) = results(await history(runtime))
+
+    assert reply.text == "I see"
+    assert is_error
+    assert said.startswith(f"`{name}` failed: ")
+    assert not [record for record in caplog.records if record.name == "actors" and record.levelname == "ERROR"]
 
 
 async def test_a_tool_that_fails_while_its_caller_leaves_fails_alone(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from arawn.interactions import raw_lines, verify
 from arawn.interactions.compact import Progress, compact_files, compaction_mark
 from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import RealFilesystem
@@ -135,3 +138,28 @@ def test_a_day_that_goes_while_it_is_checked_is_not_missed(log: Path) -> None:
             removed_day(log, "2026-01-28")
 
     assert check_directory(log, on_file=vanish).clean
+
+
+def test_what_a_manifest_proves_is_kept_while_a_file_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No loss can be declared yet; once the file can be read, it is, to the last number."""
+    log = written_log(tmp_path / "log", days=3, sealed=True)
+    (log / f"{FIRST}.zst").unlink()
+    real = raw_lines.lines_and_damage
+
+    def refused(path: Path, offset: int) -> Any:
+        if path.name == f"{SECOND}.zst":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, offset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verify, "lines_and_damage", refused)
+        early = repair(log, CONFIG, clock=lambda: on(9))
+    later = repair(log, CONFIG, clock=lambda: on(9))
+
+    assert (early.lost, early.manifests) == ((), ())
+    assert any("the file that it describes is gone" in left for left in early.left)
+    assert [(gap.first, gap.last) for gap in later.lost] == [(1, 15)]
+    assert check_directory(log).clean
+    assert [found.count for found in check_directory(log).declared] == [15]
