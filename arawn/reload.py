@@ -30,8 +30,8 @@ Reread = Callable[[], Awaitable[Config]]
 class ReloadReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a reload did, by profile; `needs_restart` lists settings that are changed and wait for a restart.
 
-    `settings` lists those beside profiles that are changed and hold from now on. `draining` backends take no more calls
-    and end with those that they have.
+    `settings` lists those beside profiles that are changed and hold from now on. `draining` backends, those of
+    earlier reloads too, take no more calls and end with those that they have.
     """
 
     started: tuple[str, ...]
@@ -118,7 +118,7 @@ def _report(followed: Followed) -> ReloadReport:
         stopped=plan.stopped,
         unchanged=plan.unchanged,
         needs_restart=plan.needs_restart,
-        draining=sum(1 for ref in followed.retired if (status := ref.status()).queued or status.in_hand),
+        draining=followed.draining,
         config_sha256=configuration_hash(plan.in_force),
         settings=plan.settings,
     )

@@ -37,10 +37,14 @@ class Blueprint(msgspec.Struct, frozen=True):
 
 
 class Followed(msgspec.Struct, frozen=True):
-    """What a reload did, and the backends that take no more calls and are to be drained."""
+    """What a reload did, and the backends that take no more calls and are to be drained.
+
+    `draining` counts the old backends that have calls to finish, those of earlier reloads too.
+    """
 
     plan: ReloadPlan
     retired: tuple[Ref[Call], ...]
+    draining: int = 0
 
 
 class _Running(msgspec.Struct, frozen=True):
@@ -107,8 +111,8 @@ class RunningBackends:
         If cancelled: nothing has changed.
         """
         wanted = self._blueprints(config)
-        old = {name: running.blueprint for name, running in self._running.items()}
-        plan = compared(self.config, config, old, wanted)
+        made_from = {name: running.blueprint for name, running in self._running.items()}
+        plan = compared(self.config, config, made_from, wanted)
         anew = {name: blueprint for name, blueprint in wanted.items() if name not in plan.unchanged}
         fresh = await self._all_started(anew, config)
         retired = [self._running[name] for name in (*plan.replaced, *plan.stopped)]
@@ -119,7 +123,8 @@ class RunningBackends:
         for name in wanted:
             self._adopt(name, every[name])
         self.config = plan.in_force
-        return Followed(plan, tuple(running.ref for running in retired))
+        draining = sum(1 for old in self.draining() if old.queued or old.in_hand)
+        return Followed(plan, tuple(running.ref for running in retired), draining)
 
     async def end(self) -> None:
         """Stop every backend at once, those that are being drained too; calls in hand are cancelled and recorded.
@@ -153,11 +158,13 @@ class RunningBackends:
     def draining(self) -> tuple[BackendStatus, ...]:
         """Return how the old backends are that take no more calls and finish those that they have."""
         children = self._children()
-        return tuple(_status(running, children[running.label]) for running in self._still_here())
+        return tuple(
+            _status(running, children.get(running.label, running.ref.status())) for running in self._still_here()
+        )
 
     def _still_here(self) -> list[_Running]:
-        children = self._children()
-        return [running for running in self._retired if running.label in children]
+        """Return the old ones that have not ended; a later backend may have taken the label of one that has."""
+        return [running for running in self._retired if running.ref.status().state != "stopped"]
 
     def _children(self) -> dict[str, actors.Status]:
         return {child.name: child for child in self._supervisor.status().children}
@@ -216,6 +223,7 @@ def _status(running: _Running, actor: actors.Status) -> BackendStatus:
         actor=actor.state,
         queued=actor.queued + actor.waiting,
         in_hand=actor.in_hand,
+        mailbox=actor.bound,
         restarts=actor.restarts,
         last_crash=actor.last_crash,
     )

@@ -1,7 +1,8 @@
 """Which daemons run, and where: a file each in the runtime directory, locked for as long as its daemon lives.
 
 It tells where a daemon is when the configuration cannot be read, and what no socket tells: that a daemon which does not
-answer is still there.
+answer is still there. A daemon that fails says why in it as it ends, for whoever has it open by then: the file has its
+block of the disk, so a few words more find room on a full one.
 """
 
 from __future__ import annotations
@@ -10,41 +11,94 @@ import contextlib
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-__all__ = ["RunningDaemon", "announced", "running_daemons"]
+__all__ = ["RunningDaemon", "announced", "last_words", "running_daemons"]
 
 _LOG = logging.getLogger("arawn.daemon")
 _PREFIX, _SUFFIX = "daemon-", ".json"
+_LONGEST_WORDS = 1000
+_WORDLESS = "it could not leave word why; its stderr says"
 
 
-class RunningDaemon(msgspec.Struct, frozen=True):
-    """A daemon: its process, its socket (None without one), and the files of its configuration; paths are absolute."""
+class RunningDaemon(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A daemon: its process, its socket (None without one), and the files of its configuration; paths are absolute.
+
+    `failed` is why it did not end in order.
+    """
 
     pid: int
     socket: str | None
     files: tuple[str, ...]
+    failed: str | None = None
 
 
 @contextmanager
 def announced(directory: Path, daemon: RunningDaemon) -> Iterator[None]:
     """Have `running_daemons` find `daemon` for as long as the block lasts, or the process.
 
-    A daemon whose file cannot be written runs all the same: a warning says so.
+    A daemon whose file cannot be written runs all the same: a warning says so. An error that ends the block is told to
+    those who listen for `last_words`.
     """
-    path = directory / f"{_PREFIX}{daemon.pid}{_SUFFIX}"
+    path = _file(directory, daemon.pid)
     descriptor = _written(path, daemon)
     try:
         yield
+    except Exception as error:
+        if descriptor is not None:
+            _leave_word(descriptor, msgspec.structs.replace(daemon, failed=_reason(error)[:_LONGEST_WORDS]))
+        raise
     finally:
         if descriptor is not None:
             with contextlib.suppress(OSError):  # a file that nobody has locked counts as none
                 path.unlink(missing_ok=True)
             os.close(descriptor)
+
+
+def _file(directory: Path, pid: int) -> Path:
+    return directory / f"{_PREFIX}{pid}{_SUFFIX}"
+
+
+def _reason(error: Exception) -> str:
+    """Return what `error` says; of a group, what the first error in it says."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
+
+
+def _leave_word(descriptor: int, daemon: RunningDaemon) -> None:
+    """Write over what stands in the file; where even that is refused, what is left in it is no daemon's file."""
+    written = 0
+    with contextlib.suppress(OSError):  # the daemon says it on stderr in any case
+        written = os.pwrite(descriptor, msgspec.json.encode(daemon), 0)
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, written)
+
+
+@contextmanager
+def last_words(directory: Path, pid: int) -> Iterator[Callable[[], str | None]]:
+    """Yield what tells, once the process has ended, why its daemon failed; None if it ended in order, or left no file.
+
+    It is asked within the block; the block is entered while the daemon lives, since its file goes with it.
+    """
+    try:
+        file = _file(directory, pid).open("rb")
+    except OSError:
+        yield lambda: None
+        return
+    with file:
+        yield lambda: _last_word(file.read())
+
+
+def _last_word(content: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(content, type=RunningDaemon).failed
+    except msgspec.DecodeError:
+        return _WORDLESS
 
 
 def _written(path: Path, daemon: RunningDaemon) -> int | None:

@@ -24,13 +24,15 @@ from arawn.config.check import checked
 from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, InteractionLogConfig
 from arawn.config.search import find_config
-from arawn.errors import ArawnError, LogWriteFailed, Unavailable
+from arawn.errors import ArawnError, Unavailable
 from arawn.interactions.health import LogHealth
 from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal, write_appends
+from arawn.interactions.last_word import telling_losses
 from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.record import LogLine
+from arawn.interactions.room_on_disk import warn_without_room
 from arawn.interactions.writer import open_writer
 from arawn.metrics.counted import open_counted
 from arawn.metrics.counts import Counts
@@ -61,11 +63,6 @@ class _Board:
         self.log_health: Callable[[], LogHealth] = LogHealth
         self.housekeeping_health: Callable[[], LogHealth] = LogHealth
         self.journal: Journal | None = None
-
-    def current_log_health(self) -> LogHealth:
-        """Return what the writer's present incarnation says of itself; if all is well, what housekeeping says."""
-        writer = self.log_health()
-        return self.housekeeping_health() if writer.state == "ok" else writer
 
     def hear(self, event: Event) -> None:
         """Count records that the writer will never write; log crashes that nobody foresaw."""
@@ -136,8 +133,11 @@ async def start_runtime(
         waits_for_room: Whether a call to a profile whose mailbox is full waits; if not, it fails with `MailboxFull`.
     """
     board = _Board()
-    async with open_supervisor(SupervisorSpec(name="arawn", total=_KEEPS_TRYING), hooks=[board.hear]) as root:
-        log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
+    log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
+    async with (
+        telling_losses(log_path, lambda: board.journal, run_in_thread),
+        open_supervisor(SupervisorSpec(name="arawn", total=_KEEPS_TRYING), hooks=[board.hear]) as root,
+    ):
         journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
         store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
         counts = Counts()
@@ -158,9 +158,6 @@ async def start_runtime(
                 tools=await start_tool_servers(root, lambda: backends.config, environ),
                 waits_for_room=waits_for_room,
             )
-    health = journal.health()
-    if health.state == "lost":
-        raise LogWriteFailed(f"{health.count} records are not in the interaction log: {health.reason}")
 
 
 async def _start_log(
@@ -170,10 +167,12 @@ async def _start_log(
     board.journal = Journal(
         writer,
         answer_wait=config.answer_wait_ms / 1000,
-        writer_health=board.current_log_health,
+        writer_health=lambda: board.log_health(),  # noqa: PLW0108  # of the incarnation there is by then
+        housekeeping_health=lambda: board.housekeeping_health(),  # noqa: PLW0108  # as above
         overflow=config.overflow,
     )
     if path is not None and writer is not None:
+        await run_in_thread(partial(warn_without_room, path))
         await root.start(_housekeeping_spec(config, path, writer, board, run_in_thread))
     return board.journal
 

@@ -20,6 +20,7 @@ from arawn.backends.actor import Call
 from arawn.config import default_profile
 from arawn.config.schema import Config, NamedWorkstream
 from arawn.errors import BadInput, LogWriteFailed
+from arawn.full_mailbox import submit_at_once
 from arawn.interactions.feedback import Judgement, feedback_line
 from arawn.interactions.journal import Journal
 from arawn.interactions.record import FeedbackLine, MarkLine
@@ -246,7 +247,7 @@ class Runtime:
         )
         call = Call(require_request(request), context, trio.current_time(), sink)
         backend = self._backends[routing.profile]
-        return await backend.submit(call) if self._waits_for_room else backend.submit_nowait(call)
+        return await backend.submit(call) if self._waits_for_room else submit_at_once(backend, routing.profile, call)
 
     async def explain_routing(
         self, request: CompletionRequest, *, profile: str | None = None, workstream: str | None = None

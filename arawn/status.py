@@ -14,7 +14,10 @@ __all__ = ["BackendStatus", "LogStatus", "RuntimeStatus"]
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One backend: `health` is that of `BackendHealth`; `queued` calls wait, `in_hand` calls are under way."""
+    """One backend: `health` is that of `BackendHealth`; `queued` calls wait, `in_hand` calls are under way.
+
+    `mailbox` is how many calls find room while they wait; 0 if there is no bound.
+    """
 
     profile: str
     kind: str
@@ -25,6 +28,7 @@ class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     queued: int
     in_hand: int
+    mailbox: int = 0
     restarts: int
     last_crash: str | None
 
@@ -54,9 +58,7 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     def full_mailboxes(self) -> dict[str, int]:
         """Return the profiles whose mailbox has room for no more, and for how many calls it has."""
-        actor = {child.name: child for part in self.tree.children for child in part.children}
-        found = ((one.profile, actor.get(f"backend:{one.profile}")) for one in self.backends)
-        return {name: box.bound for name, box in found if box is not None and box.queued >= box.bound > 0}
+        return {one.profile: one.mailbox for one in self.backends if one.queued >= one.mailbox > 0}
 
     def to_json(self) -> bytes:
         """Return the status as one JSON object."""

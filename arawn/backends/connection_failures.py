@@ -17,6 +17,7 @@ from arawn.wire.client_head import BrokenHead, CutHead
 __all__ = ["broken_body", "from_httpx", "timed_out"]
 
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_SCHEME = "check that `base_url` begins with the right one of `http://` and `https://`"
 
 
 def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> BackendError:
@@ -25,7 +26,10 @@ def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> Backe
     Texts of httpx are left out: some quote headers. The original stays attached as the cause.
     """
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        message = f"{where} gave no connection within {connect_s:g} s; check the address, the network and `connect_s`"
+        message = (
+            f"{where} gave no connection (TLS included, if it is `https://`) within `connect_s` = {connect_s:g} s; "
+            f"check the network; {_SCHEME} and the right port"
+        )
         return TimedOut(message, which="connect", retryable=True)
     if isinstance(error, httpx.ConnectError):
         lasting = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
@@ -38,8 +42,10 @@ def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> Backe
     if isinstance(error, CutHead):
         return BadReply(f"{where} broke off at the beginning of its answer; nobody knows what it did with the request")
     if isinstance(error, BrokenHead):
-        return BadReply(f"{where} sent no valid HTTP/1.1; check that `base_url` and its port are those of the server")
-    return ConnectionFailed(f"{where} closed the connection before it answered; try again")
+        return BadReply(f"{where} sent no valid HTTP/1.1; {_SCHEME} and the right port")
+    return ConnectionFailed(
+        f"{where} closed the connection before it answered; try again; if it goes on, {_SCHEME} and the right port"
+    )
 
 
 def broken_body(where: str, error: httpx.HTTPError) -> BadReply:
@@ -57,7 +63,7 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({cause.verify_message}); check `base_url` and the system's clock"
         if isinstance(cause, ssl.SSLError):
-            return "TLS failed; check that `base_url` begins with the right one of `http://` and `https://`"
+            return f"TLS failed; {_SCHEME}"
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused, nothing listens there; check that the server runs and `base_url`"
         if isinstance(cause, OSError) and cause.errno in _NO_DESCRIPTORS:
@@ -84,8 +90,8 @@ def timed_out(where: str, timeouts: TimeoutsConfig, which: Literal["first_token"
     """Return the error for a deadline of the profile that has passed."""
     seconds = getattr(timeouts, f"{which}_s")
     silence = {
-        "first_token": "sent nothing",
-        "idle": "stopped in the middle of its reply",
-        "total": "did not finish",
+        "first_token": "sent nothing within",
+        "idle": "fell silent in the middle of its reply: nothing came for",
+        "total": "did not finish within",
     }[which]
-    return TimedOut(f"{where} {silence} within `{which}_s` = {seconds:g} s", which=which)
+    return TimedOut(f"{where} {silence} `{which}_s` = {seconds:g} s", which=which)

@@ -130,7 +130,7 @@ def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes
 
     """
     if 300 <= status <= 399:
-        return BadRequest(_redirected(where, status, headers), status=status)
+        return BadReply(_redirected(where, status, headers), status=status)
     said = error_text(body)
     error = _typed(where, status, said)
     error.status = status
@@ -153,7 +153,8 @@ def from_reported(where: str, said: ReportedError) -> BackendError:
 def unreadable_reply(where: str, content_type: str, body: bytes, reason: str, hint: str) -> BadReply:
     """Return the error for an answer that is not of the dialect."""
     found = content_type or "no content type"
-    return BadReply(f"{where} sent a reply that cannot be read ({reason}): {found}, {quoted(body)}; {hint}")
+    advice = f"{hint}; if that is so, look at the server and at what stands between"
+    return BadReply(f"{where} sent a reply that cannot be read ({reason}): {found}, {quoted(body)}; {advice}")
 
 
 def _typed(where: str, status: int, said: ReportedError) -> BackendError:
@@ -201,7 +202,11 @@ def _is_beyond(status: int, said: ReportedError) -> bool:
 def _redirected(where: str, status: int, headers: Mapping[str, str]) -> str:
     try:
         target = urlsplit(headers.get("location", ""))
-        place = f"`{target.hostname or ''}{target.path}`"
+        found = target.netloc.rpartition("@")[2] + target.path
+        place = f"`{found}`" if found else "no address"
     except ValueError:
         place = "an unreadable address"
-    return f"{where} answered with a redirect ({status}) to {place}; set `base_url` to the final address"
+    return (
+        f"{where} answered with a redirect ({status}) to {place}, which is not followed; set `base_url` to the final "
+        "address of the API, which is no login page"
+    )

@@ -15,6 +15,7 @@ import trio
 from arawn.backends.connection_failures import broken_body, from_httpx, timed_out
 from arawn.backends.endpoint import Carrier, Endpoint, endpoint_url, exact_target, sender
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
+from arawn.backends.masking import Masking
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
 from arawn.backends.response_body import close, content_of, content_type_of
@@ -67,7 +68,7 @@ class HttpProvider:
         self.defaults = profile
         self.secrets: tuple[str, ...] = (endpoint.key,) if endpoint.key else ()
         headers = (value for name, value in profile.headers.items() if is_secret(("llm", "headers", name)))
-        self._hidden = tuple(filter(None, (endpoint.key, base.password, *headers)))
+        self._masking = Masking((endpoint.key, base.password, *headers))
         self._where = f"profile `{profile_name}` ({endpoint.kind} at {place})"
         self._profile_name = profile_name
         self._profile = profile
@@ -92,22 +93,25 @@ class HttpProvider:
         If cancelled: the connection is closed.
         """
         call = self._call(request, stream=False)
-        with trio.move_on_after(self._profile.timeouts.total_s):
-            response = await self._send(call)
-            chunks = content_of(response)
-            try:
-                body = await self._read_all(chunks)
-            finally:
-                await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
-            if not response.is_success:
-                raise self._refusal(response, body)
-            try:
-                answer = self._decode(response, body, call)
-            except BackendError as error:
-                self._mask(error)
-                raise
-            return self._completed(with_bytes(answer, body) if call.verbatim else answer, call, response)
-        raise timed_out(self._where, self._profile.timeouts, "total")
+        try:
+            with trio.move_on_after(self._profile.timeouts.total_s):
+                return await self._complete(call)
+            raise timed_out(self._where, self._profile.timeouts, "total")
+        except BackendError as error:
+            self._masking.of_error(error)
+            raise
+
+    async def _complete(self, call: _Call) -> CompletionResponse:
+        response = await self._send(call)
+        chunks = content_of(response)
+        try:
+            body = await self._read_all(chunks)
+        finally:
+            await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
+        if not response.is_success:
+            raise self._refusal(response, body)
+        answer = self._decode(response, body, call)
+        return self._completed(with_bytes(answer, body) if call.verbatim else answer, call, response)
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
         """Await `emit` for every delta, then return the assembled answer; all four deadlines apply.
@@ -130,7 +134,7 @@ class HttpProvider:
             if partial is not None:
                 error.partial = self._completed(partial, call, None)
             reading.spoil(error)
-            self._mask(error)
+            self._masking.of_error(error)
             raise
 
     def _reading(self, call: _Call) -> StreamReading:
@@ -138,7 +142,7 @@ class HttpProvider:
             return StreamReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES)
         unasked = not asks_for_usage(call.verbatim)
         return VerbatimReading(
-            self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, drop_usage=unasked, masked=self._masked
+            self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, drop_usage=unasked, masked=self._masking.of_bytes
         )
 
     async def _stream(self, call: _Call, reading: StreamReading, emit: Emit) -> CompletionResponse:
@@ -268,21 +272,11 @@ class HttpProvider:
             raise unreadable_reply(self._where, content_type_of(response), body, str(error), hint) from error
 
     def _refusal(self, response: httpx.Response, body: bytes) -> BackendError:
-        body = self._masked(body)
+        body = self._masking.of_bytes(body)
         error = from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
         if response.is_error:
             error.__cause__ = ProviderAnswer(self._dialect.name, response.status_code, response.headers, body)
         return error
-
-    def _masked(self, said: bytes) -> bytes:
-        """Return what a fault says without the secrets it was sent: some servers quote them."""
-        for secret in self._hidden:
-            said = said.replace(secret.encode(), b"[key]")
-        return said
-
-    def _mask(self, error: BackendError) -> None:
-        error.user_message = self._masked(error.user_message.encode()).decode()
-        error.args = (error.user_message,)
 
     def _completed(
         self, answer: CompletionResponse, call: _Call, response: httpx.Response | None

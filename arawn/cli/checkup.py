@@ -1,8 +1,7 @@
-"""What may be wrong around Arawn on this machine: its files, its disk, its limits. Looks, and changes nothing."""
+"""What may be wrong around Arawn on this machine: its files, its disk, its clock. Looks, and changes nothing."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -23,8 +22,6 @@ __all__ = ["Finding", "look_around"]
 
 _ROOM_BYTES = 256 << 20  # less is soon used up by records, and by the room that compressing a day needs
 _BUSY_S = 2.0
-_FILES_BESIDE_CALLS = 64
-_FILES_PER_CALL = 2  # the caller's connection and the provider's
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -36,7 +33,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def look_around(config: Config, environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:
-    """Yield how directories, disk, database, clock and limits are, whether or not a daemon runs.
+    """Yield how directories, disk, database and clock are, whether or not a daemon runs.
 
     Args:
         config: The configuration.
@@ -60,7 +57,6 @@ def look_around(config: Config, environ: Mapping[str, str], now: datetime) -> It
     yield _room("workstreams", database.parent)
     if database.exists():
         yield _database(database)
-    yield from _open_files(config)
 
 
 def _room(what: str, directory: Path) -> Finding:
@@ -106,18 +102,3 @@ def _database(path: Path) -> Finding:
     if verdict == "ok":
         return Finding("workstreams", True, f"`{path}` is sound")
     return Finding("workstreams", False, f"`{path}` is damaged: {verdict}; stop the daemon, then restore a backup")
-
-
-def _open_files(config: Config) -> Iterator[Finding]:
-    if os.name != "posix":
-        return
-    import resource
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    calls = sum(profile.max_concurrency for profile in config.profiles.values())
-    needed = _FILES_BESIDE_CALLS + _FILES_PER_CALL * calls
-    if limit == resource.RLIM_INFINITY or limit >= needed:
-        yield Finding("open files", True, f"{calls} calls at once fit into the limit of {limit}")
-    else:
-        words = f"{calls} calls at once need {needed}, this shell allows {limit}; raise `ulimit -n` or `LimitNOFILE=`"
-        yield Finding("open files", False, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from arawn.cli.reach import look_at_daemon, reach_providers
 from arawn.config.search import find_config
 from arawn.errors import ConfigError
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "one_row_a_profile"]
 
 
 @click.command()
@@ -57,9 +58,27 @@ async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
     findings += await look_at_daemon(config, os.environ, now)
     told = {one.what for one in findings if not one.ok}
     findings += last_failures(config, os.environ, now, told=told)
-    return [*findings, *_not_told(findings, await reach_providers(config))]
+    return list(one_row_a_profile([*findings, *await reach_providers(config)]))
 
 
-def _not_told(told: list[Finding], more: list[Finding]) -> list[Finding]:
-    """Return what is new: a server that cannot be reached may be known from the daemon or the log already."""
-    return [one for one in more if not any(one.what == known.what and one.found in known.found for known in told)]
+def one_row_a_profile(findings: list[Finding]) -> Iterator[Finding]:
+    """Yield the findings with those of one profile in one, at the place of the first: what is wrong, if anything is.
+
+    A fault that one way of looking has found is told once, though another one has found it too.
+    """
+    of_profile: dict[str, list[Finding]] = {}
+    for one in findings:
+        of_profile.setdefault(one.what, []).append(one)
+    for one in findings:
+        if not one.what.startswith("profile "):
+            yield one
+        elif one is of_profile[one.what][0]:
+            every = of_profile[one.what]
+            wrong = [each for each in every if not each.ok]
+            yield Finding(one.what, not wrong, "; ".join(_different([each.found for each in wrong or every])))
+
+
+def _different(texts: list[str]) -> Iterator[str]:
+    """Yield each text once, but those that stand in another one."""
+    unique = list(dict.fromkeys(texts))
+    return (text for text in unique if not any(text in other for other in unique if other is not text))

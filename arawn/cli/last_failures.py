@@ -18,7 +18,7 @@ __all__ = ["last_failures"]
 
 _RECENT = timedelta(days=1)
 _CALLS = 1_000  # looked at, the newest first
-_CALLERS_FAULT = ("BadRequest", "ContextTooLong")  # these say nothing of the profile
+_CALLERS_DOING = ("BadRequest", "ContextTooLong", "CallCancelled", "ReaderGone")  # these say nothing of the profile
 
 
 def last_failures(
@@ -44,7 +44,7 @@ def last_failures(
     seen: set[str] = set()
     for entry in LogReader(directory, on_damage=_skip).newest_first(wanted):
         head = entry.head
-        if head.profile in seen or head.status == "cancelled" or _is_callers_fault(head):
+        if head.profile in seen or _is_callers_doing(head):
             continue
         seen.add(head.profile)
         what = f"profile {head.profile}"
@@ -52,8 +52,9 @@ def last_failures(
             yield Finding(what, False, _words(head, now))
 
 
-def _is_callers_fault(head: InteractionHead) -> bool:
-    return head.error is not None and head.error.type in _CALLERS_FAULT
+def _is_callers_doing(head: InteractionHead) -> bool:
+    """Say whether the caller left, perhaps in the middle of a stream, or asked for what cannot be."""
+    return head.status == "cancelled" or (head.error is not None and head.error.type in _CALLERS_DOING)
 
 
 def _words(head: InteractionHead, now: datetime) -> str:

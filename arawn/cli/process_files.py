@@ -1,15 +1,21 @@
-"""How many files a daemon has open, and how many it may have. Known on Linux alone."""
+"""How many files a daemon has open, and how many it may have. Of other processes it is known on Linux alone."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from arawn.cli.checkup import Finding
 from arawn.cli.daemon_client import silent_process
+from arawn.config.schema import Config
 
-__all__ = ["out_of_files"]
+__all__ = ["open_files", "out_of_files"]
 
 _SOFT_LIMIT = re.compile(r"^Max open files +(\d+)", re.MULTILINE)
+_FILES_BESIDE_CALLS = 64
+_FILES_PER_CALL = 2  # the caller's connection and the provider's
 _SPARE = 2  # a descriptor may be on its way when they are counted
 
 
@@ -18,15 +24,55 @@ def out_of_files(socket: Path | None) -> str | None:
     pid = None if socket is None else silent_process(socket)
     if pid is None:
         return None
-    process = Path("/proc") / str(pid)
+    limit = _limit_of(pid)
     try:
-        limit = _SOFT_LIMIT.search((process / "limits").read_text(encoding="ascii"))
-        count = len(list((process / "fd").iterdir()))
-    except OSError:  # it has ended, it is another user's, or this is no Linux
+        count = len(list((Path("/proc") / str(pid) / "fd").iterdir()))
+    except OSError:
         return None
-    if limit is None or count + _SPARE < int(limit[1]):
+    if limit is None or count + _SPARE < limit:
         return None
     return (
-        f"the daemon, process {pid}, has {count} files open and may have {limit[1]}, so it takes no new connection; "
+        f"the daemon, process {pid}, has {count} files open and may have {limit}, so it takes no new connection; "
         "it goes on when calls have ended; raise `LimitNOFILE=` or `ulimit -n` before the next start"
     )
+
+
+def open_files(config: Config, daemon: int | None) -> Iterator[Finding]:
+    """Yield whether the calls that the profiles take at once fit into the limit of open files.
+
+    Args:
+        config: The configuration.
+        daemon: The process whose limit counts; without one that of this process, as a daemon started here has it.
+    """
+    if os.name != "posix":
+        return
+    limit = _own_limit() if daemon is None else _limit_of(daemon)
+    calls = sum(profile.max_concurrency for profile in config.profiles.values())
+    needed = _FILES_BESIDE_CALLS + _FILES_PER_CALL * calls
+    whose = "this shell" if daemon is None else f"the daemon, process {daemon},"
+    if limit is None:
+        yield Finding("open files", True, f"the limit of {whose} is unlimited, or cannot be seen on this system")
+    elif limit >= needed:
+        yield Finding("open files", True, f"{calls} calls at once fit into the limit of {limit} that {whose} has")
+    else:
+        again = "" if daemon is None else ", and start it again"
+        words = (
+            f"{calls} calls at once need {needed}, {whose} allows {limit}; raise `ulimit -n` or `LimitNOFILE=`{again}"
+        )
+        yield Finding("open files", False, words)
+
+
+def _own_limit() -> int | None:
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _limit_of(pid: int) -> int | None:
+    """Return how many files a process may open; None if there is no limit, or none to be seen."""
+    try:
+        found = _SOFT_LIMIT.search((Path("/proc") / str(pid) / "limits").read_text(encoding="ascii"))
+    except OSError:  # it has ended, it is another user's, or this is no Linux
+        return None
+    return None if found is None else int(found[1])

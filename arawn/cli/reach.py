@@ -15,18 +15,19 @@ from arawn.backends.presets import PRESETS
 from arawn.cli.checkup import Finding
 from arawn.cli.daemon_client import DaemonFault, DaemonSilent, find_daemon, silent_process
 from arawn.cli.durations import since_words
-from arawn.cli.process_files import out_of_files
+from arawn.cli.process_files import open_files, out_of_files
 from arawn.cli.status_page import LOG_WORDS, full_words
 from arawn.config import listen_address
 from arawn.config.paths import interactions_dir, socket_path
 from arawn.config.schema import Config, Profile
+from arawn.interactions.counted import counted
 from arawn.interactions.lock_state import writer_is_active
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 from arawn.wire.connect import Connector, Origin
 from arawn.wire.listeners import open_tcp_listeners
 from arawn.wire.proxies import uses_proxy
 
-__all__ = ["look_at_daemon", "reach_providers"]
+__all__ = ["health_of", "look_at_daemon", "reach_providers"]
 
 _WELL = ("ready", "starting")
 _PORTS = {"http": 80, "https": 443}
@@ -41,24 +42,26 @@ async def look_at_daemon(config: Config, environ: Mapping[str, str], now: dateti
     try:
         async with find_daemon(socket) as daemon:
             if daemon is not None:
-                return _of_daemon(await daemon.status(), now)
+                return _of_daemon(config, await daemon.status(), now)
     except DaemonFault as fault:
         return [Finding("daemon", False, out_of_files(socket) or str(fault))]
     pid = None if socket is None else silent_process(socket)
     if socket is not None and pid is not None:
-        return [Finding("daemon", False, str(DaemonSilent(pid, socket)))]
+        return [Finding("daemon", False, str(DaemonSilent(pid, socket))), *open_files(config, pid)]
     log = interactions_dir(config, environ)
     if config.logging.interactions.enabled and log.is_dir() and writer_is_active(log):
         return [_hidden_daemon(socket, log)]
-    return [Finding("daemon", True, "none runs; `arawn start` runs one"), await _address(config.server.listen)]
+    none = Finding("daemon", True, "none runs; `arawn start` runs one")
+    return [none, *open_files(config, None), await _address(config.server.listen)]
 
 
-def _of_daemon(status: RuntimeStatus, now: datetime) -> list[Finding]:
+def _of_daemon(config: Config, status: RuntimeStatus, now: datetime) -> list[Finding]:
     full = status.full_mailboxes()
     return [
         Finding("daemon", True, f"process {status.pid} answers"),
+        *open_files(config, status.pid),
         _of_log(status.log, now),
-        *(_of_backend(backend, now, full.get(backend.profile)) for backend in status.backends),
+        *(health_of(backend, now, full.get(backend.profile)) for backend in status.backends),
         *(_of_draining(backend) for backend in status.draining),
     ]
 
@@ -67,17 +70,25 @@ def _of_log(log: LogStatus, now: datetime) -> Finding:
     health = log.health
     if log.path is None or health.state == "ok":
         return Finding("log", True, "off" if log.path is None else "ok")
-    lost = f", {health.count} records lost (`arawn interactions verify` names the gap)" if health.count else ""
+    lost = (
+        f", {counted(health.count, 'record')} lost (`arawn interactions verify` names the gap)" if health.count else ""
+    )
     words = f"{health.state} {since_words(health.since, now)}{lost}: {health.reason}"
     return Finding("log", False, f"{words}; {LOG_WORDS}")
 
 
-def _of_backend(backend: BackendStatus, now: datetime, full: int | None) -> Finding:
-    """Say how one profile is: its health, what its last crash was, whether callers are turned away."""
-    what, reason = f"profile {backend.profile}", backend.reason or backend.last_crash
+def health_of(backend: BackendStatus, now: datetime, full: int | None) -> Finding:
+    """Return how one profile is: its health, what its last crash was, whether `full` calls wait and more are refused.
+
+    One that is ready may have a reason too: its provider answers, and says that the rate is too high.
+    """
+    what = f"profile {backend.profile}"
+    reason = backend.reason or (backend.last_crash and f"its last crash was {backend.last_crash}")
     well = backend.health in _WELL and not backend.last_crash
     words = backend.health
-    if reason:
+    if reason and backend.health == "ready":
+        words = f"ready; {reason}"
+    elif reason:
         again = f"; then `arawn backends test {backend.profile}` asks it again" if backend.health not in _WELL else ""
         words = f"{backend.health} {since_words(backend.since, now)}: {reason}{again}"
     return Finding(what, well and full is None, words if full is None else f"{words}; {full_words(full)}")
@@ -85,7 +96,7 @@ def _of_backend(backend: BackendStatus, now: datetime, full: int | None) -> Find
 
 def _of_draining(backend: BackendStatus) -> Finding:
     calls = backend.in_hand + backend.queued
-    words = f"draining: what it was before the last reload finishes {calls} calls; nothing to do"
+    words = f"draining: what it was before a reload finishes {calls} calls; nothing to do"
     return Finding(f"profile {backend.profile}", True, words)
 
 

@@ -25,8 +25,9 @@ __all__ = ["reload"]
 def reload(as_json: bool, config_file: Path | None) -> None:
     """Have the running daemon read its configuration again.
 
-    It reads the files that it was started with. All of it is checked first: if anything is wrong, every problem is
-    listed, nothing is changed, and the exit code is 2. Calls that are queued or under way finish where they are.
+    It reads the files that it was started with, each of which must still be there. All of it is checked first: if
+    anything is wrong, every problem is listed, nothing is changed, and the exit code is 2. Calls that are queued or
+    under way finish where they are.
     `--config` only says where the daemon's socket is.
     """
     try:

@@ -50,7 +50,7 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
     found = await find()
 
     async def reread() -> Config:
-        return (await find()).loaded.config
+        return (await find(in_use=found.loaded.files)).loaded.config
 
     def announce(told: ExitStack, opened: Opened) -> None:
         told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from arawn.cli.durations import duration_words, since_words
+from arawn.interactions.counted import counted
 from arawn.status import BackendStatus, RuntimeStatus
 
 __all__ = ["HEADERS", "LOG_WORDS", "full_words", "head_lines", "next_steps", "rows"]
@@ -51,7 +52,8 @@ def next_steps(found: RuntimeStatus) -> list[str]:
         steps.append(f"log: nothing is lost; {LOG_WORDS}; `arawn doctor` looks at disk and files")
     if found.log.health.count:
         steps.append(
-            f"log: {found.log.health.count} records will never be written; `arawn interactions verify` names the gap"
+            f"log: {counted(found.log.health.count, 'record')} will never be written; "
+            "`arawn interactions verify` names the gap"
         )
     ill = [one.profile for one in found.backends if one.health not in _WELL]
     if ill:

@@ -15,6 +15,8 @@ from arawn.cli.daemon_client import DaemonFault, DaemonSilent, require_daemon, s
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option
 from arawn.cli.output import note
+from arawn.config.paths import runtime_dir
+from arawn.running_daemons import last_words
 
 __all__ = ["stop"]
 
@@ -25,7 +27,7 @@ _NO_SIGNAL = 0  # only whether the process is there, and ours
 @click.command()
 @config_option
 def stop(config_file: Path | None) -> None:
-    """Stop the running daemon and wait until it is gone.
+    """Stop the running daemon and wait until it is gone; exit code 1 when it lost records or failed as it ended.
 
     Calls in flight get the grace of `server.shutdown_grace_s`. Ctrl-C ends the waiting, not the daemon.
     """
@@ -38,10 +40,14 @@ async def _stop(socket: Path | None, _: Interrupts) -> None:
             pid, number = (await daemon.status()).pid, int(signal.SIGTERM)
     except DaemonSilent as silent:  # to one that stops, a second signal would take its grace away
         pid, number = silent.pid, _NO_SIGNAL if silent.stopping else int(signal.SIGTERM)
-    try:
-        await _end(pid, number)
-    except PermissionError as error:
-        raise DaemonFault(f"process {pid} is another user's; only that user can stop it") from error
+    with last_words(runtime_dir(os.environ), pid) as failed:
+        try:
+            await _end(pid, number)
+        except PermissionError as error:
+            raise DaemonFault(f"process {pid} is another user's; only that user can stop it") from error
+        reason = failed()
+    if reason is not None:
+        raise DaemonFault(f"process {pid} has ended, and not in order: {reason}")
     note(f"process {pid} has ended")
 
 

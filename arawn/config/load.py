@@ -46,6 +46,7 @@ def load(
     environ: Mapping[str, str],
     flags: Mapping[str, object] = _NO_FLAGS,
     cwd: Path,
+    in_use: Sequence[Path] = (),
 ) -> Loaded:
     """Return the merged configuration with the source of every value.
 
@@ -57,12 +58,14 @@ def load(
         environ: The process environment.
         flags: Dotted key path -> value of each flag used; None for one that was not.
         cwd: Where `arawn.toml` is looked for.
+        in_use: The files that the running configuration was read from: each must still be there.
 
     Raises:
         ConfigError: If anything is wrong anywhere; it lists every problem found.
     """
     readings = read_files(config_file, environ, cwd)
     unread = [reading.problem for reading in readings if reading.problem is not None]
+    unread += [_gone(path) for path in in_use if path not in {reading.path for reading in readings}]
     raw = [reading.layer for reading in readings if reading.layer is not None]
     layers, problems, wrong = _checked(raw + environment_layers(environ) + flag_layers(flags))
     if unread:  # what the missing file says is unknown, so the whole cannot be judged
@@ -80,6 +83,10 @@ def load(
         raise ConfigError(problems)
     sources = sources_of(config, entries, lambda path: origin_of(layers, path) if holds(tree, path) else None)
     return Loaded(config, sources, tuple(reading.path for reading in readings))
+
+
+def _gone(path: Path) -> str:
+    return f"{path}: the file is gone, and the daemon was started with it; put it back, or start the daemon without it"
 
 
 def _backend_keys() -> dict[str, str | None]:

@@ -54,7 +54,7 @@ MEANINGS: dict[tuple[type[msgspec.Struct], str], str] = {
     (schema.Profile, "headers"): "HTTP headers sent with every request.",
     (schema.Profile, "extra"): "Merged into the body of every request as it is.",
     (schema.Profile, "max_concurrency"): "Calls in flight at once.",
-    (schema.Profile, "mailbox"): "Calls that may wait for their turn; one more makes its caller wait.",
+    (schema.Profile, "mailbox"): "Calls that may wait their turn; one more waits for room; over HTTP it gets 503.",
     (schema.Profile, "requests_per_minute"): "Calls begun per minute; none sets no limit.",
     (schema.Profile, "tokens_per_minute"): "Tokens per minute; none sets no limit.",
     (schema.Profile, "timeouts"): "Deadlines of one attempt, see below.",

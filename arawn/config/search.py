@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,6 +29,7 @@ async def find_config(
     environ: Mapping[str, str],
     flags: Mapping[str, object] = _NO_FLAGS,
     cwd: Path,
+    in_use: Sequence[Path] = (),
 ) -> Found:
     """Load the configuration; without any profile, look at what this machine offers.
 
@@ -40,7 +41,7 @@ async def find_config(
     Checkpoint: only without a profile.
     If cancelled: nothing has happened.
     """
-    loaded = load(config_file=config_file, environ=environ, flags=flags, cwd=cwd)
+    loaded = load(config_file=config_file, environ=environ, flags=flags, cwd=cwd, in_use=in_use)
     if loaded.config.profiles:
         return Found(loaded, None)
     from arawn.config.probe import gather_facts

@@ -81,7 +81,7 @@ class DayLog:
 
     @property
     def unwritten(self) -> int:
-        """How many of those lines are more than marks of the log itself."""
+        """How many of those lines are more than marks and gaps of the log itself."""
         return self._pending.unwritten
 
     @property
@@ -120,8 +120,7 @@ class DayLog:
             return create_part(self._filesystem, self._directory.path, day, keeps_unsynced=self._keeps_unsynced)
         except OSError as error:
             raise LogWriteFailed(
-                f"cannot make a new file for {day} in `{self._directory.path}`: {error.strerror}; "
-                "lines are kept in memory and the write is tried again"
+                f"cannot make a new file for {day} in `{self._directory.path}`: {error.strerror}"
             ) from error
 
     def adopt(self, part: Part) -> None:
@@ -206,8 +205,7 @@ class DayLog:
 
     def _failure(self, part: Part, cause: Exception) -> LogWriteFailed:
         return LogWriteFailed(
-            f"cannot write to `{self._directory.path / part.file.name}`: {cause}; {self.pending} lines are kept in "
-            "memory and the write is tried again; free space or check the disk"
+            f"cannot write to `{self._directory.path / part.file.name}`: {cause}; free space or check the disk"
         )
 
     def sync_jobs(self) -> deque[SyncJob]:
@@ -264,7 +262,8 @@ class DayLog:
             self.take([MarkLine(event="stop", timestamp=timestamp_text(self._clock()))])
             self._flush_and_sync(_SYNC_ATTEMPTS_AT_CLOSE)
         except LogWriteFailed as failure:
-            note_unwritten(self._filesystem, self._directory.path, self.unwritten, str(failure))
+            with contextlib.suppress(OSError):  # whoever hears of the failure is told how many they are
+                note_unwritten(self._filesystem, self._directory.path, self._pending.undeclared, str(failure))
             raise
         finally:
             self.release_files()

@@ -11,10 +11,10 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors import ActorError, OutcomeUnknown, Ref, Reply, Request
+from actors import ActorError, NotStarted, OutcomeUnknown, Ref, Reply, Request
 from actors.events import DeadLetter
 from arawn.interactions.health import LogHealth
-from arawn.interactions.record import GapLine, LogLine, timestamp_text
+from arawn.interactions.record import GapLine, LogLine, MarkLine, timestamp_text
 from arawn.interactions.room import Room
 from arawn.interactions.shed import weigh, without_bodies
 
@@ -63,6 +63,7 @@ class Journal:
         *,
         answer_wait: float,
         writer_health: Callable[[], LogHealth],
+        housekeeping_health: Callable[[], LogHealth] = LogHealth,
         overflow: Literal["block", "shed_bodies"] = "block",
         room: Room | None = None,
     ) -> None:
@@ -71,13 +72,15 @@ class Journal:
         Args:
             writer: The writer actor; None when the log is switched off.
             answer_wait: Seconds that an answer waits for its record, `answer_wait_ms` / 1000; 0 waits not at all.
-            writer_health: Returns what the writer says of itself.
+            writer_health: Returns what the writer says of itself; its reason is the cause of what it never came to.
+            housekeeping_health: Returns what housekeeping says of itself, for when all else is well.
             overflow: When there is no room: `block` makes calls wait, `shed_bodies` writes records without bodies.
             room: The bytes that lines may take between the calls and the writer; None takes 64 MiB.
         """
         self._writer = writer
         self._answer_wait = answer_wait
         self._writer_health = writer_health
+        self._housekeeping_health = housekeeping_health
         self._sheds = overflow == "shed_bodies"
         self._room = room or Room(_ROOM_BYTES)
         self._late: LogHealth | None = None
@@ -89,14 +92,21 @@ class Journal:
         """Whether calls are logged at all."""
         return self._writer is not None
 
+    @property
+    def undeclared(self) -> int:
+        """How many records are lost of which the log does not say so yet; without those in the writer's hands."""
+        return self._lost_unsaid
+
     def health(self) -> LogHealth:
-        """Return the state of the log: what was lost weighs most, then what is late, then the writer's own word."""
+        """Return the state of the log: what is lost weighs most, then the writer's word, what is late, the rest."""
         writer = self._writer_health()
         if self._lost is not None:
             unwritten = writer.count if writer.state == "lost" else 0
             return msgspec.structs.replace(self._lost, count=self._lost.count + unwritten)
+        if writer.state != "ok":
+            return writer
         late = self._late if self._room.held else None  # nothing is late where nothing is on its way
-        return late if writer.state == "ok" and late is not None else writer
+        return self._housekeeping_health() if late is None else late
 
     async def record(self, line: LogLine) -> None:
         """Have `line` written, and wait for that at most `answer_wait` seconds.
@@ -113,7 +123,7 @@ class Journal:
         try:
             append, reply = await self._submit(self._writer, line)
         except ActorError as error:
-            self.lose(str(error))
+            self._judge(error)
             return
         if await self._is_written(append, reply) and append.line is line:
             self._late = None
@@ -150,7 +160,12 @@ class Journal:
     def _judge(self, error: ActorError) -> None:
         """Count a line as lost, unless the writer was stopped with it in hand: it writes it at its end, or says so."""
         if not isinstance(error, OutcomeUnknown):
-            self.lose(str(error))
+            self.lose(self._cause(error))
+
+    def _cause(self, error: ActorError) -> str:
+        """Return why a line is lost: where the writer never came to it, what ails the writer, if anything does."""
+        ails = self._writer_health().reason if isinstance(error, NotStarted) else None
+        return ails or str(error)
 
     def _degrade(self, reason: str) -> None:
         if self._late is None:
@@ -165,7 +180,8 @@ class Journal:
             with trio.move_on_after(self._answer_wait, shield=True):
                 await self._leave(*await self._enqueue(writer, line))
                 raise
-            self.lose("its call was cancelled while the log had no room")
+            ails = self._writer_health().reason
+            self.lose("its call was cancelled while the log had no room" + (f": {ails}" if ails else ""))
             raise
 
     async def _enqueue(self, writer: Ref[Append], line: LogLine) -> tuple[Append, Reply[None]]:
@@ -191,16 +207,16 @@ class Journal:
 
     def lost(self, letter: DeadLetter) -> None:
         """Count what the writer took and will not write: its dead letters."""
-        message, why = letter.message, letter.reason
+        message, error = letter.message, letter.error
         if not isinstance(message, Append):
             return
         message.release()
-        if isinstance(letter.error, OutcomeUnknown):
+        if isinstance(error, OutcomeUnknown):
             return  # it was in the hands of a writer that was stopped, which writes it at its end, or says so
         if isinstance(message.line, GapLine):
             self._lost_unsaid += message.line.count
-        else:
-            self.lose(why)
+        elif not isinstance(message.line, MarkLine):  # no record: the log's word about itself
+            self.lose(self._cause(error) if isinstance(error, ActorError) else letter.reason)
 
     def lose(self, why: str) -> None:
         """Count one record as lost."""

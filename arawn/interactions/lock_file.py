@@ -5,7 +5,7 @@ The file has its block of the disk from the start on, so a few words more find r
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -70,10 +70,16 @@ def write_owner(filesystem: Filesystem, directory: Path, owner: Owner) -> None:
 
 
 def note_unwritten(filesystem: Filesystem, directory: Path, count: int, reason: str) -> None:
-    """Add to the lock file, if that is possible, that so many records more were never written, as its owner ends."""
-    with contextlib.suppress(OSError):  # whoever calls this tells of the loss in any case
-        owner = read_owner(filesystem, directory)
-        if owner is not None and count:
-            total = count + (owner.unwritten.count if owner.unwritten else 0)
-            unwritten = Unwritten(total, reason[:_LONGEST_REASON])
-            write_owner(filesystem, directory, msgspec.structs.replace(owner, unwritten=unwritten))
+    """Add to the lock file that so many records more were never written, as its owner ends.
+
+    Raises:
+        OSError: It is gone, or the system refused.
+    """
+    if not count:
+        return
+    owner = read_owner(filesystem, directory)
+    if owner is None:
+        raise FileNotFoundError(errno.ENOENT, f"`{directory / LOCK}` is gone, or names nobody")
+    total = count + (owner.unwritten.count if owner.unwritten else 0)
+    unwritten = Unwritten(total, reason[:_LONGEST_REASON])
+    write_owner(filesystem, directory, msgspec.structs.replace(owner, unwritten=unwritten))

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from itertools import accumulate
 
+import msgspec
+
 __all__ = ["Line", "Pending"]
 
 Line = tuple[str, bytes]  # the day a line belongs to, and the line itself
 
 _MARK = b'{"kind":"mark",'
+_GAP = b'{"kind":"gap",'
+
+
+class _Gap(msgspec.Struct):
+    count: int
 
 
 class Pending:
@@ -28,8 +35,14 @@ class Pending:
 
     @property
     def unwritten(self) -> int:
-        """How many of the lines are more than marks of the log itself."""
-        return sum(not data.startswith(_MARK) for _, data in self._lines)
+        """How many of the lines are more than words of the log about itself: marks and gaps."""
+        return sum(not data.startswith((_MARK, _GAP)) for _, data in self._lines)
+
+    @property
+    def undeclared(self) -> int:
+        """How many records the log would lack with these lines, and say nothing of: a gap stands for all its count."""
+        gaps = (data for _, data in self._lines if data.startswith(_GAP))
+        return self.unwritten + sum(msgspec.json.decode(data, type=_Gap).count for data in gaps)
 
     def add(self, line: Line) -> None:
         """Put a line at the end."""

@@ -16,6 +16,7 @@ from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
+from arawn.interactions.counted import are
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.health import LogHealth
@@ -211,22 +212,23 @@ class Writer:
             with trio.fail_after(_CLOSE_SECONDS, shield=True):
                 await self._run_in_thread(self._log.close)
         except LogWriteFailed as failure:
-            self._give_up(str(failure), self._log.unwritten)
-            raise
+            raise self._give_up(str(failure), self._log.unwritten) from failure
         except RuntimeError:  # no thread can be started: better slow than with the directory locked for ever
             self._log.close()
         except trio.TooSlowError as hung:
             reason = (
-                f"cannot close the interaction log: the disk has not answered for {_CLOSE_SECONDS:g} s; {unwritten} "
-                f"lines are not written, {unsynced} bytes are written and would not survive a power loss"
+                f"cannot close the interaction log: the disk has not answered for {_CLOSE_SECONDS:g} s; "
+                f"{are(unsynced, 'byte')} written and not sure to survive a power loss"
             )
-            self._give_up(reason, unwritten)
-            raise LogWriteFailed(reason) from hung
+            raise self._give_up(reason, unwritten) from hung
 
-    def _give_up(self, reason: str, unwritten: int) -> None:
-        _LOG.error("interaction log: %s", reason)
+    def _give_up(self, reason: str, unwritten: int) -> LogWriteFailed:
+        """Show and return what is said of an end at which so many lines are left."""
+        failure = LogWriteFailed(f"{are(unwritten, 'line')} not written: {reason}")
+        _LOG.error("interaction log: %s", failure)
         state: Literal["lost", "degraded"] = "lost" if unwritten else "degraded"
         self.health.value = LogHealth(state, reason, self._clock(), unwritten)
+        return failure
 
 
 @asynccontextmanager

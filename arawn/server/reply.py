@@ -45,7 +45,6 @@ _ENDED = (
     "Arawn, or the part of it that made this call, was stopped before the answer was whole; "
     "the model may have been asked, and the interaction log says what had arrived"
 )
-
 Headers = Sequence[tuple[bytes, bytes]]
 
 # The status of each error; the nearest class in its line of descent counts. `BadRequest` keeps the provider's own.

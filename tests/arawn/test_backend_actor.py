@@ -508,7 +508,7 @@ async def test_a_record_that_cannot_be_built_does_not_cost_the_answer(
         raise KeyError("broken")
 
     monkeypatch.setattr("arawn.backends.attempt.build_record", broken)
-    with pytest.raises(LogWriteFailed, match="1 records are not"):
+    with pytest.raises(LogWriteFailed, match="1 record is not"):
         async with running(configured(tmp_path)) as runtime:
             response = await runtime.complete(ASK)
             health = runtime.status().log.health

@@ -11,11 +11,11 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors import ChildSpec, Intensity, SupervisorSpec, open_supervisor
+from actors import ChildSpec, Intensity, Stopped, SupervisorSpec, open_supervisor
 from actors.events import DeadLetter, Event
 from arawn.interactions.health import LogHealth
 from arawn.interactions.journal import Append, Journal, write_appends
-from arawn.interactions.record import FeedbackLine, GapLine, LogLine
+from arawn.interactions.record import FeedbackLine, GapLine, LogLine, MarkLine
 
 LINE = FeedbackLine(interaction_id="i", label="good", timestamp="2026-01-01T00:00:00.000000Z")
 
@@ -229,3 +229,38 @@ async def test_lines_in_the_hands_of_a_stopped_writer_are_not_counted_as_lost(au
 
     assert journal.health().state == "ok"
     assert journal._room.held == 0
+
+
+def test_what_ails_the_writer_is_the_cause_of_a_loss() -> None:
+    """A stopped writer is no reason: the full disk that held it up is."""
+    ill = LogHealth("degraded", "the disk is full")
+    journal = Journal(None, answer_wait=1, writer_health=lambda: ill)
+
+    stopped = Stopped("it has stopped")
+
+    journal.lost(DeadLetter("arawn/interaction-log", Append(LINE), str(stopped), error=stopped))
+    first = journal.health()
+    journal.lose("it could not be built")
+
+    assert (first.reason, first.count) == ("the disk is full", 1)
+    assert (journal.health().reason, journal.undeclared) == ("it could not be built", 2)
+
+
+def test_a_mark_that_is_not_written_is_no_record() -> None:
+    """Only records count as lost, not what the log says of itself."""
+    journal = Journal(None, answer_wait=1, writer_health=LogHealth)
+    mark = MarkLine(event="retention", timestamp=LINE.timestamp)
+
+    journal.lost(DeadLetter("arawn/interaction-log", Append(mark), "it has stopped"))
+
+    assert (journal.health(), journal.undeclared) == (LogHealth(), 0)
+
+
+def test_housekeeping_is_heard_where_all_else_is_well_and_is_no_cause() -> None:
+    """A day that cannot be compressed loses no record."""
+    ill = LogHealth("degraded", "cannot compress")
+    journal = Journal(None, answer_wait=1, writer_health=LogHealth, housekeeping_health=lambda: ill)
+    before = journal.health()
+    journal.lose("no room")
+
+    assert (before, journal.health().reason) == (ill, "no room")

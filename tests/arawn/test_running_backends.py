@@ -18,8 +18,10 @@ from arawn.backends.actor import Call
 from arawn.backends.health import BackendHealth
 from arawn.config.schema import Config, Profile
 from arawn.errors import ConfigError, Unavailable
+from arawn.interactions.health import LogHealth
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, user
 from arawn.running_backends import Blueprint, RunningBackends, drain
+from arawn.status import LogStatus, RuntimeStatus
 
 Handle = Callable[[Call], Awaitable[CompletionResponse]]
 
@@ -75,6 +77,20 @@ class Rig:
         return [child.name for child in self.supervisor.status().children]
 
 
+def full_mailboxes(rig: Rig) -> dict[str, int]:
+    status = RuntimeStatus(
+        version="",
+        pid=1,
+        uptime_s=0,
+        default_profile=None,
+        log=LogStatus(path=None, health=LogHealth()),
+        backends=rig.backends.statuses(),
+        active_workstreams=(),
+        tree=rig.supervisor.status(),
+    )
+    return status.full_mailboxes()
+
+
 @asynccontextmanager
 async def rig_of(config: Config, mailbox: int = 8) -> AsyncIterator[Rig]:
     async with open_supervisor(SupervisorSpec(name="backends")) as supervisor:
@@ -121,6 +137,62 @@ async def test_the_old_backend_ends_once_it_is_done(autojump_clock: MockClock) -
         assert [(one.profile, one.model, one.in_hand) for one in rig.backends.statuses()] == [("a", "new", 0)]
         assert (draining.profile, draining.model, draining.in_hand) == ("a", "old", 1)
         assert rig.backends.draining() == ()
+
+
+@pytest.mark.parametrize("models", [["", "old"], ["new", "old"], ["", "old", "", "old"], ["new", "", "new", "old"]])
+async def test_a_backend_that_has_ended_is_never_seen_again(autojump_clock: MockClock, models: list[str]) -> None:
+    """Not even when a later one of its profile has calls and its label."""
+    answers: list[str] = []
+    async with rig_of(config_of(a="old", b="m")) as rig, trio.open_nursery() as nursery:
+        for model in models:
+            config = config_of(a=model, b="m") if model else config_of(b="m")
+            for ref in (await rig.backends.follow(config)).retired:
+                nursery.start_soon(drain, ref)
+            await trio.sleep(1)
+        nursery.start_soon(rig.ask, "a", answers)
+        await wait_all_tasks_blocked()
+        same = await rig.backends.follow(rig.backends.config)
+
+        assert rig.backends.draining() == ()
+        assert (same.draining, same.retired) == (0, ())
+        assert [(one.profile, one.in_hand) for one in rig.backends.statuses()] == [("a", 1), ("b", 0)]
+        rig.gate.set()
+
+
+async def test_old_backends_keep_counts_of_their_own(autojump_clock: MockClock) -> None:
+    """Two that drain and the one that has come after them; each reload tells how many have calls to finish."""
+    answers: list[str] = []
+    counted = []
+    async with rig_of(config_of(a="one")) as rig, trio.open_nursery() as nursery:
+        for model, calls in (("two", 1), ("three", 2), ("four", 0)):
+            for _ in range(calls):
+                nursery.start_soon(rig.ask, "a", answers)
+            await wait_all_tasks_blocked()
+            followed = await rig.backends.follow(config_of(a=model))
+            counted.append(followed.draining)
+            for ref in followed.retired:
+                nursery.start_soon(drain, ref)
+            await trio.sleep(1)
+
+        assert [(one.model, one.in_hand + one.queued) for one in rig.backends.draining()] == [("one", 1), ("two", 2)]
+        assert [(one.model, one.in_hand + one.queued) for one in rig.backends.statuses()] == [("four", 0)]
+        assert counted == [1, 2, 2]
+        rig.gate.set()
+
+
+async def test_a_full_mailbox_is_that_of_the_backend_of_now(autojump_clock: MockClock) -> None:
+    """Not that of the one that it has replaced."""
+    answers: list[str] = []
+    async with rig_of(config_of(a="old"), mailbox=2) as rig, trio.open_nursery() as nursery:
+        for config in (config_of(a="old"), config_of(a="new")):
+            await rig.backends.follow(config)
+            before = full_mailboxes(rig)
+            for _ in range(4):
+                nursery.start_soon(rig.ask, "a", answers)
+            await wait_all_tasks_blocked()
+
+            assert (before, full_mailboxes(rig)) == ({}, {"a": 2})
+        rig.gate.set()
 
 
 async def test_what_is_unchanged_is_left_alone(autojump_clock: MockClock) -> None:

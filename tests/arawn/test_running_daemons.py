@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
 
-from arawn.running_daemons import RunningDaemon, announced, running_daemons
+from arawn.errors import LogWriteFailed
+from arawn.running_daemons import RunningDaemon, announced, last_words, running_daemons
 
 ONE = RunningDaemon(1, "/run/one.sock", ("/etc/one.toml",))
 TWO = RunningDaemon(2, None, ())
@@ -37,3 +39,56 @@ def test_a_daemon_that_cannot_tell_runs_all_the_same(tmp_path: Path, caplog: pyt
     (tmp_path / "file").write_text("")
     with announced(tmp_path / "file" / "run", ONE):
         assert "cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (LogWriteFailed("3 records are lost"), "3 records are lost"),
+        (
+            ExceptionGroup("parts", [ExceptionGroup("more", [LogWriteFailed("3 records are lost")])]),
+            "3 records are lost",
+        ),
+        (RuntimeError(), "RuntimeError"),
+        (LogWriteFailed("x" * 10_000), "x" * 1000),
+    ],
+    ids=["plain", "in groups", "without words", "too many words"],
+)
+def test_a_daemon_that_fails_leaves_word(tmp_path: Path, error: Exception, told: str) -> None:
+    """Whoever listens hears it when the file is gone; nothing stays."""
+    with last_words(tmp_path, ONE.pid) as before_it_was_there:
+        pass
+    with pytest.raises(type(error)), announced(tmp_path, ONE):
+        listening = last_words(tmp_path, ONE.pid)
+        failed = listening.__enter__()
+        raise error
+
+    assert failed() == told
+    assert before_it_was_there() is None
+    assert list(tmp_path.iterdir()) == []
+    listening.__exit__(None, None, None)
+
+
+def test_a_daemon_that_ends_in_order_has_no_last_words(tmp_path: Path) -> None:
+    """Also if it has left no file at all."""
+    with announced(tmp_path, ONE), last_words(tmp_path, ONE.pid) as failed, last_words(tmp_path, 7) as unknown:
+        assert running_daemons(tmp_path) == [ONE]
+
+        assert (failed(), unknown()) == (None, None)
+
+
+@pytest.mark.parametrize("room", [0, 20])
+def test_a_daemon_that_cannot_leave_word_shows_that_it_failed(tmp_path: Path, room: int) -> None:
+    """A disk that takes nothing, or a part of it."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(LogWriteFailed), announced(tmp_path, ONE):
+            listening = last_words(tmp_path, ONE.pid)
+            failed = listening.__enter__()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+            raise LogWriteFailed("lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert failed() == "it could not leave word why; its stderr says"
+    listening.__exit__(None, None, None)

@@ -54,6 +54,7 @@ REPLIES = {
     "busy": Reply(status=503, body=b'{"error": {"message": "overloaded"}}'),
     "slow": STALLED,
     "page": Reply(body=b"<html>", content_type="text/html"),
+    "moved": Reply(status=302, headers={"location": "https://login.test/sso?back=secret"}),
     "full": STALLED,
 }
 PROFILES = {
@@ -66,7 +67,8 @@ PROFILES = {
     "a provider that fails": "busy",
     "a provider that is too slow": "slow",
     "an answer that is none": "page",
-    "five failed calls in a row": "broken",
+    "a redirect, such as to a login page": "moved",
+    "five calls in a row that count": "broken",
     "its mailbox is full": "full",
     "no key": "keyless",
 }
@@ -124,13 +126,14 @@ def lines_of(profile: str, output: str) -> str:
 
 @pytest.mark.parametrize("fault", PROFILES)
 def test_status_and_doctor_have_words_for_it(said: dict[str, str], fault: str) -> None:
-    """In the profile's own row: what is wrong and what to do, as the page quotes it."""
+    """In the profile's one row: what is wrong and what to do, as the page quotes it."""
     by_status, by_doctor = told("What is said of profiles")[fault]
     name = PROFILES[fault]
-    wrong = [line for line in lines_of(name, said["doctor"]).splitlines() if line.split()[2] == "wrong"]
+    (row,) = lines_of(name, said["doctor"]).splitlines()
 
+    assert row.split()[2] == "wrong"
     assert missing(by_status, lines_of(name, said["status"])) == []
-    assert missing(by_doctor, "\n".join(wrong)) == []
+    assert missing(by_doctor, row) == []
 
 
 def test_status_says_what_to_do_when_it_is_mended(said: dict[str, str]) -> None:

@@ -97,6 +97,77 @@ def test_a_wrong_configuration_changes_nothing(place: Place) -> None:
         assert marks(place) == []
 
 
+def test_a_file_that_is_gone_changes_nothing(place: Place) -> None:
+    """Whether the command asks or SIGHUP, though the rest would make a configuration; put back, it is read again."""
+    place.environ["ARAWN_LLM__BACKEND"] = "scripted"
+    place.configure(BASE + FAST.format(model="a"))
+    path, aside = place.log.parent / "config.toml", place.directory / "aside"
+    with running(place) as daemon:
+        path.rename(aside)
+        refused = place.run("reload")
+        daemon.child.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        then = profiles(daemon)
+        aside.rename(path)
+        again = place.run("reload")
+        _, err = daemon.end(signal.SIGTERM)
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "nothing was changed" in refused.stderr
+    assert f"{path}: the file is gone" in refused.stderr
+    assert f"{path}: the file is gone" in err
+    assert then == {"default": "one", "fast": "a"}
+    assert (again.returncode, again.stdout) == (0, "unchanged  default, fast\n")
+
+
+def test_a_named_file_that_is_gone_changes_nothing(place: Place) -> None:
+    """As for one that was found."""
+    path = place.directory / "named.toml"
+    path.write_text(BASE)
+    child = place.popen("start", "--config", str(path))
+    try:
+        daemon = Daemon(place, child)
+        path.unlink()
+        refused = place.run("reload")
+        then = profiles(daemon)
+    finally:
+        child.kill()
+        child.communicate()
+
+    assert (refused.returncode, f"{path}: no such file" in refused.stderr) == (2, True)
+    assert then == {"default": "one"}
+
+
+def test_a_file_that_has_come_since_is_read(place: Place) -> None:
+    """At a place that is searched; it may go again, since the daemon was not started with it."""
+    place.configure(BASE)
+    project = place.directory / "arawn.toml"
+    with running(place):
+        project.write_text(FAST.format(model="a"))
+        came = place.run("reload").stdout
+        project.unlink()
+        went = place.run("reload").stdout
+
+    assert (came, went) == ("started    fast\nunchanged  default\n", "stopped    fast\nunchanged  default\n")
+
+
+def test_a_profile_that_comes_back_is_there_once(place: Place) -> None:
+    """In the table, in `/metrics`, for `doctor`."""
+    place.configure(BASE + FAST.format(model="a"))
+    with running(place) as daemon:
+        for text in (BASE, BASE + FAST.format(model="a")) * 2:
+            place.configure(text)
+            report = json.loads(place.run("reload", "--json").stdout)
+        shown = place.run("status").stdout
+        metrics = httpx.get(f"{daemon.url}/metrics", headers={"x-api-key": daemon.token}).text
+        doctor = place.run("doctor").stdout
+
+    assert (report["started"], report["draining"]) == (["fast"], 0)
+    assert [line.split()[3] for line in shown.splitlines() if line.startswith("fast ")] == ["ready"]
+    assert 'arawn_calls_in_flight{profile="fast"} 0\n' in metrics
+    assert "draining" not in shown + doctor
+
+
 def test_a_profile_that_cannot_be_built_changes_nothing(place: Place) -> None:
     """Though the file itself is right."""
     place.configure(BASE)

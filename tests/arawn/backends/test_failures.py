@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Literal
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arawn.backends.connection_failures import from_httpx
+from arawn.backends.connection_failures import from_httpx, timed_out
 from arawn.backends.failures import error_text, from_reported, from_status, retry_after
 from arawn.backends.shape import ReportedError
+from arawn.config.schema import TimeoutsConfig
 from arawn.errors import (
     AuthFailed,
     BackendError,
+    BadReply,
     BadRequest,
     ConnectionFailed,
     ContextTooLong,
@@ -195,11 +198,21 @@ def test_a_long_sentence_is_cut() -> None:
 
 def test_a_redirect_says_which_setting_is_wrong() -> None:
     """It is never followed; queries of the target are not shown."""
-    error = failure(308, b"", location="https://new.test/v1/chat?token=secret")
+    error = failure(308, b"", location="https://me:secret@new.test:81/v1/chat?token=secret")
 
-    assert isinstance(error, BadRequest)
-    assert "`new.test/v1/chat`; set `base_url`" in str(error)
+    assert (type(error), error.status, error.retryable) == (BadReply, 308, False)
+    assert "`new.test:81/v1/chat`, which is not followed; set `base_url`" in str(error)
     assert "secret" not in str(error)
+    assert "no address" in str(failure(302, b""))
+    assert "an unreadable address" in str(failure(302, b"", location="http://[x"))
+
+
+@pytest.mark.parametrize(
+    ("which", "words"), [("idle", "nothing came for `idle_s` = 2 s"), ("total", "within `total_s`")]
+)
+def test_a_deadline_that_passed_is_told_as_it_was(which: Literal["idle", "total"], words: str) -> None:
+    """A silence lasts for a time, what is not done is not done within one."""
+    assert words in str(timed_out("profile `p`", TimeoutsConfig(idle_s=2.0), which))
 
 
 @pytest.mark.parametrize(
@@ -225,8 +238,8 @@ def test_an_error_inside_a_200_is_what_it_says(
 @pytest.mark.parametrize(
     ("cause", "kind", "words"),
     [
-        (httpx.ConnectTimeout("x"), TimedOut, "within 5 s"),
-        (httpx.ReadError("x"), ConnectionFailed, "before it answered"),
+        (httpx.ConnectTimeout("x"), TimedOut, "(TLS included, if it is `https://`) within `connect_s` = 5 s"),
+        (httpx.ReadError("x"), ConnectionFailed, "right one of `http://` and `https://` and the right port"),
         (httpx.RemoteProtocolError("x"), ConnectionFailed, "before it answered"),
         (httpx.ProxyError("x"), ConnectionFailed, "proxy"),
     ],

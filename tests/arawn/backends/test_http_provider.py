@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from arawn.backends.verbatim_reply import ProviderAnswer
 from arawn.errors import (
     AuthFailed,
     BadReply,
-    BadRequest,
     RateLimited,
 )
 from arawn.messages import CompletionRequest, StreamEvent, Text, TextDelta, Thinking, Usage, user
@@ -23,6 +23,8 @@ from tests.fake_provider import (
     openai_stream,
     stream_reply,
 )
+
+SOMEBODYS = "sk-proj-" + "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7d"
 
 
 @pytest.mark.parametrize(
@@ -103,17 +105,41 @@ async def test_warnings_of_the_request_are_in_the_answer() -> None:
 
 async def test_errors_keep_status_code_and_request_id_and_hide_the_key() -> None:
     """A refusal says who, what and why; a key that the server quotes is taken out."""
-    body = json.dumps({"error": {"message": "Incorrect API key: s3cret", "code": "invalid_api_key"}}).encode()
+    body = json.dumps({"error": {"message": "Incorrect API key: s3cret-key", "code": "invalid_api_key"}}).encode()
     reply = Reply(401, body, headers={"x-request-id": "r1"})
 
-    plain = await complete_error(reply, api_key="s3cret")
-    _, streamed = await stream_error(reply, api_key="s3cret")
+    plain = await complete_error(reply, api_key="s3cret-key")
+    _, streamed = await stream_error(reply, api_key="s3cret-key")
 
     for error in (plain, streamed):
         assert isinstance(error, AuthFailed)
         assert (error.status, error.code, error.request_id) == (401, "invalid_api_key", "r1")
         assert "profile `p` (custom at 127.0.0.1:" in str(error)
-        assert "s3cret" not in str(error)
+        assert "s3cret-key" not in str(error)
+
+
+@pytest.mark.parametrize("key", ["error", "k", "seven77"])
+async def test_a_short_key_mangles_no_answer(key: str) -> None:
+    """A dummy key for a local server may be any word of an answer, or a part of one."""
+    body = json.dumps({"error": {"message": f"check that {key} first"}}).encode()
+
+    error = await complete_error(Reply(503, body), api_key=key)
+
+    assert f"check that {key} first; try again later" in str(error)
+    assert isinstance(error.__cause__, ProviderAnswer)
+    assert error.__cause__.body == body
+
+
+async def test_any_key_in_a_message_is_taken_out() -> None:
+    """What `arawn status`, `arawn doctor` and the caller are shown holds no key that the log would redact."""
+    body = json.dumps({"error": {"message": f"slow down, {SOMEBODYS}"}}).encode()
+
+    plain = await complete_error(Reply(429, body))
+    _, streamed = await stream_error(Reply(429, body))
+
+    for error in (plain, streamed):
+        assert SOMEBODYS not in f"{error} {error.user_message}"
+        assert "slow down, [redacted:" in error.user_message
 
 
 async def test_an_invitation_to_retry_is_passed_on() -> None:
@@ -143,6 +169,7 @@ async def test_a_reply_of_another_shape_says_what_was_found(content_type: str, b
         assert isinstance(error, BadReply)
         assert words in str(error)
         assert "`base_url` should be" in str(error)
+        assert "if that is so, look at the server" in str(error)
         assert not error.retryable
 
 
@@ -157,5 +184,5 @@ async def test_a_redirect_is_not_followed() -> None:
     """The key never goes to an address that was not configured."""
     error = await complete_error(Reply(307, headers={"location": "https://elsewhere.test/v1"}), api_key="k")
 
-    assert isinstance(error, BadRequest)
+    assert isinstance(error, BadReply)
     assert "elsewhere.test/v1" in str(error)

@@ -6,16 +6,21 @@ import json
 import resource
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from arawn.cli import checkup
-from arawn.cli.checkup import look_around
+from arawn.cli.checkup import Finding, look_around
+from arawn.cli.doctor import one_row_a_profile
+from arawn.cli.process_files import open_files
+from arawn.cli.reach import health_of
 from arawn.config.paths import database_path
+from arawn.status import BackendStatus
 from tests.arawn.cli.place import Place
 from tests.fake_provider import FakeProvider
 from tests.runtimes import configured
@@ -165,9 +170,76 @@ def test_too_few_open_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """With the limit that would do."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
 
-    (found,) = [one for one in look_around(configured(tmp_path), {"HOME": str(tmp_path)}, NOW) if not one.ok]
+    (found,) = open_files(configured(tmp_path), None)
 
+    assert not found.ok
     assert "16 calls at once need 96, this shell allows 64" in found.found
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="Linux alone tells the limits of a process")
+def test_it_is_the_daemons_limit_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon may have been started with another limit than the shell has in which doctor runs."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 20, 1 << 20))
+    with subprocess.Popen(["/bin/sh", "-c", "ulimit -n 64; echo; read x"], stdin=-1, stdout=-1) as daemon:
+        assert daemon.stdout is not None
+        daemon.stdout.readline()
+        (tight,) = open_files(configured(tmp_path), daemon.pid)
+        daemon.communicate()
+    (gone,) = open_files(configured(tmp_path), daemon.pid)
+
+    assert not tight.ok
+    assert f"need 96, the daemon, process {daemon.pid}, allows 64" in tight.found
+    assert tight.found.endswith("and start it again")
+    assert gone.ok
+    assert "cannot be seen" in gone.found
+
+
+@pytest.mark.parametrize(
+    ("findings", "row"),
+    [
+        ([("p", True, "ready"), ("p", True, "reachable")], ("p", True, "ready; reachable")),
+        ([("p", True, "ready; limits the rate"), ("p", False, "its last call")], ("p", False, "its last call")),
+        ([("p", False, "degraded: refused; ask"), ("p", False, "refused")], ("p", False, "degraded: refused; ask")),
+        ([("p", False, "refused"), ("p", False, "its last call: refused")], ("p", False, "its last call: refused")),
+        ([("p", False, "a"), ("p", False, "b"), ("p", False, "a")], ("p", False, "a; b")),
+    ],
+)
+def test_a_profile_has_one_row(findings: list[tuple[str, bool, str]], row: tuple[str, bool, str]) -> None:
+    """What is wrong, each fault once; if nothing is, all that was found."""
+    found = [Finding(f"profile {what}", ok, text) for what, ok, text in findings]
+
+    assert list(one_row_a_profile([Finding("log", True, "ok"), *found, Finding("profile q", True, "x")])) == [
+        Finding("log", True, "ok"),
+        Finding(f"profile {row[0]}", *row[1:]),
+        Finding("profile q", True, "x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("health", "reason", "words"),
+    [
+        ("ready", "it limits the rate", "ready; it limits the rate"),
+        ("degraded", "it failed", "degraded for 37 s: it failed; then `arawn backends test p` asks it again"),
+        ("starting", "a model is read", "starting for 37 s: a model is read"),
+    ],
+)
+def test_a_profile_that_is_ready_is_not_so_because_of_a_fault(health: str, reason: str, words: str) -> None:
+    """Only what is not well has a time and a reason for it."""
+    backend = BackendStatus(
+        profile="p",
+        kind="custom",
+        model="m",
+        health=health,
+        reason=reason,
+        since=NOW - timedelta(seconds=37),
+        actor="running",
+        queued=0,
+        in_hand=0,
+        restarts=0,
+        last_crash=None,
+    )
+
+    assert health_of(backend, NOW, None).found == words
 
 
 def test_tools_that_cannot_be_used_are_found(place: Place) -> None:

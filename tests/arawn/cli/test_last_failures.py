@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from arawn.backends.attempt import CallCancelled, ReaderGone
 from arawn.cli.last_failures import last_failures
-from arawn.errors import BackendError, BadRequest, RateLimited
+from arawn.errors import ArawnError, BadRequest, RateLimited
 from arawn.interactions.opening import open_day_log
 from tests.arawn.interactions.samples import NOON, Clock, record
 from tests.runtimes import ECHO, configured
@@ -29,7 +30,7 @@ def failures(directory: Path, *calls: dict[str, Any], told: set[str] | None = No
     return [f"{one.what}: {one.found}" for one in last_failures(config, {}, LATER, told=told or set())]
 
 
-def failed(error: BackendError = QUOTA, **fields: Any) -> dict[str, Any]:
+def failed(error: ArawnError = QUOTA, **fields: Any) -> dict[str, Any]:
     return {"status": "error", "error": error, **fields}
 
 
@@ -58,12 +59,18 @@ def test_what_was_answered_since_is_not_told(tmp_path: Path, after: list[dict[st
 
 @pytest.mark.parametrize(
     "fields",
-    [{"status": "cancelled"}, failed(BAD)],
-    ids=["cancelled", "a bad request"],
+    [
+        {"status": "cancelled"},
+        {"status": "partial", "error": CallCancelled("the caller left")},
+        {"status": "partial", "error": ReaderGone("gone")},
+        failed(BAD),
+    ],
+    ids=["cancelled", "cancelled in the middle", "a reader that left", "a bad request"],
 )
 def test_what_says_nothing_of_the_profile_is_passed_over(tmp_path: Path, fields: dict[str, Any]) -> None:
     """A caller that left, or asked for something impossible."""
-    assert len(failures(tmp_path, failed(), fields)) == 1
+    assert len(failures(tmp_path / "a", failed(), fields)) == 1
+    assert failures(tmp_path / "b", {}, fields) == []
 
 
 def test_what_is_known_or_old_or_of_no_profile_is_not_told(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,15 @@ class Place:
         self.project.mkdir()
 
     def load(
-        self, environ: Mapping[str, str] = {}, *, config_file: Path | None = None, flags: Mapping[str, object] = {}
+        self,
+        environ: Mapping[str, str] = {},
+        *,
+        config_file: Path | None = None,
+        flags: Mapping[str, object] = {},
+        in_use: Sequence[Path] = (),
     ) -> Loaded:
         environ = {"ARAWN_CONFIG_DIR": str(self.user), **environ}
-        return load(config_file=config_file, environ=environ, flags=flags, cwd=self.project)
+        return load(config_file=config_file, environ=environ, flags=flags, cwd=self.project, in_use=in_use)
 
     def problems(self, text: str | bytes, **environ: str) -> tuple[str, ...]:
         (self.project / "arawn.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -92,6 +97,23 @@ def test_a_named_file_must_exist(place: Place) -> None:
     """A missing file of `--config` is an error, not an empty configuration."""
     with pytest.raises(ConfigError, match=r"gone\.toml: no such file"):
         place.load(config_file=Path("gone.toml"))
+
+
+def test_a_file_in_use_must_still_be_there(place: Place) -> None:
+    """Each that is gone is named beside what else is wrong; one that has come since is read as ever."""
+    (user := place.user / "config.toml").write_text(OLLAMA)
+    project = place.project / "arawn.toml"
+    first = place.load()
+    project.write_text('llm.model = "project"')
+    second = place.load(in_use=first.files)
+    user.unlink()
+    project.write_text("llm.typo = 1")
+    with pytest.raises(ConfigError) as caught:
+        place.load(in_use=second.files)
+
+    assert (second.files, second.config.profiles["default"].model) == ((user, project), "project")
+    gone, typo = caught.value.problems
+    assert (gone.startswith(f"{user}: the file is gone"), typo.startswith("arawn.toml:1: llm.typo")) == (True, True)
 
 
 def test_all_problems_come_at_once_with_their_lines(place: Place) -> None:

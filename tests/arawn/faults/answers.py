@@ -144,7 +144,7 @@ RAISED: list[tuple[str, Play, Told]] = [
     ("no descriptor left", Play(before=[caused_by(httpx.ConnectError("x"), OSError(errno.EMFILE, "x"))]),
      again("ConnectionFailed", says="ulimit -n")),
     ("a redirect", Play([], 307, {"location": "https://new.test/v1?token=secret"}),
-     Told("BadRequest", health="ready", says="new.test/v1`")),
+     Told("BadReply", says="new.test/v1`")),
     ("HTML from a gateway", Play([b"<html>bad gateway</html>"], 502, {"content-type": HTML}),
      again("Overloaded", says="bad gateway")),
     ("an account without credit", Play([b'{"error": {"code": "insufficient_quota"}}'], 429,

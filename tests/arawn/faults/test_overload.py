@@ -136,3 +136,6 @@ async def test_a_full_mailbox_is_told_at_the_door(stream: bool, tmp_path: Path) 
     assert statuses.count(503) == len(refused) == 5 - statuses.count(200) >= 1
     assert {response.headers["retry-after"] for response in refused} == {"1"}
     assert {response.json()["error"]["code"] for response in refused} == {"mailbox_full"}
+    (message,) = {response.json()["error"]["message"] for response in refused}
+    assert message.startswith("profile `p` has as many calls waiting as its `mailbox` holds; this one was not taken")
+    assert "raise `mailbox` or `max_concurrency`" in message

@@ -79,7 +79,7 @@ def test_secrets_that_the_caller_knows_are_redacted(tmp_path: Path) -> None:
 
 async def test_feedback_that_is_lost_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who gave it is told, and can give it again."""
-    with pytest.raises(LogWriteFailed, match="1 records are not in"):
+    with pytest.raises(LogWriteFailed, match="1 record is not in"):
         async with running(configured(tmp_path)) as runtime:
             reply = await runtime.complete(CompletionRequest(messages=(user("hello"),)))
             assert reply.interaction_id is not None

@@ -112,7 +112,7 @@ async def test_a_file_that_cannot_be_made_holds_up_the_end_for_seconds_only(auto
 
     try:
         began = trio.current_time()
-        with pytest.raises(LogWriteFailed, match="1 lines are not written"):
+        with pytest.raises(LogWriteFailed, match="1 line is not written"):
             await over_midnight()
         took = trio.current_time() - began
     finally:

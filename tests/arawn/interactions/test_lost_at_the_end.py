@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from arawn.errors import LogWriteFailed
 from arawn.interactions.opening import open_day_log
+from arawn.interactions.record import GapLine
 from arawn.interactions.verify import check_directory
 from tests.arawn.interactions.failing_filesystem import FullDisk
 from tests.arawn.interactions.mending_logs import CONFIG
@@ -67,6 +68,20 @@ def test_a_start_that_fails_forgets_nothing(tmp_path: Path) -> None:
         open_day_log(directory, CONFIG, filesystem=filesystem, clock=tomorrow)
 
     assert "2 records never written" in str(check_directory(directory).problems[0])
+
+
+def test_a_gap_that_found_no_room_counts_for_all_that_it_declares(tmp_path: Path) -> None:
+    """Six records that a gap stands for and one record of its own are seven; it alone is the writer's loss."""
+    directory, clock, filesystem = tmp_path / "log", Clock(), FullDisk()
+    log = open_day_log(directory, CONFIG, filesystem=filesystem, clock=clock)
+    filesystem.is_full = True
+    long, gap = "x" * 8_000, GapLine(count=6, reason="no room", timestamp="2026-01-28T00:00:00.000000Z")
+    log.take([replace(record(1, clock.at), system_prompt=long), gap])
+    with pytest.raises(LogWriteFailed):
+        log.close()
+
+    assert log.unwritten == 1
+    assert "7 records never written" in str(check_directory(directory).problems[0])
 
 
 def test_losses_of_several_writers_add_up(tmp_path: Path) -> None:

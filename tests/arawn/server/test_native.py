@@ -12,8 +12,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.errors import MailboxFull
-from arawn.errors import BackendError, ConnectionFailed, UnknownProfile
+from arawn.errors import BackendError, ConnectionFailed, StoreFailed, UnknownProfile
 from arawn.messages import Completed, StreamEvent, TextDelta
 from arawn.server.app import build_app
 from arawn.server.auth import Door
@@ -117,7 +116,7 @@ async def test_an_error_after_the_start_is_an_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "status"), [(UnknownProfile("x", ["fast"]), 400), (MailboxFull("the mailbox is full"), 503)]
+    ("fault", "status"), [(UnknownProfile("x", ["fast"]), 400), (StoreFailed("the disk is full"), 503)]
 )
 async def test_failures_of_the_call_are_answered(fault: Exception, status: int) -> None:
     """An error of the runtime is an error of the answer, not a fault of the server."""

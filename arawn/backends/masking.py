@@ -1,0 +1,33 @@
+"""What of a provider's words must not be shown: secrets that it was sent, and what else looks like a key. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from arawn.errors import BackendError
+from arawn.interactions.redact import MIN_SECRET_LENGTH, redact
+
+__all__ = ["Masking"]
+
+
+class Masking:
+    """Takes the secrets of one profile out of what its provider says: some servers quote them.
+
+    As in the log, a secret of fewer than `MIN_SECRET_LENGTH` characters stays: a dummy key for a local server may be
+    any word of an answer.
+    """
+
+    def __init__(self, secrets: Iterable[str | None]) -> None:
+        known = {secret.encode() for secret in secrets if secret and len(secret) >= MIN_SECRET_LENGTH}
+        self._secrets = sorted(known, key=len, reverse=True)  # one may contain another
+
+    def of_bytes(self, said: bytes) -> bytes:
+        """Return `said` with `[key]` for each secret."""
+        for secret in self._secrets:
+            said = said.replace(secret, b"[key]")
+        return said
+
+    def of_error(self, error: BackendError) -> None:
+        """Do so in the error's message, and take out keys of known shapes: it is shown where no log redacts it."""
+        error.user_message, _ = redact(self.of_bytes(error.user_message.encode()).decode())
+        error.args = (error.user_message,)

@@ -1,0 +1,74 @@
+"""What opens the breaker of a profile, and what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from trio_util import AsyncValue  # type: ignore[import-untyped]
+
+from arawn.backends.admission import Admission
+from arawn.backends.breaker import FAILURES
+from arawn.backends.health import BackendHealth
+from arawn.config.schema import Profile
+from arawn.errors import (
+    AuthFailed,
+    BackendError,
+    BadReply,
+    ConnectionFailed,
+    Overloaded,
+    RateLimited,
+    TimedOut,
+)
+from arawn.messages import CompletionResponse
+from tests.arawn.cli.place import ROOT
+
+FIRST: Any = SimpleNamespace(number=1)
+BEGUN = CompletionResponse(content=(), model="m")
+
+
+def states_after(*errors: BackendError) -> list[str]:
+    """Return the health of a profile after each of these calls."""
+    health = AsyncValue(BackendHealth())
+    admission = Admission("p", Profile(backend="scripted"), health)
+    states = []
+    for error in errors:
+        admission.saw_failure(FIRST, error)
+        states.append(health.value.state)
+    return states
+
+
+@pytest.mark.parametrize(
+    "error", [Overloaded("x", status=503), ConnectionFailed("x"), TimedOut("x", which="idle", partial=BEGUN)]
+)
+async def test_five_in_a_row_that_may_pass_open_it(error: BackendError) -> None:
+    """5xx, no connection, a deadline."""
+    assert states_after(*[error] * FAILURES) == ["degraded"] * (FAILURES - 1) + ["open"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AuthFailed("x", status=401),
+        RateLimited("x", status=429),
+        BadReply("HTML, a redirect or broken JSON"),
+        TimedOut("x", which="total", partial=BEGUN),
+    ],
+)
+async def test_any_other_answer_begins_the_count_anew(error: BackendError) -> None:
+    """Whoever answers is up, however often and whatever it says."""
+    before = [Overloaded("x", status=503)] * (FAILURES - 1)
+
+    assert "open" not in states_after(*before, error, *before)
+    assert "open" not in states_after(*[error] * (2 * FAILURES))
+
+
+def test_both_pages_say_what_counts_in_the_same_words() -> None:
+    """A sentence that stands in two places is one sentence."""
+    pages = [Path(ROOT, "docs", name).read_text(encoding="utf-8") for name in ("backends.md", "operations.md")]
+    told = [[line for line in page.splitlines() if line.startswith("A call counts if")] for page in pages]
+
+    assert told[0] == told[1]
+    assert len(told[0]) == 1
