@@ -16,8 +16,8 @@ M = TypeVar("M")
 AskState = Literal["queued", "taken", "done", "abandoned"]
 
 
-class Told(msgspec.Struct, Generic[M], eq=False):
-    """A message that nobody waits for."""
+class Told(msgspec.Struct, Generic[M], eq=False, gc=False):
+    """A message that nobody waits for. Outside the collector: it is in no cycle, since a mailbox ends empty."""
 
     message: M
 
