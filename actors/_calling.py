@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import trio
 
 from actors._cycles import Worker
-from actors._envelope import Asked, Envelope, Told, about
+from actors._envelope import Asked, Mail, about, content
 from actors.errors import ActorError, HandlerFailed, OutcomeUnknown, shown
 from actors.events import DeadLetter
 from actors.spec import BatchHandler, Handler
@@ -32,9 +32,9 @@ def calling(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHandl
 def _revocable(worker: Worker, handler: Handler[M]) -> Callable[[M], Awaitable[Any]]:
     async def handle(message: M) -> Any:
         with trio.CancelScope() as scope:
-            envelope = worker.in_hand[0]
-            if isinstance(envelope, Asked):
-                envelope.on_abandoned = lambda: scope.cancel(reason="its asker is gone")
+            mail = worker.in_hand[0]
+            if isinstance(mail, Asked):
+                mail.on_abandoned = lambda: scope.cancel(reason="its asker is gone")
             return await handler(message)
         return None  # to nobody
 
@@ -44,31 +44,31 @@ def _revocable(worker: Worker, handler: Handler[M]) -> Callable[[M], Awaitable[A
 def _batched(seat: ActorSeat[M], worker: Worker, handler: BatchHandler[M]) -> Callable[[M], Awaitable[Any]]:
     async def handle(_first: M) -> Any:
         batch = worker.in_hand
-        replies = await handler([envelope.message for envelope in batch])
+        replies = await handler([content(mail) for mail in batch])
         if len(replies) != len(batch):
             raise ActorError(f"`{seat.spec.name}` gave {len(replies)} replies to a batch of {len(batch)} messages")
         errors = [isinstance(reply, seat.spec.reply_errors) for reply in replies]
-        for envelope, reply, is_error in zip(batch, replies, errors, strict=True):
-            if isinstance(envelope, Asked) and not is_error:
-                envelope.reply(reply)
+        for mail, reply, is_error in zip(batch, replies, errors, strict=True):
+            if isinstance(mail, Asked) and not is_error:
+                mail.reply(reply)
         fail(seat, [pair for pair, is_error in zip(zip(batch, replies, strict=True), errors, strict=True) if is_error])
         return None  # all have their replies
 
     return handle
 
 
-def fail(seat: ActorSeat[M], failures: Sequence[tuple[Envelope[M], BaseException]]) -> None:
+def fail(seat: ActorSeat[M], failures: Sequence[tuple[Mail[M], BaseException]]) -> None:
     """Tell every asker of its cause; only then the hooks, for one may be slow, of what nobody will hear."""
-    unheard: list[tuple[Envelope[M], BaseException]] = []
-    for envelope, cause in failures:
-        if isinstance(envelope, Told) or envelope.state == "abandoned":
-            unheard.append((envelope, cause))
+    unheard: list[tuple[M, BaseException]] = []
+    for mail, cause in failures:
+        if isinstance(mail, Asked) and mail.state != "abandoned":
+            mail.fail(_error_for(seat, mail.message, cause))
         else:
-            envelope.fail(_error_for(seat, envelope.message, cause))
-    for envelope, cause in unheard:
-        error = _error_for(seat, envelope.message, cause)
+            unheard.append((content(mail), cause))
+    for message, cause in unheard:
+        error = _error_for(seat, message, cause)
         why = f"error reply to nobody: {shown(error)}"
-        seat.hooks.emit(DeadLetter(seat.path, envelope.message, why, started=True, error=error))
+        seat.hooks.emit(DeadLetter(seat.path, message, why, started=True, error=error))
 
 
 def _error_for(seat: ActorSeat[M], message: M, cause: BaseException) -> Exception:

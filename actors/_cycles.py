@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from actors._envelope import Asked, Envelope
+from actors._envelope import Asked, Mail
 
 
 class Answering(Protocol):
@@ -26,7 +26,7 @@ class Worker:
 
     def __init__(self, seat: Answering) -> None:
         self.seat = seat
-        self.in_hand: Sequence[Envelope[Any]] = ()
+        self.in_hand: Sequence[Mail[Any]] = ()
         self.since = 0.0
         self.task: Any = None
         self.depth = 0
@@ -102,4 +102,4 @@ def _never_answered(answering: Sequence[Worker], stuck: set[Worker]) -> bool:
 
 def _answering(envelope: Asked[Any], seat: Answering) -> Sequence[Worker]:
     """Return the workers that may answer: the one that has the envelope in hand, or all while it is queued."""
-    return [worker for worker in seat.workers if envelope in worker.in_hand] or seat.workers
+    return [worker for worker in seat.workers if any(mail is envelope for mail in worker.in_hand)] or seat.workers

@@ -1,10 +1,11 @@
-"""Messages on their way: told, or asked with the one-shot cell that the asker waits on."""
+"""Messages on their way: bare if they were told, or asked in the one-shot cell that the asker waits on."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeVar
+from enum import Enum
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, final
 
 import msgspec
 import trio
@@ -16,12 +17,7 @@ M = TypeVar("M")
 AskState = Literal["queued", "taken", "done", "abandoned"]
 
 
-class Told(msgspec.Struct, Generic[M], eq=False, gc=False):
-    """A message that nobody waits for. Outside the collector: it is in no cycle, since a mailbox ends empty."""
-
-    message: M
-
-
+@final
 class Asked(msgspec.Struct, Generic[M], eq=False):
     """A message with its fate; exactly one of `reply`, `fail` or `abandon` ends it.
 
@@ -100,7 +96,21 @@ class Asked(msgspec.Struct, Generic[M], eq=False):
                 self.on_abandoned()
 
 
-Envelope = Told[M] | Asked[M]
+Mail: TypeAlias = M | Asked[M]  # what is told has no envelope: that would be a tenth of its price
+
+
+class NoMail(Enum):
+    """Stands for "nothing" where any object may be a message, None too."""
+
+    NO_MAIL = "no mail"
+
+
+NO_MAIL = NoMail.NO_MAIL
+
+
+def content(mail: Mail[M]) -> M:
+    """Return the message itself."""
+    return mail.message if isinstance(mail, Asked) else mail
 
 
 def about(actor: str, message: object, why: str) -> str:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import trio
 
-from actors._envelope import Envelope, about
+from actors._envelope import NO_MAIL, Mail, NoMail, about, content
 from actors.errors import MailboxFull, NotStarted
 
 M = TypeVar("M")
@@ -17,9 +17,9 @@ Refusal = Callable[[object], NotStarted]
 
 
 class Mailbox(Generic[M]):
-    """Envelopes in the order they were sent, at most `bound` of them.
+    """Mail in the order it was sent, at most `bound` messages.
 
-    A reader is woken, not handed an envelope: mail leaves the box only by `take_nowait`, so a reader that is cancelled
+    A reader is woken, not handed a message: mail leaves the box only by `take_nowait`, so a reader that is cancelled
     in the same moment leaves it where it is. Senders wait only while the box is full, in the order they came.
     """
 
@@ -29,37 +29,37 @@ class Mailbox(Generic[M]):
         self.peak = 0
         self.finished = False
         self._plain_below = 0  # with less mail than that `offer` has but to queue; 0 is always right
-        self._queue: deque[Envelope[M]] = deque()
+        self._queue: deque[Mail[M]] = deque()
         self._readers: dict[trio.lowlevel.Task, None] = {}
-        self._senders: dict[trio.lowlevel.Task, Envelope[M]] = {}
+        self._senders: dict[trio.lowlevel.Task, Mail[M]] = {}
         self._turned_away: dict[trio.lowlevel.Task, NotStarted] = {}
         self._refusal: Refusal | None = None
 
     # -- mail in ----------------------------------------------------------------------------------------------------
 
-    def offer(self, envelope: Envelope[M]) -> bool:
-        """Queue the envelope and return True, unless mail is refused or the box is full."""
+    def offer(self, mail: Mail[M]) -> bool:
+        """Queue the mail and return True, unless mail is refused or the box is full."""
         if len(self._queue) < self._plain_below:  # most mail: no peak, no reader to wake, nothing refused
-            self._queue.append(envelope)
+            self._queue.append(mail)
             return True
         if self._refusal is not None or len(self._queue) >= self.bound:
             return False
-        self._queue.append(envelope)
+        self._queue.append(mail)
         self.peak = max(self.peak, len(self._queue))
         if self._readers:
             self._wake_reader()
         self._plain_below = 0 if self._readers else self.peak
         return True
 
-    def put_nowait(self, envelope: Envelope[M]) -> None:
-        """Queue the envelope.
+    def put_nowait(self, mail: Mail[M]) -> None:
+        """Queue the mail.
 
         Raises:
             MailboxFull: At its bound.
             NotStarted: Mail is refused.
         """
-        if not self.offer(envelope):
-            raise self.refusal(envelope.message)
+        if not self.offer(mail):
+            raise self.refusal(content(mail))
 
     def refusal(self, message: object) -> NotStarted:
         """Return the error for a message that `offer` does not queue."""
@@ -67,8 +67,8 @@ class Mailbox(Generic[M]):
             return self._refusal(message)
         return MailboxFull(about(self.owner, message, f"mailbox is full ({self.bound} waiting)"))
 
-    async def put(self, envelope: Envelope[M]) -> None:
-        """Queue the envelope, waiting for room.
+    async def put(self, mail: Mail[M]) -> None:
+        """Queue the mail, waiting for room.
 
         Checkpoint: only when the mailbox is full (it then waits for room) or refuses mail.
         If cancelled: it was not queued.
@@ -76,14 +76,14 @@ class Mailbox(Generic[M]):
         Raises:
             NotStarted: Mail is refused, or was while this waited for room.
         """
-        if self.offer(envelope):
+        if self.offer(mail):
             return
         if self._refusal is not None:
             refusal = self._refusal
             await trio.lowlevel.checkpoint()  # "safe to send again" must not become a loop that starves everything
-            raise refusal(envelope.message)
+            raise refusal(content(mail))
         task = trio.lowlevel.current_task()
-        self._senders[task] = envelope
+        self._senders[task] = mail
 
         def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
             del self._senders[task]
@@ -96,15 +96,15 @@ class Mailbox(Generic[M]):
 
     # -- mail out ---------------------------------------------------------------------------------------------------
 
-    def take_nowait(self) -> Envelope[M] | None:
-        """Return the next envelope, or None when there is none."""
+    def take_nowait(self) -> Mail[M] | NoMail:
+        """Return the next mail, or `NO_MAIL` when there is none."""
         queue = self._queue
         if not queue:
-            return None
-        envelope = queue.popleft()
+            return NO_MAIL
+        mail = queue.popleft()
         if self._senders:
             self._admit_sender()
-        return envelope
+        return mail
 
     async def wait_mail(self) -> bool:
         """Wait until there is mail (True), or none is left and none will come (False).
@@ -129,12 +129,12 @@ class Mailbox(Generic[M]):
 
     @property
     def queued(self) -> int:
-        """Envelopes in the box; never above `bound`."""
+        """Messages in the box; never above `bound`."""
         return len(self._queue)
 
     @property
     def waiting(self) -> int:
-        """Envelopes in the box, and those of senders still waiting for room."""
+        """Messages in the box, and those of senders still waiting for room."""
         return len(self._queue) + len(self._senders)
 
     # -- the gate ---------------------------------------------------------------------------------------------------
@@ -143,8 +143,8 @@ class Mailbox(Generic[M]):
         """Refuse new mail, and senders still waiting for room, with what `refusal` makes of it; queued mail stays."""
         self._refusal, self._plain_below = refusal, 0
         senders, self._senders = self._senders, {}
-        for task, envelope in senders.items():
-            self._turned_away[task] = refusal(envelope.message)
+        for task, mail in senders.items():
+            self._turned_away[task] = refusal(content(mail))
             trio.lowlevel.reschedule(task)
 
     def reopen(self) -> None:
@@ -165,7 +165,7 @@ class Mailbox(Generic[M]):
         del self._readers[task]
 
     def _admit_sender(self) -> None:
-        """Move the first waiting sender's envelope into the room just made; a parked reader may be free for it."""
+        """Move the first waiting sender's mail into the room just made; a parked reader may be free for it."""
         task = next(iter(self._senders))
         self._queue.append(self._senders.pop(task))
         trio.lowlevel.reschedule(task)

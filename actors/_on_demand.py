@@ -46,7 +46,7 @@ class OnDemand(Supervisor):
         return Ref(
             self.path,
             key,
-            lambda envelope: self._active(key).mailbox.offer(envelope),  # noqa: PLW0108  # now, it may be another one
+            lambda mail: self._active(key).mailbox.offer(mail),  # noqa: PLW0108  # now, it may be another one
             lambda: self._active(key),
             lambda: self._present(key),
         )

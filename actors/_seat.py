@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 import trio
 
 from actors._cycles import Worker, find_cycle
-from actors._envelope import Asked, Told, about
+from actors._envelope import NO_MAIL, Asked, about, content
 from actors._mailbox import Mailbox
 from actors._work import asking_worker, begin_work, handle_mail
 from actors.errors import ActorError, AskCycle, Restarting, Stopped
@@ -227,12 +227,12 @@ class ActorSeat(Generic[M]):
         )
 
     def _fail_queued(self) -> None:
-        while (envelope := self.mailbox.take_nowait()) is not None:
-            error = self.mailbox.refusal(envelope.message)
-            if isinstance(envelope, Told) or envelope.state == "abandoned":
-                self.hooks.emit(DeadLetter(self.path, envelope.message, str(error), error=error))
+        while (mail := self.mailbox.take_nowait()) is not NO_MAIL:
+            error = self.mailbox.refusal(content(mail))
+            if isinstance(mail, Asked) and mail.state != "abandoned":
+                mail.fail(error)
             else:
-                envelope.fail(error)
+                self.hooks.emit(DeadLetter(self.path, content(mail), str(error), error=error))
 
 
 def require_grace(grace: float | None) -> None:

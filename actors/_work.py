@@ -10,7 +10,7 @@ import trio
 
 from actors._calling import calling, fail
 from actors._cycles import Worker
-from actors._envelope import Asked, Envelope, Told
+from actors._envelope import NO_MAIL, Asked, Mail
 from actors.events import DeadLetter
 from actors.spec import BatchHandler, Handler
 
@@ -62,19 +62,19 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
             turn = _YIELD_EVERY
         if since >= seat.cut_at:
             await trio.lowlevel.checkpoint_if_cancelled()  # a handler under a shield may have outlived the cut
-        envelope = take()
-        if envelope is None:
+        mail = take()
+        if mail is NO_MAIL:
             if not await seat.wait_mail():
                 return
             continue
-        if type(envelope) is Asked and not _begun(seat, envelope):  # half the price of `isinstance`
+        if type(mail) is Asked and not _begun(seat, mail):  # half the price of `isinstance`
             continue
-        worker.in_hand = (envelope,) if alone else _batch(seat, envelope)
+        worker.in_hand = (mail,) if alone else _batch(seat, mail)
         try:
-            if type(envelope) is Asked:
-                envelope.reply(await handle(envelope.message))
+            if type(mail) is Asked:
+                mail.reply(await handle(mail.message))
             else:
-                await handle(envelope.message)
+                await handle(mail)
         except expected as error:
             _fail_all(seat, worker, error)
         except BaseException as error:
@@ -86,12 +86,12 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
             await trio.lowlevel.checkpoint()
 
 
-def _batch(seat: ActorSeat[M], first: Envelope[M]) -> Sequence[Envelope[M]]:
+def _batch(seat: ActorSeat[M], first: Mail[M]) -> Sequence[Mail[M]]:
     """Return `first` and what waits behind it, up to a batch, less those whose asker is gone."""
     batch = [first]
-    while len(batch) < seat.spec.batch and (envelope := seat.mailbox.take_nowait()) is not None:
-        if isinstance(envelope, Told) or _begun(seat, envelope):
-            batch.append(envelope)
+    while len(batch) < seat.spec.batch and (mail := seat.mailbox.take_nowait()) is not NO_MAIL:
+        if not isinstance(mail, Asked) or _begun(seat, mail):
+            batch.append(mail)
     return batch
 
 
@@ -107,5 +107,5 @@ def _begun(seat: ActorSeat[M], asked: Asked[M]) -> bool:
 
 def _fail_all(seat: ActorSeat[M], worker: Worker, cause: BaseException) -> None:
     """Fail what the worker has in hand, which it drops first."""
-    envelopes, worker.in_hand = worker.in_hand, ()
-    fail(seat, [(envelope, cause) for envelope in envelopes])
+    failed, worker.in_hand = worker.in_hand, ()
+    fail(seat, [(mail, cause) for mail in failed])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
-from actors._envelope import Asked, Envelope, Told, notify
+from actors._envelope import Asked, Mail, notify
 from actors.spec import Request
 from actors.status import Status
 
@@ -32,7 +32,7 @@ class Ref(Generic[M_contra]):
         self,
         parent: str,
         label: str,
-        offer: Callable[[Envelope[Any]], bool],
+        offer: Callable[[Mail[Any]], bool],
         seat: Callable[[], ActorSeat[Any]],
         present: Callable[[], ActorSeat[Any] | None],
     ) -> None:
@@ -58,9 +58,8 @@ class Ref(Generic[M_contra]):
         Raises:
             Stopped, Restarting: It was not sent and will not be handled.
         """
-        told = Told(message)
-        if not self._offer(told):
-            await self._seat().mailbox.put(told)
+        if not self._offer(message):
+            await self._seat().mailbox.put(message)
 
     def tell_nowait(self, message: M_contra) -> None:
         """Send without waiting at all.
@@ -69,7 +68,7 @@ class Ref(Generic[M_contra]):
             MailboxFull: No room; nothing was sent.
             Stopped, Restarting: As for `tell`.
         """
-        self._seat().mailbox.put_nowait(Told(message))
+        self._seat().mailbox.put_nowait(message)
 
     async def ask(self, message: Request[R]) -> R:
         """Send and wait for the handler's reply. There is no time limit: use `trio.fail_after`.

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import trio
 
 from actors import ChildSpec, Ref, Stopped, SupervisorSpec, open_supervisor
-from actors._envelope import Asked
+from actors._envelope import NO_MAIL, Asked
 from actors._mailbox import Mailbox
 from actors._seat import ActorSeat
 from actors.events import Hooks
@@ -44,7 +44,7 @@ async def _read_by_a_loop(mailbox: Mailbox[Double], ask: Ask) -> None:
     async def serve() -> None:
         async with doubler() as handle:
             while await mailbox.wait_mail():
-                while (envelope := mailbox.take_nowait()) is not None:
+                while (envelope := mailbox.take_nowait()) is not NO_MAIL:
                     assert isinstance(envelope, Asked)
                     envelope.reply(await handle(envelope.message))
 

@@ -60,6 +60,24 @@ def test_a_queued_message_is_answered_by_any_free_worker() -> None:
     assert find_cycle(a.workers[1], b) == ("a", "b", "a")
 
 
+class Incomparable:
+    """Compares as arrays and query expressions do: not to a truth."""
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("cannot be compared")
+
+    __hash__ = object.__hash__
+
+
+def test_messages_in_hand_are_told_apart_without_comparing_them() -> None:
+    """`a` handles what was told to it and `b` waits in its queue: a message may be of a type that refuses `==`."""
+    a, b = Seat("a"), Seat("b")
+    a.workers[0].in_hand = (Incomparable(),)
+    asks(b.workers[0], a)
+
+    assert find_cycle(a.workers[0], b) == ("a", "b", "a")
+
+
 def test_two_questions_of_one_handler_do_not_take_two_workers() -> None:
     """A handler that asks twice at once holds one worker: the other is free to answer."""
     a, b, c = Seat("a", workers=2), Seat("b"), Seat("c")

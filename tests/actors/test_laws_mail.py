@@ -50,6 +50,32 @@ async def test_g1_the_order_outlives_a_restart(rig: Rig, autojump_clock: MockClo
     assert rig.started == list(range(7))
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+async def test_g1_any_object_may_be_told(rig: Rig, autojump_clock: MockClock, batch: int) -> None:
+    """A message is handed on as it is, also one that means "nothing" elsewhere."""
+    messages: list[object] = [None, 0, "", (), False, NotImplemented, ..., StopIteration()]
+    handled: list[object] = []
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[Any], Awaitable[object]]]:
+        async def handle(message: Any) -> list[object]:
+            handled.extend(message if batch > 1 else [message])
+            return [None] * (len(message) if batch > 1 else 1)
+
+        yield handle
+
+    async with rig.open() as root:
+        ref: Ref[object] = await root.start(ChildSpec(name="a", start=start, mailbox=4, batch=batch))
+        for message in messages[:4]:
+            ref.tell_nowait(message)
+        for message in messages[4:]:
+            await ref.tell(message)
+        await ref.stop()
+
+    assert len(handled) == len(messages)
+    assert all(one is other for one, other in zip(handled, messages, strict=True))
+
+
 async def test_g1_workers_start_mail_in_order(rig: Rig, autojump_clock: MockClock) -> None:
     """With several workers messages begin in order, though they may end in any."""
     async with rig.open() as root:
