@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -112,7 +112,8 @@ class MemoryRuntime:
         sender, receiver = trio.open_memory_channel[StreamEvent](100)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._produce, sender)
-            yield self._consume(receiver)
+            async with aclosing(self._consume(receiver)) as events:
+                yield events
             nursery.cancel_scope.cancel(reason="read to the end")
 
     async def _produce(self, sender: trio.MemorySendChannel[StreamEvent]) -> None:
@@ -125,7 +126,7 @@ class MemoryRuntime:
                 self.cancelled.set()
                 raise
 
-    async def _consume(self, receiver: trio.MemoryReceiveChannel[StreamEvent]) -> AsyncIterator[StreamEvent]:
+    async def _consume(self, receiver: trio.MemoryReceiveChannel[StreamEvent]) -> AsyncGenerator[StreamEvent]:
         with receiver:
             async for event in receiver:
                 yield event

@@ -13,9 +13,9 @@ import trio
 from arawn.config.describe import suggestion, ticked
 from arawn.server.json_body import decoded
 from arawn.server.reply import Headers, Refused, Reply, refusal
-from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
+from arawn.wire.asgi import LEAVING_CANCELS, ClientLeft, LeavingCancels, Receive, Scope, Send
 
-__all__ = ["BODY_BYTES", "Call", "Route", "beside_client", "came_through_socket"]
+__all__ = ["BODY_BYTES", "Call", "Route", "came_through_socket"]
 
 BODY_BYTES = 32 * 1024 * 1024
 
@@ -43,6 +43,7 @@ class Call:
         self.through_socket = came_through_socket(scope)
         self.request_id = secrets.token_hex(16)  # of the answer, unless a log record answers for it
         self.streaming = False
+        self._leaving_cancels: LeavingCancels | None = scope.get("extensions", {}).get(LEAVING_CANCELS)
         self._receive = receive
         self._send = send
 
@@ -87,13 +88,41 @@ class Call:
             more = event.get("more_body", False)
         return b"".join(pieces)
 
-    async def wait_client_left(self) -> None:
-        """Return when the client has left. Only after the body has been read.
+    async def beside_client(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` until it has ended or the client has left. Only after the body has been read.
 
-        Checkpoint: until the client leaves. If cancelled: nothing is lost.
+        Raises:
+            Exception: What `work` raises, as it is, not inside a group.
+
+        Checkpoint: as `work` has them. If cancelled, or left by the client: `work` is cancelled.
         """
+        if self._leaving_cancels is None:
+            await self._beside_watch(work)
+            return
+        with trio.CancelScope() as scope:
+            self._leaving_cancels(scope)
+            try:
+                await work()
+            finally:
+                self._leaving_cancels(None)
+
+    async def _beside_watch(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do as above where the server tells only who waits for it."""
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_client_leaves, nursery.cancel_scope)
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - raised below, outside the nursery
+                failure = error
+            nursery.cancel_scope.cancel(reason="the work is done")
+        if failure is not None:
+            raise failure
+
+    async def _cancel_when_client_leaves(self, scope: trio.CancelScope) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        scope.cancel(reason="the client left")
 
     def query_items(self) -> list[tuple[str, str]]:
         """Return the names and values of the query in their order.
@@ -164,25 +193,3 @@ def _unknown_fields(value: object, kind: type[msgspec.Struct]) -> str | None:
 
 Route = Callable[[Call], Awaitable[None]]
 """Answers one call."""
-
-
-async def beside_client(call: Call, work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work` until it has ended or the client has left. Its exception is raised as it is, not inside a group.
-
-    Checkpoint: always. If cancelled, or left by the client: `work` is cancelled.
-    """
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_cancel_when_client_leaves, call, nursery.cancel_scope)
-        try:
-            await work()
-        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery
-            failure = error
-        nursery.cancel_scope.cancel(reason="the work is done")
-    if failure is not None:
-        raise failure
-
-
-async def _cancel_when_client_leaves(call: Call, scope: trio.CancelScope) -> None:
-    await call.wait_client_left()
-    scope.cancel(reason="the client left")

@@ -22,7 +22,7 @@ from arawn.messages import (
     Usage,
     user,
 )
-from arawn.server.call import Call, beside_client
+from arawn.server.call import Call
 from arawn.server.protocol import EventSource, RuntimeDoor
 from arawn.server.reply import Failure, error_body, json_reply
 from arawn.server.streaming import KEEP_ALIVE, answer_with_events
@@ -83,7 +83,7 @@ async def chat(runtime: RuntimeDoor, call: Call) -> None:
     """
     request = await call.read_json(ChatRequest)
     answer = _answer_with_events if request.stream else _answer_whole
-    await beside_client(call, partial(answer, runtime, call, request))
+    await call.beside_client(partial(answer, runtime, call, request))
 
 
 async def _answer_whole(runtime: RuntimeDoor, call: Call, request: ChatRequest) -> None:

@@ -6,13 +6,15 @@ import contextlib
 import logging
 import socket
 import struct
+from functools import partial
 from typing import Any
 
 import msgspec
 import trio
 
-from arawn.wire.asgi import ASGIApp, ClientLeft, Scope
+from arawn.wire.asgi import LEAVING_CANCELS, ASGIApp, ClientLeft, Scope
 from arawn.wire.exchange import Exchange, Peer
+from arawn.wire.leavers import Leavers
 from arawn.wire.limits import Limits
 from arawn.wire.request import RequestError, RequestHead, find_head_end, parse_head, path_asked
 from arawn.wire.response import Words, plain_words, refusal
@@ -58,6 +60,7 @@ class Shared(msgspec.Struct, frozen=True):
         idle: The scopes of the connections that wait for a request, and until when they may; they can be cancelled at
             any time.
         words: Says what the server itself refuses.
+        leavers: Watches for clients that leave; None where that takes a task for each request.
     """
 
     app: ASGIApp
@@ -66,6 +69,7 @@ class Shared(msgspec.Struct, frozen=True):
     state: dict[str, Any]
     idle: dict[trio.CancelScope, float]
     words: Words = plain_words
+    leavers: Leavers | None = None
 
 
 class Connection:
@@ -161,7 +165,7 @@ class Connection:
         exchange = Exchange(head, self._peer, self._limits, self._shared.stopping)
         failed = False
         try:
-            await self._shared.app(self._scope(head), exchange.receive, exchange.send)
+            await self._shared.app(self._scope(head, exchange), exchange.receive, exchange.send)
         except Exception as error:  # an application's fault ends its request, never the server
             failed = True
             if not _only_client_left(error):
@@ -198,7 +202,8 @@ class Connection:
         answer = refusal(self._shared.words, status, kind, reason, path)
         await refuse(self._stream, answer, self._limits.linger_seconds)
 
-    def _scope(self, head: RequestHead) -> Scope:
+    def _scope(self, head: RequestHead, exchange: Exchange) -> Scope:
+        leavers = self._shared.leavers
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -213,6 +218,7 @@ class Connection:
             "client": self._client,
             "server": self._server,
             "state": self._shared.state.copy(),
+            "extensions": {} if leavers is None else {LEAVING_CANCELS: partial(exchange.cancel_when_left, leavers)},
         }
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 
 import trio
 
 from arawn.wire.asgi import ClientLeft, Event
 from arawn.wire.body import ChunkedBody, LengthBody, open_body
+from arawn.wire.leavers import Leavers
 from arawn.wire.limits import Limits
 from arawn.wire.request import RequestError, RequestHead
 from arawn.wire.response import CONTINUE, ResponseEncoder
@@ -38,6 +40,11 @@ class Peer:
         self._write_seconds = write_seconds
         self.buffer = bytearray()
         self.ended = False
+
+    @property
+    def descriptor(self) -> int:
+        """Of the socket; -1 after its close."""
+        return self._socket.fileno()
 
     async def fill(self) -> None:
         """Read once from the socket.
@@ -159,6 +166,17 @@ class Exchange:
             return {"type": "http.disconnect"}
         self._body_delivered = self._body.done
         return {"type": "http.request", "body": piece, "more_body": not self._body.done}
+
+    def cancel_when_left(self, leavers: Leavers, scope: trio.CancelScope | None) -> None:
+        """See `arawn.wire.asgi.LEAVING_CANCELS`."""
+        if scope is None:
+            leavers.unwatch(self._peer.descriptor)
+        else:
+            leavers.watch(self._peer.descriptor, partial(self._left, scope))
+
+    def _left(self, scope: trio.CancelScope) -> None:
+        self._over = self._unreachable = True
+        scope.cancel(reason="the client left")
 
     async def send(self, event: Event) -> None:
         """ASGI `send`: returns when the bytes are with the operating system (the reader's pace).

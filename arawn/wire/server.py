@@ -12,6 +12,7 @@ import trio
 from arawn.wire.asgi import ASGIApp
 from arawn.wire.burst_listener import BurstListener
 from arawn.wire.connection import Connection, Shared, refuse
+from arawn.wire.leavers import open_leavers
 from arawn.wire.lifespan import open_lifespan
 from arawn.wire.limits import Limits
 from arawn.wire.response import Words, plain_words, refusal
@@ -56,8 +57,8 @@ async def serve(
     """
     sources = [BurstListener(listener) for listener in listeners]
     try:
-        async with open_lifespan(app) as state:
-            door = _Door(Shared(app, limits or Limits(), stopping, state, {}, words))
+        async with open_lifespan(app) as state, open_leavers() as leavers:
+            door = _Door(Shared(app, limits or Limits(), stopping, state, {}, words, leavers))
             async with trio.open_nursery() as connections, trio.open_nursery() as acceptors:
                 acceptors.start_soon(door.close_overdue)
                 await acceptors.start(partial(trio.serve_listeners, door.admit, sources, handler_nursery=connections))

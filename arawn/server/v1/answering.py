@@ -14,7 +14,7 @@ from arawn.backends.verbatim import Verbatim, VerbatimMessages
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimResponse, bytes_of
 from arawn.errors import BackendError
 from arawn.messages import CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
-from arawn.server.call import Call, beside_client
+from arawn.server.call import Call
 from arawn.server.protocol import DialectDoor
 from arawn.server.reply import Headers, Refused, Reply, error_reply
 from arawn.server.streaming import EventEncoder, answer_with_events
@@ -71,7 +71,7 @@ async def answer(runtime: DialectDoor, call: Call, question: Question) -> None:
     """
     work = _answer_whole if question.events is None else _answer_with_events
     try:
-        await beside_client(call, partial(work, runtime, call, question))
+        await call.beside_client(partial(work, runtime, call, question))
     except BackendError as error:
         reply = _refusal_as_received(error, question.dialect)
         if reply is None:

@@ -132,10 +132,18 @@ async def test_the_limits_of_the_server_hold_for_the_application() -> None:
     assert runtime.calls == []
 
 
+@asynccontextmanager
+async def no_leavers() -> AsyncIterator[None]:
+    yield None
+
+
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_client_that_leaves_cancels_the_call(stream: bool) -> None:
-    """The model is not asked to go on for nobody: the call is cancelled within 100 ms."""
+@pytest.mark.parametrize("told", [True, False], ids=["told by the server", "asked of the server"])
+async def test_a_client_that_leaves_cancels_the_call(stream: bool, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is not asked to go on for nobody: the call is cancelled within 100 ms, without `epoll` too."""
     runtime = MemoryRuntime(delay=100.0)
+    if not told:
+        monkeypatch.setattr("arawn.wire.server.open_leavers", no_leavers)
     async with serving_with_lifespan(build_app(runtime, door=OPEN)) as served:
         async with httpx.AsyncClient(base_url=served.url) as client:
             with trio.move_on_after(0.1):

@@ -1,0 +1,135 @@
+"""Clients that leave while their requests are answered, told without a task for each request."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arawn.wire.asgi import LEAVING_CANCELS, Receive, Scope, Send
+from arawn.wire.leavers import open_leavers
+from tests.serving import read_body, read_response, respond, serving
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+RESET = struct.pack("ii", 1, 0)
+
+
+def closes(sock: trio.socket.SocketType) -> None:
+    sock.close()
+
+
+def says_no_more(sock: trio.socket.SocketType) -> None:
+    sock.shutdown(socket.SHUT_WR)
+
+
+def resets(sock: trio.socket.SocketType) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    sock.close()
+
+
+@pytest.mark.parametrize("leave", [closes, says_no_more, resets])
+@pytest.mark.parametrize("ahead", [b"", GET, b"x" * 100_000], ids=["nothing", "a request", "100 kB"])
+async def test_work_is_cancelled_at_once_when_its_client_leaves(
+    leave: Callable[[trio.socket.SocketType], None], ahead: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However it leaves, and whatever it has sent ahead; nobody is to blame for the answer that is missing."""
+    at_work, cancelled = trio.Event(), trio.Event()
+
+    async def app(scope: Scope, receive: Receive, _: Send) -> None:
+        await read_body(receive)
+        with trio.CancelScope() as work:
+            scope["extensions"][LEAVING_CANCELS](work)
+            try:
+                at_work.set()
+                await trio.sleep_forever()
+            finally:
+                scope["extensions"][LEAVING_CANCELS](None)
+        cancelled.set()
+
+    async with serving(app) as served:
+        stream = await served.connect()
+        await stream.send_all(GET + ahead)
+        await at_work.wait()
+        leave(stream.socket)
+        with trio.fail_after(0.1):
+            await cancelled.wait()
+        await trio.aclose_forcefully(stream)
+
+    assert not caplog.records
+
+
+async def test_work_that_is_done_is_not_cancelled_later() -> None:
+    """A connection carries many requests, each watched for itself; its end between two of them cancels nothing."""
+    scopes: list[trio.CancelScope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_body(receive)
+        with trio.CancelScope() as work:
+            scopes.append(work)
+            scope["extensions"][LEAVING_CANCELS](work)
+            try:
+                await respond(send, 200, b"ok", [(b"content-length", b"2")])
+            finally:
+                scope["extensions"][LEAVING_CANCELS](None)
+
+    async with serving(app) as served:
+        async with await served.connect() as stream:
+            for _ in range(3):
+                await stream.send_all(GET)
+                assert await read_response(stream, bytearray()) == (200, b"ok")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+
+    assert len(scopes) == 3
+    assert not any(scope.cancel_called for scope in scopes)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["watch", "unwatch", "send", "leave", "look"]), st.integers(0, 3)), max_size=30
+)
+
+
+@given(STEPS)
+@settings(max_examples=100, deadline=None)
+def test_exactly_those_are_told_that_leave_while_they_are_watched(steps: list[tuple[str, int]]) -> None:
+    """Once for each watch, also if the client had left before it; bytes that arrive tell nothing."""
+
+    async def main() -> None:
+        told: list[int] = []
+        expected: list[int] = []
+        watched, due, gone = set[int](), set[int](), set[int]()
+        pairs = [socket.socketpair() for _ in range(4)]
+        with contextlib.ExitStack() as stack:
+            for pair in pairs:
+                for end in pair:
+                    stack.callback(end.close)
+            async with open_leavers() as leavers:
+                assert leavers is not None
+                for step, number in [*steps, ("look", 0)]:
+                    ours, theirs = pairs[number]
+                    if step == "watch" and number not in watched:
+                        leavers.watch(ours.fileno(), lambda number=number: told.append(number))  # type: ignore[misc]
+                        watched.add(number)
+                        due |= gone & {number}
+                    elif step == "unwatch" and number in watched:
+                        leavers.unwatch(ours.fileno())
+                        watched.discard(number)
+                        due.discard(number)
+                    elif step == "send" and number not in gone:
+                        theirs.send(b"x")
+                    elif step == "leave" and number not in gone:
+                        theirs.close()
+                        gone.add(number)
+                        due |= watched & {number}
+                    elif step == "look":
+                        await trio.testing.wait_all_tasks_blocked(0.001)
+                        expected += due
+                        due.clear()
+                        assert sorted(told) == sorted(expected)
+
+    trio.run(main)
