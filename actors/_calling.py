@@ -33,7 +33,7 @@ def _revocable(worker: Worker, handler: Handler[M]) -> Callable[[M], Awaitable[A
     async def handle(message: M) -> Any:
         with trio.CancelScope() as scope:
             mail = worker.in_hand[0]
-            if isinstance(mail, Asked):
+            if type(mail) is Asked:
                 mail.on_abandoned = lambda: scope.cancel(reason="its asker is gone")
             return await handler(message)
         return None  # to nobody
@@ -45,11 +45,15 @@ def _batched(seat: ActorSeat[M], worker: Worker, handler: BatchHandler[M]) -> Ca
     async def handle(_first: M) -> Any:
         batch = worker.in_hand
         replies = await handler([content(mail) for mail in batch])
+        if not isinstance(replies, list | tuple):
+            raise ActorError(
+                f"`{seat.spec.name}` gave a {type(replies).__name__} as the list of its replies to a batch"
+            )
         if len(replies) != len(batch):
             raise ActorError(f"`{seat.spec.name}` gave {len(replies)} replies to a batch of {len(batch)} messages")
         errors = [isinstance(reply, seat.spec.reply_errors) for reply in replies]
         for mail, reply, is_error in zip(batch, replies, errors, strict=True):
-            if isinstance(mail, Asked) and not is_error:
+            if type(mail) is Asked and not is_error:
                 mail.reply(reply)
         fail(seat, [pair for pair, is_error in zip(zip(batch, replies, strict=True), errors, strict=True) if is_error])
         return None  # all have their replies
@@ -61,7 +65,7 @@ def fail(seat: ActorSeat[M], failures: Sequence[tuple[Mail[M], BaseException]]) 
     """Tell every asker of its cause; only then the hooks, for one may be slow, of what nobody will hear."""
     unheard: list[tuple[M, BaseException]] = []
     for mail, cause in failures:
-        if isinstance(mail, Asked) and mail.state != "abandoned":
+        if type(mail) is Asked and mail.state != "abandoned":
             mail.fail(_error_for(seat, mail.message, cause))
         else:
             unheard.append((content(mail), cause))

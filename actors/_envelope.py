@@ -109,8 +109,11 @@ NO_MAIL = NoMail.NO_MAIL
 
 
 def content(mail: Mail[M]) -> M:
-    """Return the message itself."""
-    return mail.message if isinstance(mail, Asked) else mail
+    """Return the message itself.
+
+    Whether mail was asked is seen by its type: `isinstance` would ask the message, and a proxy may raise at that.
+    """
+    return mail.message if type(mail) is Asked else mail
 
 
 def about(actor: str, message: object, why: str) -> str:

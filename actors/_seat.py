@@ -229,7 +229,7 @@ class ActorSeat(Generic[M]):
     def _fail_queued(self) -> None:
         while (mail := self.mailbox.take_nowait()) is not NO_MAIL:
             error = self.mailbox.refusal(content(mail))
-            if isinstance(mail, Asked) and mail.state != "abandoned":
+            if type(mail) is Asked and mail.state != "abandoned":
                 mail.fail(error)
             else:
                 self.hooks.emit(DeadLetter(self.path, content(mail), str(error), error=error))

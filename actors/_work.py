@@ -90,7 +90,7 @@ def _batch(seat: ActorSeat[M], first: Mail[M]) -> Sequence[Mail[M]]:
     """Return `first` and what waits behind it, up to a batch, less those whose asker is gone."""
     batch = [first]
     while len(batch) < seat.spec.batch and (mail := seat.mailbox.take_nowait()) is not NO_MAIL:
-        if not isinstance(mail, Asked) or _begun(seat, mail):
+        if type(mail) is not Asked or _begun(seat, mail):
             batch.append(mail)
     return batch
 

@@ -77,7 +77,7 @@ class GaveUp(msgspec.Struct, frozen=True, tag=True):
     error: Exception
 
 
-class DeadLetter(msgspec.Struct, frozen=True, tag=True):
+class DeadLetter(msgspec.Struct, frozen=True, eq=False, tag=True):
     """A message that was sent and will not be handled, or whose error reply has nobody to go to.
 
     A message is a dead letter only if nobody else is told: what a send raises, or an asker gets, is no dead letter.

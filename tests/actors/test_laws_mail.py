@@ -307,6 +307,29 @@ async def test_a_replied_batch_of_the_wrong_size_is_a_crash(rig: Rig, autojump_c
     rig.fates.update({1: "failed", 2: "failed"})
 
 
+async def test_replies_to_a_batch_that_are_no_list_are_a_crash(rig: Rig, autojump_clock: MockClock) -> None:
+    """Nothing is iterated by chance: the keys of a dictionary are no replies."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Callable[[list[Work]], Awaitable[Any]]]:
+        async def handle(works: list[Work]) -> dict[Work, int]:
+            return dict.fromkeys(works, 1)
+
+        yield handle
+
+    async with rig.open() as root:
+        ref: Ref[Work] = await root.start(ChildSpec(name="a", start=start, mailbox=4, batch=2))
+        with pytest.raises(HandlerFailed, match="`a` gave a dict as the list of its replies to a batch"):
+            await ref.ask(Work(1))
+
+
+def test_dead_letters_are_told_apart_without_comparing_their_messages() -> None:
+    """A hook may look for one among those it has seen, whatever the message is."""
+    letters = [DeadLetter("root/a", {"not": "hashable"}, "why") for _ in range(2)]
+
+    assert len(set(letters)) == 2
+
+
 async def test_an_outcome_stays_unknown_for_a_reply_abandoned_before(rig: Rig, autojump_clock: MockClock) -> None:
     """Waiting for an abandoned reply raises instead of hanging."""
     async with rig.open() as root:
