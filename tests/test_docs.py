@@ -13,6 +13,8 @@ import pytest
 INCLUDE = re.compile(r"<!-- include: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+ANCHOR = re.compile(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -27,6 +29,22 @@ def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link names a file that exists."""
     for target in LINK.findall(page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{page} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_anchors_name_a_heading(page: Path) -> None:
+    """What follows `#` in a link to a page is one of its headings, as they are spelled in addresses."""
+    for target, anchor in ANCHOR.findall(page.read_text("utf-8")):
+        there = page.parent / target if target else page
+        headings = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(there.read_text("utf-8"))]
+        assert anchor in [heading.strip().replace(" ", "-") for heading in headings], f"{page}: {target}#{anchor}"
+
+
+def test_the_pages_have_what_is_looked_for() -> None:
+    """Included files, links and anchors: a pattern that finds none would find no fault either."""
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+
+    assert all(len(pattern.findall(text)) > 5 for pattern in (INCLUDE, LINK, ANCHOR, HEADING))
 
 
 @pytest.mark.parametrize("example", sorted(Path("examples").glob("*.py")), ids=str)

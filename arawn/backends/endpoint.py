@@ -8,7 +8,7 @@ from functools import partial
 import httpx
 import msgspec
 
-__all__ = ["Carrier", "Endpoint", "endpoint_url", "exact_target", "sender"]
+__all__ = ["Carrier", "Endpoint", "endpoint_url", "sender"]
 
 Carrier = httpx.AsyncClient | httpx.AsyncBaseTransport
 """What takes requests to the server: a bare transport, or a client around one that needs it, as for proxies."""
@@ -23,18 +23,28 @@ class Endpoint(msgspec.Struct, frozen=True):
     bearer: bool = True
 
 
+class _ExactUrl(httpx.URL):
+    """An address that goes into the request line with each character of its query; httpx quotes odd ones anew."""
+
+    def __init__(self, url: httpx.URL, query: bytes) -> None:
+        super().__init__(url)
+        self._query = query
+
+    @property
+    def raw_path(self) -> bytes:
+        return super().raw_path + b"?" + self._query
+
+
 def endpoint_url(base_url: str, path: str, query: bytes = b"") -> httpx.URL:
-    """Return where to post; a version that both parts name counts once. httpx quotes odd characters of a query anew."""
+    """Return where to post; a version that both parts name counts once.
+
+    With a query it must be set as the `url` of a request: one that is made with it gets a copy without the query.
+    """
     base = base_url.rstrip("/")
     if path.startswith("/v1/"):
         base = base.removesuffix("/v1")
     url = httpx.URL(base + path)
-    return url.copy_with(query=query) if query else url
-
-
-def exact_target(url: httpx.URL, query: bytes) -> bytes:
-    """Return path and query of `url` as they go into a request line, with each character of `query` as it is."""
-    return url.raw_path.partition(b"?")[0] + b"?" + query
+    return _ExactUrl(url, query) if query else url
 
 
 def sender(carrier: Carrier) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:

@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from arawn.backends.connection_failures import broken_body, from_httpx, timed_out
-from arawn.backends.endpoint import Carrier, Endpoint, endpoint_url, exact_target, sender
+from arawn.backends.endpoint import Carrier, Endpoint, endpoint_url, sender
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
 from arawn.backends.masking import Masking
 from arawn.backends.profile_defaults import with_profile
@@ -79,7 +79,6 @@ class HttpProvider:
         self._extensions: dict[str, Any] = {
             "timeout": httpx.Timeout(None, connect=profile.timeouts.connect_s).as_dict()
         }
-        self._direct = not isinstance(carrier, httpx.AsyncClient)
         self._carry = sender(carrier)
 
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
@@ -222,16 +221,17 @@ class HttpProvider:
         if constant is None:
             constant = self._headers[call.stream] = self._constant_headers(stream=call.stream)
         headers = [*constant, (b"content-length", b"%d" % len(call.content))]
-        url, verbatim, extensions = self._url, call.verbatim, self._extensions
+        verbatim = call.verbatim
         if verbatim is not None and verbatim.headers:
             own = httpx.Headers(headers)
             own.update(verbatim.headers)
             headers = own.raw
+        content = Content(call.content)
+        request = httpx.Request("POST", self._url, headers=headers, stream=content, extensions=self._extensions)
         if verbatim is not None and (verbatim.path or verbatim.query):
-            url = endpoint_url(self._endpoint.base_url, verbatim.path or self._dialect.path, verbatim.query)
-            if verbatim.query and self._direct:  # a proxy is sent the whole address, which this would replace
-                extensions = {**extensions, "target": exact_target(url, verbatim.query)}
-        return httpx.Request("POST", url, headers=headers, stream=Content(call.content), extensions=extensions)
+            path = verbatim.path or self._dialect.path
+            request.url = endpoint_url(self._endpoint.base_url, path, verbatim.query)
+        return request
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         """Return the next piece of the body, None at its end."""

@@ -25,7 +25,7 @@ from arawn.messages import (
 __all__ = ["ProviderAnswer", "VerbatimReading", "VerbatimResponse", "bytes_of", "other_answer", "with_bytes"]
 
 _END = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r)")
-_LONGEST_EVENT = 16 * 1024 * 1024  # the parser has refused it before
+_LONGEST_EVENT = 16 * 1024 * 1024
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _COUNTS = re.compile(rb'"usage"\s*:\s*\{')
 
@@ -172,7 +172,8 @@ class VerbatimReading(StreamReading):
 
         Raises:
             BackendError: As `StreamReading.feed`; an error event of the provider has been passed on before it, with
-                what came after it. Fed again, it raises no more: whatever still comes is passed on unread.
+                what came after it. Fed again, it raises only for an event that is too long: whatever still comes is
+                passed on unread.
         """
         self._rest += chunk
         begin, at = 0, max(0, self._searched - 3)
@@ -182,11 +183,12 @@ class VerbatimReading(StreamReading):
             begin = at
         del self._rest[:begin]
         self._searched = len(self._rest)
-        if self._searched > _LONGEST_EVENT:
-            yield from self._piece(bytes(self._rest))
         if self._failure is not None and not self._raised:
             self._raised = True
             raise self._failure
+        if self._searched > _LONGEST_EVENT:
+            self._head = self._head or bytes(self._rest[:400])
+            raise self._unreadable(f"one event of the stream is longer than {_LONGEST_EVENT} bytes")
 
     def _piece(self, piece: bytes) -> Iterator[StreamEvent]:
         """Yield what one event brings, the last of it with all bytes that have not been passed on."""

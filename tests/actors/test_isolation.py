@@ -207,6 +207,8 @@ async def test_a_start_may_take_as_long_as_it_is_given(rig: Rig, autojump_clock:
         ref = await root.start(rig.actor("a", start_s=1.9, start_grace=2.0))
         await rig.ask(ref, Work(1, seconds=100))
 
+    assert rig.fates == {1: "answered"}
+
 
 async def test_mail_for_a_child_that_cannot_start_says_why(rig: Rig, autojump_clock: MockClock) -> None:
     """A first message whose actor never gets ready fails as not started, the last crash as its cause."""

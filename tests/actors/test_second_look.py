@@ -275,6 +275,9 @@ async def test_mail_that_comes_while_an_idle_clean_up_fails_is_kept(rig: Rig, au
         await trio.sleep(1.5)
         await rig.ask(demand.ref("x"), Work(2))
 
+        assert told(rig, Crashed) == ["x"]
+    assert rig.fates == {1: "answered", 2: "answered"}
+
 
 async def test_a_reply_says_when_it_is_there(rig: Rig, autojump_clock: MockClock) -> None:
     """Not before the handler has returned; then a caller that has been cancelled is given it too."""

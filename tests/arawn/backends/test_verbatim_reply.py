@@ -81,10 +81,21 @@ def test_what_follows_an_error_is_passed_on(together: bool) -> None:
     assert passed == begun + fault.replace(b"k-1", b"[key]") + done
 
 
-def test_an_event_without_end_is_given_up() -> None:
-    """Not kept for ever, and looked at once."""
+@pytest.mark.parametrize("line", [b"x" * 65_536, b": note\n" * 10_000], ids=["one line", "many lines"])
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_event_without_end_is_given_up(refused: bool, line: bytes) -> None:
+    """Not kept for ever, and looked at once; after an error of the provider too, and nothing of it is passed on."""
     reading = reading_of("openai")
+    list(reading.feed(STREAMS["openai"][0]))
+    if refused:
+        with pytest.raises(BackendError, match="no more"):
+            list(reading.feed(b'data: {"error":{"message":"no more"}}\n\n'))
 
-    with pytest.raises(BadReply):
-        for _ in range(400):
-            list(reading.feed(b"data: " + b"x" * 65_536))
+    fed, passed = 0, b""
+    with pytest.raises(BadReply, match="one event of the stream is longer than 16777216 bytes"):
+        while fed < 2 * 16_777_216:
+            fed += len(line)
+            passed += b"".join(bytes_of(event) or b"" for event in reading.feed(line))
+
+    assert 16_777_216 < fed < 16_777_216 + 2 * len(line)
+    assert passed == b""

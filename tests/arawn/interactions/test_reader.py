@@ -174,9 +174,10 @@ def test_a_late_record_of_the_day_before_is_found(log: DayLog, reader: LogReader
     """A call over midnight stands in the next day's file under its own day."""
     log.append([record(1, NOON + timedelta(days=1)), record(2, NOON)])
 
-    window = Filters(start="2026-01-28T00:00:00.000000Z", end="2026-01-29T00:00:00.000000Z")
+    for end in ("2026-01-28T18:00:00.000000Z", "2026-01-29T00:00:00.000000Z"):
+        window = Filters(start="2026-01-28T00:00:00.000000Z", end=end)
 
-    assert calls(reader.newest_first(window)) == ["call-2"]
+        assert calls(reader.newest_first(window)) == ["call-2"]
 
 
 def test_find_takes_an_id_or_a_prefix_of_one(log: DayLog, reader: LogReader) -> None:

@@ -234,16 +234,19 @@ def _cut_between_frames(path: Path) -> None:
     path.write_bytes(data[: frames[len(frames) // 2].place])
 
 
-@pytest.mark.parametrize("harm", [_flipped, _cut, _cut_between_frames, Path.unlink])
-@pytest.mark.parametrize("frame_bytes", [2_000, 1 << 20])
+@pytest.mark.parametrize(
+    ("frame_bytes", "harm"),
+    [
+        *[(2_000, harm) for harm in (_flipped, _cut, _cut_between_frames, Path.unlink)],
+        *[(1 << 20, harm) for harm in (_flipped, _cut, Path.unlink)],
+    ],
+)
 def test_what_a_manifest_proves_lost_is_declared(
     whole: Path, tmp_path: Path, harm: Callable[[Path], None], frame_bytes: int
 ) -> None:
     """Every line that a sealed day has no more, the last of their writer too; once, and for ever."""
     log = fresh_copy(whole, tmp_path / "log")
     seal(log, FIRST, frame_bytes=frame_bytes)
-    if frame_bytes > 2_000 and harm is _cut_between_frames:
-        return
     before = {(line.writer, line.seq) for line in _heads(log)}
     harm(log / f"{FIRST}.zst")
 

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 import arawn
-from arawn.config.schema import Config, Profile, RoutingConfig
+from arawn.config.schema import ClassifierConfig, Config, Profile, RoutingConfig
 from arawn.errors import ConfigError
 from arawn.messages import CompletionRequest
 from arawn.routing import RoutingDecision, RoutingPolicy
@@ -81,6 +81,17 @@ async def test_a_policy_may_be_named_in_the_configuration(tmp_path: Path, attrib
     """`routing.policy` is an object with `route`, or its class."""
     async with running(routed(tmp_path, policy=f"{__name__}:{attribute}")) as runtime:
         assert (await runtime.complete(HI)).profile == "fast"
+
+
+@pytest.mark.parametrize(
+    "named", [{"policy": "nowhere:nothing"}, {"classifier": ClassifierConfig(file="nowhere.json", embeddings="fast")}]
+)
+async def test_what_is_switched_off_is_not_even_looked_for(tmp_path: Path, named: dict[str, Any]) -> None:
+    """`routing.enabled = false` leaves a policy and a classifier alone: the default profile answers."""
+    config = msgspec.structs.replace(configured(tmp_path, PROFILES), routing=RoutingConfig(enabled=False, **named))
+
+    async with running(config) as runtime:
+        assert (await runtime.complete(HI)).profile == "default"
 
 
 async def test_a_policy_may_wait(tmp_path: Path, autojump_clock: MockClock) -> None:

@@ -172,10 +172,11 @@ def test_a_token_that_no_header_can_carry_is_refused(tmp_path: Path, token: str)
         ensure_token(tmp_path, {"ARAWN_TOKEN": token})
 
 
-def test_a_token_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    """The error says what to run."""
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
+def test_a_token_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """The group is others too; the error says what to run."""
     (tmp_path / "token").write_text("abc")
-    (tmp_path / "token").chmod(0o644)
+    (tmp_path / "token").chmod(mode)
 
     with pytest.raises(ConfigError, match="chmod 600"):
         ensure_token(tmp_path, {})

@@ -11,13 +11,16 @@ from actors.errors import HandlerFailed, MailboxFull, OutcomeUnknown, Restarting
 from arawn import errors
 from arawn.config.schema import Config
 from arawn.interactions.feedback import Judgement
+from arawn.interactions.redact import MIN_SECRET_LENGTH
 from arawn.messages import CompletionRequest
 from arawn.metrics.counts import Counts
 from arawn.reload import ReloadReport
 from arawn.routing.explain import Explanation
+from arawn.server import interactions, streaming
 from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.server.backends import backend_routes
+from arawn.server.call import BODY_BYTES
 from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import FILTERS, interaction_routes
 from arawn.server.metrics import metrics_routes
@@ -28,6 +31,7 @@ from arawn.server.routing import routing_routes
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, workstream_routes
 from arawn.status import BackendStatus
 from arawn.wire.asgi import Event
+from arawn.wire.limits import Limits
 from arawn.workstreams.store import Summary, WorkstreamState
 from tests.memory_runtime import MemoryRuntime
 
@@ -130,3 +134,21 @@ def _made(kind: type[Exception]) -> Exception:
     if kind is errors.UnknownProfile:
         return errors.UnknownProfile("x", ())
     return errors.TimedOut("x", which="total") if kind is errors.TimedOut else kind("x")
+
+
+def test_the_page_has_the_limits_of_the_server() -> None:
+    """Each number with its words, so that neither changes alone."""
+    limits = Limits()
+
+    for words in (
+        f"431 when its headers are longer than {limits.header_bytes >> 10} KiB",
+        f"503 `too_many_connections` beyond {limits.connections} open connections",
+        f"the body is longer than {limits.body_bytes >> 20} MiB",
+        f"When there is nothing to send for {streaming.KEEP_ALIVE_SECONDS:g} seconds, a comment",
+        f"`limit` ({interactions._DEFAULT_LIMIT}, at most {interactions._MOST})",
+        f"one that takes longer than {interactions._READ_SECONDS:g} s is given up",
+        f"secrets of at least {MIN_SECRET_LENGTH} characters",
+    ):
+        assert words in PAGE
+    assert (limits.body_bytes, 2) == (BODY_BYTES, interactions._READERS)
+    assert "Two reads go on at a time" in PAGE

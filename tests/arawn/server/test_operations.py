@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +12,16 @@ import httpx
 import pytest
 import trio
 import trio.lowlevel
+import trio.testing
 
 from arawn.daemon import operation_routes
+from arawn.interactions.reader import LogReader
 from arawn.running_backends import drain
 from arawn.runtime_door import Runtime
 from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.server.feedback import feedback_routes
+from arawn.server.interactions import LogDoor
 from tests.runtimes import ECHO, configured, lines, running, scripted
 from tests.serving import serving_with_lifespan
 
@@ -104,6 +108,36 @@ async def test_interactions_are_listed_the_newest_last(tmp_path: Path) -> None:
     assert [one["workstream"] for one in listed.json()] == ["one", "two", "three"]
     assert [one["workstream"] for one in last.json()] == ["two", "three"]
     assert "messages" not in listed.json()[0]
+
+
+async def test_the_list_has_twenty_interactions_unless_more_are_asked_for(tmp_path: Path) -> None:
+    """The newest ones."""
+    async with served(tmp_path, *map(str, range(22))) as client:
+        listed = await client.get("/interactions")
+        more = await client.get("/interactions", params={"limit": "1000"})
+
+    assert [one["workstream"] for one in listed.json()] == [str(number) for number in range(2, 22)]
+    assert len(more.json()) == 22
+
+
+async def test_two_reads_of_the_log_go_on_at_a_time(tmp_path: Path) -> None:
+    """A third waits until one of them has ended."""
+    log, reading, go_on = LogDoor(tmp_path), threading.Semaphore(0), threading.Event()
+
+    def look(_: LogReader) -> bool:
+        reading.release()
+        return go_on.wait(5)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(log.read, look)
+        two = [await trio.to_thread.run_sync(reading.acquire, True, 5) for _ in range(2)]
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        third = reading.acquire(blocking=False)
+        go_on.set()
+
+    assert (two, third) == ([True, True], False)
+    assert reading.acquire(blocking=False)
 
 
 @pytest.mark.parametrize(

@@ -263,12 +263,16 @@ async def test_an_odd_context_header_is_refused(tmp_path: Path, header: str, val
     assert header in response.json()["error"]["message"]
 
 
-async def test_the_session_of_an_agent_client_is_taken(tmp_path: Path) -> None:
-    """Without a header of Arawn's own, the one that the client sends by itself counts."""
-    body = {"model": "auto", "messages": SAID}
-    await post(tmp_path, {"default": ECHO}, body, headers={"x-claude-code-session-id": "abc"})
+SESSIONS = ("x-arawn-session", "x-claude-code-session-id", "session_id", "session-id", "x-session-id")
 
-    assert records(tmp_path)[0]["session_id"] == "abc"
+
+@pytest.mark.parametrize("first", range(len(SESSIONS)))
+async def test_the_session_of_an_agent_client_is_taken(tmp_path: Path, first: int) -> None:
+    """Without a header of Arawn's own, what clients send by themselves counts, the first of them that is there."""
+    headers = {name: name.upper() for name in SESSIONS[first:]}
+    await post(tmp_path, {"default": ECHO}, {"model": "auto", "messages": SAID}, headers=headers)
+
+    assert records(tmp_path)[0]["session_id"] == SESSIONS[first].upper()
 
 
 async def test_an_answer_that_is_refused_by_the_door_has_the_envelope(tmp_path: Path) -> None:

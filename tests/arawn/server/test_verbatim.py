@@ -153,12 +153,15 @@ async def test_token_counts_are_asked_for_behind_the_back_of_the_client(tmp_path
 async def test_a_refusal_passes_as_it_is(dialect: str, stream: bool, status: int, tmp_path: Path) -> None:
     """Its status, its body, and when to try again; only the id is that of the record."""
     body = b'{"type":"error",  "error":{"type":"odd_error","message":"caf\\u00e9","x":1}}'
-    refusal = Reply(status, body, headers={"retry-after": "7", "x-request-id": "theirs"})
+    when = {"retry-after": "7", "retry-after-ms": "6500.5", "x-should-retry": "true"}
+    refusal = Reply(status, body, "application/problem+json", headers={**when, "x-request-id": "theirs", "x-odd": "1"})
     sent = streamed(BODIES[dialect]) if stream else BODIES[dialect]
     response, _ = await ask(tmp_path, dialect, sent, refusal)
 
     assert (response.status_code, response.content) == (status, body)
-    assert response.headers["retry-after"] == "7"
+    assert {name: response.headers[name] for name in when} == when
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "x-odd" not in response.headers
     assert response.headers["x-request-id"] == records(tmp_path)[0]["id"]
 
 
@@ -249,15 +252,15 @@ async def test_each_character_of_a_query_passes_as_it_is(dialect: str, tmp_path:
     assert provider.received[0].path == target.decode().removeprefix("/v1" if dialect == "openai" else "")
 
 
-async def test_headers_and_query_of_the_dialect_pass_verbatim(tmp_path: Path) -> None:
+@DIALECTS
+async def test_headers_and_query_of_the_dialect_pass_verbatim(dialect: str, tmp_path: Path) -> None:
     """Version, betas and `?beta=true` are the client's; the token of the daemon stays here."""
-    headers = {"anthropic-version": "2099-01-01", "anthropic-beta": "a-1,b-2 , c"}
-    response, got = await ask(
-        tmp_path, "anthropic", MESSAGES, Reply(body=MESSAGES_ANSWER), query="?beta=true", headers=headers
-    )
+    headers = {"anthropic-version": "2099-01-01", "anthropic-beta": "a-1,b-2 , c", "openai-beta": "assistants=v9 , x"}
+    reply = Reply(body=ANSWERS[dialect])
+    response, got = await ask(tmp_path, dialect, BODIES[dialect], reply, query="?beta=true", headers=headers)
 
     assert response.status_code == 200
-    assert got[0].path == "/v1/messages?beta=true"
+    assert got[0].path == f"{PATHS[dialect]}?beta=true"
     assert {name: got[0].headers[name] for name in headers} == headers
     assert TOKEN not in str(got[0].headers)
 
@@ -285,6 +288,15 @@ async def test_only_what_must_change_does(dialect: str, tmp_path: Path) -> None:
     assert sent["seed"] == said.get("seed", 4)
     assert sent["max_tokens"] == said.get("max_tokens", 9)
     assert b'"caf\\u00e9"' in got[0].body or b'"u\\u0031"' in got[0].body
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+async def test_a_limit_that_the_client_gives_is_the_only_one(name: str, tmp_path: Path) -> None:
+    """It has two names in chat completions; with both of them providers refuse a request."""
+    body = CHAT.replace(b'"n":2', b'"%b":77' % name.encode())
+    _, got = await ask(tmp_path, "openai", body, Reply(body=CHAT_ANSWER), max_tokens=9)
+
+    assert got[0].body == body
 
 
 async def test_a_provider_of_the_other_dialect_gets_its_own_words(tmp_path: Path) -> None:

@@ -47,13 +47,14 @@ async def test_a_workstream_is_made_shown_and_listed(tmp_path: Path) -> None:
 
 
 async def test_a_change_reaches_the_conversation_in_memory(tmp_path: Path) -> None:
-    """Binding, archiving and deleting go through the actor, in order with what is said."""
+    """Binding, archiving and deleting go through the actor, in order with what is said; archived ones are listed."""
     async with serving(tmp_path) as (client, _):
         await client.post("/chat", json={"message": "one", "workstream": "x"})
         bound = await client.patch("/workstreams/x", json={"profile": "fast"})
         after_binding = await client.post("/chat", json={"message": "two", "workstream": "x"})
         await client.patch("/workstreams/x", json={"archived": True})
         while_archived = await client.post("/chat", json={"message": "three", "workstream": "x"})
+        listed = await client.get("/workstreams")
         removed = await client.delete("/workstreams/x")
         afresh = await client.post("/chat", json={"message": "four", "workstream": "x"})
         state = (await client.get("/workstreams/x")).json()
@@ -61,6 +62,7 @@ async def test_a_change_reaches_the_conversation_in_memory(tmp_path: Path) -> No
     assert bound.json()["profile"] == "fast"
     assert after_binding.json()["profile"] == "fast"
     assert (while_archived.status_code, while_archived.json()["error"]["type"]) == (400, "bad_input")
+    assert [(one["name"], one["archived"]) for one in listed.json()] == [("x", True)]
     assert removed.json() == {"removed": "x"}
     assert afresh.json()["profile"] == "default"
     assert (state["turns"], state["archived"], state["profile"]) == (1, False, None)
