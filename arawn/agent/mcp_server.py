@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ __all__ = ["START_S", "ListTools", "Offered", "ToolServerFailed", "UseTool", "op
 
 START_S = 60.0  # a launcher may download its server first
 _LAST_LINES = 5
+_SLOW_TO_LOAD = ("mcp", "mcp.client.streamable_http")  # a second of CPU; and an extra
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -110,7 +112,9 @@ async def _client(
     name: str, source: ToolSource, environ: Mapping[str, str], stack: AsyncExitStack, last_words: deque[str]
 ) -> Client:
     """Return the client of a server, not connected yet; `stack` closes what stands below it."""
-    from mcp import Client, StdioServerParameters, stdio_client  # slow to load, and an extra
+    for module in _SLOW_TO_LOAD:  # off the event loop, which would stand still meanwhile
+        await trio.to_thread.run_sync(import_module, module, abandon_on_cancel=True)
+    from mcp import Client, StdioServerParameters, stdio_client
     from mcp.client.streamable_http import streamable_http_client
     from mcp.shared._httpx_utils import create_mcp_http_client
     from mcp.types import Implementation

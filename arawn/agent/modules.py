@@ -4,15 +4,76 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
+
+import trio
 
 from arawn.agent.functions import tools_by_name
 from arawn.agent.tool import Tool
 from arawn.config.schema import ToolSource
 from arawn.errors import ArawnError, ConfigError
 
-__all__ = ["imported"]
+__all__ = ["ModuleImports", "imported", "imported_aside"]
+
+_IMPORT_S = 60.0  # as long as a server has to start
+_LONG = (
+    "tools.{name}.python: importing `{python}` has not ended after {seconds:g} s, and goes on; take what waits, such "
+    "as a download or a question, out of the top level of the module"
+)
+
+
+class ModuleImports:
+    """Imports modules in threads: one that hangs at its import holds up nobody who does not want its tools."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, trio.CapacityLimiter] = {}  # by module: one that hangs has one thread, not one a call
+
+    async def tools(self, name: str, source: ToolSource) -> list[Tool]:
+        """Return the tools of a module; see `imported`.
+
+        Raises:
+            ConfigError: As for `imported`; or the import takes too long.
+
+        Checkpoint: always.
+        If cancelled: the import goes on, and a later call finds it done.
+        """
+        module = (source.python or "").partition(":")[0]
+        turn = self._turns.setdefault(module, trio.CapacityLimiter(1))
+        with trio.move_on_after(_IMPORT_S):
+            return await trio.to_thread.run_sync(partial(imported, name, source), abandon_on_cancel=True, limiter=turn)
+        raise _too_long(name, source)
+
+
+def imported_aside(name: str, source: ToolSource) -> list[Tool]:
+    """Return the tools of a module as `ModuleImports.tools` would find them; blocks, for commands that check.
+
+    Raises:
+        ConfigError: As for `imported`; or the import takes too long.
+    """
+    found: list[list[Tool]] = []
+    failed: list[ConfigError] = []
+
+    def run() -> None:
+        try:
+            found.append(imported(name, source))
+        except ConfigError as error:
+            failed.append(error)
+
+    thread = Thread(target=run, name=f"import of tools.{name}", daemon=True)
+    thread.start()
+    thread.join(_IMPORT_S)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise _too_long(name, source)
+    return found[0]
+
+
+def _too_long(name: str, source: ToolSource) -> ConfigError:
+    return ConfigError([_LONG.format(name=name, python=source.python, seconds=_IMPORT_S)])
 
 
 def imported(name: str, source: ToolSource) -> list[Tool]:

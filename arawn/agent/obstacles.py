@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 
 from arawn.agent.mcp_server import require_mcp
-from arawn.agent.modules import imported
+from arawn.agent.modules import imported_aside
 from arawn.agent.servers import chosen
 from arawn.agent.start_faults import unset_token
 from arawn.config.schema import Config, ToolSource
@@ -29,7 +29,7 @@ def _obstacles(name: str, source: ToolSource, environ: Mapping[str, str]) -> Ite
     try:
         require_mcp({name: source})
         if source.python is not None:
-            chosen(name, source, imported(name, source))
+            chosen(name, source, imported_aside(name, source))
     except ConfigError as error:
         yield from error.problems
     if source.command is not None and shutil.which(source.command[0], path=environ.get("PATH")) is None:

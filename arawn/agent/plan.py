@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from itertools import count, groupby
+from itertools import groupby
 from types import MappingProxyType
 from typing import Literal
 
@@ -11,6 +11,7 @@ import msgspec
 
 from arawn.agent.events import TurnReply
 from arawn.agent.tool import Tool
+from arawn.interactions.call_ids import distinct_ids
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse, Usage
 
 __all__ = ["after_answer", "batches", "closed", "distinct", "error_result", "refusals", "reply_of", "total_usage"]
@@ -30,19 +31,11 @@ def after_answer(response: CompletionResponse, iteration: int, limit: int) -> Li
 
 def distinct(response: CompletionResponse) -> CompletionResponse:
     """Return the response with an id of its own for each tool call: a history with one twice is refused."""
-    ids = [call.id for call in response.tool_calls]
-    if len(set(ids)) == len(ids):
-        return response
-    taken: set[str] = set(ids)
-    seen: set[str] = set()
-    content = list(response.content)
-    for place, block in enumerate(content):
-        if isinstance(block, ToolUse) and block.id in seen:
-            own = next(own for number in count(2) if (own := f"{block.id}_{number}") not in taken)
-            taken.add(own)
-            content[place] = msgspec.structs.replace(block, id=own)
-        elif isinstance(block, ToolUse):
-            seen.add(block.id)
+    own = iter(distinct_ids([call.id for call in response.tool_calls]))
+    content = (
+        msgspec.structs.replace(block, id=next(own)) if isinstance(block, ToolUse) else block
+        for block in response.content
+    )
     return msgspec.structs.replace(response, content=tuple(content))
 
 

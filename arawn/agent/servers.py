@@ -25,7 +25,7 @@ from actors import (
 )
 from actors.errors import shown
 from arawn.agent.mcp_server import ListTools, Offered, ToolServerFailed, UseTool, open_mcp_server, require_mcp
-from arawn.agent.modules import imported
+from arawn.agent.modules import ModuleImports
 from arawn.agent.tool import Tool, ToolAnswer
 from arawn.config.describe import any_of, suggestion
 from arawn.config.schema import Config, ToolSource
@@ -83,6 +83,7 @@ class ToolServers:
     def __init__(self, servers: OnDemand, config: Callable[[], Config]) -> None:
         self._servers = servers
         self._config = config
+        self._modules = ModuleImports()
         self._used: dict[str, ToolSource] = {}  # what the servers that may run were started from
 
     async def tools(self, names: Iterable[str]) -> tuple[Tool, ...]:
@@ -90,11 +91,12 @@ class ToolServers:
 
         Raises:
             BadInput: There is no source of that name.
-            ConfigError: A module cannot be imported or holds no tools; or `only` names one that is not there.
+            ConfigError: A module cannot be imported, takes too long to be, or holds no tools; or `only` names one that
+                is not there.
             ToolServerFailed: A server does not start or does not answer.
 
-        Checkpoint: only if a server has to be asked.
-        If cancelled: nothing has changed; a server may have been started.
+        Checkpoint: always, but for no names.
+        If cancelled: nothing has changed; a server may have been started, and an import goes on.
         """
         found: list[Tool] = []
         sources = self._config().tools
@@ -103,7 +105,8 @@ class ToolServers:
                 there_are = any_of(sorted(sources)) if sources else "none; a table `[tools.NAME]` makes one"
                 raise BadInput(f"unknown tools `{name}`; there are: {there_are}{suggestion(name, sources)}")
             source = sources[name]
-            offered = imported(name, source) if source.python is not None else await self._served(name, source)
+            is_module = source.python is not None
+            offered = await (self._modules.tools(name, source) if is_module else self._served(name, source))
             found += chosen(name, source, offered)
         return tuple(found)
 

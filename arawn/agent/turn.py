@@ -112,12 +112,12 @@ class Turn:
         for batch in batches(calls, self._tools, refused):
             async with trio.open_nursery() as nursery:
                 for place, call in batch:
+                    await self._tell(ToolStarted(call.id, call.name, call.arguments))
                     nursery.start_soon(self._run_one, place, call, refused.get(place))
         self._said.append(Message("user", tuple(self._results[place] for place in range(len(calls)))))
         self._results = {}
 
     async def _run_one(self, place: int, call: ToolUse, refused: str | None) -> None:
-        await self._tell(ToolStarted(call.id, call.name, call.arguments))
         result = await self._result(call) if refused is None else self._failed(call, refused)
         self._results[place] = result
         text = "".join(block.text for block in result.content if isinstance(block, Text))

@@ -186,7 +186,7 @@ def _tool_call(call: ToolCallRecord) -> Iterator[str]:
     if call.result_content is None:
         yield f"  {verdict} (not logged)"
         return
-    first, *rest = call.result_content.splitlines() or [""]
+    first, *rest = call.result_content.removeprefix(f"`{call.tool_name}` failed: ").splitlines() or [""]
     yield from (f"  {verdict}: {first}", *(f"  {line}" for line in rest))
 
 

@@ -9,6 +9,7 @@ from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
 from arawn.agent.mcp_server import START_S
 from arawn.cli.output import AnswerPrinter, note
 from arawn.cli.question import Answerer, Emit, Question
+from arawn.interactions.counted import counted
 from arawn.messages import CompletionResponse
 
 __all__ = ["TurnPrinter", "answered", "note_cut", "tool_words"]
@@ -32,8 +33,9 @@ class TurnPrinter:
         """Print the event; checkpoints and errors as for `AnswerPrinter.emit`."""
         if not isinstance(event, ToolStarted | ToolEnded):
             await self._printer.emit(event)
-        elif self._told:
-            self._printer.end_line()
+            return
+        self._printer.end_line()  # what the model says next is another answer
+        if self._told:
             note(tool_words(event))
 
 
@@ -83,7 +85,8 @@ async def _note_silence(question: Question, patience: trio.CancelScope) -> None:
 def note_cut(response: CompletionResponse) -> None:
     """Say that a turn has ended at its limit, if it has."""
     if isinstance(response, TurnReply) and response.truncated:
-        note(f"the turn ended at its limit of {response.iterations} calls to the model; say more to go on")
+        calls = counted(response.iterations, "call")
+        note(f"the turn ended at its limit of {calls} to the model; say more to go on")
 
 
 def tool_words(event: ToolStarted | ToolEnded) -> str:

@@ -16,6 +16,7 @@ from arawn.cli.output import note, print_json, print_table, printable
 from arawn.cli.transcript import message_lines
 from arawn.cli.workstream_access import WorkstreamAccess, open_access
 from arawn.server.workstreams import WorkstreamSettings
+from arawn.workstreams.settings import require_settings
 from arawn.workstreams.store import Summary, WorkstreamState
 
 __all__ = ["archive", "bind", "list_workstreams", "new", "remove", "show", "workstreams"]
@@ -95,6 +96,7 @@ def _lines(state: WorkstreamState) -> list[str]:
 def new(name: str, profile: str | None, system: str | None, tags: tuple[str, ...], config_file: Path | None) -> None:
     """Make a conversation with its settings, before anything is said in it."""
     settings = WorkstreamSettings(name=name, profile=profile, system_prompt=system, tags=tags_of(tags))
+    require_settings({"system_prompt": settings.system_prompt, "tags": settings.tags})
     _with_access(config_file, lambda access: access.create(settings))
     note(f"made workstream `{name}`")
 

@@ -11,6 +11,7 @@ import msgspec
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BackendError
+from arawn.interactions.call_ids import distinct_ids
 from arawn.interactions.ready import ReadyMessage, ReadyTools, ready_message, ready_tools
 from arawn.interactions.record import (
     BodyDigest,
@@ -227,7 +228,12 @@ def _milliseconds(value: float) -> int:
 
 
 def _tool_calls(calls: Sequence[ToolUse], config: InteractionLogConfig) -> tuple[ToolCallRecord, ...]:
-    return tuple(ToolCallRecord(tool_name=c.name, tool_call_id=c.id, arguments=_arguments(c, config)) for c in calls)
+    """Return the calls, each by an id of its own, to which its result is joined; the answer keeps the ids given."""
+    ids = distinct_ids([call.id for call in calls])
+    return tuple(
+        ToolCallRecord(tool_name=call.name, tool_call_id=own, arguments=_arguments(call, config))
+        for call, own in zip(calls, ids, strict=True)
+    )
 
 
 def _arguments(call: ToolUse, config: InteractionLogConfig) -> Any:

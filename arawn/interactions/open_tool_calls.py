@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 
+import msgspec
+
+from arawn.interactions.call_ids import distinct_ids
 from arawn.interactions.record import InteractionRecord
-from arawn.messages import CallContext, CompletionRequest, ToolResult, ToolUse
+from arawn.messages import CallContext, CompletionRequest, ContentBlock, ToolResult, ToolUse
 
 __all__ = ["OpenToolCalls"]
 
 _REMEMBERED = 65_536
 
-_Key = tuple[str | None, str | None, str, str]  # workstream, session, the provider's id of the call, the tool
+_Key = tuple[str | None, str | None, str, str]  # workstream, session, distinct id of the call, tool
 
 
 class OpenToolCalls:
@@ -26,8 +30,9 @@ class OpenToolCalls:
 
     def asked(self, record: InteractionRecord) -> None:
         """Remember the tool calls in a record."""
-        for call in record.tool_calls:
-            key = (record.workstream, record.session_id, call.tool_call_id, call.tool_name)
+        ids = distinct_ids([call.tool_call_id for call in record.tool_calls])
+        for own, call in zip(ids, record.tool_calls, strict=True):
+            key = (record.workstream, record.session_id, own, call.tool_name)
             self._records.pop(key, None)
             self._records[key] = record.id
         while len(self._records) > _REMEMBERED:
@@ -36,21 +41,31 @@ class OpenToolCalls:
     def answered(self, request: CompletionRequest, context: CallContext) -> Iterator[tuple[str, ToolResult]]:
         """Yield each result that is new with this request, and the id of the record that it answers; forget those.
 
-        New is what follows the last answer of the model, which names the tools.
+        New is what follows the last answer of the model, which names the tools. Each result has the id that its call
+        has among those of the answer, `distinct_ids`.
         """
         if not self._records:
             return
         last = next((place for place in reversed(range(len(request.messages))) if _is_answer(request, place)), None)
         if last is None:
             return
-        tools = {block.id: block.name for block in request.messages[last].content if isinstance(block, ToolUse)}
+        calls = _calls(request.messages[last].content)
         for message in request.messages[last + 1 :]:
             for block in message.content:
-                if isinstance(block, ToolResult) and block.tool_use_id in tools:
-                    key = (context.workstream, context.session_id, block.tool_use_id, tools[block.tool_use_id])
-                    record_id = self._records.pop(key, None)
+                if isinstance(block, ToolResult) and calls.get(block.tool_use_id):
+                    own, tool = calls[block.tool_use_id].popleft()
+                    record_id = self._records.pop((context.workstream, context.session_id, own, tool), None)
                     if record_id is not None:
-                        yield record_id, block
+                        yield record_id, msgspec.structs.replace(block, tool_use_id=own)
+
+
+def _calls(answer: Sequence[ContentBlock]) -> dict[str, deque[tuple[str, str]]]:
+    """Return the calls of an answer by the ids that their results name: the id of its own and the tool of each."""
+    uses = [block for block in answer if isinstance(block, ToolUse)]
+    calls: dict[str, deque[tuple[str, str]]] = {}
+    for use, own in zip(uses, distinct_ids([use.id for use in uses]), strict=True):
+        calls.setdefault(use.id, deque()).append((own, use.name))
+    return calls
 
 
 def _is_answer(request: CompletionRequest, place: int) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -13,10 +12,12 @@ from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, json_reply, refusal
 from arawn.workstreams.store import Summary, WorkstreamState, require_name
 
+if TYPE_CHECKING:
+    from arawn.workstreams.handle import Workstream  # loads the whole runtime, of which the command line needs nothing
+
 __all__ = [
     "WORKSTREAM",
     "Removed",
-    "StoredConversation",
     "WorkstreamChange",
     "WorkstreamSettings",
     "WorkstreamsDoor",
@@ -51,35 +52,10 @@ class Removed(msgspec.Struct, frozen=True):
     removed: str
 
 
-class StoredConversation(Protocol):
-    """One workstream, as far as its settings go."""
-
-    async def create(
-        self, *, profile: str | None = None, system_prompt: str | None = None, tags: Mapping[str, str] | None = None
-    ) -> None:
-        """Store it with these settings."""
-        ...
-
-    async def change(
-        self,
-        *,
-        profile: str | msgspec.UnsetType | None = msgspec.UNSET,
-        system_prompt: str | msgspec.UnsetType | None = msgspec.UNSET,
-        tags: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET,
-        archived: bool | msgspec.UnsetType = msgspec.UNSET,
-    ) -> bool:
-        """Change what is given, all of it or nothing; return whether there is one. A profile makes it if it is new."""
-        ...
-
-    async def remove(self) -> bool:
-        """Delete it; return whether there was one."""
-        ...
-
-
 class WorkstreamsDoor(Protocol):
     """What these routes need of the runtime."""
 
-    def workstream(self, name: str, /) -> StoredConversation:
+    def workstream(self, name: str, /) -> Workstream:
         """Return the conversation called `name`; it need not exist yet."""
         ...
 

@@ -38,7 +38,6 @@ R = TypeVar("R")
 
 __all__ = [
     "Act",
-    "Bind",
     "Change",
     "Create",
     "Remove",
@@ -70,12 +69,6 @@ class Act(msgspec.Struct, Request[TurnReply], frozen=True):
     tools: dict[str, Tool]
 
 
-class Bind(msgspec.Struct, Request[None], frozen=True):
-    """Bind the workstream to a profile, now and after every restart; None binds it to none."""
-
-    profile: str | None
-
-
 class Create(msgspec.Struct, Request[None], frozen=True, kw_only=True):
     """Store the workstream with these settings and no history."""
 
@@ -100,7 +93,7 @@ class Remove(msgspec.Struct, Request[bool], frozen=True):
     """Forget settings and history, stored and in memory; the reply says whether there was anything stored."""
 
 
-WorkstreamMessage = Say | Act | Bind | Change | Create | Remove
+WorkstreamMessage = Say | Act | Change | Create | Remove
 
 
 class StoreTimeout(Exception):
@@ -160,8 +153,6 @@ class _Workstream:
                 return await self._say(message)
             case Act():
                 return await self._act(message)
-            case Bind():
-                await self._bind(message.profile)
             case Create():
                 await self._create(message)
             case Change():
@@ -169,15 +160,6 @@ class _Workstream:
             case Remove():
                 return await self._remove()
         return None
-
-    async def _bind(self, profile: str | None) -> None:
-        if profile is not None:
-            require_profile(profile, self._parts.backends)
-        name = self._state.name
-        if profile == self._state.profile:
-            return
-        bound = msgspec.structs.replace(self._state, profile=profile)
-        await self._change(lambda store: store.bind(name, profile), lambda _: bound)
 
     async def _create(self, settings: Create) -> None:
         if settings.profile is not None:
@@ -190,6 +172,8 @@ class _Workstream:
             require_profile(wanted.profile, self._parts.backends)
         state = self._state
         given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
+        if given.keys() == {"profile"} and wanted.profile == state.profile is not None:
+            return True  # a handle that has a profile binds before its first message
         changed = msgspec.structs.replace(state, **given)
         return await self._change(lambda store: store.change(changed), lambda found: changed if found else state)
 
@@ -214,10 +198,15 @@ class _Workstream:
 
         turn = Turn(call, act.tools, self._parts.config().agent, backend.ask, keep)
         try:
-            return await turn.run()
-        finally:
+            reply = await turn.run()
+        except StoreTimeout:
+            raise  # another wait would not be shorter
+        except BaseException:
             if turn.answered:  # what tools did cannot be undone; `_change` shields, and has a deadline
                 await keep()  # noqa: ASYNC102
+            raise
+        await keep()
+        return reply
 
     async def _prepared(self, said: Say, tools: Mapping[str, Tool]) -> tuple[Call, Ref[Call]]:
         """Return the first call of the next turn, and the backend that is to answer it."""

@@ -12,11 +12,11 @@ import trio
 from actors import Ref, Reply
 from arawn.agent.events import TurnEvent, TurnReply
 from arawn.agent.functions import AnyTool, tools_by_name
-from arawn.errors import BadInput
 from arawn.messages import CompletionResponse, StreamEvent
 from arawn.requests import require_session_id, require_tags
 from arawn.stream import Begun, EventStream, open_stream
-from arawn.workstreams.actor import Act, Bind, Change, Create, Remove, Say, WorkstreamMessage
+from arawn.workstreams.actor import Act, Change, Create, Remove, Say, WorkstreamMessage
+from arawn.workstreams.settings import require_settings, require_system
 from arawn.workstreams.store import require_text
 
 __all__ = ["Workstream"]
@@ -39,7 +39,7 @@ class Workstream:
         Checkpoint: always.
         If cancelled: it is bound, or it is not.
         """
-        await self._ref.ask(Bind(profile))
+        await self._ref.ask(Change(profile=profile))
 
     async def create(
         self, *, profile: str | None = None, system_prompt: str | None = None, tags: Mapping[str, str] | None = None
@@ -47,13 +47,15 @@ class Workstream:
         """Store the conversation with these settings, before anything is said in it.
 
         Raises:
-            BadInput: There is one of that name.
+            BadInput: There is one of that name; or a setting is of the wrong type, or holds half a character.
             UnknownProfile: The profile is not configured; nothing was stored.
 
         Checkpoint: always.
         If cancelled: it is stored, or it is not.
         """
-        await self._ref.ask(Create(profile=profile, system_prompt=system_prompt, tags=require_tags(tags)))
+        wanted = Create(profile=profile, system_prompt=system_prompt, tags=require_tags(tags))
+        require_settings(msgspec.structs.asdict(wanted))
+        await self._ref.ask(wanted)
 
     async def change(
         self,
@@ -75,7 +77,7 @@ class Workstream:
             Whether there is one.
 
         Raises:
-            BadInput: A tag is no text, or another setting of the wrong type; nothing was changed.
+            BadInput: A setting is of the wrong type, or holds half a character; nothing was changed.
             UnknownProfile: The profile is not configured; nothing was changed.
 
         Checkpoint: always.
@@ -84,10 +86,7 @@ class Workstream:
         new_tags = tags if tags is msgspec.UNSET else require_tags(tags)
         wanted = Change(profile=profile, system_prompt=system_prompt, tags=new_tags, archived=archived)
         given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
-        try:
-            msgspec.convert(given, Change)
-        except msgspec.ValidationError as error:
-            raise BadInput(f"the settings of a workstream cannot be changed so: {error}") from error
+        require_settings(given)
         return await self._ref.ask(wanted)
 
     async def archive(self, *, archived: bool = True) -> bool:
@@ -233,7 +232,7 @@ def _said(
         text=require_text(text),
         profile=profile,
         session_id=require_session_id(session_id),
-        system=None if system is None else require_text(system),
+        system=require_system(system),
         tags=require_tags(tags),
         sink=sink,
     )

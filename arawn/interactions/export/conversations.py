@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from arawn.interactions.call_ids import distinct_ids
 from arawn.interactions.export.transcript import is_digest
 from arawn.interactions.record import InteractionHead
 
@@ -67,19 +68,29 @@ class Conversations:
 
     def __init__(self) -> None:
         self._ends: dict[bytes, list[End]] = {}
+        self._passed: dict[bytes, End] = {}  # ended something once; a second way on from there begins with its tools
         self._known: dict[bytes, bytes] = {}
 
     def add(self, head: InteractionHead, bodies: Bodies) -> None:
         """Take the next call, in the order written: the calls that it goes on from end nothing any more."""
         place = _hash(_scope(head).encode())
-        before = self._ends.pop(place, ())
+        before = self._pass(place, End(""))
         for message in bodies.messages:
             place = _hash(place + self._message(message))
-            before = self._ends.pop(place, before)
+            before = self._pass(place, before)
         if head.status == "ok" and not any(is_digest(block) for block in bodies.response_content):
             place = _hash(place + _said({"role": "assistant", "content": bodies.response_content}))
-        end = (before[-1] if before else End("")).followed_by(head.id, bodies.tools)
-        self._ends.setdefault(place, []).append(end)
+        self._ends.setdefault(place, []).append(before.followed_by(head.id, bodies.tools))
+        while len(self._passed) > _REMEMBERED:
+            del self._passed[next(iter(self._passed))]
+
+    def _pass(self, place: bytes, before: End) -> End:
+        """Go on from the calls that ended at `place`, if any did, now or earlier; return the last of them."""
+        ends = self._ends.pop(place, None)
+        if ends is None:
+            return self._passed.get(place, before)
+        self._passed[place] = ends[-1]
+        return ends[-1]
 
     def ends(self) -> Iterable[End]:
         """Yield the ends of all conversations."""
@@ -105,12 +116,22 @@ def _said(message: Any) -> bytes:
     """Return the hash of what a message says, the same for all the forms that clients send it back in.
 
     White space, the parting of text into blocks and the order of keys count for nothing, and neither does thinking.
+    Two tool calls with one id are the same as with the ids that a turn gives them, `distinct_ids`.
     """
     if not isinstance(message, dict) or not isinstance(message.get("content"), Sequence):
         return _hash(msgspec.json.encode(message, order="sorted"))
-    blocks = [block for block in message["content"] if _kind(block) not in {"text", "thinking"}]
+    blocks = _distinct([block for block in message["content"] if _kind(block) not in {"text", "thinking"}])
     said = msgspec.json.encode([message.get("role"), blocks], order="sorted")
     return _hash(said + _hash_of_text(str(block.get("text")) for block in message["content"] if _kind(block) == "text"))
+
+
+def _distinct(blocks: list[Any]) -> list[Any]:
+    """Return the blocks with an id of its own for each tool call."""
+    uses = [str(block.get("id")) for block in blocks if _kind(block) == "tool_use"]
+    if len(set(uses)) == len(uses):
+        return blocks
+    own = iter(distinct_ids(uses))
+    return [{**block, "id": next(own)} if _kind(block) == "tool_use" else block for block in blocks]
 
 
 def _hash_of_text(texts: Iterable[str]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -118,13 +119,16 @@ class _Export:
 
     def _write_conversations(self, ends: dict[str, End]) -> None:
         """Write the last call of each conversation, with the tools that only earlier calls of it offered."""
-        lenders = {call for end in ends.values() for call in end.earlier_offers}
+        loans = Counter(call for end in ends.values() for call in end.earlier_offers)
         lent: dict[str, Tools] = {}
         for entry in self._entries(lambda _: None):
             end = ends.pop(entry.head.id, None)
             if end is not None:
-                self._write(entry, [lent.pop(call, ()) for call in end.earlier_offers])
-            elif entry.head.id in lenders:
+                self._write(entry, [lent.get(call, ()) for call in end.earlier_offers])
+                loans.subtract(end.earlier_offers)
+                for call in (call for call in end.earlier_offers if not loans[call]):
+                    lent.pop(call, None)
+            elif entry.head.id in loans:
                 lent[entry.head.id] = self._readable(entry, lambda entry: self._bodies.record(entry).tools) or ()
         for _ in ends:  # went away in between
             self._tally.drop("damaged")

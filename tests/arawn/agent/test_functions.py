@@ -145,7 +145,10 @@ def test_what_json_cannot_hold_is_an_error_that_says_so() -> None:
 @given(st.text(st.characters(), max_size=40))
 def test_every_answer_can_be_sent_and_stored(text: str) -> None:
     """Half characters too: they become whole ones."""
-    msgspec.json.encode(sendable(as_answer(text).content, 1_000))
+    sent = sendable(as_answer(text).content, 1_000)
+    stored = msgspec.json.decode(msgspec.json.encode(sent), type=tuple[Text | Image, ...])
+
+    assert stored == sent
 
 
 def test_a_mark_leaves_the_function_as_it_is() -> None:

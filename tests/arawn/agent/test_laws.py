@@ -34,6 +34,7 @@ CALLS = st.one_of(
     st.just({"name": "read", "arguments": {"seconds": "long"}}),
     st.just({"name": "write", "invalid_arguments": "{"}),
     st.just({"name": "nowhere"}),
+    st.builds(lambda own: {"id": own, "name": "read", "arguments": {"seconds": 1}}, st.sampled_from(["a", "a_2"])),
 )
 ANSWERS = st.one_of(
     st.builds(

@@ -145,6 +145,14 @@ async def test_a_changed_configuration_starts_the_server_anew() -> None:
         assert (before, said(await use(changed["where_am_i"]))) == ("one", "two")
 
 
+async def test_a_server_gets_no_variable_that_env_does_not_name() -> None:
+    """What else Arawn's environment holds, such as keys of providers, is not the server's affair."""
+    async with open_servers({"x": ToolSource(command=STDIO.command)}, {"ARAWN_TEST_PLACE": "here"}) as servers:
+        tools = by_name(await servers.tools(["x"]))
+
+        assert said(await use(tools["where_am_i"])) == "nowhere"
+
+
 async def test_bearer_env_names_the_token_that_the_server_gets() -> None:
     """The token itself stands in no file, and a server that wants another refuses."""
     with http_server(token="open sesame") as address:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from arawn.agent import tool
 from arawn.config.schema import Profile, RetryConfig
 from tests.arawn.agent.serving import free_port, wait_for_port
 from tests.arawn.agent.turns import require_valid
+from tests.arawn.server.sdk.node_clients import installed, needs_node
 from tests.runtimes import configured, lines, records, running
 
 pytestmark = pytest.mark.slow
@@ -125,15 +124,14 @@ AIMOCK = {
 
 @contextmanager
 def aimock(directory: Path) -> Iterator[str]:
-    """Run aimock, which needs Node: `AIMOCK_CLI_PATH` names the `cli.js` of its npm package. Yield its address."""
-    node, program = shutil.which("node"), os.environ.get("AIMOCK_CLI_PATH")
-    if node is None or program is None:
-        pytest.skip("aimock is not there: `npm install @copilotkit/aimock`, and set AIMOCK_CLI_PATH to its dist/cli.js")
+    """Run aimock, which the tests install from npm where there is node; yield its address."""
+    needs_node()
+    program = installed() / "@copilotkit" / "aimock" / "dist" / "cli.js"
     script = directory / "aimock.json"
     script.write_text(json.dumps(AIMOCK))
     port = free_port()
     child = subprocess.Popen(
-        [node, program, "--port", str(port), "--fixtures", str(script)],
+        ["node", str(program), "--port", str(port), "--fixtures", str(script)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -53,6 +53,20 @@ async def test_the_call_that_asked_shows_what_the_tool_said(tmp_path: Path, auto
     assert "the sky is blue" in "\n".join(record_lines(first.record(), UTC))
 
 
+async def test_a_tool_that_failed_says_so_once(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """On the page of the call that asked for it."""
+
+    async def burn() -> str:
+        raise OSError("too hot")
+
+    steps = [step("burn"), {"text": "ok"}]
+    async with running(configured(tmp_path, {"default": scripted(tmp_path, steps)})) as runtime:
+        await runtime.workstream("w").send("go", tools=[burn])
+    first, _ = LogReader(tmp_path / "log", on_damage=print).oldest_first(Filters())
+
+    assert "  failed: OSError('too hot')" in list(record_lines(first.record(), UTC))
+
+
 @pytest.mark.parametrize("export_format", ["openai-chat", "trl", "sharegpt"])
 async def test_a_turn_is_exported_as_one_conversation(
     tmp_path: Path, autojump_clock: MockClock, export_format: Format

@@ -176,6 +176,19 @@ async def test_a_stream_tells_of_text_and_tools_as_they_come(tmp_path: Path, aut
     assert [each["stream"] for each in records(tmp_path)] == [True, True]
 
 
+async def test_tools_that_run_together_are_told_of_in_the_order_of_their_calls(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """As they start; they end when they end."""
+    reading = tool(read_only=True)(look)
+    asked = [{**LOOK, "id": f"c{number}"} for number in range(6)]
+    async with playing(tmp_path, step(*asked), {"text": "blue"}) as runtime:
+        async with runtime.workstream("w").stream("how?", tools=[reading]) as events:
+            begun = [event.id async for event in events if isinstance(event, ToolStarted)]
+
+    assert begun == [f"c{number}" for number in range(6)]
+
+
 async def test_a_call_that_nobody_offered_a_tool_for_is_answered_too(tmp_path: Path, autojump_clock: MockClock) -> None:
     """Without tools a model may still ask for one; the history is valid all the same."""
     async with playing(tmp_path, step(LOOK), {"text": "ok"}) as runtime:

@@ -35,10 +35,11 @@ def test_chat_on_the_command_line_uses_tools(place: Place, command: Command) -> 
 
 
 def test_quiet_chat_tells_nothing_of_tools(place: Place, command: Command) -> None:
-    """As of everything else."""
+    """As of everything else; the answers are still parted from each other."""
     voiced_place(place)
+    result = command("chat", "-q", "--tools", "voices", piped="go\n")
 
-    assert command("chat", "-q", "--tools", "voices", piped="go\n").err == ""
+    assert (result.out, result.err) == ("wait\nI shouted\n", "")
 
 
 def test_ask_on_the_command_line_uses_tools(place: Place, command: Command) -> None:
@@ -73,7 +74,9 @@ def test_a_turn_that_is_cut_off_says_so(place: Place, command: Command) -> None:
     """With the number of calls that were made."""
     voiced_place(place, "[agent]\nmax_iterations = 1\n")
 
-    assert "the turn ended at its limit of 1 calls" in command("chat", "--tools", "voices", piped="go\n").err
+    assert (
+        "the turn ended at its limit of 1 call to the model" in command("chat", "--tools", "voices", piped="go\n").err
+    )
 
 
 @pytest.mark.slow

@@ -151,6 +151,23 @@ def test_tools_that_were_called_keep_their_schemas(tmp_path: Path, packed: bool)
     assert offered(tmp_path) == [["Look it up anew"], ["Look at it", "Look it up"], []]
 
 
+def test_every_way_on_from_a_call_keeps_the_schemas_of_its_tools(tmp_path: Path) -> None:
+    """Also the second one, and one that goes on from the middle, with tools that a later call has replaced."""
+    later = (*TOOL_CALLS, ANSWERED)
+    write_log(
+        tmp_path,
+        [
+            call(1, ASKED, LOOKED, stop="tool_use", tools=(SEARCH,)),
+            call(2, TOOL_CALLS, tools=(LOOK,)),
+            call(3, (*later, user("a")), tools=()),
+            call(4, (*later, user("b")), tools=()),
+            call(5, (*TOOL_CALLS, user("c")), tools=()),
+        ],
+    )
+
+    assert offered(tmp_path) == [["Look it up"]] * 3
+
+
 def test_tools_of_another_conversation_are_not_lent(tmp_path: Path) -> None:
     """Even where their names are the same."""
     write_log(tmp_path, [call(1, ASKED), call(2, (*TOOL_CALLS, ANSWERED, user("else")), tools=(), session="s-9")])

@@ -1,0 +1,70 @@
+"""What the settings of a conversation must be to be stored and sent. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from arawn.errors import BadInput
+
+__all__ = ["require_settings", "require_system"]
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    """Every setting of a workstream, none of them required."""
+
+    profile: str | None = None
+    system_prompt: str | None = None
+    tags: dict[str, str] = {}
+    archived: bool = False
+
+
+def require_settings(given: Mapping[str, Any]) -> None:
+    """Return if every setting, by its name, is what its type promises, and text that can be stored.
+
+    Raises:
+        BadInput: One is not; the message names it.
+    """
+    try:
+        settings = msgspec.convert(given, _Settings)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"these cannot be the settings of a workstream: {error}") from error
+    for field, text in _texts(settings):
+        _require_whole(field, text)
+
+
+def require_system(system: str | None) -> str | None:
+    """Return the system prompt of one call, if it can be sent.
+
+    Raises:
+        BadInput: It is no text, an empty one, or holds half a character.
+    """
+    if system is None:
+        return None
+    if not isinstance(system, str):
+        raise BadInput(f"`system` is a text, found {type(system).__name__}")
+    if not system.strip():
+        raise BadInput("`system` is empty; leave it out, or say something in it")
+    _require_whole("system", system)
+    return system
+
+
+def _texts(settings: _Settings) -> Iterator[tuple[str, str]]:
+    """Yield each text that is stored, with the name of its field."""
+    if settings.system_prompt is not None:
+        yield "system_prompt", settings.system_prompt
+    for key, text in settings.tags.items():
+        yield "tags", key
+        yield f"tags.{key}", text
+
+
+def _require_whole(field: str, text: str) -> None:
+    """Refuse a lone surrogate, such as text that was decoded wrongly has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"`{field}` holds half a character at position {error.start}; decode it with the right encoding"
+        ) from error
