@@ -29,6 +29,7 @@ from arawn.server.call import Call
 from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import interaction_routes
 from arawn.server.metrics import metrics_routes
+from arawn.server.probes import why_not_ready
 from arawn.server.reload import reload_routes
 from arawn.server.workstreams import workstream_routes
 from arawn.wire.asgi import ASGIApp
@@ -167,7 +168,7 @@ async def _run(
         app = build_app(
             runtime,
             door=open_door(config.server, token),
-            why_not_ready=partial(why_not_ready, runtime),
+            why_not_ready=lambda: why_not_ready(runtime.status()),
             more={
                 **workstream_routes(runtime),
                 **feedback_routes(runtime),
@@ -187,17 +188,6 @@ def operation_routes(runtime: Runtime) -> dict[tuple[str, str], Callable[[Call],
         **metrics_routes(runtime, runtime.counts),
         **interaction_routes(runtime.log_path),
     }
-
-
-def why_not_ready(runtime: Runtime) -> str | None:
-    """Return why calls cannot be taken now, None when they can."""
-    status = runtime.status()
-    if status.log.health.state == "lost":
-        return f"the interaction log has lost records: {status.log.health.reason}"
-    default = next((backend for backend in status.backends if backend.profile == status.default_profile), None)
-    if default is not None and default.health == "unavailable":
-        return f"profile `{default.profile}` is unavailable: {default.reason}"
-    return None
 
 
 def _doors_spec(

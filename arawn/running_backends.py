@@ -18,6 +18,7 @@ import actors
 from actors import ActorError, ChildSpec, Ref, Supervisor
 from arawn.backends.actor import Call
 from arawn.backends.health import BackendHealth
+from arawn.backends.told_health import ToldHealth
 from arawn.config import default_profile
 from arawn.config.schema import Config, Profile
 from arawn.errors import ArawnError, ConfigError
@@ -206,7 +207,7 @@ class RunningBackends:
         while label in taken:
             number += 1
             label = f"backend:{name}~{number}"
-        health = AsyncValue(BackendHealth())
+        health = ToldHealth(name)
         ref = await self._supervisor.start(self._make(label, name, blueprint, health))
         return _Running(name, label, blueprint, ref, health)
 

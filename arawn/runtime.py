@@ -42,7 +42,7 @@ from arawn.running_backends import Blueprint, RunningBackends
 from arawn.runtime_door import Runtime
 from arawn.threads import RunInThread
 from arawn.workstreams.actor import WorkstreamParts, open_workstream
-from arawn.workstreams.store_actor import Query, open_store
+from arawn.workstreams.store_actor import Query, StoreHealth, open_store
 
 __all__ = ["open_runtime", "start_runtime"]
 
@@ -51,8 +51,7 @@ _KEEPS_TRYING = Intensity(limit=1_000_000, period=60.0)  # back-off alone paces 
 _LOG_BACKOFF = Backoff(initial=0.1, maximum=5.0)
 _LOG_MAILBOX, _LOG_BATCH = 4096, 256
 _HOUSEKEEPING_BACKOFF = Backoff(initial=1.0, maximum=3600.0, healthy_after=3600.0)
-_STORE_MAILBOX = 1024
-_STORE_BATCH = 128
+_STORE_MAILBOX, _STORE_BATCH = 1024, 128
 _WORKSTREAM_MAILBOX = 64
 
 
@@ -62,6 +61,7 @@ class _Board:
     def __init__(self) -> None:
         self.log_health: Callable[[], LogHealth] = LogHealth
         self.housekeeping_health: Callable[[], LogHealth] = LogHealth
+        self.store_health = StoreHealth()
         self.journal: Journal | None = None
 
     def hear(self, event: Event) -> None:
@@ -139,7 +139,7 @@ async def start_runtime(
         open_supervisor(SupervisorSpec(name="arawn", total=_KEEPS_TRYING), hooks=[board.hear]) as root,
     ):
         journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
-        store = await root.start(_store_spec(database_path(config, environ), run_in_thread))
+        store = await root.start(_store_spec(database_path(config, environ), board, run_in_thread))
         counts = Counts()
         backends = await _start_backends(root, config, environ=environ, secrets=secrets, journal=journal, counts=counts)
         if required is not None and (found := backends.health(required)).state == "unavailable":
@@ -151,6 +151,7 @@ async def start_runtime(
                 journal=journal,
                 log_path=log_path,
                 store=store,
+                store_health=board.store_health,
                 backends=backends,
                 counts=counts,
                 workstreams=await _start_workstreams(root, store, backends, router),
@@ -227,10 +228,10 @@ def _housekeeping_spec(
     )
 
 
-def _store_spec(path: Path, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]:
+def _store_spec(path: Path, board: _Board, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]:
     return ChildSpec(
         name="workstream-store",
-        start=partial(open_store, path, run_in_thread=run_in_thread),
+        start=partial(open_store, path, board.store_health, run_in_thread=run_in_thread),
         mailbox=_STORE_MAILBOX,
         batch=_STORE_BATCH,
         abandoned="run",

@@ -36,7 +36,7 @@ from arawn.stream import Begun, EventStream, open_stream
 from arawn.version import VERSION
 from arawn.workstreams.handle import Workstream
 from arawn.workstreams.store import Summary, WorkstreamState, require_name
-from arawn.workstreams.store_actor import Query
+from arawn.workstreams.store_actor import Query, StoreHealth
 
 __all__ = ["Runtime"]
 
@@ -53,6 +53,7 @@ class Runtime:
         journal: Journal,
         log_path: Path | None,
         store: Ref[Query[object]],
+        store_health: StoreHealth,
         backends: RunningBackends,
         counts: Counts,
         workstreams: OnDemand,
@@ -65,6 +66,7 @@ class Runtime:
         self._root = root
         self._journal = journal
         self._store = store
+        self._store_health = store_health
         self._running = backends
         self._backends = backends.refs
         self._workstreams = workstreams
@@ -292,6 +294,7 @@ class Runtime:
             log=LogStatus(path=str(self.log_path) if self.log_path else None, health=self._journal.health()),
             backends=self._running.statuses(),
             draining=self._running.draining(),
+            database_fault=self._store_health.fault,
             active_workstreams=tuple(child.name for child in below["workstreams"].children),
             tree=tree,
         )

@@ -44,6 +44,7 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The whole state at one moment; `active_workstreams` are those in memory.
 
     `draining` are backends that a reload has replaced or stopped, while they finish the calls that they have.
+    `database_fault` is what is wrong with the workstream database, in a sentence.
     """
 
     version: str
@@ -54,6 +55,7 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):
     backends: tuple[BackendStatus, ...]
     draining: tuple[BackendStatus, ...] = ()
     active_workstreams: tuple[str, ...]
+    database_fault: str | None = None
     tree: actors.Status
 
     def full_mailboxes(self) -> dict[str, int]:

@@ -17,7 +17,7 @@ from actors import Request
 from arawn.backends.admission import Admission
 from arawn.backends.attempt import Attempt, Outcome
 from arawn.backends.health import BackendHealth
-from arawn.backends.local import LocalProvider
+from arawn.backends.local import LocalProvider, ModelServerDied
 from arawn.backends.open import open_provider
 from arawn.backends.protocol import Provider
 from arawn.backends.retry_hooks import RETRIES, hide_own_retries
@@ -73,10 +73,6 @@ class CallFailed(BackendError):
     def __init__(self, profile: str, cause: Exception) -> None:
         what = type(cause).__name__  # its text may hold content
         super().__init__(f"the call to profile `{profile}` failed inside Arawn ({what}); please report it")
-
-
-class ModelServerDied(Exception):
-    """The child that serves a local model has ended; the backend starts it again."""
 
 
 @asynccontextmanager

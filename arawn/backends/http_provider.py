@@ -147,7 +147,8 @@ class HttpProvider:
     async def _stream(self, call: _Call, reading: StreamReading, emit: Emit) -> CompletionResponse:
         """Read the stream within one scope, whose deadline moves: a scope for each piece costs as much as the piece."""
         which: Literal["first_token", "idle"] = "first_token"
-        with trio.CancelScope(deadline=trio.current_time() + self._profile.timeouts.first_token_s) as scope:
+        first = trio.current_time() + self._profile.timeouts.first_token_s  # comments do not put it off
+        with trio.CancelScope(deadline=first) as scope:
             response = await self._send(call)
             chunks = content_of(response)
             try:
@@ -164,8 +165,10 @@ class HttpProvider:
                     except BackendError:
                         await self._pass_rest(chunks, reading, emit)  # noqa: ASYNC120  # cancelled: nobody to tell
                         raise
-                    which = "idle"
-                    scope.deadline = trio.current_time() + self._profile.timeouts.idle_s
+                    if reading.started:
+                        which = "idle"
+                    idle = trio.current_time() + self._profile.timeouts.idle_s
+                    scope.deadline = idle if reading.started else first
             finally:
                 await close(  # noqa: ASYNC102  # shielded, with a deadline, inside
                     response, chunks, drain_s=_DRAIN_S if reading.finished else 0

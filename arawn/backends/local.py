@@ -18,9 +18,17 @@ from arawn.errors import BackendError, BadReply, ConnectionFailed, Unavailable
 from arawn.messages import CompletionRequest, CompletionResponse
 from arawn.wire.transport import Transport, TransportLimits
 
-__all__ = ["LocalProvider", "open_local"]
+__all__ = ["LocalProvider", "ModelServerDied", "open_local"]
 
 _DEATH_NOTICE_S = 0.5  # a connection breaks a moment before its process is known to be dead
+
+
+class ModelServerDied(Exception):
+    """The child that serves a local model has ended; the backend starts it again."""
+
+    def __repr__(self) -> str:
+        """Return plain words, on one line: as the last crash of a backend they are shown to people."""
+        return " ".join(str(self).split())
 
 
 class LocalProvider:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -16,6 +17,9 @@ from arawn.config.schema import Config, Profile
 from arawn.errors import ConfigError, Unavailable
 
 __all__ = ["Obstacle", "preflight"]
+
+
+_GGUF = b"GGUF"  # how every model file begins
 
 
 class Obstacle(msgspec.Struct, frozen=True):
@@ -65,13 +69,38 @@ def _wrong(name: str, profile: Profile) -> tuple[str, ...]:
 
 
 async def _missing(name: str, profile: Profile, environ: Mapping[str, str]) -> str | None:
-    """Return what the profile lacks around it: an engine, a key."""
-    if profile.backend == "local" and importlib.util.find_spec("xllamacpp") is None:
-        return f"profile `{name}` (local): the model server is missing; run `pip install 'arawn[local]'`"
-    if profile.backend == "local" or profile.api_key_command is not None:
+    """Return what the profile lacks around it: an engine, a model that is one, a key."""
+    if profile.backend == "local":
+        return _missing_on_this_machine(name, profile)
+    if profile.api_key_command is not None:
         return None
     try:
         await resolve_key(name, profile, PRESETS[profile.backend], environ=environ)
     except Unavailable as error:
         return error.user_message
     return None
+
+
+def _missing_on_this_machine(name: str, profile: Profile) -> str | None:
+    where = f"profile `{name}` (local)"
+    if importlib.util.find_spec("xllamacpp") is None:
+        return f"{where}: the model server is missing; run `pip install 'arawn[local]'`"
+    try:
+        path = find_model(name, profile.model).path
+    except ConfigError:  # told above, by `_wrong`
+        return None
+    found = _no_model(path)
+    return found and f"{where}: model: `{path}` {found}; give the path of a GGUF file"
+
+
+def _no_model(path: Path) -> str | None:
+    """Return why a file is no model, by its first bytes; None if it may be one."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_GGUF))
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if beginning == _GGUF:
+        return None
+    shown = f"begins with `{ascii(beginning)[2:-1]}`" if beginning else "is empty"
+    return f"is no GGUF file: it {shown}"

@@ -41,6 +41,11 @@ class StreamReading:
         self._handed_out = False
 
     @property
+    def started(self) -> bool:
+        """Whether an event has arrived; comments are none."""
+        return self._started
+
+    @property
     def finished(self) -> bool:
         """Whether the terminal event has arrived."""
         return self._assembler.finished

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import trio
 
 from arawn.agent.events import TurnEvent, TurnReply
-from arawn.cli.daemon_client import DaemonClient, find_daemon
+from arawn.cli.daemon_client import DaemonClient, DaemonSilent, find_daemon, silent_process
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
 from arawn.cli.question import Answerer, Emit, Question
 from arawn.config import default_profile, load
-from arawn.config.paths import socket_path
-from arawn.config.schema import Config
+from arawn.config.paths import database_path, socket_path
+from arawn.config.schema import Config, NamedWorkstream
 from arawn.config.search import find_config
 from arawn.errors import BadInput
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
 from arawn.routing.policy import require_profile
 from arawn.server.native import ChatRequest
 from arawn.server.workstreams import WorkstreamChange
+from arawn.workstreams.store import WorkstreamStore
 
 if TYPE_CHECKING:
     from arawn.runtime_door import Runtime
@@ -34,13 +37,13 @@ __all__ = ["DaemonAnswerer", "InProcessAnswerer", "Wanted", "narrowed", "open_an
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What kind of runtime a command needs.
 
-    `conversation` keeps every profile, since the binding of a workstream decides; otherwise only the one that is used
-    is started. `told` says whether a person is told what takes long.
+    `workstream` is the conversation that is spoken in, if any. The one profile that answers first is started, all of
+    them where rules choose. `told` says whether a person is told what takes long.
     """
 
     config_file: Path | None
     profile: str | None
-    conversation: bool
+    workstream: str | None = None
     logged: bool = True
     told: bool = True
 
@@ -51,6 +54,7 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
 
     Raises:
         ConfigError: The configuration is wrong.
+        DaemonSilent: A daemon runs and cannot be reached; it has the log.
         BadInput: Something is wanted that a running daemon cannot do.
         ArawnError: The runtime cannot start.
 
@@ -58,13 +62,17 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
     If cancelled: calls under way are cancelled, and recorded as such.
     """
     loaded = load(config_file=wanted.config_file, environ=os.environ, cwd=Path.cwd())
-    async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
+    socket = socket_path(loaded.config, os.environ)
+    async with find_daemon(socket) as daemon:
         if daemon is not None:
             _refuse_what_cannot_apply(wanted, daemon)
             status = await daemon.status()
             log_path = Path(status.log.path) if status.log.path else None
             yield DaemonAnswerer(daemon, log_path, tuple(backend.profile for backend in status.backends))
             return
+    pid = None if socket is None else silent_process(socket)
+    if socket is not None and pid is not None and wanted.logged:
+        raise DaemonSilent(pid, socket)
     async with _open_in_process(wanted) as answerer:
         yield answerer
 
@@ -84,21 +92,42 @@ async def _open_in_process(wanted: Wanted) -> AsyncIterator[Answerer]:
 
     flags = {} if wanted.logged else {"logging.interactions.enabled": False}
     found = await find_config(wanted.config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
-    config = found.loaded.config
+    every = found.loaded.config
     if wanted.profile is not None:
-        require_profile(wanted.profile, config.profiles)
-    if not wanted.conversation and (wanted.profile or not config.routing.enabled):  # rules may choose any profile
-        config = narrowed(config, wanted.profile or default_profile(config))
+        require_profile(wanted.profile, every.profiles)
+    config = narrowed(every, await _first_profile(wanted, every))
     local = next((profile for profile in config.profiles.values() if profile.backend == "local"), None)
     if local is not None and wanted.told:
         note(f"starting the local model `{local.model}` …")
     quiet_retries()
     async with start_runtime(config, os.environ, required=None) as runtime:
-        yield InProcessAnswerer(runtime, found.why)
+        yield InProcessAnswerer(runtime, found.why, every)
+
+
+async def _first_profile(wanted: Wanted, config: Config) -> str | None:
+    """Return the profile that answers first; None if that is for the rules to say.
+
+    Raises:
+        StoreFailed: The database cannot be read.
+
+    Checkpoint: if there is a conversation. If cancelled: nothing has changed.
+    """
+    bound = None
+    if wanted.workstream is not None and wanted.profile is None:
+        binding = partial(_binding, database_path(config, os.environ), wanted.workstream)
+        standing = config.workstreams.named.get(wanted.workstream, NamedWorkstream())
+        bound = await trio.to_thread.run_sync(binding) or standing.profile
+    return wanted.profile or bound or (None if config.routing.enabled else default_profile(config))
+
+
+def _binding(database: Path, workstream: str) -> str | None:
+    with closing(WorkstreamStore(database)) as store:
+        stored = store.list(archived=True)
+    return next((summary.profile for summary in stored if summary.name == workstream), None)
 
 
 def narrowed(config: Config, profile: str | None) -> Config:
-    """Return `config` with this profile alone: a call outside any conversation needs no other to start."""
+    """Return `config` with this profile alone, if there is one of that name: no other has to start."""
     if profile not in config.profiles:
         return config
     return msgspec.structs.replace(config, profiles={profile: config.profiles[profile]})
@@ -151,11 +180,12 @@ class DaemonAnswerer:
 class InProcessAnswerer:
     """Answers with a runtime in this process."""
 
-    def __init__(self, runtime: Runtime, why: str | None) -> None:
+    def __init__(self, runtime: Runtime, why: str | None, config: Config) -> None:
         self.why = why
         self.log_path = runtime.log_path
-        self.profiles = tuple(runtime.config.profiles)
+        self.profiles = tuple(config.profiles)
         self._runtime = runtime
+        self._config = config
 
     async def ask(self, question: Question, emit: Emit) -> CompletionResponse:
         """Return the answer; errors as for `Workstream.stream`.
@@ -182,5 +212,15 @@ class InProcessAnswerer:
         raise AssertionError("a stream ends with `Completed` or raises")
 
     async def bind(self, workstream: str, profile: str) -> None:
-        """Bind a workstream; errors as for `Workstream.bind`. Checkpoint: always. If cancelled: it may be bound."""
+        """Bind a workstream to a profile, which is started if it does not run; errors as for `Workstream.bind`.
+
+        Raises:
+            ConfigError: The profile cannot be started.
+
+        Checkpoint: always. If cancelled: it may be bound.
+        """
+        running = self._runtime.config.profiles
+        if profile in self._config.profiles and profile not in running:
+            more = {name: each for name, each in self._config.profiles.items() if name in running or name == profile}
+            await self._runtime.follow(msgspec.structs.replace(self._config, profiles=more))
         await self._runtime.workstream(workstream).bind(profile)

@@ -72,7 +72,7 @@ def ask(
     wanted = Wanted(
         config_file=config_file,
         profile=profile,
-        conversation=workstream is not None,
+        workstream=question.workstream,
         logged=not no_log,
         told=not quiet,
     )

@@ -48,10 +48,10 @@ def chat(workstream: str, profile: str | None, tools: tuple[str, ...], quiet: bo
     """Hold a conversation that survives restarts.
 
     Every line is a message; piped in, each line is one too, and the first that fails ends it. Without a running daemon
-    every profile is started, a local model too, since the conversation may be bound to any.
+    the profile that answers is started, and another when `/profile` binds to it; all of them if rules choose.
     """
     require_name(workstream)
-    wanted = Wanted(config_file=config_file, profile=profile, conversation=True, told=not quiet)
+    wanted = Wanted(config_file=config_file, profile=profile, workstream=workstream, told=not quiet)
     silence()
     with open_lines() as lines:
         run_async(partial(_chat, Talk(workstream, profile, lines, tools=tools, told=not quiet), wanted))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -12,16 +13,18 @@ from pathlib import Path
 import msgspec
 
 from arawn.cli.places import impossible_places
-from arawn.config.paths import database_path, interactions_dir
+from arawn.config.paths import database_path, interactions_dir, socket_path
 from arawn.config.schema import Config
 from arawn.interactions.files import day_of_name
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.housekeeping import plan_deletion
+from arawn.workstreams.store_file import HEADER_BYTES, header_fault, orphaned_journal
 
 __all__ = ["Finding", "look_around"]
 
 _ROOM_BYTES = 256 << 20  # less is soon used up by records, and by the room that compressing a day needs
 _BUSY_S = 2.0
+_SOCKET_PATH_BYTES = 107  # what `open_unix_listener` takes
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -43,7 +46,7 @@ def look_around(config: Config, environ: Mapping[str, str], now: datetime) -> It
     Raises:
         OSError: The log's directory cannot be read.
     """
-    impossible = list(impossible_places(config, environ))
+    impossible = [*impossible_places(config, environ), *_too_long(socket_path(config, environ))]
     if impossible:
         yield from (Finding("files", False, text) for text in impossible)
         return
@@ -55,8 +58,20 @@ def look_around(config: Config, environ: Mapping[str, str], now: datetime) -> It
         if log.is_dir():
             yield _clock(log, now.astimezone(UTC).date(), config.logging.interactions.retention_days)
     yield _room("workstreams", database.parent)
-    if database.exists():
+    orphaned = orphaned_journal(database)
+    if orphaned is not None:
+        yield Finding("workstreams", False, f"`{database}` cannot be used: {orphaned}")
+    elif database.exists():
         yield _database(database)
+
+
+def _too_long(socket: Path | None) -> Iterator[str]:
+    size = 0 if socket is None else len(os.fsencode(socket))
+    if size > _SOCKET_PATH_BYTES:
+        yield (
+            f"server.socket: `{socket}` has {size} bytes, and a Unix socket path may have {_SOCKET_PATH_BYTES}; "
+            "give a shorter one, or set `ARAWN_RUNTIME_DIR` to a directory with a short path"
+        )
 
 
 def _room(what: str, directory: Path) -> Finding:
@@ -87,12 +102,23 @@ def _clock(log: Path, today: date, retention_days: int) -> Finding:
 
 
 def _database(path: Path) -> Finding:
-    """Say whether the database can be read and written, by taking its lock for a moment."""
+    """Say whether the database is sound, and can be written, by taking its lock for a moment.
+
+    SQLite is not let near a file that is none of its own: where it finds one empty, it deletes the writes beside it.
+    """
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(HEADER_BYTES)
+    except OSError as error:
+        return Finding("workstreams", False, f"`{path}` cannot be read: {error.strerror}; check its owner and its mode")
+    fault = header_fault(beginning) if beginning else None  # an empty one is still to be made
+    if fault is not None:
+        return Finding("workstreams", False, f"`{path}` is damaged: {fault}")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_S)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             return Finding("workstreams", False, f"`{path}` is locked by another program; end that program")
@@ -101,4 +127,6 @@ def _database(path: Path) -> Finding:
         verdict = str(error)
     if verdict == "ok":
         return Finding("workstreams", True, f"`{path}` is sound")
-    return Finding("workstreams", False, f"`{path}` is damaged: {verdict}; stop the daemon, then restore a backup")
+    return Finding(
+        "workstreams", False, f"`{path}` is damaged: {verdict}; stop the daemon, restore a backup, start again"
+    )

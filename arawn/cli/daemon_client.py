@@ -18,6 +18,7 @@ from arawn.cli.question import Emit
 from arawn.cli.settings import socket_of
 from arawn.config.paths import runtime_dir
 from arawn.errors import ArawnError, BadInput, ConfigError
+from arawn.interactions.counted import counted
 from arawn.messages import (
     TextDelta,
     ThinkingDelta,
@@ -35,6 +36,7 @@ from arawn.workstreams.store import Summary, WorkstreamState, require_name
 __all__ = [
     "DaemonClient",
     "DaemonFault",
+    "DaemonHung",
     "DaemonSilent",
     "find_daemon",
     "require_daemon",
@@ -166,7 +168,20 @@ class DaemonSilent(DaemonFault):
             super().__init__(f"the daemon, process {pid}, is stopping and answers no more; {ends}")
         else:
             gone = f"the daemon, process {pid}, is there, but no daemon answers on `{socket}`: the file is gone"
-            super().__init__(f"{gone}; it is just ending, or somebody removed it: then `arawn stop` ends the daemon")
+            ends = "`arawn stop` ends the daemon, and `arawn start` runs a new one"
+            super().__init__(f"{gone}; it is just ending, or somebody removed it: then {ends}")
+
+
+class DaemonHung(DaemonFault):
+    """Something takes connections on the daemon's socket and says nothing, and its process is there."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        super().__init__(
+            f"the daemon, process {pid}, does not answer within {_PROBE_S:g} s; if it is suspended (SIGSTOP), "
+            f"`kill -CONT {pid}` lets it go on; if the machine is busy, wait; else `arawn stop` asks it to end, and "
+            f"`kill -KILL {pid}` ends it at once"
+        )
 
 
 @asynccontextmanager
@@ -174,7 +189,8 @@ async def find_daemon(socket: Path | None) -> AsyncIterator[DaemonClient | None]
     """Yield a client of the daemon that answers on `socket`; None if there is none.
 
     Raises:
-        DaemonFault: Something holds the socket and does not answer as a daemon does.
+        DaemonHung: There is one, and it says nothing.
+        DaemonFault: Something else holds the socket, and does not answer as a daemon does.
 
     Checkpoint: only if there is a socket.
     If cancelled: the connection is closed.
@@ -192,7 +208,7 @@ async def require_daemon(socket: Path | None) -> AsyncIterator[DaemonClient]:
     """Yield a client of the daemon that answers on `socket`.
 
     Raises:
-        DaemonSilent: There is one, and it does not answer.
+        DaemonSilent, DaemonHung: There is one, and it does not answer.
         DaemonFault: There is none; the message says how to start one.
 
     Checkpoint: always.
@@ -230,7 +246,8 @@ def socket_of_daemon(config_file: Path | None) -> Path | None:
             every = [daemon for daemon in every if str(config_file.resolve()) in daemon.files]
         if len(every) != 1 or every[0].socket is None:
             raise
-        more = f" (and {len(error.problems) - 1} more problems)" if len(error.problems) > 1 else ""
+        others = len(error.problems) - 1
+        more = f" (and {counted(others, 'more problem')})" if others else ""
         note(f"arawn: {error.problems[0]}{more}; this is the daemon that runs, process {every[0].pid}")
         return Path(every[0].socket)
 
@@ -250,7 +267,10 @@ async def _answers(http: httpx.AsyncClient, socket: Path) -> bool:
         if reply.status_code == httpx.codes.OK:
             return True
         raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: status {reply.status_code}; {_REMOVE}")
-    raise DaemonFault(f"the daemon on `{socket}` does not answer within {_PROBE_S:g} s; end its process and start anew")
+    pid = silent_process(socket)
+    if pid is not None:
+        raise DaemonHung(pid)
+    raise DaemonFault(f"what listens on `{socket}` says nothing within {_PROBE_S:g} s; {_REMOVE}")
 
 
 def _error(body: bytes) -> ArawnError:

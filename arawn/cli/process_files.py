@@ -10,6 +10,7 @@ from pathlib import Path
 from arawn.cli.checkup import Finding
 from arawn.cli.daemon_client import silent_process
 from arawn.config.schema import Config
+from arawn.interactions.counted import counted
 
 __all__ = ["open_files", "out_of_files"]
 
@@ -32,8 +33,8 @@ def out_of_files(socket: Path | None) -> str | None:
     if limit is None or count + _SPARE < limit:
         return None
     return (
-        f"the daemon, process {pid}, has {count} files open and may have {limit}, so it takes no new connection; "
-        "it goes on when calls have ended; raise `LimitNOFILE=` or `ulimit -n` before the next start"
+        f"the daemon, process {pid}, has {counted(count, 'file')} open and may have {limit}, so it takes no new "
+        "connection; it goes on when calls have ended; raise `LimitNOFILE=` or `ulimit -n` before the next start"
     )
 
 
@@ -53,12 +54,12 @@ def open_files(config: Config, daemon: int | None) -> Iterator[Finding]:
     if limit is None:
         yield Finding("open files", True, f"the limit of {whose} is unlimited, or cannot be seen on this system")
     elif limit >= needed:
-        yield Finding("open files", True, f"{calls} calls at once fit into the limit of {limit} that {whose} has")
+        fit = "call at once fits" if calls == 1 else "calls at once fit"
+        yield Finding("open files", True, f"{calls} {fit} into the limit of {limit} that {whose} has")
     else:
         again = "" if daemon is None else ", and start it again"
-        words = (
-            f"{calls} calls at once need {needed}, {whose} allows {limit}; raise `ulimit -n` or `LimitNOFILE=`{again}"
-        )
+        need = "call at once needs" if calls == 1 else "calls at once need"
+        words = f"{calls} {need} {needed}, {whose} allows {limit}; raise `ulimit -n` or `LimitNOFILE=`{again}"
         yield Finding("open files", False, words)
 
 

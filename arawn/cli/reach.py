@@ -16,7 +16,7 @@ from arawn.cli.checkup import Finding
 from arawn.cli.daemon_client import DaemonFault, DaemonSilent, find_daemon, silent_process
 from arawn.cli.durations import since_words
 from arawn.cli.process_files import open_files, out_of_files
-from arawn.cli.status_page import LOG_WORDS, full_words
+from arawn.cli.status_page import LOG_WORDS, full_words, reason_of
 from arawn.config import listen_address
 from arawn.config.paths import interactions_dir, socket_path
 from arawn.config.schema import Config, Profile
@@ -61,6 +61,7 @@ def _of_daemon(config: Config, status: RuntimeStatus, now: datetime) -> list[Fin
         Finding("daemon", True, f"process {status.pid} answers"),
         *open_files(config, status.pid),
         _of_log(status.log, now),
+        *([Finding("workstreams", False, status.database_fault)] if status.database_fault else []),
         *(health_of(backend, now, full.get(backend.profile)) for backend in status.backends),
         *(_of_draining(backend) for backend in status.draining),
     ]
@@ -83,8 +84,8 @@ def health_of(backend: BackendStatus, now: datetime, full: int | None) -> Findin
     One that is ready may have a reason too: its provider answers, and says that the rate is too high.
     """
     what = f"profile {backend.profile}"
-    reason = backend.reason or (backend.last_crash and f"its last crash was {backend.last_crash}")
-    well = backend.health in _WELL and not backend.last_crash
+    reason = reason_of(backend)
+    well = backend.health == "ready" or (backend.health == "starting" and not backend.last_crash)
     words = backend.health
     if reason and backend.health == "ready":
         words = f"ready; {reason}"
@@ -95,8 +96,8 @@ def health_of(backend: BackendStatus, now: datetime, full: int | None) -> Findin
 
 
 def _of_draining(backend: BackendStatus) -> Finding:
-    calls = backend.in_hand + backend.queued
-    words = f"draining: what it was before a reload finishes {calls} calls; nothing to do"
+    calls = counted(backend.in_hand + backend.queued, "call")
+    words = f"draining: what it was before a reload finishes {calls}; nothing to do"
     return Finding(f"profile {backend.profile}", True, words)
 
 

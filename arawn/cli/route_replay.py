@@ -89,7 +89,8 @@ def _show(report: ReplayReport) -> None:
         click.echo()
     click.echo(f"{_words(report.changed)} of {_words(report.seen)} would go elsewhere")
     if report.not_logged:
-        click.echo(f"{report.not_logged} calls were not judged: the log does not hold their messages")
+        were = "call was" if report.not_logged == 1 else "calls were"
+        click.echo(f"{report.not_logged} {were} not judged: the log does not hold their messages")
 
 
 def _numbers(counted: Counted) -> tuple[str, str, str]:

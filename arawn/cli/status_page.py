@@ -10,7 +10,7 @@ from arawn.cli.durations import duration_words, since_words
 from arawn.interactions.counted import counted
 from arawn.status import BackendStatus, RuntimeStatus
 
-__all__ = ["HEADERS", "LOG_WORDS", "full_words", "head_lines", "next_steps", "rows"]
+__all__ = ["HEADERS", "LOG_WORDS", "full_words", "head_lines", "next_steps", "reason_of", "rows"]
 
 LOG_WORDS = "give it room, or its directory back, and it goes on by itself"
 
@@ -25,10 +25,11 @@ def head_lines(found: RuntimeStatus, now: datetime) -> list[str]:
     log = "off" if found.log.path is None else f"{health.state}  {found.log.path}"
     reason = f"  ({since_words(health.since, now)}: {health.reason})" if health.reason else ""
     active = ", ".join(found.active_workstreams) or "none"
+    database = f"; {found.database_fault}" if found.database_fault else ""
     return [
         f"daemon       arawn {found.version}, process {found.pid}, up {duration_words(found.uptime_s)}",
         f"log          {log}{reason}",
-        f"workstreams  {active} in memory",
+        f"workstreams  {active} in memory{database}",
     ]
 
 
@@ -58,9 +59,20 @@ def next_steps(found: RuntimeStatus) -> list[str]:
     ill = [one.profile for one in found.backends if one.health not in _WELL]
     if ill:
         steps.append(f"profiles: mend that, then `arawn backends test {' '.join(ill)}` asks again")
+    if found.database_fault:
+        steps.append("workstreams: calls go on, conversations cannot be kept; `arawn doctor` looks at the file")
     if any(one.last_crash for one in found.backends):
         steps.append("crashes: what crashed is started again by itself; the stderr of the daemon has more")
     return steps
+
+
+def reason_of(backend: BackendStatus) -> str:
+    """Return why a backend is as it is, in one line; of one that crashed and came back, that it did; "" if nothing."""
+    reason = backend.reason or backend.last_crash or ""
+    if reason and not backend.reason:
+        came = "it came back" if backend.health == "ready" else "it is started again"
+        reason = f"{came} after it had crashed: {reason}"
+    return " ".join(reason.split())  # what a model server said has many lines
 
 
 def full_words(bound: int) -> str:
@@ -72,7 +84,7 @@ def full_words(bound: int) -> str:
 
 
 def _row(backend: BackendStatus, now: datetime, full: int | None) -> tuple[str, ...]:
-    reason = " ".join((backend.reason or backend.last_crash or "").split())  # what a model server said has many lines
+    reason = reason_of(backend)
     if reason and backend.health not in ("ready", "draining"):
         reason = f"{since_words(backend.since, now)}: {reason}"
     if full is not None:

@@ -17,6 +17,7 @@ from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, s
 from arawn.cli.interrupts import Interrupts
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.status_page import HEADERS, head_lines, next_steps, rows
+from arawn.interactions.counted import counted
 from arawn.status import RuntimeStatus
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ async def _write_json(found: RuntimeStatus) -> None:
 
 async def _write_line(found: RuntimeStatus) -> None:
     backends = (
-        f"{one.profile} {one.health}, {one.queued} queued, {one.in_hand} in hand, {one.restarts} restarts"
+        f"{one.profile} {one.health}, {one.queued} queued, {one.in_hand} in hand, {counted(one.restarts, 'restart')}"
         for one in found.backends
     )
     log = "off" if found.log.path is None else found.log.health.state

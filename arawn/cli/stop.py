@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import click
 import trio
 
-from arawn.cli.daemon_client import DaemonFault, DaemonSilent, require_daemon, socket_of_daemon
+from arawn.cli.daemon_client import DaemonFault, DaemonHung, DaemonSilent, require_daemon, socket_of_daemon
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option
 from arawn.cli.output import note
@@ -21,6 +22,7 @@ from arawn.running_daemons import last_words
 __all__ = ["stop"]
 
 _POLL_S = 0.05
+_HUNG_S = 10.0  # how long one that does not answer may take to end
 _NO_SIGNAL = 0  # only whether the process is there, and ours
 
 
@@ -29,26 +31,41 @@ _NO_SIGNAL = 0  # only whether the process is there, and ours
 def stop(config_file: Path | None) -> None:
     """Stop the running daemon and wait until it is gone; exit code 1 when it lost records or failed as it ended.
 
-    Calls in flight get the grace of `server.shutdown_grace_s`. Ctrl-C ends the waiting, not the daemon.
+    Calls in flight get the grace of `server.shutdown_grace_s`. Ctrl-C ends the waiting, not the daemon. One that does
+    not answer is asked to end as well, and waited for 10 s; nothing is ever killed.
     """
     run_async(partial(_stop, socket_of_daemon(config_file)))
 
 
 async def _stop(socket: Path | None, _: Interrupts) -> None:
+    patience = math.inf
     try:
         async with require_daemon(socket) as daemon:
             pid, number = (await daemon.status()).pid, int(signal.SIGTERM)
     except DaemonSilent as silent:  # to one that stops, a second signal would take its grace away
         pid, number = silent.pid, _NO_SIGNAL if silent.stopping else int(signal.SIGTERM)
+    except DaemonHung as hung:
+        pid, number, patience = hung.pid, int(signal.SIGTERM), _HUNG_S
     with last_words(runtime_dir(os.environ), pid) as failed:
         try:
-            await _end(pid, number)
+            with trio.move_on_after(patience) as waiting:
+                await _end(pid, number)
         except PermissionError as error:
             raise DaemonFault(f"process {pid} is another user's; only that user can stop it") from error
+        if waiting.cancelled_caught:
+            raise DaemonFault(_unmoved(pid))
         reason = failed()
     if reason is not None:
         raise DaemonFault(f"process {pid} has ended, and not in order: {reason}")
     note(f"process {pid} has ended")
+
+
+def _unmoved(pid: int) -> str:
+    return (
+        f"the daemon, process {pid}, does not answer, was asked to end (SIGTERM), and has not ended within {_HUNG_S:g} "
+        f"s; if it is suspended (SIGSTOP), `kill -CONT {pid}` lets it go on, and end in order; `kill -KILL {pid}` ends "
+        "it at once: every call that was answered is in the log, those under way leave no record"
+    )
 
 
 async def _end(pid: int, number: int) -> None:

@@ -9,8 +9,9 @@ import msgspec
 
 from arawn.server.call import Call
 from arawn.server.reply import json_reply, refusal
+from arawn.status import RuntimeStatus
 
-__all__ = ["Probe", "healthz", "readyz"]
+__all__ = ["Probe", "healthz", "readyz", "why_not_ready"]
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -34,3 +35,15 @@ async def readyz(why_not_ready: Callable[[], str | None], call: Call) -> None:
     """
     reason = why_not_ready()
     await call.respond(json_reply(200, Probe("ready")) if reason is None else refusal(503, "not_ready", reason))
+
+
+def why_not_ready(status: RuntimeStatus) -> str | None:
+    """Return why calls cannot be taken or kept as things are, None when they can."""
+    if status.log.health.state == "lost":
+        return f"the interaction log has lost records: {status.log.health.reason}"
+    if status.database_fault is not None:
+        return status.database_fault
+    default = next((backend for backend in status.backends if backend.profile == status.default_profile), None)
+    if default is not None and default.health == "unavailable":
+        return f"profile `{default.profile}` is unavailable: {default.reason}"
+    return None

@@ -14,30 +14,12 @@ import msgspec
 
 from arawn.errors import BadInput, StoreFailed
 from arawn.messages import Message
-from arawn.workstreams.remedies import remedy
+from arawn.workstreams.remedies import is_damage, remedy
+from arawn.workstreams.store_file import StoreFile, orphaned_journal
+from arawn.workstreams.store_schema import migrate
 
 __all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name", "require_text"]
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE workstreams (
-    name TEXT PRIMARY KEY,
-    profile TEXT,
-    system_prompt TEXT,
-    tags TEXT NOT NULL DEFAULT '{}',
-    archived INTEGER NOT NULL DEFAULT 0,
-    created TEXT NOT NULL,
-    updated TEXT NOT NULL
-) STRICT;
-CREATE TABLE messages (
-    workstream TEXT NOT NULL REFERENCES workstreams(name) ON DELETE CASCADE,
-    turn INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    message TEXT NOT NULL,
-    interaction_id TEXT,
-    PRIMARY KEY (workstream, turn, position)
-) STRICT, WITHOUT ROWID;
-"""
 _BUSY_MS = 5_000
 _ALONE = ("BEGIN IMMEDIATE", "ROLLBACK", "COMMIT")
 _NESTED = ("SAVEPOINT one", "ROLLBACK TO one", "RELEASE one")
@@ -111,7 +93,9 @@ class WorkstreamStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._grouped = False
+        self._damage: str | None = None
         with self._explained("open"):
+            self._refuse(orphaned_journal(path), "open")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             path.chmod(0o600)
@@ -119,11 +103,18 @@ class WorkstreamStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
-            self._migrate()
+            migrate(self._db, path)
+            self._file = StoreFile(path)
 
     def close(self) -> None:
         """Close the database; the store cannot be used afterwards."""
         self._db.close()
+        self._file.close()
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the database, in a sentence; None if nothing is known. Any thread may ask."""
+        wrong = self._damage or self._file.fault()
+        return None if wrong is None else f"the workstream database `{self._path}` cannot be used: {wrong}"
 
     def load(self, name: str) -> WorkstreamState | None:
         """Return one workstream with its whole history, or None."""
@@ -252,22 +243,13 @@ class WorkstreamStore:
         )
         return cursor.rowcount > 0
 
-    def _migrate(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _SCHEMA_VERSION:
-            raise StoreFailed(
-                f"the workstream database `{self._path}` was written by a newer Arawn (schema {version}, this one "
-                f"knows {_SCHEMA_VERSION}); upgrade Arawn, or set `workstreams.database` to another file"
-            )
-        if version == 0:
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
-
     @contextmanager
     def _transaction(self, verb: str) -> Iterator[None]:
         begin, undo, end = _NESTED if self._grouped else _ALONE
         with self._explained(verb):
             if self._grouped and not self._db.in_transaction:
                 raise sqlite3.OperationalError("the writes of the same moment were undone together")
+            self._refuse(None if self._grouped else self._file.fault(), verb)
             self._db.execute(begin)
             try:
                 yield
@@ -276,12 +258,20 @@ class WorkstreamStore:
                 if self._db.in_transaction:  # a full disk may have ended it already
                     self._db.execute(undo)
                 raise
+            if not self._grouped:  # what is in no file that has a name is not kept
+                self._refuse(self._file.fault(), verb)
+
+    def _refuse(self, fault: str | None, verb: str) -> None:
+        if fault is not None:
+            raise StoreFailed(f"cannot {verb} the workstream database `{self._path}`: {fault}")
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, RecursionError) as error:  # a ValueError: text or JSON that is none
+            if is_damage(error):
+                self._damage = f"{error}; {remedy(error)}"
             raise StoreFailed(
                 f"cannot {verb} the workstream database `{self._path}`: {error}; {remedy(error)}"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,7 +16,10 @@ from arawn.errors import ArawnError
 from arawn.threads import RunInThread
 from arawn.workstreams.store import WorkstreamStore
 
-__all__ = ["Query", "open_store"]
+__all__ = ["Query", "StoreHealth", "open_store"]
+
+LOOK_S = 5.0  # how often the file is looked at
+_LOG = logging.getLogger("arawn.workstreams")
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -30,13 +34,32 @@ class Query(Request[R], Generic[R]):
         self.run = run
 
 
+class StoreHealth:
+    """What is wrong with the database, in a sentence, as the store actor saw it last; anyone reads it."""
+
+    def __init__(self) -> None:
+        self.fault: str | None = None
+
+    def saw(self, fault: str | None) -> None:
+        """Keep what was seen; what has changed is told, once."""
+        if fault != self.fault:
+            self.fault = fault
+            _LOG.warning("%s", fault or "the workstream database can be used again")
+
+
 @asynccontextmanager
 async def open_store(
-    path: Path, *, run_in_thread: RunInThread = trio.to_thread.run_sync
+    path: Path, health: StoreHealth | None = None, *, run_in_thread: RunInThread = trio.to_thread.run_sync
 ) -> AsyncIterator[Callable[[list[Query[Any]]], Awaitable[list[Any]]]]:
     """Open the database and yield the handler of batches of queries, which are run one after another.
 
     What a batch writes goes to the disk together. A query that fails undoes itself alone; a failed commit fails all.
+    Every `LOOK_S` the file is looked at: whether it is still there and a database. If not, a warning says so once.
+
+    Args:
+        path: Of the database.
+        health: Where what is seen is kept.
+        run_in_thread: Runs what may block on the disk.
 
     Raises:
         StoreFailed: The database cannot be opened.
@@ -44,15 +67,30 @@ async def open_store(
     Checkpoint: always.
     If cancelled: a batch that has begun ends first.
     """
+    health = health or StoreHealth()
     store = await run_in_thread(partial(WorkstreamStore, path))
 
     async def handle(queries: list[Query[Any]]) -> list[Any]:
         return await run_in_thread(partial(_run_all, store, queries))
 
     try:
-        yield handle
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_keep_looking, store, health, run_in_thread)
+            yield handle
+            nursery.cancel_scope.cancel(reason="the store is stopping")
     finally:
+        health.saw(store.fault())
         store.close()
+
+
+async def _keep_looking(store: WorkstreamStore, health: StoreHealth, run_in_thread: RunInThread) -> None:
+    """Look at the file, for ever.
+
+    Checkpoint: always. If cancelled: a look that has begun ends first.
+    """
+    while True:
+        health.saw(await run_in_thread(store.fault))
+        await trio.sleep(LOOK_S)
 
 
 def _run_all(store: WorkstreamStore, queries: list[Query[Any]]) -> list[Any]:

@@ -70,6 +70,23 @@ def test_a_daemon_whose_socket_was_removed_can_be_stopped(place: Place) -> None:
         assert (stop.returncode, daemon.child.wait(PATIENCE)) == (0, 0)
 
 
+@pytest.mark.parametrize("command", [("ask", "hi"), ("ask", "--workstream", "w", "hi"), ("chat",)])
+def test_who_asks_is_told_that_the_socket_is_gone(place: Place, command: tuple[str, ...]) -> None:
+    """Which process runs, and what to do; not that somebody else has the log."""
+    place.configure(SCRIPTED)
+    with running(place) as daemon:
+        (Path(place.environ["ARAWN_RUNTIME_DIR"]) / "arawn.sock").unlink()
+        asked, unlogged = place.run(*command, piped="hi\n"), place.run("ask", "--no-log", "hi")
+
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert asked.stderr.startswith(f"arawn: the daemon, process {daemon.child.pid}, is there, but no daemon answers on")
+    assert asked.stderr.endswith(
+        "the file is gone; it is just ending, or somebody removed it: then `arawn stop` ends "
+        "the daemon, and `arawn start` runs a new one\n"
+    )
+    assert unlogged.returncode == 0
+
+
 def test_a_watch_goes_on_until_the_process_has_ended(place: Place) -> None:
     """It says first that the daemon stops, and that it has ended when it has."""
     with FakeProvider(SILENT) as provider:

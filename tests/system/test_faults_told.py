@@ -27,6 +27,7 @@ from tests.arawn.interactions.samples import note
 from tests.fake_provider import FakeProvider, Fault, Reply
 from tests.system.daemons import Daemon, running
 from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
+from tests.system.harmed_databases import HARMED
 from tests.system.test_faults import full_disk, limited, log_health, wait_until
 from tests.system.told_words import missing, told
 from tests.system.unprivileged import Unprivileged, read_only
@@ -162,10 +163,18 @@ def socket_gone(place: Place) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def suspended(place: Place) -> Iterator[None]:
+    with running(place) as daemon:
+        daemon.child.send_signal(signal.SIGSTOP)
+        yield
+
+
 RUNNING: dict[str, Provoked] = {
     "the disk is full": disk_full,
     "the log's directory is removed": log_removed,
     "the log's directory becomes read-only": log_read_only,
+    **HARMED,
     "the database is locked": database_locked,
     "no more descriptors": out_of_descriptors,
     "the clock was set back": clock_set_back,
@@ -174,6 +183,7 @@ RUNNING: dict[str, Provoked] = {
     "a reload has replaced a busy profile": reloaded,
     "the daemon was killed": killed,
     "the socket file is taken away": socket_gone,
+    "the daemon is suspended": suspended,
 }
 HARMLESS = {"a reload has replaced a busy profile", "the daemon was killed"}
 
@@ -234,11 +244,28 @@ def misspelt(place: Place) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def orphaned(place: Place) -> Iterator[None]:
+    path = place.directory / "state" / "workstreams.db"
+    path.parent.mkdir()
+    path.with_name("workstreams.db-wal").write_bytes(b"turns")
+    yield
+
+
+@contextmanager
+def far_away(place: Place) -> Iterator[None]:
+    long = place.directory / ("x" * 120)
+    place.configure(CONFIG.format(listen="127.0.0.1:0").replace("[server]", f'[server]\nsocket = "{long}"'))
+    yield
+
+
 STARTING: dict[str, Provoked] = {
     "the log's directory is read-only": lambda place: read_only(place.log),
     "the state directory is read-only": lambda place: read_only(place.directory / "state"),
     "the socket's directory is read-only": lambda place: read_only(Path(place.environ["ARAWN_RUNTIME_DIR"])),
     "the database is damaged": damaged,
+    "the database is gone, and not what was written last": orphaned,
+    "the socket's path is too long": far_away,
     "a second daemon": second,
     "the address is taken": address_taken,
     "no key for the default profile": no_key,

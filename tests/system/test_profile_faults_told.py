@@ -109,7 +109,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         call_all(daemon)
         pool = stack.enter_context(ThreadPoolExecutor(2))
         stack.callback(daemon.child.kill)
-        for _ in range(2):
+        for _ in range(20):  # two at once, the others for those that come before a worker has taken the first
             pool.submit(daemon.chat, "hi", routing_profile="full")
         wait_until(lambda: "mailbox is full" in place.run("status").stdout)
         yield {command: place.run(command).stdout for command in ("status", "doctor")}

@@ -126,3 +126,15 @@ def test_an_empty_list_says_so(command: Command) -> None:
     assert "--all" in archived.err
     assert command("workstreams", "list", "--json").out == "[]\n"
     assert command("workstreams", "list", "--all").err == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "field"), [("--system", "a\udcff", "system_prompt"), ("--tag", "team=\udcff", "tags.team")]
+)
+def test_half_a_character_in_a_setting_is_wrong_use(command: Command, option: str, text: str, field: str) -> None:
+    """As a terminal of another encoding gives it; nothing is stored."""
+    result = command("workstreams", "new", "x", option, text)
+
+    assert (result.code, result.out) == (2, "")
+    assert f"`{field}` holds half a character at position" in result.err
+    assert "\nx" not in command("workstreams", "list").out

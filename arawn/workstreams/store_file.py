@@ -1,0 +1,82 @@
+"""Whether the database file is still the one that was opened, seen from outside SQLite.
+
+SQLite does not notice: it reads what it has in memory, and writes to a file that has no name any more.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["HEADER_BYTES", "StoreFile", "header_fault", "orphaned_journal"]
+
+_MAGIC = b"SQLite format 3\0"
+HEADER_BYTES = len(_MAGIC)
+_RESTORE = "stop Arawn, restore a backup and start again"
+_PUT_BACK = (
+    f"put that very file back, or {_RESTORE}: until then nothing is written to it, and `arawn workstreams show` "
+    "still shows what is in it"
+)
+
+
+class StoreFile:
+    """One open database file. Its descriptor is for looking alone.
+
+    It must be closed after the database: closing any descriptor of a file takes away the locks that SQLite has on it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._identity = _identity(os.fstat(self._descriptor))
+
+    def close(self) -> None:
+        """Close the descriptor; nothing can be looked at afterwards."""
+        os.close(self._descriptor)
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the file and what to do, as the end of a message; None if nothing is.
+
+        It takes two system calls, and is not SQLite's: any thread may ask.
+        """
+        try:
+            found = _identity(self._path.stat())
+        except FileNotFoundError:
+            return f"it was deleted or moved away while it is open; {_PUT_BACK}"
+        except OSError as error:
+            return f"it cannot be looked at: {error.strerror}; make its directory accessible again"
+        if found != self._identity:
+            return f"another file was put in its place while it is open; {_PUT_BACK}"
+        return header_fault(os.pread(self._descriptor, HEADER_BYTES, 0))
+
+
+def header_fault(beginning: bytes) -> str | None:
+    """Return why no database begins like this, and what to do; None if one does."""
+    if beginning[:HEADER_BYTES] == _MAGIC:
+        return None
+    found = "its beginning was overwritten" if beginning else "it was emptied"
+    return f"{found}; {_RESTORE}"
+
+
+def orphaned_journal(path: Path) -> str | None:
+    """Return why the database must not be opened: SQLite would delete what was written last. None if it may be.
+
+    What was written last stands beside the database, in a file that ends in `-wal`. Where the database itself is gone
+    or empty, SQLite begins a new one and removes that file without a word.
+    """
+    journal = path.with_name(f"{path.name}-wal")
+    if _size(path) or not _size(journal):
+        return None
+    remedy = "with Arawn stopped, restore a backup, or move both away to begin a new one"
+    return f"it is gone or empty, and `{journal}` has writes to it; {remedy}"
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

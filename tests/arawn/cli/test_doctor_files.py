@@ -1,0 +1,106 @@
+"""What `arawn doctor` finds wrong with the socket's path and with the database, and leaves as it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from arawn.cli.checkup import look_around
+from arawn.config.paths import database_path
+from arawn.config.schema import Config, ServerConfig
+from arawn.messages import user
+from arawn.wire.listeners import open_unix_listener
+from arawn.workstreams.store import WorkstreamState, WorkstreamStore
+from tests.runtimes import configured
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def wrong(tmp_path: Path, config: Config) -> list[tuple[str, str]]:
+    environ = {"HOME": str(tmp_path)}
+    return [(one.what, one.found) for one in look_around(config, environ, NOW) if not one.ok]
+
+
+@pytest.mark.parametrize(("size", "fits"), [(107, True), (108, False)])
+def test_a_socket_path_that_start_cannot_take_is_found(tmp_path: Path, size: int, fits: bool) -> None:
+    """At the very length at which the daemon could not listen."""
+    socket = Path("/tmp") / ("s" * (size - len("/tmp/")))  # its length counts; it is gone at once
+    config = msgspec.structs.replace(configured(tmp_path), server=ServerConfig(socket=str(socket)))
+
+    found = wrong(tmp_path, config)
+
+    assert (found == []) is fits
+    assert fits or f"has {size} bytes, and a Unix socket path may have 107" in found[0][1]
+    with nullcontext() if fits else pytest.raises(OSError, match="may have 107 bytes"), open_unix_listener(socket):
+        pass
+
+
+@pytest.fixture
+def in_use(tmp_path: Path) -> Iterator[tuple[Config, Path]]:
+    """A database that is open, as beside a daemon; its last writes are in the journal alone."""
+    config = configured(tmp_path)
+    path = database_path(config, {})
+    with closing(WorkstreamStore(path)) as store:
+        store.add_turn(WorkstreamState(name="a"), 1, (user("hello"),), None)
+        yield config, path
+
+
+def test_writes_that_only_the_journal_has_survive_a_look_at_an_emptied_database(
+    tmp_path: Path, in_use: tuple[Config, Path]
+) -> None:
+    """SQLite would delete them; doctor says what is wrong, and they are there afterwards."""
+    config, path = in_use
+    journal = path.with_name(f"{path.name}-wal")
+    before = journal.read_bytes()
+    path.write_bytes(b"")
+
+    ((what, found),) = wrong(tmp_path, config)
+
+    assert (what, "it is gone or empty" in found, str(journal) in found) == ("workstreams", True, True)
+    assert journal.read_bytes() == before
+
+
+def test_a_database_that_is_gone_is_found(tmp_path: Path, in_use: tuple[Config, Path]) -> None:
+    """It has no row of its own to be sound in, and its last writes are still there."""
+    config, path = in_use
+    path.unlink()
+
+    ((_, found),) = wrong(tmp_path, config)
+
+    assert "it is gone or empty" in found
+
+
+def test_a_database_whose_beginning_was_overwritten_is_found(tmp_path: Path, in_use: tuple[Config, Path]) -> None:
+    """Though the journal still has the page that stood there."""
+    config, path = in_use
+    with path.open("r+b") as file:
+        file.write(b"x" * 100)
+
+    ((_, found),) = wrong(tmp_path, config)
+
+    assert "is damaged: its beginning was overwritten; stop Arawn, restore a backup" in found
+
+
+def test_an_index_that_does_not_fit_its_table_is_found(tmp_path: Path) -> None:
+    """The whole database is checked, not the form of its pages alone."""
+    config = configured(tmp_path)
+    path = database_path(config, {})
+    with closing(WorkstreamStore(path)) as store:
+        store.add_turn(WorkstreamState(name="name-of-a-conversation"), 1, (user("hello"),), None)
+    with closing(sqlite3.connect(path)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name LIKE 'sqlite_autoindex%'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    content = bytearray(path.read_bytes())
+    page = content[(root - 1) * size : root * size].replace(b"name-of-a-conversation", b"name-of-a-conversatioN")
+    content[(root - 1) * size : root * size] = page
+    path.write_bytes(content)
+
+    ((what, found),) = wrong(tmp_path, config)
+
+    assert (what, "is damaged" in found) == ("workstreams", True)

@@ -1,0 +1,164 @@
+"""A database that is deleted, replaced, emptied or damaged under a running Arawn: no write is kept in vain."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from arawn.errors import StoreFailed
+from arawn.messages import user
+from arawn.workstreams.store import WorkstreamState, WorkstreamStore
+from arawn.workstreams.store_actor import LOOK_S, Query, StoreHealth, open_store
+from tests.runtimes import in_place
+
+Harm = Callable[[Path], object]
+
+
+def turn(name: str) -> Query[None]:
+    return Query(lambda store: store.add_turn(WorkstreamState(name=name), 1, (user("hello"),), None))
+
+
+def load(name: str) -> Query[WorkstreamState | None]:
+    return Query(lambda store: store.load(name))
+
+
+def replaced(path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+    sqlite3.connect(path).close()
+
+
+def overwritten(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"no database at all, " * 500)
+
+
+def emptied(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate()
+
+
+HARMS = [
+    (Path.unlink, "deleted or moved away"),
+    (replaced, "another file was put in its place"),
+    (overwritten, "its beginning was overwritten"),
+    (emptied, "it was emptied"),
+]
+
+
+@pytest.mark.parametrize(("harm", "words"), HARMS)
+async def test_no_write_is_acknowledged_that_no_file_keeps(tmp_path: Path, harm: Harm, words: str) -> None:
+    """Alone and in a batch it fails, and says what happened to the file."""
+    path = tmp_path / "w.db"
+    async with open_store(path, run_in_thread=in_place) as handle:
+        assert await handle([turn("before")]) == [None]
+        harm(path)
+
+        (alone,) = await handle([turn("after")])
+        with pytest.raises(StoreFailed, match=words):
+            await handle([turn("a"), turn("b")])
+
+    assert isinstance(alone, StoreFailed)
+    assert words in str(alone)
+    assert f"`{path}`" in str(alone)
+
+
+async def test_a_write_that_is_overtaken_by_the_deletion_fails_too(tmp_path: Path) -> None:
+    """The file is looked at again after the commit: until then it might have gone."""
+    path = tmp_path / "w.db"
+
+    def delete_midway(store: WorkstreamStore) -> None:
+        with store._transaction("write"):
+            path.unlink()
+
+    async with open_store(path, run_in_thread=in_place) as handle:
+        (result,) = await handle([Query(delete_midway)])
+
+    assert isinstance(result, StoreFailed)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, replaced])
+async def test_what_was_kept_can_still_be_read_and_the_file_put_back(tmp_path: Path, harm: Harm) -> None:
+    """A file that was moved away and comes back is written on, without a restart."""
+    path, other = tmp_path / "w.db", tmp_path / "link"
+    async with open_store(path, run_in_thread=in_place) as handle:
+        await handle([turn("before")])
+        other.hardlink_to(path)
+        harm(path)
+        (found,) = await handle([load("before")])
+        other.replace(path)
+        back = await handle([turn("after")])
+
+    assert found is not None
+    assert found.turns == 1
+    assert back == [None]
+
+
+async def test_the_file_is_looked_at_without_any_call(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Within `LOOK_S` the health says so, and that it is over; each change is one warning."""
+    path, away, health = tmp_path / "w.db", tmp_path / "away.db", StoreHealth()
+    with caplog.at_level(logging.WARNING):
+        async with open_store(path, health, run_in_thread=in_place):
+            await trio.sleep(LOOK_S)
+            well = health.fault
+            path.rename(away)
+            await trio.sleep(3 * LOOK_S)
+            gone = health.fault
+            away.rename(path)
+            await trio.sleep(1.1 * LOOK_S)
+
+    assert (well, health.fault) == (None, None)
+    assert f"`{path}` cannot be used: it was deleted or moved away" in str(gone)
+    assert caplog.messages == [gone, "the workstream database can be used again"]
+
+
+async def test_a_file_that_goes_just_before_the_end_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What it held goes with it, so its end is not silent."""
+    path = tmp_path / "w.db"
+    async with open_store(path, run_in_thread=in_place) as handle:
+        await handle([turn("before")])
+        path.unlink()
+
+    assert "it was deleted or moved away" in caplog.text
+
+
+async def test_damage_that_a_query_meets_is_remembered(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Pages in the middle are not looked at; who reads them is told, and so is everyone who asks for the health."""
+    path, health = tmp_path / "w.db", StoreHealth()
+    with closing(WorkstreamStore(path)) as store:
+        for number in range(40):
+            store.add_turn(WorkstreamState(name=f"w{number}"), 1, (user("hello " * 500),), None)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    async with open_store(path, health, run_in_thread=in_place) as handle:
+        (found,) = await handle([load("w7")])
+        await trio.sleep(LOOK_S)
+
+    assert isinstance(found, StoreFailed)
+    assert "damaged" in str(found)
+    assert "malformed" in str(health.fault)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, emptied])
+def test_writes_without_their_database_are_not_deleted(tmp_path: Path, harm: Harm) -> None:
+    """SQLite would begin a new database and remove the journal with the last writes: it is not opened."""
+    path, kept = tmp_path / "w.db", tmp_path / "kept"
+    journal = tmp_path / "w.db-wal"
+    with closing(WorkstreamStore(path)) as store:
+        store.add_turn(WorkstreamState(name="a"), 1, (user("hello"),), None)
+        kept.hardlink_to(journal)
+    kept.rename(journal)
+    harm(path)
+
+    with pytest.raises(StoreFailed, match=r"is gone or empty, and `.*w\.db-wal` has writes to it"):
+        WorkstreamStore(path)
+    assert journal.stat().st_size > 0
