@@ -42,7 +42,7 @@ async def test_a_retry_is_logged_with_profile_and_reason_alone(
 
     assert [entry for entry in caplog.records if entry.name.startswith("stamina")] == []
     said = [entry.getMessage() for entry in caplog.records if entry.name == "arawn.backends"]
-    assert len([line for line in said if "profile `default`" in line and "busy" in line]) == 2
+    assert len([line for line in said if "profile `default`" in line and "is tried again" in line]) == 2
 
 
 async def test_the_retries_of_the_program_stay_with_its_hooks(tmp_path: Path, autojump_clock: MockClock) -> None:
