@@ -59,7 +59,7 @@ class ToolUse(msgspec.Struct, frozen=True, gc=False, tag="tool_use", omit_defaul
 
     id: str
     name: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = msgspec.field(default_factory=lambda: {})  # noqa: PIE807  # `dict` would be left out
     invalid_arguments: str | None = None
 
 

@@ -86,7 +86,7 @@ def imported(name: str, source: ToolSource) -> list[Tool]:
     try:
         value = getattr(import_module(module), attribute)
         return list(tools_by_name(value if isinstance(value, list | tuple) else [value]).values())
-    except (Exception, SystemExit) as error:  # the module is the user's, and can raise anything
+    except BaseException as error:  # the module is the user's and can raise anything; no cancellation reaches a thread
         said = str(error) if isinstance(error, ArawnError) else f"{type(error).__name__}: {error}".splitlines()[0]
         if isinstance(error, ModuleNotFoundError):
             said += _where_looked()

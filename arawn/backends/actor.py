@@ -184,7 +184,7 @@ class _Backend:
         self._parts = parts
         self._redactor = Redactor([*parts.secrets, *provider.secrets])
         self._provider = provider
-        self._admission = Admission(parts.name, parts.profile, parts.health)
+        self._admission = Admission(parts.name, parts.profile, parts.health, self._redactor)
 
     async def handle(self, call: Call) -> CompletionResponse:
         """Answer one call: attempts with back-off until one succeeds or a retry cannot help.

@@ -24,6 +24,7 @@ from arawn.errors import (
     TimedOut,
     Unavailable,
 )
+from arawn.interactions.redact import Redactor
 from arawn.messages import CompletionResponse
 
 __all__ = ["Admission"]
@@ -36,13 +37,14 @@ _ANSWERS = (AuthFailed, BadReply, BadRequest, RateLimited)  # whoever says so is
 class Admission:
     """The door of one backend: its limits per minute, its breaker, its health."""
 
-    def __init__(self, name: str, profile: Profile, health: AsyncValue) -> None:
+    def __init__(self, name: str, profile: Profile, health: AsyncValue, redactor: Redactor) -> None:
         """Begin with an open door.
 
         Args:
             name: Of the profile, for messages.
             profile: Its limits.
             health: Where what is seen is kept: a `BackendHealth`.
+            redactor: Takes secrets out of the reasons, since a provider may quote what it was sent.
         """
         self._name = name
         self._longest_wait = profile.retry.max_s
@@ -51,6 +53,7 @@ class Admission:
         self._breaker = Breaker()
         self._last = ""  # by its type: what the provider said may quote another caller
         self._health = health
+        self._redactor = redactor
 
     async def enter(self, attempt: Attempt) -> None:
         """Return when `attempt` may go out; then `saw` or `lost_sight` must be called with it.
@@ -119,6 +122,7 @@ class Admission:
 
     def _tell(self, state: Literal["ready", "degraded", "open"], reason: str | None) -> None:
         health: BackendHealth = self._health.value
+        reason, _ = self._redactor.redact(reason)
         if (health.state, health.reason) != (state, reason):
             since = health.since if health.state == state == "open" else datetime.now(UTC)
             self._health.value = BackendHealth(state, reason, since)

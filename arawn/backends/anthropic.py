@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from arawn.backends.anthropic_reply import REDACTED, AnthropicAssembler, decode_reply
+from arawn.backends.own_ids import with_own_ids
 from arawn.backends.protocol import Assembler, EncodedRequest
 from arawn.backends.turns import alternate, plainly_named
+from arawn.errors import BadInput
 from arawn.messages import (
     CompletionRequest,
     CompletionResponse,
@@ -22,11 +23,10 @@ from arawn.messages import (
     ToolUse,
 )
 
-__all__ = ["AnthropicDialect"]
+__all__ = ["AnthropicDialect", "tool_choice_value"]
 
 _VERSION = "2023-06-01"
 _MAX_TOKENS = 4096  # the dialect demands a limit; this one every model accepts
-_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class AnthropicDialect:
@@ -83,10 +83,14 @@ def _tools(request: CompletionRequest, warnings: list[str]) -> dict[str, Any]:
         return {}
     fields: dict[str, Any] = {"tools": [_tool(tool) for tool in request.tools]}
     if request.tool_choice is not None:
-        named = {"type": "tool", "name": request.tool_choice}
-        kinds = {"auto": {"type": "auto"}, "none": {"type": "none"}, "required": {"type": "any"}}
-        fields["tool_choice"] = kinds.get(request.tool_choice, named)
+        fields["tool_choice"] = tool_choice_value(request.tool_choice)
     return fields
+
+
+def tool_choice_value(choice: str) -> dict[str, Any]:
+    """Return the dialect's object for a neutral choice of tools."""
+    kinds = {"auto": "auto", "none": "none", "required": "any"}
+    return {"type": kinds[choice]} if choice in kinds else {"type": "tool", "name": choice}
 
 
 def _tool(tool: ToolDefinition) -> dict[str, Any]:
@@ -98,14 +102,21 @@ def _tool(tool: ToolDefinition) -> dict[str, Any]:
 
 
 def _messages(request: CompletionRequest, warnings: list[str]) -> list[dict[str, Any]]:
-    """Return the turns, without what the dialect cannot say."""
+    """Return the turns, without what the dialect cannot say.
+
+    Raises:
+        BadInput: Nothing is left of them.
+    """
     kept = [
         Message(message.role, tuple(block for block in message.content if _can_say(block, message, warnings)))
         for message in plainly_named(request, warnings)
     ]
+    turns = alternate(kept)
+    if request.messages and not turns:
+        raise BadInput("the messages say nothing that the anthropic dialect can say: give one of them a text")
     return [
         {"role": message.role, "content": [_block(block, warnings) for block in message.content]}
-        for message in alternate(kept)
+        for message in with_own_ids(turns)
     ]
 
 
@@ -153,7 +164,7 @@ def _tool_use(call: ToolUse, warnings: list[str]) -> dict[str, Any]:
     if call.invalid_arguments is not None:
         warnings.append("invalid tool arguments were sent inside an object: the anthropic dialect takes nothing else")
         arguments = {"invalid_arguments": call.invalid_arguments}
-    return {"type": "tool_use", "id": _tool_id(call.id), "name": call.name, "input": arguments}
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
 
 
 def _tool_result(result: ToolResult) -> dict[str, Any]:
@@ -162,12 +173,7 @@ def _tool_result(result: ToolResult) -> dict[str, Any]:
         for part in result.content
         if isinstance(part, Image) or part.text
     ]
-    fields: dict[str, Any] = {"type": "tool_result", "tool_use_id": _tool_id(result.tool_use_id), "content": content}
+    fields: dict[str, Any] = {"type": "tool_result", "tool_use_id": result.tool_use_id, "content": content}
     if result.is_error:
         fields["is_error"] = True
     return fields
-
-
-def _tool_id(tool_id: str) -> str:
-    """Return the id in the letters this dialect allows; calls made by another provider may hold others."""
-    return _FOREIGN.sub("_", tool_id)

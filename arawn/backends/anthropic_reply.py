@@ -103,6 +103,8 @@ def decode_reply(body: bytes) -> CompletionResponse:
 class AnthropicAssembler:
     """One answer out of events. Blocks of kinds unknown to the neutral form are left out, with a warning."""
 
+    left_out = b""  # every server of this dialect says `message_stop`
+
     def __init__(self) -> None:
         self.finished = False
         self._assembly = ContentAssembly()

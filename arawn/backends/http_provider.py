@@ -157,7 +157,7 @@ class HttpProvider:
                 while not reading.finished:
                     chunk = await self._next(chunks)
                     if chunk is None:
-                        raise reading.cut()
+                        chunk = reading.end()
                     scope.deadline = math.inf  # while the reader of the events takes its time
                     try:
                         for event in reading.feed(chunk):

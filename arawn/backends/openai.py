@@ -45,7 +45,7 @@ class OpenAIDialect:
         warnings: list[str] = []
         messages = [{"role": "system", "content": request.system}] if request.system else []
         for message in alternate([_sayable(message, warnings) for message in plainly_named(request, warnings)]):
-            messages.extend(_user(message, warnings) if message.role == "user" else _assistant(message))
+            messages.extend(_user(message, warnings) if message.role == "user" else _assistant(message, warnings))
         body: dict[str, Any] = {"model": request.model, "messages": messages}
         body |= _tools(request, warnings)
         limits = {
@@ -106,11 +106,15 @@ def _sayable(message: Message, warnings: list[str]) -> Message:
 
 
 def _user(message: Message, warnings: list[str]) -> Iterable[dict[str, Any]]:
-    """Yield one `tool` message for each tool result, then the rest as one user message."""
+    """Yield one `tool` message for each tool result, then the rest as one user message.
+
+    A `tool` message holds text alone, so the images of results come first in what the user says.
+    """
     rest: list[ContentBlock] = []
     for block in message.content:
         if isinstance(block, ToolResult):
             yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": _result_text(block, warnings)}
+            rest.extend(_result_images(block))
         else:
             rest.append(block)
     if any(isinstance(block, Image) for block in rest):
@@ -120,11 +124,17 @@ def _user(message: Message, warnings: list[str]) -> Iterable[dict[str, Any]]:
 
 
 def _result_text(result: ToolResult, warnings: list[str]) -> str:
-    if any(isinstance(block, Image) for block in result.content):
-        warnings.append("images in tool results were dropped: the openai dialect cannot say them")
     if result.is_error:
         warnings.append("the error mark of tool results was dropped: the openai dialect cannot say it")
     return _joined(result.content)
+
+
+def _result_images(result: ToolResult) -> Iterable[Text | Image]:
+    """Yield the images of a tool result, each behind a text that says whose it is."""
+    for block in result.content:
+        if isinstance(block, Image):
+            yield Text(f"image of tool result {result.tool_use_id}")
+            yield block
 
 
 def _part(block: ContentBlock) -> dict[str, Any]:
@@ -135,21 +145,25 @@ def _part(block: ContentBlock) -> dict[str, Any]:
     return {"type": "text", "text": block.text}
 
 
-def _assistant(message: Message) -> Iterable[dict[str, Any]]:
+def _assistant(message: Message, warnings: list[str]) -> Iterable[dict[str, Any]]:
     """Yield the assistant's turn."""
     text = _joined(message.content)
-    calls = [_tool_call(block) for block in message.content if isinstance(block, ToolUse)]
+    calls = [_tool_call(block, warnings) for block in message.content if isinstance(block, ToolUse)]
     if calls:
         yield {"role": "assistant", "content": text or None, "tool_calls": calls}
     else:
         yield {"role": "assistant", "content": text}
 
 
-def _tool_call(call: ToolUse) -> dict[str, Any]:
-    arguments = call.invalid_arguments
-    if arguments is None:
-        arguments = msgspec.json.encode(call.arguments).decode()
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+def _tool_call(call: ToolUse, warnings: list[str]) -> dict[str, Any]:
+    arguments = call.arguments
+    if call.invalid_arguments is not None:  # many servers read the arguments of a history, and refuse what is no JSON
+        warnings.append(
+            "invalid tool arguments were sent inside an object: servers of the openai dialect refuse others"
+        )
+        arguments = {"invalid_arguments": call.invalid_arguments}
+    text = msgspec.json.encode(arguments).decode()
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text}}
 
 
 def _joined(blocks: Iterable[ContentBlock]) -> str:

@@ -118,17 +118,21 @@ class OpenAIAssembler:
         self._usage = Usage()
         self._warnings: dict[str, None] = {}
 
+    @property
+    def left_out(self) -> bytes:
+        """`[DONE]` once the reason for the end has been said: some servers end the body with it."""
+        return b"" if self._finish_reason is None else b"data: [DONE]\n\n"
+
     def feed(self, event: SseEvent) -> list[StreamEvent]:
-        """Take in one chunk, or the `[DONE]` that ends the stream."""
+        """Take in one chunk, or the `[DONE]` that ends the stream; any other object, or nothing, says nothing here."""
+        if not event.data:
+            return []
         if event.data == "[DONE]":
             if self._finish_reason is None:
                 raise WrongShapeError("the stream ended without a `finish_reason`")
             self.finished = True
             return []
-        chunk = decode_as(_COMPLETION, event.data)
-        if chunk.choices is None and chunk.usage is None and chunk.error is None:
-            raise WrongShapeError("a chunk holds none of `choices`, `usage` and `error`")
-        return self.take(chunk)
+        return self.take(decode_as(_COMPLETION, event.data))
 
     def take(self, completion: _Completion) -> list[StreamEvent]:
         """Take in a chunk or a whole reply; the two differ in the name of one field."""
@@ -144,7 +148,7 @@ class OpenAIAssembler:
                 self._warnings["further choices were dropped: only the first is kept"] = None
                 continue
             self._finish_reason = choice.finish_reason or self._finish_reason
-            said = choice.message or choice.delta
+            said = choice.delta if choice.message is None else _numbered(choice.message)
             if said is not None:
                 events.extend(self._said(said))
         return events
@@ -204,6 +208,13 @@ class OpenAIAssembler:
     def _add(self, event: StreamEvent) -> StreamEvent:
         self._assembly.add(event)
         return event
+
+
+def _numbered(message: _Said) -> _Said:
+    """Return a whole message, its tool calls numbered as in a stream: each is a call, also where two have one id."""
+    for place, call in enumerate(message.tool_calls or ()):
+        call.index = place
+    return message
 
 
 def _pieces(said: _Said) -> Iterator[tuple[Literal["text", "thinking"], str]]:

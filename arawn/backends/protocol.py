@@ -74,6 +74,10 @@ class Assembler(Protocol):
     def finished(self) -> bool:
         """Whether the dialect's terminal event has arrived."""
 
+    @property
+    def left_out(self) -> bytes:
+        """The terminal event, where only this is missing and a server may leave it out; empty otherwise."""
+
     def feed(self, event: SseEvent) -> list[StreamEvent]:
         """Take in one event and return the deltas it carries.
 

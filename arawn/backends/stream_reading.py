@@ -34,6 +34,7 @@ class StreamReading:
         self._hint = dialect.base_url_hint
         self._parser = SseParser()
         self._assembler = dialect.assembler()
+        self._nothing = self._assembler.response()
         self._max_bytes = max_bytes
         self._bytes = 0
         self._head = b""
@@ -42,7 +43,7 @@ class StreamReading:
 
     @property
     def started(self) -> bool:
-        """Whether an event has arrived; comments are none."""
+        """Whether something of an answer has arrived; comments and events of unknown kinds are nothing of it."""
         return self._started
 
     @property
@@ -72,10 +73,21 @@ class StreamReading:
         """Return the answer as far as it has arrived."""
         return self._assembler.response()
 
+    def end(self) -> bytes:
+        """Return the terminal event to feed when the body has ended in order and only this was missing.
+
+        Raises:
+            BadReply: More was missing.
+        """
+        left_out = self._assembler.left_out
+        if not left_out:
+            raise self.cut()
+        return b"\n\n" + left_out  # what is half an event is none, and an error
+
     def cut(self) -> BadReply:
         """Return the error for a stream that ended before its terminal event."""
         if not self._started:
-            return self._unreadable("it ended without an event")
+            return self._unreadable("it ended before an answer began")
         return BadReply(f"{self._where} cut the stream before its terminal event; what had arrived is kept as partial")
 
     def partial(self) -> CompletionResponse | None:
@@ -100,7 +112,7 @@ class StreamReading:
             raise from_reported(self._where, error) from error
         except WrongShapeError as error:
             raise self._unreadable(str(error), event.data.encode("utf-8", "replace")) from error
-        self._started = True
+        self._started = self._started or bool(deltas) or self._assembler.response() != self._nothing
         return deltas
 
     def _unreadable(self, reason: str, body: bytes | None = None) -> BadReply:

@@ -122,11 +122,13 @@ class OnStore:
 
     async def bind(self, name: str, profile: str) -> None:
         """Bind one to a profile."""
-        await self._run(partial(self._store.bind, name, require_profile(profile, self._profiles)))
+        bound = WorkstreamState(name=require_name(name), profile=require_profile(profile, self._profiles))
+        await self._run(partial(self._store.change, bound, {"profile"}))
 
     async def archive(self, name: str, *, archived: bool) -> None:
         """Put one away or bring it back."""
-        self._require(await self._run(partial(self._store.set_archived, require_name(name), archived=archived)), name)
+        put_away = WorkstreamState(name=require_name(name), archived=archived)
+        self._require(await self._run(partial(self._store.change, put_away, {"archived"})), name)
 
     async def remove(self, name: str) -> None:
         """Delete one."""

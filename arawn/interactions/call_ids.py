@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 __all__ = ["distinct_ids"]
@@ -14,10 +14,13 @@ def distinct_ids(ids: Sequence[str]) -> list[str]:
     if len(taken) == len(ids):
         return list(ids)
     made: list[str] = []
-    seen: set[str] = set()
+    numbers: dict[str, Iterator[int]] = {}  # what each id goes on with: begun anew, many with one id would take minutes
     for own in ids:
-        free = own if own not in seen else next(new for number in count(2) if (new := f"{own}_{number}") not in taken)
+        free = own
+        if own in numbers:
+            free = next(new for number in numbers[own] if (new := f"{own}_{number}") not in taken)
+        else:
+            numbers[own] = count(2)
         taken.add(free)
-        seen.add(own)
         made.append(free)
     return made

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
 from functools import partial
 from types import MappingProxyType
 
+from arawn.config.describe import any_of
 from arawn.server.auth import Door
 from arawn.server.call import Call, Route
 from arawn.server.feedback import FEEDBACK
@@ -109,21 +111,21 @@ def _pattern(path: str) -> str:
 def _no_route(routes: Routes, call: Call) -> Reply:
     allowed = sorted(method for method, path in routes if path == _pattern(call.path))
     if not allowed:
-        meant = _meant(routes, call.path)
-        paths = ", ".join(f"`{method} {path}`" for method, path in routes)
-        more = f"there are {paths}" if meant is None else f"did you mean `{meant}`?"
-        return refusal(404, "not_found", f"there is no `{call.path}` here; {more}")
+        near = _near({pattern for _, pattern in routes}, call.path)
+        more = f"; did you mean {any_of(near)}?" if near else ""
+        message = f"there is no `{call.path}` here; the routes are in `{OPENAPI[1]}`{more}"
+        return refusal(404, "not_found", message)
     methods = ", ".join([*allowed, *(["HEAD"] if "GET" in allowed else [])])
     message = f"`{call.path}` does not take {call.method}; it takes {methods}"
     return refusal(405, "method_not_allowed", message, headers=[(b"allow", methods.encode())])
 
 
-def _meant(routes: Routes, path: str) -> str | None:
-    """Return the path of a route that differs by a slash at the end, or by a `/v1` that is missing or too much."""
+def _near(patterns: Collection[str], path: str) -> list[str]:
+    """Return the path that differs by a slash at the end or a `/v1`, else those of at most three routes like it."""
     known = path.rstrip("/")
     likely = (known, f"/v1{known}", known.removeprefix("/v1"))
-    patterns = {pattern for _, pattern in routes}
-    return next((each for each in likely if _pattern(each) in patterns), None)
+    meant = [each for each in likely if _pattern(each) in patterns]
+    return meant[:1] or get_close_matches(path, sorted(patterns), n=3)
 
 
 async def _status(runtime: RuntimeDoor, call: Call) -> None:

@@ -119,8 +119,9 @@ class Door:
             allow = "use a loopback name or list it in `server.allowed_hosts`"
             return refusal(403, "foreign_host", f"the `Host` of this request is not accepted; {allow}")
         if b"origin" in fields and not self._knows(_origin_name(fields[b"origin"])):
-            allow = "list its host in `server.allowed_hosts` if it is yours"
-            return refusal(403, "foreign_origin", f"requests of this web page's `Origin` are not accepted; {allow}")
+            allow = "list its host in `server.allowed_hosts` if a proxy serves the page and this API at one address"
+            message = f"requests of this web page's `Origin` are not accepted; {allow}; other pages get no CORS headers"
+            return refusal(403, "foreign_origin", message)
         if self._token is None or scope["path"] in _PROBES or self._holds_token(fields):
             return None
         found = "the token is wrong" if _offered(fields) else "no token was sent"

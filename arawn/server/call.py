@@ -43,7 +43,7 @@ class Call:
         self.through_socket = came_through_socket(scope)
         self.request_id = secrets.token_hex(16)  # of the answer, unless a log record answers for it
         self.streaming = False
-        self._leaving_cancels: LeavingCancels | None = scope.get("extensions", {}).get(LEAVING_CANCELS)
+        self._leaving_cancels: LeavingCancels | None = (scope.get("extensions") or {}).get(LEAVING_CANCELS)
         self._receive = receive
         self._send = send
 
@@ -51,7 +51,7 @@ class Call:
         """Return the request's body, decoded and checked.
 
         Raises:
-            Refused: The body is too long (413), not JSON (400), or of another shape (422, naming the field).
+            Refused: As `read_body`; or the body is not JSON (400), or of another shape (422, naming the field).
             ClientLeft: The client went away before its end.
 
         Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
@@ -67,11 +67,14 @@ class Call:
         """Return the request's body as it came.
 
         Raises:
-            Refused: The body is too long (413).
+            Refused: The body is packed (415), or too long (413).
             ClientLeft: The client went away before its end.
 
         Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
         """
+        coding = self.headers.get(b"content-encoding", b"").strip().lower()
+        if coding not in {b"", b"identity"}:
+            raise _packed(coding.decode("latin-1"))
         pieces: list[bytes] = []
         size = 0
         more = True
@@ -179,6 +182,11 @@ class Call:
 
 def _too_long() -> Refused:
     return Refused(refusal(413, "invalid_request", f"the request body is longer than {BODY_BYTES} bytes"))
+
+
+def _packed(coding: str) -> Refused:
+    message = f"the request body has the `content-encoding` {ticked(coding)}; send it unpacked, without this header"
+    return Refused(refusal(415, "invalid_request", message, headers=[(b"accept-encoding", b"identity")]))
 
 
 def _unknown_fields(value: object, kind: type[msgspec.Struct]) -> str | None:

@@ -19,11 +19,14 @@ def decoded(body: bytes) -> Any:
     """Return the value that `body` holds.
 
     Raises:
-        Refused: It is no JSON (400).
+        Refused: It is no JSON, or nested too deeply to be read (400).
     """
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        message = "the request body is nested too deeply: send fewer arrays and objects inside each other"
+        raise Refused(refusal(400, "invalid_request", message)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(refusal(400, "invalid_request", _fault(body, error))) from error
 
 

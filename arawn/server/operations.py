@@ -18,7 +18,7 @@ from arawn.workstreams.store import Summary, WorkstreamState
 
 __all__ = ["NATIVE_OPERATIONS"]
 
-_CALL = (400, 404, 413, 422, 429, 500, 502, 503, 504)
+_CALL = (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 _STORE = (400, 500, 503)
 _LOG = (400, 500, 503)
 _NAME = Parameter("name", "path", "The workstream's name, percent-encoded.")
@@ -47,7 +47,8 @@ def _get(summary: str, body: Any, *, errors: tuple[int, ...] = (), **more: Any) 
 
 
 def _take(summary: str, body: Any, answers: dict[int, Answer], errors: tuple[int, ...], **more: Any) -> Operation:
-    return Operation(summary=summary, body=body, answers=answers, error=ErrorBody, errors=(*errors, 413, 422), **more)
+    errors = (*errors, 413, 415, 422)
+    return Operation(summary=summary, body=body, answers=answers, error=ErrorBody, errors=errors, **more)
 
 
 NATIVE_OPERATIONS: Operations = {

@@ -31,7 +31,7 @@ ROUTING_OPERATIONS: Operations = {
         answers={200: Answer("The decision, and what every rule says.", Explanation)},
         parameters=(Parameter("x-arawn-profile", "header", "As if the call had named this profile."),),
         error=ErrorBody,
-        errors=(400, 404, 413, 500, 503),
+        errors=(400, 404, 413, 415, 500, 503),
     )
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from arawn.config.describe import ticked
 from arawn.errors import BadInput
 from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, json_reply, refusal
@@ -85,6 +86,8 @@ def no_workstream(name: str) -> str:
 
 
 async def _list(runtime: WorkstreamsDoor, call: Call) -> None:
+    for name, _ in call.query_items():
+        raise BadInput(f"the list of workstreams has no filter {ticked(name)}; it is always whole: leave it out")
     await call.respond(json_reply(200, await runtime.workstreams(archived=True)))
 
 

@@ -175,7 +175,7 @@ class _Workstream:
         if given.keys() == {"profile"} and wanted.profile == state.profile is not None:
             return True  # a handle that has a profile binds before its first message
         changed = msgspec.structs.replace(state, **given)
-        return await self._change(lambda store: store.change(changed), lambda found: changed if found else state)
+        return await self._change(lambda store: store.change(changed, given), lambda found: changed if found else state)
 
     async def _remove(self) -> bool:
         name = self._state.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,7 +109,6 @@ class WorkstreamStore:
     def close(self) -> None:
         """Close the database; the store cannot be used afterwards."""
         self._db.close()
-        self._file.close()
 
     def fault(self) -> str | None:
         """Return what is wrong with the database, in a sentence; None if nothing is known. Any thread may ask."""
@@ -193,33 +192,29 @@ class WorkstreamStore:
             self._db.executemany("INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?)", rows)
             self._db.execute("UPDATE workstreams SET updated = ? WHERE name = ?", (_now(), state.name))
 
-    def bind(self, name: str, profile: str | None) -> None:
-        """Bind a workstream to a profile (None: to none), making it if it is new."""
-        require_name(name)
-        with self._transaction("write"):
-            self._insert_row(WorkstreamState(name=name))
-            self._db.execute("UPDATE workstreams SET profile = ?, updated = ? WHERE name = ?", (profile, _now(), name))
+    def change(self, state: WorkstreamState, given: Container[str]) -> bool:
+        """Give a workstream the settings of `state` that `given` names; return whether there is one.
 
-    def change(self, state: WorkstreamState) -> bool:
-        """Give a workstream the settings of `state`, making it if they bind it; return whether there is one."""
-        settings = (state.profile, state.system_prompt, _encoded(state.tags), int(state.archived), _now())
+        It is made if they bind it. What is not named stays as it is stored: another process may have changed it.
+        """
+        values = (
+            ("profile", state.profile),
+            ("system_prompt", state.system_prompt),
+            ("tags", _encoded(state.tags)),
+            ("archived", int(state.archived)),
+        )
+        settings = {"updated": _now(), **{name: value for name, value in values if name in given}}
+        columns = ", ".join(f"{name} = ?" for name in settings)
         with self._transaction("write"):
             if state.profile is not None:
                 self._insert_row(state)
-            changed = self._db.execute(
-                "UPDATE workstreams SET profile = ?, system_prompt = ?, tags = ?, archived = ?, updated = ?"
-                " WHERE name = ?",
-                (*settings, state.name),
-            )
-        return changed.rowcount > 0
-
-    def set_archived(self, name: str, *, archived: bool) -> bool:
-        """Archive a workstream or bring it back; return whether there is one."""
-        return self._change("UPDATE workstreams SET archived = ? WHERE name = ?", (int(archived), name))
+            statement = f"UPDATE workstreams SET {columns} WHERE name = ?"  # noqa: S608  # names from above
+            return self._db.execute(statement, (*settings.values(), state.name)).rowcount > 0
 
     def remove(self, name: str) -> bool:
         """Delete a workstream and its history; return whether there was one. Its log records stay."""
-        return self._change("DELETE FROM workstreams WHERE name = ?", (name,))
+        with self._transaction("write"):
+            return self._db.execute("DELETE FROM workstreams WHERE name = ?", (name,)).rowcount > 0
 
     @contextmanager
     def group(self) -> Iterator[None]:
@@ -230,10 +225,6 @@ class WorkstreamStore:
                 yield
             finally:
                 self._grouped = False
-
-    def _change(self, statement: str, values: tuple[object, ...]) -> bool:
-        with self._transaction("write"):
-            return self._db.execute(statement, values).rowcount > 0
 
     def _insert_row(self, state: WorkstreamState) -> bool:
         now = _now()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +18,7 @@ from arawn.errors import StoreFailed
 from arawn.messages import user
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
 from arawn.workstreams.store_actor import LOOK_S, Query, StoreHealth, open_store
+from arawn.workstreams.store_file import orphaned_journal
 from tests.runtimes import in_place
 
 Harm = Callable[[Path], object]
@@ -130,6 +133,26 @@ async def test_a_file_that_goes_just_before_the_end_is_told(tmp_path: Path, capl
     assert "it was deleted or moved away" in caplog.text
 
 
+async def test_a_disk_that_fails_is_a_fault_and_no_crash(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store stays up and says why; at its end it closes the database all the same."""
+    path, health = tmp_path / "w.db", StoreHealth()
+
+    def fail(*_: object, **__: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with open_store(path, health, run_in_thread=in_place) as handle:
+        await handle([turn("before")])
+        monkeypatch.setattr(sqlite3, "connect", fail)
+        await trio.sleep(1.1 * LOOK_S)
+        (refused,) = await handle([turn("after")])
+
+    assert "it cannot be read: disk I/O error" in str(health.fault)
+    assert isinstance(refused, StoreFailed)
+    assert not path.with_name("w.db-wal").exists()
+
+
 async def test_damage_that_a_query_meets_is_remembered(tmp_path: Path, autojump_clock: MockClock) -> None:
     """Pages in the middle are not looked at; who reads them is told, and so is everyone who asks for the health."""
     path, health = tmp_path / "w.db", StoreHealth()
@@ -148,6 +171,26 @@ async def test_damage_that_a_query_meets_is_remembered(tmp_path: Path, autojump_
     assert "malformed" in str(health.fault)
 
 
+def test_a_database_that_is_just_being_made_is_not_taken_for_a_lost_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process makes it between the two looks: the file first, then the journal beside it."""
+    path = tmp_path / "w.db"
+    real, looks = Path.stat, 0
+
+    def stat(self: Path, *, follow_symlinks: bool = True) -> object:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            path.write_bytes(b"SQLite format 3\0")
+            path.with_name("w.db-wal").write_bytes(b"writes")
+        return real(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+    assert orphaned_journal(path) is None
+
+
 @pytest.mark.parametrize("harm", [Path.unlink, emptied])
 def test_writes_without_their_database_are_not_deleted(tmp_path: Path, harm: Harm) -> None:
     """SQLite would begin a new database and remove the journal with the last writes: it is not opened."""
@@ -162,3 +205,25 @@ def test_writes_without_their_database_are_not_deleted(tmp_path: Path, harm: Har
     with pytest.raises(StoreFailed, match=r"is gone or empty, and `.*w\.db-wal` has writes to it"):
         WorkstreamStore(path)
     assert journal.stat().st_size > 0
+
+
+_NAMES = (
+    "import sqlite3, sys; print([n for n, in sqlite3.connect(sys.argv[1]).execute('SELECT name FROM workstreams')])"
+)
+
+
+def test_a_store_that_closes_leaves_the_locks_of_another(tmp_path: Path) -> None:
+    """Two runtimes of one process may share a database: what one writes is there for other processes all the same."""
+    path = tmp_path / "w.db"
+
+    def seen_by_another_process() -> str:
+        return subprocess.run([sys.executable, "-c", _NAMES, path], capture_output=True, text=True, check=True).stdout
+
+    with closing(WorkstreamStore(path)) as store:
+        store.create(WorkstreamState(name="before"))
+        WorkstreamStore(path).close()
+        assert seen_by_another_process() == "['before']\n"  # as it ends, it deletes the journal unless that is locked
+
+        store.create(WorkstreamState(name="after"))
+
+        assert seen_by_another_process() == "['after', 'before']\n"

@@ -223,7 +223,7 @@ def test_a_store_lists_archives_and_removes(tmp_path: Path) -> None:
     store.create(WorkstreamState(name="a", profile="fast", tags={"k": "v"}))
     store.create(WorkstreamState(name="b"))
 
-    assert store.set_archived("a", archived=True)
+    assert store.change(WorkstreamState(name="a", archived=True), {"archived"})
     assert [row.name for row in store.list()] == ["b"]
     assert [row.name for row in store.list(archived=True)] == ["a", "b"]
     assert store.remove("a")

@@ -113,8 +113,10 @@ def _refusal_as_received(error: BackendError, dialect: DialectName) -> Reply | N
         return None
     given = {name.encode(): _raw(said.headers[name]) for name in _RETURNED if name in said.headers}
     ours = {name: value for name, value in error_reply(error).headers if name == b"x-should-retry"}
+    if error.profile is not None:
+        ours[b"x-arawn-profile"] = quote(error.profile).encode()
     content_type = _raw(said.headers.get("content-type", "application/json"))
-    headers = tuple((ours | given).items())
+    headers = tuple((given | ours).items())
     return Reply(said.status, said.body, headers, content_type, error.interaction_id, as_received=True)
 
 

@@ -7,9 +7,17 @@ from typing import Annotated, Any
 
 import msgspec
 
-from arawn.messages import CompletionRequest, ToolDefinition
+from arawn.messages import CompletionRequest, ToolDefinition, ToolResult
 from arawn.server.v1.anthropic_turns import Turn, system_text, turns
-from arawn.server.v1.body import Body, Translated, dropped_or_refused, misfits_of, odd, read_body
+from arawn.server.v1.body import (
+    Body,
+    Translated,
+    dropped_or_refused,
+    misfits_of,
+    odd,
+    one_call_at_a_time,
+    read_body,
+)
 from arawn.server.v1.target import Target
 
 __all__ = ["MessagesBody", "read_messages", "translate_messages"]
@@ -18,6 +26,7 @@ __all__ = ["MessagesBody", "read_messages", "translate_messages"]
 _REFUSED = frozenset(("container", "mcp_servers"))
 _TOOL_KINDS = frozenset((None, "custom"))
 _TOOL_FIELDS = frozenset(("type", "name", "description", "input_schema"))
+_CHOICE_FIELDS = frozenset(("type", "name", "disable_parallel_tool_use"))
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
@@ -65,14 +74,14 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
         raise odd(f"tools of type `{min(kinds)}` cannot be said to {backend}; it takes tools with an `input_schema`")
     ignored += tuple(f"tools.{mark}" for mark in sorted(marks) if not same)
     choice = _tool_choice(sent.tool_choice)
-    if sent.tool_choice and set(sent.tool_choice) - {"type", "name"}:
-        if same:
-            extra["tool_choice"] = sent.tool_choice
-        else:
-            ignored += tuple(f"tool_choice.{mark}" for mark in sorted(set(sent.tool_choice) - {"type", "name"}))
-    more, unsaid = _output_config(sent.output_config, target, backend)
+    chosen, unsaid = _choice_marks(sent.tool_choice, choice, target)
+    more, unformed = _output_config(sent.output_config, target, backend)
+    messages = turns(sent.messages, misfit)
+    blocks = [block for message in messages for block in message.content]
+    if not same and any(isinstance(block, ToolResult) and block.is_error for block in blocks):
+        ignored += ("messages.tool_result.is_error",)
     request = CompletionRequest(
-        messages=turns(sent.messages, misfit),
+        messages=messages,
         system=system_text(sent.system, misfit),
         tools=tools,
         tool_choice=choice,
@@ -81,9 +90,9 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
         temperature=sent.temperature,
         top_p=sent.top_p,
         stop=None if sent.stop_sequences is None else tuple(sent.stop_sequences),
-        extra=extra | more,
+        extra=extra | chosen | more,
     )
-    return Translated(request, ignored + unsaid)
+    return Translated(request, ignored + unsaid + unformed)
 
 
 def _tools(tools: Sequence[dict[str, Any]]) -> tuple[tuple[ToolDefinition, ...], set[str], set[str]]:
@@ -113,6 +122,18 @@ def _tool_choice(choice: dict[str, Any] | None) -> str | None:
         case {"type": str(kind)} if kind in _CHOICES:
             return _CHOICES[kind]
     raise odd("`tool_choice` must be an object whose `type` is `auto`, `any`, `none`, or `tool` with a `name`")
+
+
+def _choice_marks(
+    sent: dict[str, Any] | None, choice: str | None, target: Target
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the fields that tell `target` what a choice says beside its type, and the names of what it is not told."""
+    marks = {name for name, value in (sent or {}).items() if value} - {"type", "name"}
+    if target.takes("anthropic"):
+        return ({"tool_choice": sent} if marks else {}), ()
+    single = one_call_at_a_time(choice, target) if "disable_parallel_tool_use" in marks else {}
+    unsaid = sorted(marks if single is None else marks - _CHOICE_FIELDS)
+    return single or {}, tuple(f"tool_choice.{mark}" for mark in unsaid)
 
 
 def _output_config(

@@ -12,6 +12,13 @@ from arawn.messages import CompletionResponse, ContentBlock, Text, Thinking, Too
 
 __all__ = ["message_body", "stop_reason", "usage_value"]
 
+_REASONS = frozenset(
+    (
+        *("end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal"),
+        "model_context_window_exceeded",
+    )
+)
+
 
 def message_body(response: CompletionResponse, *, answer_id: str) -> bytes:
     """Return the body of a plain answer; `answer_id` becomes its id."""
@@ -29,8 +36,8 @@ def message_body(response: CompletionResponse, *, answer_id: str) -> bytes:
 
 
 def stop_reason(response: CompletionResponse) -> str:
-    """Return the dialect's word for why the answer ended; there is always one."""
-    return response.stop_reason or "end_turn"
+    """Return the dialect's word for why the answer ended; there is always one, and clients know no other words."""
+    return response.stop_reason if response.stop_reason in _REASONS else "end_turn"
 
 
 def usage_value(usage: Usage) -> dict[str, Any]:

@@ -7,11 +7,23 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from arawn.messages import CompletionRequest, Text
+from arawn.backends.anthropic import tool_choice_value
+from arawn.messages import CompletionRequest, Message, Text
 from arawn.server.json_body import decoded
 from arawn.server.reply import Refused, refusal
+from arawn.server.v1.target import Target
 
-__all__ = ["Body", "Misfit", "Translated", "dropped_or_refused", "misfits_of", "odd", "read_body"]
+__all__ = [
+    "Body",
+    "Misfit",
+    "Translated",
+    "dropped_or_refused",
+    "misfits_of",
+    "odd",
+    "one_call_at_a_time",
+    "read_body",
+    "require_messages",
+]
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -94,3 +106,30 @@ def dropped_or_refused(
         if name in refused:
             raise odd(f"`{name}` cannot be said to {backend}; {remedy}")
     return tuple(given)
+
+
+def one_call_at_a_time(choice: str | None, target: Target) -> dict[str, Any] | None:
+    """Return the fields that ask `target` for at most one tool call in an answer; None if it cannot be told.
+
+    Args:
+        choice: The neutral choice of tools.
+        target: Its dialect has a word for it, if it is known.
+    """
+    if target.takes("openai"):
+        return {"parallel_tool_calls": False}
+    if choice == "none":
+        return {}
+    if target.takes("anthropic"):
+        return {"tool_choice": {**tool_choice_value(choice or "auto"), "disable_parallel_tool_use": True}}
+    return None
+
+
+def require_messages(messages: tuple[Message, ...], field: str) -> tuple[Message, ...]:
+    """Return `messages` if there are any.
+
+    Raises:
+        Refused: There are none; `field` of the body must hold one (400).
+    """
+    if not messages:
+        raise odd(f"`{field}` must hold at least one message of a role other than `system` and `developer`")
+    return messages

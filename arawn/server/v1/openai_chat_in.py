@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import msgspec
 
 from arawn.messages import CompletionRequest, ToolDefinition
-from arawn.server.v1.body import Body, Translated, dropped_or_refused, misfits_of, odd, read_body
+from arawn.server.v1.body import (
+    Body,
+    Translated,
+    dropped_or_refused,
+    misfits_of,
+    odd,
+    one_call_at_a_time,
+    read_body,
+    require_messages,
+)
 from arawn.server.v1.openai_turns import Turn, turns
 from arawn.server.v1.target import Target
 
@@ -41,6 +50,7 @@ class ChatBody(msgspec.Struct, frozen=True):
     messages: Annotated[list[Turn], msgspec.Meta(min_length=1)]
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -88,18 +98,18 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
         raise odd(f"tools with `{min(foreign - {'strict'})}` cannot be said to {backend}; it takes plain functions")
     elif foreign:
         ignored += ("tools.function.strict",)
-    choice = _tool_choice(chat.tool_choice)
-    if isinstance(choice, dict) and not same:
-        raise odd(f"a `tool_choice` of type `{choice.get('type')}` cannot be said to {backend}")
-    if isinstance(choice, dict):
-        extra["tool_choice"] = choice
+    choice, chosen = _tool_choice(chat.tool_choice, target, backend)
+    extra |= chosen
+    single = one_call_at_a_time(choice, target) if tools and chat.parallel_tool_calls is False else {}
+    ignored += ("parallel_tool_calls",) if single is None else ()
+    extra |= single or {}
     extra |= _response_format(chat.response_format, target, backend)
     system, messages = turns(chat.messages, misfits_of(said_as_is=said_as_is))
     request = CompletionRequest(
-        messages=messages,
+        messages=require_messages(messages, "messages"),
         system=system,
         tools=tools,
-        tool_choice=choice if isinstance(choice, str) else None,
+        tool_choice=choice,
         model=target.model,
         max_tokens=chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens,
         temperature=chat.temperature,
@@ -139,17 +149,21 @@ def _tools(tools: Sequence[dict[str, Any]]) -> tuple[tuple[ToolDefinition, ...],
     return tuple(known), foreign
 
 
-def _tool_choice(choice: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
-    """Return the neutral word for a choice, or the choice itself if there is none."""
+def _tool_choice(
+    choice: str | dict[str, Any] | None, target: Target, backend: str
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the neutral word for a choice; if there is none, the field that says it to a backend of this dialect."""
     match choice:
         case None:
-            return None
+            return None, {}
         case str() if choice in _TOOL_CHOICES:
-            return choice
+            return choice, {}
         case {"type": "function", "function": {"name": str(name)}}:
-            return name
+            return name, {}
+        case dict() if target.takes("openai"):
+            return None, {"tool_choice": choice}
         case dict():
-            return choice
+            raise odd(f"a `tool_choice` of type `{choice.get('type')}` cannot be said to {backend}")
     accepted = ", ".join(f"`{word}`" for word in sorted(_TOOL_CHOICES))
     raise odd(f"`tool_choice` is `{choice}`; what is accepted is {accepted} or an object that names a function")
 

@@ -52,6 +52,7 @@ class ChatChunks:
         self._with_usage = with_usage
         self._begun = False
         self._calls: dict[int, int] = {}  # index of the block -> index of the tool call
+        self._silent: set[int] = set()  # blocks of tool calls of whose arguments nothing has been said
 
     def encode(self, event: StreamEvent) -> bytes:
         """Return the chunks that say `event`; the first ones begin with the role."""
@@ -64,14 +65,17 @@ class ChatChunks:
                 return begin + self._chunk({"reasoning_content": event.text})
             case ToolUseStart():
                 index = self._calls[event.index] = len(self._calls)
+                self._silent.add(event.index)
                 function = {"name": event.name, "arguments": ""}
                 call = {"index": index, "id": event.id, "type": "function", "function": function}
                 return begin + self._chunk({"tool_calls": [call]})
             case ToolUseDelta():
-                more = {"index": self._calls[event.index], "function": {"arguments": event.partial_json}}
-                return begin + self._chunk({"tool_calls": [more]})
+                if event.partial_json:
+                    self._silent.discard(event.index)
+                return begin + self._arguments(event.index, event.partial_json)
             case Completed():
-                return begin + self._end(event.response)
+                empty = [self._arguments(index, "{}") for index in sorted(self._silent)]  # clients decode them as JSON
+                return begin + b"".join(empty) + self._end(event.response)
             case _:
                 assert_never(event)
 
@@ -85,6 +89,9 @@ class ChatChunks:
             return self._data({**self._common, "choices": [choice]}) + _DONE
         last = self._data({**self._common, "choices": [choice], "usage": None})
         return last + self._data({**self._common, "choices": [], "usage": usage_value(response.usage)}) + _DONE
+
+    def _arguments(self, index: int, more: str) -> bytes:
+        return self._chunk({"tool_calls": [{"index": self._calls[index], "function": {"arguments": more}}]})
 
     def _chunk(self, delta: dict[str, Any]) -> bytes:
         return self._head + msgspec.json.encode(delta) + self._tail

@@ -19,7 +19,7 @@ from arawn.server.v1.responses_in import ResponsesBody
 
 __all__ = ["V1_OPERATIONS"]
 
-_ERRORS = (400, 404, 413, 422, 429, 500, 502, 503, 504)
+_ERRORS = (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 _BAD_HEADER = "1 to 200 printable characters, percent-encoded."
 _CONTEXT = (
     Parameter("x-arawn-profile", "header", f"The profile to use. {_BAD_HEADER}"),
@@ -95,7 +95,13 @@ V1_OPERATIONS: Operations = {
         "Count the tokens of a message", MessagesBody, dict[str, Any], AnthropicErrorBody
     ),
     ("POST", "/v1/embeddings"): _call("OpenAI embeddings", EmbeddingsBody, dict[str, Any], OpenAIErrorBody),
-    ("GET", "/v1/models"): _models("The profiles"),
+    ("GET", "/v1/models"): _models(
+        "The profiles",
+        Parameter("limit", "query", "How many at most, up to 1000."),
+        Parameter("after_id", "query", "Only those after this one."),
+        Parameter("before_id", "query", "Only those before this one."),
+        errors=(400,),
+    ),
     ("GET", MODEL): _models(
         "The profile that a model's name means",
         Parameter("id", "path", "The name, percent-encoded."),

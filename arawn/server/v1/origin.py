@@ -7,7 +7,9 @@ from urllib.parse import unquote
 
 import msgspec
 
+from arawn.errors import BadInput
 from arawn.server.reply import Refused, refusal
+from arawn.workstreams.store import require_name
 
 __all__ = ["Origin", "origin_of"]
 
@@ -30,7 +32,7 @@ def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
     """Return what `x-arawn-profile`, `-workstream`, `-session` and `-tag-<key>` say; values are percent-decoded.
 
     Raises:
-        Refused: A value is empty, too long, or holds a control character (400).
+        Refused: A value is empty, too long, holds a control character, or names what can be no workstream (400).
     """
     tags = {
         name.removeprefix(_TAG).decode("latin-1"): _text(name, value)
@@ -39,7 +41,7 @@ def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
     }
     return Origin(
         profile=_given(headers, b"x-arawn-profile"),
-        workstream=_given(headers, b"x-arawn-workstream"),
+        workstream=_workstream(headers),
         session_id=_given(headers, b"x-arawn-session") or _session_of_client(headers),
         tags=tags,
     )
@@ -47,6 +49,14 @@ def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
 
 def _given(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
     return _text(name, headers[name]) if name in headers else None
+
+
+def _workstream(headers: Mapping[bytes, bytes]) -> str | None:
+    name = _given(headers, b"x-arawn-workstream")
+    try:
+        return None if name is None else require_name(name)
+    except BadInput as error:
+        raise Refused(refusal(400, "invalid_request", f"the header `x-arawn-workstream`: {error}")) from error
 
 
 def _session_of_client(headers: Mapping[bytes, bytes]) -> str | None:

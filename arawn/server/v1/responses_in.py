@@ -11,15 +11,24 @@ from typing import Any
 import msgspec
 
 from arawn.messages import CompletionRequest, ToolDefinition
-from arawn.server.v1.body import Body, Translated, dropped_or_refused, odd, read_body
+from arawn.server.v1.body import (
+    Body,
+    Translated,
+    dropped_or_refused,
+    odd,
+    one_call_at_a_time,
+    read_body,
+    require_messages,
+)
 from arawn.server.v1.responses_items import turns
 from arawn.server.v1.target import Target
 
-__all__ = ["ResponsesBody", "read_responses", "translate_responses"]
+__all__ = ["ResponsesBody", "as_heard", "read_responses", "translate_responses"]
 
 # Fields that stand for something kept by the server between calls, or done by it: nothing here does.
 _REFUSED = frozenset(("conversation", "previous_response_id", "prompt"))
 _TOOL_CHOICES = frozenset(("auto", "none", "required"))
+_FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
 
 
 class ResponsesBody(msgspec.Struct, frozen=True):
@@ -62,13 +71,14 @@ def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated
     sent = body.known
     remedy = "every call here must hold its whole input: leave it out, and send what it stands for"
     ignored = dropped_or_refused(body.rest, _REFUSED, "any backend", remedy=remedy)
-    extra, unsaid = _extra(sent, target)
+    choice = _tool_choice(sent.tool_choice)
+    extra, unsaid = _extra(sent, choice, target)
     prompt, messages = turns(sent.input)
     request = CompletionRequest(
-        messages=messages,
+        messages=require_messages(messages, "input"),
         system="\n\n".join(text for text in (sent.instructions, prompt) if text) or None,
         tools=_tools(sent.tools or ()),
-        tool_choice=_tool_choice(sent.tool_choice),
+        tool_choice=choice,
         model=target.model,
         max_tokens=sent.max_output_tokens,
         temperature=sent.temperature,
@@ -76,6 +86,21 @@ def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated
         extra=extra,
     )
     return Translated(request, ignored + unsaid)
+
+
+def as_heard(sent: ResponsesBody, ignored: Sequence[str]) -> ResponsesBody:
+    """Return what was asked as the answer repeats it: what the backend was not told of tools and calls is not claimed.
+
+    Args:
+        sent: What was asked.
+        ignored: The names of what the backend was not told.
+    """
+    if "tools.strict" in ignored:
+        loose = [{**tool, "strict": False} for tool in sent.tools or ()]
+        sent = msgspec.structs.replace(sent, tools=loose)
+    if "parallel_tool_calls" in ignored:
+        sent = msgspec.structs.replace(sent, parallel_tool_calls=None)
+    return sent
 
 
 def _tools(tools: Sequence[dict[str, Any]]) -> tuple[ToolDefinition, ...]:
@@ -102,23 +127,36 @@ def _tool_choice(choice: str | dict[str, Any] | None) -> str | None:
     raise odd(f"`tool_choice` is none of {accepted}, and no object that names a function")
 
 
-def _extra(sent: ResponsesBody, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _extra(sent: ResponsesBody, choice: str | None, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return what `target` is told in its own words beside the neutral form, and the names of what it is not told."""
     extra: dict[str, Any] = {}
     unsaid: list[str] = []
     text, reasoning = dict(sent.text or {}), dict(sent.reasoning or {})
     extra |= _format(text.pop("format", None), target)
     effort = reasoning.pop("effort", None)
+    if sent.parallel_tool_calls is False and sent.tools:
+        single = one_call_at_a_time(choice, target)
+        extra |= single or {}
+        unsaid += ["parallel_tool_calls"] if single is None else []
     if target.takes("openai"):
-        wanted = {"reasoning_effort": effort, "parallel_tool_calls": sent.parallel_tool_calls}
-        extra |= {name: value for name, value in wanted.items() if value is not None}
+        extra |= {} if effort is None else {"reasoning_effort": effort}
+        extra |= _strict_tools(sent.tools or ())
     else:
         unsaid += ["reasoning.effort"] if effort is not None else []
-        unsaid += ["parallel_tool_calls"] if sent.parallel_tool_calls is False else []
+        unsaid += ["tools.strict"] if any(tool.get("strict") for tool in sent.tools or ()) else []
     unsaid += [f"text.{name}" for name, value in text.items() if value is not None]
     unsaid += [f"reasoning.{name}" for name, value in reasoning.items() if value is not None]
     unsaid += ["store"] if sent.store else []
     return extra, tuple(unsaid)
+
+
+def _strict_tools(tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the tools as chat completions have them if one says how strict it is, which the neutral form cannot."""
+    if all(tool.get("strict") is None for tool in tools):
+        return {}
+    said = [{name: value for name, value in tool.items() if value is not None} for tool in tools]
+    functions = [{name: tool[name] for name in _FUNCTION_FIELDS if name in tool} for tool in said]
+    return {"tools": [{"type": "function", "function": function} for function in functions]}
 
 
 def _format(wanted: dict[str, Any] | None, target: Target) -> dict[str, Any]:

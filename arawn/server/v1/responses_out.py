@@ -11,7 +11,11 @@ from arawn.server.v1.responses_in import ResponsesBody
 
 __all__ = ["Frame", "call_item", "message_item", "reasoning_item", "response_body", "text_part"]
 
-_INCOMPLETE = {"max_tokens": "max_output_tokens", "refusal": "content_filter"}
+_INCOMPLETE = {
+    "max_tokens": "max_output_tokens",
+    "model_context_window_exceeded": "max_output_tokens",
+    "refusal": "content_filter",
+}
 
 
 class Frame(msgspec.Struct, frozen=True):

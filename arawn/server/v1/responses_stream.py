@@ -74,14 +74,14 @@ class ResponseEvents:
         match event:
             case TextDelta():
                 return begin + self._grow("text", event.index, event.text)
+            case ThinkingDelta(text=""):  # of thinking that the provider hides there is nothing to say
+                return begin
             case ThinkingDelta():
                 return begin + self._grow("thinking", event.index, event.text)
             case ToolUseStart():
                 return begin + self._start_call(event)
             case ToolUseDelta():
-                item = self._growing[event.index]
-                item.pieces.append(event.partial_json)
-                return begin + self._of(item, "response.function_call_arguments.delta", delta=event.partial_json)
+                return begin + self._grow_call(self._growing[event.index], event.partial_json)
             case Completed():
                 return begin + self._end(event.response)
             case _:
@@ -122,6 +122,10 @@ class ResponseEvents:
         shown = {**item.whole(), "status": "in_progress"}
         return end + self._event("response.output_item.added", output_index=item.position, item=shown)
 
+    def _grow_call(self, item: _Item, piece: str) -> bytes:
+        item.pieces.append(piece)
+        return self._of(item, "response.function_call_arguments.delta", delta=piece)
+
     def _add(self, kind: Literal["text", "thinking", "call"], index: int) -> _Item:
         prefix = {"text": "msg", "thinking": "rs", "call": "fc"}[kind]
         position = len(self._items)
@@ -146,6 +150,9 @@ class ResponseEvents:
 
     def _close(self, item: _Item) -> bytes:
         item.closed = True
+        said = b""
+        if item.kind == "call" and not any(item.pieces):  # clients decode arguments as JSON
+            said = self._grow_call(item, "{}")
         text = "".join(item.pieces)
         match item.kind:
             case "text":
@@ -156,7 +163,7 @@ class ResponseEvents:
                 said = self._of(item, "response.reasoning_summary_text.done", summary_index=0, text=text)
                 said += self._of(item, "response.reasoning_summary_part.done", summary_index=0, part=part)
             case "call":
-                said = self._of(item, "response.function_call_arguments.done", name=item.name, arguments=text)
+                said += self._of(item, "response.function_call_arguments.done", name=item.name, arguments=text)
         return said + self._event("response.output_item.done", output_index=item.position, item=item.whole())
 
     def _end(self, response: CompletionResponse) -> bytes:

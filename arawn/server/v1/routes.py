@@ -17,7 +17,7 @@ from arawn.server.v1.openai_chat_out import chat_completion
 from arawn.server.v1.openai_stream import ChatChunks
 from arawn.server.v1.origin import origin_of
 from arawn.server.v1.passthrough import count_tokens, embed
-from arawn.server.v1.responses_in import read_responses, translate_responses
+from arawn.server.v1.responses_in import as_heard, read_responses, translate_responses
 from arawn.server.v1.responses_out import Frame, response_body
 from arawn.server.v1.responses_stream import ResponseEvents
 from arawn.server.v1.target import choose_target
@@ -61,7 +61,7 @@ async def _responses(runtime: DialectDoor, call: Call) -> None:
     origin = origin_of(call.headers)
     target = choose_target(body.known.model, origin.profile, runtime.config)
     said = translate_responses(body, target)
-    frame = Frame(call.request_id, int(time.time()), body.known)
+    frame = Frame(call.request_id, int(time.time()), as_heard(body.known, said.ignored))
     events = ResponseEvents(frame, target.shown_model) if body.known.stream else None
     whole = partial(response_body, frame=frame)
     await answer(runtime, call, Question("openai", said.request, target, origin, said.ignored, whole, events))

@@ -72,7 +72,7 @@ def choose_target(model: str, wanted: str | None, config: Config) -> Target:
     routing = choose_profile(hint=hint, bound=None, default=default_profile(config), known=profiles)
     profile = profiles[routing.profile]
     asked = None if own_model or model == profile.model else model
-    shown = asked or profile.model or routing.profile
+    shown = asked or profile.model or profile.backend  # only a backend without models may go without one
     dialect = dialect_of(profile)
     if hint is not None or not config.routing.enabled:
         return Target(hint, asked, shown, routing, dialect)

@@ -23,8 +23,8 @@ async def test_a_store_that_hangs_is_waited_for_once(
     """The caller hears of it after the one deadline, not after two."""
 
     @asynccontextmanager
-    async def open_hanging(path: Path, **more: Any) -> AsyncIterator[Any]:
-        async with open_store(path, **more) as handle:
+    async def open_hanging(*given: Any, **more: Any) -> AsyncIterator[Any]:
+        async with open_store(*given, **more) as handle:
             batches = 0
 
             async def hang_after_the_first(batch: Any) -> Any:

@@ -22,6 +22,7 @@ from arawn.errors import (
     RateLimited,
     TimedOut,
 )
+from arawn.interactions.redact import Redactor
 from arawn.messages import CompletionResponse
 from tests.arawn.cli.place import ROOT
 
@@ -32,7 +33,7 @@ BEGUN = CompletionResponse(content=(), model="m")
 def states_after(*errors: BackendError) -> list[str]:
     """Return the health of a profile after each of these calls."""
     health = AsyncValue(BackendHealth())
-    admission = Admission("p", Profile(backend="scripted"), health)
+    admission = Admission("p", Profile(backend="scripted"), health, Redactor())
     states = []
     for error in errors:
         admission.saw_failure(FIRST, error)

@@ -6,6 +6,7 @@ import pytest
 
 from arawn.backends.anthropic import AnthropicDialect
 from arawn.backends.anthropic_reply import REDACTED
+from arawn.errors import BadInput
 from arawn.messages import (
     CompletionRequest,
     Image,
@@ -137,6 +138,12 @@ def test_empty_text_is_not_sent() -> None:
     assert body["messages"] == [
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
     ]
+
+
+def test_messages_of_which_nothing_is_left_are_refused() -> None:
+    """The provider would refuse an empty list that the caller has not written."""
+    with pytest.raises(BadInput, match="the messages say nothing that the anthropic dialect can say"):
+        encode(user(""), Message("assistant", (Thinking("hm"),)))
 
 
 def test_image_addresses_are_sent() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from arawn.messages import (
 DIALECT = OpenAIDialect()
 
 
+PIXEL = {"url": "data:image/png;base64,QQ=="}
 WEATHER = ToolDefinition("weather", "The weather.", {"type": "object"})
 
 
@@ -108,11 +110,15 @@ def test_a_tool_round_trip_is_in_order() -> None:
     assert body["messages"][4] == {"role": "user", "content": "hurry"}
 
 
-def test_invalid_arguments_go_back_as_they_came() -> None:
-    """The model sees its own mistake."""
-    body = encode(Message("assistant", (ToolUse("c1", "weather", invalid_arguments='{"at": Ro'),)))
+def test_invalid_arguments_go_back_inside_an_object() -> None:
+    """The model sees its own mistake, and a server that reads the arguments of a history refuses nothing."""
+    broken = Message("assistant", (ToolUse("c1", "weather", invalid_arguments='{"at": Ro'),))
 
-    assert body["messages"][0]["tool_calls"][0]["function"]["arguments"] == '{"at": Ro'
+    encoded = OpenAIDialect().encode(CompletionRequest(messages=(broken,), model="m"), stream=False)
+
+    sent = encoded.body["messages"][0]["tool_calls"][0]["function"]["arguments"]
+    assert json.loads(sent) == {"invalid_arguments": '{"at": Ro'}
+    assert [warning.split(" ")[0] for warning in encoded.warnings] == ["invalid"]
 
 
 def test_neighbours_of_one_role_are_joined() -> None:
@@ -143,11 +149,11 @@ def test_what_cannot_be_said_is_warned_of_once() -> None:
 
     assert [warning.split(" dropped")[0] for warning in encoded.warnings] == [
         "thinking blocks were",
-        "images in tool results were",
         "the error mark of tool results was",
         "`tool_choice` was",
     ]
-    assert [message["content"] for message in encoded.body["messages"]] == ["a", "x", "a"]
+    shown = [{"type": "text", "text": "image of tool result c1"}, {"type": "image_url", "image_url": PIXEL}]
+    assert [message["content"] for message in encoded.body["messages"]] == ["a", "x", shown, "a"]
 
 
 def test_a_turn_of_which_nothing_is_left_does_not_part_its_neighbours() -> None:

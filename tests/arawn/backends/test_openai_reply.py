@@ -174,6 +174,15 @@ def test_calls_are_told_apart_where_servers_count_badly() -> None:
     assert same_index.stop_reason == "tool_use"
 
 
+def test_two_calls_of_a_plain_reply_with_one_id_are_two_calls() -> None:
+    """A whole message lists its calls one by one; servers that count badly give all of them one id."""
+    calls = [call(None, "call_0", "f", '{"x":1}'), call(None, "call_0", "f", '{"x":2}')]
+
+    response = DIALECT.decode(reply("tool_calls", tool_calls=calls))
+
+    assert response.content == (ToolUse("call_0", "f", {"x": 1}), ToolUse("call_0", "f", {"x": 2}))
+
+
 def test_calls_without_an_id_get_one_each() -> None:
     """Results can be joined to their calls although the server named none."""
     response = DIALECT.decode(reply("stop", tool_calls=[call(None, None, "f", "{}"), call(None, "", "g", "{}")]))
@@ -216,7 +225,27 @@ def test_a_partial_answer_can_be_had_at_any_time() -> None:
     assert assembler.response().stop_reason is None
 
 
-@pytest.mark.parametrize("data", ["not json", "[]", '{"type":"message_start"}', '{"choices":[{"delta":5}]}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        '{"type":"ping"}',
+        '{"object":"ping"}',
+        '{"id":"c1","citations":["x"]}',
+        '{"choices":null}',
+        '{"choices":[]}',
+        '{"error":null}',
+        "{}",
+    ],
+)
+def test_an_event_that_is_no_chunk_says_nothing(data: str) -> None:
+    """Servers send events of their own between the chunks."""
+    deltas, response = play(chunk(content="hi"), SseEvent(data=data), chunk("stop"), DONE)
+
+    assert (deltas, response.text) == ([TextDelta(0, "hi")], "hi")
+
+
+@pytest.mark.parametrize("data", ["not json", "[]", "17", '{"choices":[', '{"choices":[{"delta":5}]}'])
 def test_a_chunk_of_another_shape_is_an_error(data: str) -> None:
     """A chunk that is not of the dialect is never passed over."""
     with pytest.raises(WrongShapeError):

@@ -112,3 +112,23 @@ async def test_calls_that_fail_and_work_again_are_two_lines(
     assert "overloaded" in first
     assert first.endswith("`arawn backends test default` asks it again")
     assert last == "profile `default` is ready; it was degraded"
+
+
+async def test_what_is_told_holds_no_secret_of_the_configuration(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A provider may quote what it was sent, as a key of another profile; neither the log nor the status repeats it."""
+    quotes = {"error": {"status": 503, "message": "cannot answer `my key is hunter2-hunter2`"}}
+    address = "http://127.0.0.1:9/v1"
+    profiles = {
+        "default": scripted(tmp_path, [quotes], retry=RetryConfig(attempts=1)),
+        "other": Profile(backend="custom", dialect="openai", model="m", base_url=address, api_key_env="K"),
+    }
+    with caplog.at_level(logging.WARNING, "arawn.backends"):
+        async with running(configured(tmp_path, profiles), {"K": "hunter2-hunter2"}) as runtime:
+            with pytest.raises(arawn.BackendError):
+                await runtime.complete(ASK)
+            reasons = [backend.reason for backend in runtime.status().backends]
+
+    assert "profile `default` is degraded" in caplog.text
+    assert "hunter2" not in caplog.text + str(reasons)

@@ -125,7 +125,7 @@ SAID: list[tuple[str, tuple[Mode, ...], Pieces, Told, str | None]] = [
     ("a trickle", ("plain",), trickle, replace(TIMED_OUT, says="total_s"), None),
     ("a trickle", ("stream",), trickle, Told("TimedOut", status="partial", says="total_s"), None),
     ("signs of life and no word", ("stream",), lambda *_: [p for late in LATE for p in (late, b": wait\n\n")],
-     replace(TIMED_OUT, says="total_s"), None),
+     replace(TIMED_OUT, says="first_token_s"), None),
     ("a late answer", BOTH, lambda *w: [25.0, *whole(*w)], ANSWERED, None),
 ]  # fmt: skip
 """Name, modes, what comes, what must come of it, and the content type where it is not the right one."""

@@ -49,14 +49,23 @@ async def test_not_ready_says_why_and_stays_alive() -> None:
     assert ready.json()["error"] == {"type": "not_ready", "message": "draining"}
 
 
-async def test_an_unknown_path_is_a_404_that_lists_the_paths() -> None:
-    """The message names what there is."""
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/nope", ""),
+        ("/chatt", "; did you mean `/chat`?"),
+        ("/healthy", "; did you mean `/healthz` or `/chat`?"),
+        ("/chat/", "; did you mean `/chat`?"),
+        ("/readyz//", "; did you mean `/readyz`?"),
+    ],
+)
+async def test_an_unknown_path_is_a_404_that_says_where_the_paths_are(path: str, more: str) -> None:
+    """And which is like it, if one is."""
     async with client_of(MemoryRuntime()) as client:
-        response = await client.get("/nope")
+        response = await client.get(path)
 
-    assert response.status_code == 404
-    assert response.json()["error"]["type"] == "not_found"
-    assert "`POST /chat`" in response.json()["error"]["message"]
+    assert (response.status_code, response.json()["error"]["type"]) == (404, "not_found")
+    assert response.json()["error"]["message"] == f"there is no `{path}` here; the routes are in `/openapi.json`{more}"
 
 
 async def test_a_wrong_method_is_a_405_that_says_what_is_allowed() -> None:

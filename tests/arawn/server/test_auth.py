@@ -116,6 +116,17 @@ def test_the_origin_must_be_known_too(origin: str, status: int | None) -> None:
     assert refused(Door(token=None, hosts=()), scope(origin=origin)) == status
 
 
+def test_a_page_elsewhere_is_told_that_there_is_no_cors() -> None:
+    """What would be right is a proxy that serves the page too; a preflight has no token."""
+    door = Door(token=TOKEN, hosts=())
+    said = door.refuse(scope(origin="https://evil.example"))
+
+    assert said is not None
+    assert b"if a proxy serves the page and this API at one address" in said.body
+    assert b"no CORS headers" in said.body
+    assert refused(door, {**scope(origin="http://localhost:3000"), "method": "OPTIONS"}) == 401
+
+
 def test_no_authentication_asks_for_no_token() -> None:
     """`auth = "none"` turns the token off and leaves the checks of the host."""
     door = open_door(ServerConfig(auth="none"), TOKEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,11 +50,30 @@ async def send(directory: Path, method: str, path: str, **more: Any) -> httpx.Re
 async def test_what_is_not_json_is_a_400(path: str, tmp_path: Path) -> None:
     """And the message says so."""
     async with whole_api(tmp_path) as url, httpx.AsyncClient(headers=HEADERS) as client:
-        for body in (b"", b"{", b"9\x80", b"[" * 50_000, b'{"model": "\xff"}', b"nul"):
+        for body in (b"", b"{", b"9\x80", b'{"model": "\xff"}', b"nul"):
             response = await client.post(url + path, content=body)
 
             assert response.status_code == 400, body
             assert "is not JSON" in told(response, path)
+
+
+@EVERY_PATH
+async def test_what_is_nested_too_deeply_is_a_400(path: str, tmp_path: Path) -> None:
+    """It may be JSON all the same."""
+    response = await send(tmp_path, "POST", path, content=b"[" * 100_000 + b"]" * 100_000)
+
+    assert response.status_code == 400
+    assert "nested too deeply" in told(response, path)
+
+
+@EVERY_PATH
+async def test_a_packed_body_is_a_415_that_says_how_to_send_it(path: str, tmp_path: Path) -> None:
+    """Bodies are read as they are."""
+    packed = {**HEADERS, "content-encoding": "gzip"}
+    response = await send(tmp_path, "POST", path, content=gzip.compress(b"{}"), headers=packed)
+
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+    assert "`content-encoding` `gzip`; send it unpacked" in told(response, path)
 
 
 async def test_what_is_wrong_with_a_body_is_told_apart(tmp_path: Path) -> None:

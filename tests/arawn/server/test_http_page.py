@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from actors.errors import HandlerFailed, MailboxFull, OutcomeUnknown, Restarting, Stopped
 from arawn import errors
+from arawn.backends import anthropic
 from arawn.config.schema import Config
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.redact import MIN_SECRET_LENGTH
@@ -54,7 +56,7 @@ class Explaining:
 
 
 async def routes() -> list[str]:
-    """Return every route of the daemon's application, as its own 404 lists them."""
+    """Return every route of the daemon's application, as its own document lists them."""
     sent: list[Event] = []
 
     async def receive() -> Event:
@@ -74,9 +76,10 @@ async def routes() -> list[str]:
         **routing_routes(Explaining()),
     }
     app = build_app(runtime, door=Door(token=None, hosts=()), more=more)
-    scope = {"type": "http", "method": "GET", "path": "/nope", "headers": [], "server": ("socket", None)}
+    scope = {"type": "http", "method": "GET", "path": "/openapi.json", "headers": [], "server": ("socket", None)}
     await app(scope, receive, send)
-    return re.findall(r"`([A-Z]+ /[^`]*)`", sent[1]["body"].decode())
+    paths = json.loads(sent[1]["body"])["paths"]
+    return [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
 
 
 async def test_every_route_is_on_the_page() -> None:
@@ -148,6 +151,7 @@ def test_the_page_has_the_limits_of_the_server() -> None:
         f"`limit` ({interactions._DEFAULT_LIMIT}, at most {interactions._MOST})",
         f"one that takes longer than {interactions._READ_SECONDS:g} s is given up",
         f"secrets of at least {MIN_SECRET_LENGTH} characters",
+        f"demands a limit, for at most {anthropic._MAX_TOKENS} tokens",
     ):
         assert words in PAGE
     assert (limits.body_bytes, 2) == (BODY_BYTES, interactions._READERS)

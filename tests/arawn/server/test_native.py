@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +18,9 @@ from arawn.messages import Completed, StreamEvent, TextDelta
 from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.wire.asgi import Event
+from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.memory_runtime import MemoryRuntime
+from tests.runtimes import records, scripted
 from tests.serving import serving_with_lifespan
 
 OPEN = Door(token=None, hosts=())
@@ -244,3 +247,20 @@ async def test_any_bytes_as_a_body_are_refused_in_order(body: bytes) -> None:
 
     assert response.status_code in {400, 422}
     assert response.json()["error"]["type"] == "invalid_request"
+
+
+async def test_a_call_without_arguments_has_an_empty_object(tmp_path: Path) -> None:
+    """In the answer, in the last event, and in the record."""
+    profile = scripted(tmp_path, [{"tool_calls": [{"name": "look"}]}])
+    async with (
+        open_api(tmp_path, {"default": profile}) as url,
+        httpx.AsyncClient(headers={"x-api-key": TOKEN}) as client,
+    ):
+        plain = (await client.post(f"{url}/chat", json={"message": "hi"})).json()
+        streamed = (await client.post(f"{url}/chat", json={"message": "hi", "stream": True})).text
+
+    completed = next(data["response"] for name, data in events_of(streamed) if name == "completed")
+    for answer in (plain, completed):
+        assert isinstance(answer, dict)
+        assert answer["content"][0]["arguments"] == answer["tool_calls"][0]["arguments"] == {}
+    assert [record["response_content"][0]["arguments"] for record in records(tmp_path)] == [{}, {}]

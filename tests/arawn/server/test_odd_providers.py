@@ -18,8 +18,16 @@ from arawn.config.schema import Profile, RetryConfig, TimeoutsConfig
 from arawn.errors import BackendError
 from arawn.messages import Completed, CompletionRequest, user
 from tests.arawn.server.sdk.doors import TOKEN, open_api
-from tests.arawn.server.test_verbatim import CHAT, MESSAGES, MESSAGES_ANSWER, MESSAGES_EVENTS, ask, streamed
-from tests.fake_provider import FakeProvider, Reply, openai_chunk, openai_stream, stream_reply
+from tests.arawn.server.test_verbatim import (
+    CHAT,
+    CHAT_EVENTS,
+    MESSAGES,
+    MESSAGES_ANSWER,
+    MESSAGES_EVENTS,
+    ask,
+    streamed,
+)
+from tests.fake_provider import FakeProvider, Fault, Reply, openai_chunk, openai_stream, stream_reply
 from tests.runtimes import configured, records, running
 
 HELLO = CompletionRequest(messages=(user("hi"),))
@@ -140,6 +148,41 @@ def test_lines_may_end_in_any_mixture(end: str) -> None:
     reading = VerbatimReading("h", OpenAIDialect(), max_bytes=10**9, drop_usage=False)
 
     assert sum(len(list(plain.feed(each))) for each in data) == sum(len(list(reading.feed(each))) for each in data)
+
+
+NO_CHUNKS = (
+    b"event: ping\ndata:\n\n",
+    b'event: ping\ndata: {"type": "ping"}\n\n',
+    b'data: {"object":"ping"}\n\n',
+    b'data: {"id":"c","citations":["x"],"choices":null}\n\n',
+)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_events_that_are_no_chunks_do_no_harm(path: str, tmp_path: Path) -> None:
+    """In the same dialect they pass as they came, at the beginning too; another is not told of them."""
+    first, second, *rest = openai_stream("Pa", "ris")
+    with FakeProvider(stream_reply([*NO_CHUNKS, first, *NO_CHUNKS, second, *rest])) as provider:
+        profile = Profile(backend="custom", dialect="openai", base_url=f"{provider.address}/v1", model="m-1")
+        async with open_api(tmp_path, {"p": profile}) as url, httpx.AsyncClient() as client:
+            body = {"model": "p", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+            response = await client.post(url + path, json=body, headers=[BEARER])
+
+    assert (response.status_code, records(tmp_path)[0]["status"]) == (200, "ok")
+    assert "ping" not in response.text if path == "/v1/messages" else response.content.count(b"".join(NO_CHUNKS)) == 2
+    assert records(tmp_path)[0]["response_content"] == [{"type": "text", "text": "Paris"}]
+
+
+@pytest.mark.parametrize(("last", "whole"), [(None, True), (Fault.CUT, False), (Fault.END, False)])
+async def test_a_stream_may_end_without_a_done(last: Fault | None, whole: bool, tmp_path: Path) -> None:
+    """After the reason for the end an orderly end of the body is one; the client is told the rest of the dialect."""
+    pieces: list[bytes | Fault] = [*CHAT_EVENTS[:-1], *([last] if last else [])]
+    response, _ = await ask(tmp_path, "openai", streamed(CHAT), stream_reply(pieces))
+
+    assert response.content.startswith(b"".join(CHAT_EVENTS[:-1]))
+    assert response.content.endswith(b"data: [DONE]\n\n")
+    assert (b"bad_reply" in response.content) is not whole
+    assert records(tmp_path)[0]["status"] == ("ok" if whole else "partial")
 
 
 async def embedded(directory: Path, reply: bytes) -> httpx.Response:

@@ -67,6 +67,29 @@ def test_each_error_has_its_answer(error: ArawnError | ActorError, status: int, 
     assert json.loads(reply.body)["error"]["message"]
 
 
+def tried(error: BackendError, attempt: int) -> BackendError:
+    error.attempt = attempt
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told_not_to"),
+    [
+        (Overloaded("x", status=500), True),
+        (Overloaded("x", status=503, retry_after_s=1.0), True),
+        (ConnectionFailed("x"), True),
+        (TimedOut("x", which="connect", retryable=True), True),
+        (RateLimited("x", retry_after_s=60.0), False),
+        (Unavailable("x", retry_after_s=3.0), False),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_what_was_tried_again_is_not_multiplied(error: BackendError, told_not_to: bool) -> None:
+    """A client that tries everything thrice would make twelve calls of four; one that is told when to come may come."""
+    assert ((b"x-should-retry", b"false") in error_reply(tried(error, 4)).headers) is told_not_to
+    assert (b"x-should-retry", b"false") not in error_reply(tried(error, 1)).headers
+
+
 def test_every_error_of_ours_has_an_answer() -> None:
     """A new class of error cannot be forgotten: the nearest parent answers for it."""
     kinds = [getattr(arawn.errors, name) for name in arawn.errors.__all__] + [ActorError, AskCycle]

@@ -253,7 +253,13 @@ def last_messages(up: Upstream) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("header", "value"), [("x-arawn-session", ""), ("x-arawn-tag-a", "%0A"), ("x-arawn-profile", "x" * 201)]
+    ("header", "value"),
+    [
+        ("x-arawn-session", ""),
+        ("x-arawn-tag-a", "%0A"),
+        ("x-arawn-profile", "x" * 201),
+        ("x-arawn-workstream", "a%2Fb"),
+    ],
 )
 async def test_an_odd_context_header_is_refused(tmp_path: Path, header: str, value: str) -> None:
     """400, naming the header."""

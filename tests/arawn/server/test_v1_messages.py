@@ -142,10 +142,49 @@ async def test_a_conversation_reaches_a_backend_of_the_other_dialect(tmp_path: P
         },
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c1", "content": "a map"},
-        {"role": "user", "content": "And?"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "image of tool result c1"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+                {"type": "text", "text": "And?"},
+            ],
+        },
     ]
-    assert sent["tool_choice"] == "required"
-    assert response.headers["x-arawn-ignored"] == "top_k, tool_choice.disable_parallel_tool_use"
+    assert (sent["tool_choice"], sent["parallel_tool_calls"]) == ("required", False)
+    assert response.headers["x-arawn-ignored"] == "top_k"
+
+
+async def test_what_a_tool_shows_reaches_a_backend_of_the_other_dialect(tmp_path: Path) -> None:
+    """Its pictures are said by the user, each with the call it is of; that the tool failed has no word."""
+    calls: list[Any] = [{"type": "tool_use", "id": each, "name": "look", "input": {}} for each in ("c1", "c2")]
+    results = [
+        {"type": "tool_result", "tool_use_id": "c1", "content": [PIXEL], "is_error": True},
+        {"type": "tool_result", "tool_use_id": "c2", "content": [{"type": "text", "text": "a map"}, PIXEL]},
+    ]
+    said = [
+        {"role": "user", "content": "What?"},
+        {"role": "assistant", "content": calls},
+        {"role": "user", "content": [*results, {"type": "text", "text": "And?"}]},
+    ]
+    response, sent = await ask("openai", tmp_path, messages=said, tools=[LOOK])
+
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    assert sent["messages"][2:] == [
+        {"role": "tool", "tool_call_id": "c1", "content": ""},
+        {"role": "tool", "tool_call_id": "c2", "content": "a map"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "image of tool result c1"},
+                picture,
+                {"type": "text", "text": "image of tool result c2"},
+                picture,
+                {"type": "text", "text": "And?"},
+            ],
+        },
+    ]
+    assert response.headers["x-arawn-ignored"] == "messages.tool_result.is_error"
 
 
 async def test_unknown_fields_go_to_the_same_dialect_untouched(tmp_path: Path) -> None:

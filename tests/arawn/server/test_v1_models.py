@@ -85,6 +85,37 @@ async def test_the_models_are_the_profiles_in_either_shape(tmp_path: Path) -> No
     assert (anthropic["first_id"], anthropic["last_id"], anthropic["has_more"]) == ("default", "x/y", False)
 
 
+@pytest.mark.parametrize(
+    ("query", "ids", "has_more"),
+    [
+        ("limit=1", ["default"], True),
+        ("limit=2", ["default", "x/y"], False),
+        ("limit=1&after_id=default", ["x/y"], False),
+        ("after_id=x%2Fy", [], False),
+        ("before_id=x%2Fy&limit=5", ["default"], False),
+        ("beta=true", ["default", "x/y"], False),
+    ],
+)
+async def test_a_page_of_the_models_is_as_long_as_asked(
+    tmp_path: Path, query: str, ids: list[str], has_more: bool
+) -> None:
+    """In either shape; only that of Anthropic can say that there are more."""
+    openai = (await get(tmp_path, f"/v1/models?{query}")).json()
+    anthropic = (await get(tmp_path, f"/v1/models?{query}", **{"anthropic-version": "2023-06-01"})).json()
+
+    assert [model["id"] for model in openai["data"]] == [model["id"] for model in anthropic["data"]] == ids
+    assert anthropic["has_more"] is has_more
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "after_id=nope", "before_id="])
+async def test_a_page_of_the_models_that_cannot_be_is_refused(tmp_path: Path, query: str) -> None:
+    """400 that names the field."""
+    response = await get(tmp_path, f"/v1/models?{query}")
+
+    assert response.status_code == 400
+    assert f"`{query.partition('=')[0]}` is" in response.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(("path", "status"), [("default", 200), ("x/y", 200), ("x%2Fy", 200), ("nope", 404)])
 async def test_one_model_is_shown(tmp_path: Path, path: str, status: int) -> None:
     """By every name that a request may use; a slash in it does no harm."""

@@ -16,7 +16,7 @@ from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.arawn.server.sdk.upstreams import KINDS, Answer, Refusal, upstream
 from tests.fake_provider import FakeProvider, Fault, openai_chunk, stream_reply
 from tests.fake_provider import events as sse
-from tests.runtimes import custom, records, scripted
+from tests.runtimes import ECHO, custom, records, scripted
 
 PATHS = ("/v1/chat/completions", "/v1/messages")
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
@@ -78,6 +78,18 @@ async def test_a_client_that_leaves_cancels_the_provider_call(tmp_path: Path, pa
 
     assert took < 0.1
     assert [record["status"] for record in records(tmp_path)] == ["cancelled"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_scripted_model_has_one_name(tmp_path: Path, path: str) -> None:
+    """Streamed and not, as in the record."""
+    async with open_api(tmp_path, {"demo": ECHO}) as url, httpx.AsyncClient() as client:
+        asked = [body(model="demo"), body(model="demo", stream=True)]
+        plain, streamed = [await client.post(url + path, json=each, headers=HEADERS) for each in asked]
+
+    assert plain.json()["model"] == "scripted"
+    assert '"model":"scripted"' in streamed.text
+    assert {record["model_used"] for record in records(tmp_path)} == {"scripted"}
 
 
 @pytest.mark.parametrize("path", PATHS)

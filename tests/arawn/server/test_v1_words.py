@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from arawn.backends.anthropic_reply import REDACTED
+from arawn.backends.openai import OpenAIDialect
 from arawn.config.schema import Config, Profile
 from arawn.messages import (
     CompletionResponse,
@@ -27,7 +28,7 @@ from arawn.server.v1.anthropic_messages_out import message_body
 from arawn.server.v1.openai_chat_in import read_chat, translate_chat
 from arawn.server.v1.openai_chat_out import chat_completion
 from arawn.server.v1.openai_stream import ChatChunks
-from arawn.server.v1.responses_in import read_responses, translate_responses
+from arawn.server.v1.responses_in import as_heard, read_responses, translate_responses
 from arawn.server.v1.responses_out import Frame, response_body
 from arawn.server.v1.target import Target, choose_target
 
@@ -86,11 +87,68 @@ def test_counts_that_nobody_reported_are_not_made_up() -> None:
     assert message_of(answer())["usage"]["output_tokens"] == 0
 
 
-@pytest.mark.parametrize("reason", [None, "end_turn", "pause_turn", "stop_sequence"])
-def test_every_whole_answer_has_a_reason_for_its_end(reason: str | None) -> None:
-    """Clients take a missing one for an answer that goes on."""
-    assert chat_of(answer(stop_reason=reason))["choices"][0]["finish_reason"] == "stop"
-    assert message_of(answer(stop_reason=reason))["stop_reason"] == (reason or "end_turn")
+LOOK = {"type": "function", "function": {"name": "look", "parameters": {}}}
+ONE = {"disable_parallel_tool_use": True}
+
+
+@pytest.mark.parametrize("path", ["chat", "responses"])
+@pytest.mark.parametrize(
+    ("choice", "dialect", "extra"),
+    [
+        (None, "openai", {"parallel_tool_calls": False}),
+        (None, "anthropic", {"tool_choice": {"type": "auto", **ONE}}),
+        ("required", "anthropic", {"tool_choice": {"type": "any", **ONE}}),
+        ("look", "anthropic", {"tool_choice": {"type": "tool", "name": "look", **ONE}}),
+        ("none", "anthropic", {}),
+    ],
+)
+def test_one_call_at_a_time_is_said_in_both_dialects(
+    path: str, choice: str | None, dialect: str, extra: dict[str, Any]
+) -> None:
+    """With the choice that was made, `auto` if none was."""
+    named: Any = choice
+    if choice == "look":
+        named = {"type": "function", **({"function": {"name": "look"}} if path == "chat" else {"name": "look"})}
+    body = {"model": "auto", "parallel_tool_calls": False, "tool_choice": named}
+    if path == "chat":
+        sent = json.dumps({**body, "messages": [{"role": "user", "content": "x"}], "tools": [LOOK]}).encode()
+        said = translate_chat(read_chat(sent), target(dialect))
+    else:
+        sent = json.dumps({**body, "input": "x", "tools": [{"type": "function", **LOOK["function"]}]}).encode()  # type: ignore[dict-item]
+        said = translate_responses(read_responses(sent), target(dialect))
+
+    assert (said.request.extra, said.ignored) == (extra, ())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "ignored", "heard"), [("openai", (), True), ("anthropic", ("tools.strict",), False)]
+)
+def test_strict_tools_of_responses_reach_who_has_a_word_for_it(
+    dialect: str, ignored: tuple[str, ...], heard: bool
+) -> None:
+    """Else it is named, and not claimed in the answer."""
+    tool = {"type": "function", "name": "look", "description": "d", "parameters": {"type": "object"}, "strict": True}
+    body = read_responses(json.dumps({"model": "auto", "input": "x", "tools": [tool]}).encode())
+    said = translate_responses(body, target(dialect))
+
+    function = {name: value for name, value in tool.items() if name != "type"}
+    assert said.request.extra == ({"tools": [{"type": "function", "function": function}]} if heard else {})
+    assert said.ignored == ignored
+    assert as_heard(body.known, said.ignored).tools == [{**tool, "strict": heard}]
+
+
+def test_a_request_without_messages_is_refused_in_the_words_of_its_dialect() -> None:
+    """System prompts alone ask nothing."""
+    system = [{"role": "system", "content": "x"}]
+    chat = read_chat(json.dumps({"model": "auto", "messages": system}).encode())
+    response = read_responses(json.dumps({"model": "auto", "input": system}).encode())
+
+    with pytest.raises(Refused) as refused_chat:
+        translate_chat(chat, target("openai"))
+    with pytest.raises(Refused) as refused_response:
+        translate_responses(response, target("openai"))
+    assert b"`messages` must hold at least one message" in refused_chat.value.reply.body
+    assert b"`input` must hold at least one message" in refused_response.value.reply.body
 
 
 def test_hidden_thinking_goes_back_as_it_came() -> None:
@@ -165,18 +223,34 @@ def test_the_items_of_responses_become_turns() -> None:
     assert (said.request.tool_choice, said.ignored) == ("required", ("store",))
 
 
+def test_a_picture_that_a_tool_shows_is_not_lost_in_responses() -> None:
+    """A backend of chat completions hears of it from the user."""
+    shown = [{"type": "input_text", "text": "a map"}, {"type": "input_image", "image_url": "https://x/y.png"}]
+    items = [
+        {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": shown},
+    ]
+    body = json.dumps({"model": "auto", "input": items}).encode()
+
+    said = translate_responses(read_responses(body), target("openai"))
+    _, tool, user = OpenAIDialect().encode(said.request, stream=False).body["messages"]
+    assert (tool["role"], tool["content"]) == ("tool", "a map")
+    assert user["content"][1] == {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+    assert said.ignored == ()
+
+
 @pytest.mark.parametrize(
     ("dialect", "extra", "ignored"),
     [
-        ("openai", {"reasoning_effort": "low", "parallel_tool_calls": False}, ("text.verbosity",)),
-        ("anthropic", {}, ("reasoning.effort", "parallel_tool_calls", "text.verbosity")),
+        ("openai", {"reasoning_effort": "low"}, ("text.verbosity",)),
+        ("anthropic", {}, ("reasoning.effort", "text.verbosity")),
     ],
 )
 def test_settings_of_responses_are_said_where_there_is_a_word(
     dialect: str, extra: dict[str, Any], ignored: tuple[str, ...]
 ) -> None:
     """The others are named."""
-    more = {"reasoning": {"effort": "low"}, "text": {"verbosity": "low"}, "parallel_tool_calls": False}
+    more = {"reasoning": {"effort": "low"}, "text": {"verbosity": "low"}}
     body = json.dumps({"model": "auto", "input": "hi", **more}).encode()
 
     said = translate_responses(read_responses(body), target(dialect))

@@ -225,6 +225,21 @@ async def test_a_key_that_the_provider_quotes_stays_here(tmp_path: Path) -> None
     assert response.content == b'{"error":{"message":"wrong key [key]"}}'
 
 
+@DIALECTS
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_401_tells_whose_it_is(dialect: str, stream: bool, tmp_path: Path) -> None:
+    """The provider's names the profile whose key it refused; Arawn's own, for a wrong token, names none."""
+    refusal = Reply(401, b'{"error":{"message":"wrong key"}}')
+    body = streamed(BODIES[dialect]) if stream else BODIES[dialect]
+    theirs, asked = await ask(tmp_path, dialect, body, refusal)
+    ours, unasked = await ask(tmp_path, dialect, body, refusal, headers={"authorization": "Bearer wrong"})
+
+    assert (theirs.status_code, ours.status_code) == (401, 401)
+    assert (len(asked), len(unasked)) == (1, 0)
+    assert theirs.headers["x-arawn-profile"] == "p"
+    assert "x-arawn-profile" not in ours.headers
+
+
 async def test_odd_headers_and_queries_do_no_harm(tmp_path: Path) -> None:
     """What cannot be said again is an error of the call, never a fault of the server."""
     headers = {"anthropic-beta": "caf\xe9".encode("latin-1")}

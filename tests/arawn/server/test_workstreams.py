@@ -46,6 +46,15 @@ async def test_a_workstream_is_made_shown_and_listed(tmp_path: Path) -> None:
     assert [one["name"] for one in listed.json()] == ["a b?é"]
 
 
+async def test_a_part_of_the_list_is_refused(tmp_path: Path) -> None:
+    """Nothing that is asked is passed over."""
+    async with serving(tmp_path) as (client, _):
+        response = await client.get("/workstreams", params={"limit": 1})
+
+    assert (response.status_code, response.json()["error"]["type"]) == (400, "bad_input")
+    assert "no filter `limit`" in response.json()["error"]["message"]
+
+
 async def test_a_change_reaches_the_conversation_in_memory(tmp_path: Path) -> None:
     """Binding, archiving and deleting go through the actor, in order with what is said; archived ones are listed."""
     async with serving(tmp_path) as (client, _):
