@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
 
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
@@ -11,7 +10,6 @@ from arawn.backends.health import BackendHealth
 
 __all__ = ["ToldHealth", "change_words"]
 
-_QUIET = timedelta(minutes=1)
 _LOG = logging.getLogger("arawn.backends")
 _NEXT = {
     "degraded": "`arawn backends test {name}` asks it again",
@@ -23,9 +21,8 @@ _NEXT = {
 class ToldHealth(AsyncValue):  # type: ignore[misc]  # trio_util is untyped
     """A `BackendHealth` to wait for; each new state that is not well is a warning, and so is the end of it.
 
-    What lasts is told once, however many calls find it so; one that fails now and then is told to be degraded once a
-    minute at most. `starting` says nothing: it passes. How the backend is when it has just been made is told by whoever
-    makes it.
+    What lasts is told once, however many calls find it so. `starting` says nothing: it passes. How the backend is when
+    it has just been made is told by whoever makes it.
     """
 
     def __init__(self, name: str) -> None:
@@ -33,7 +30,6 @@ class ToldHealth(AsyncValue):  # type: ignore[misc]  # trio_util is untyped
         super().__init__(BackendHealth())
         self._name = name
         self._told: BackendHealth | None = None
-        self._degraded: datetime | None = None  # when it was last told to be
 
     @property
     def value(self) -> BackendHealth:
@@ -44,21 +40,11 @@ class ToldHealth(AsyncValue):  # type: ignore[misc]  # trio_util is untyped
     @value.setter
     def value(self, health: BackendHealth) -> None:
         words = change_words(self._name, self._told, health)
-        if words is not None and not self._too_soon(health):
+        if words is not None:
             self._told = None if health.state == "ready" else health
             if self.value.since is not None:
                 _LOG.warning("%s", words)
         AsyncValue.value.fset(self, health)
-
-    def _too_soon(self, health: BackendHealth) -> bool:
-        """Say whether it was told to be degraded a moment ago, and has been well since; note it if not."""
-        if health.state != "degraded" or health.since is None:
-            return False
-        last = self._degraded
-        if last is not None and timedelta() <= health.since - last < _QUIET:
-            return True
-        self._degraded = health.since
-        return False
 
 
 def change_words(name: str, told: BackendHealth | None, health: BackendHealth) -> str | None:
