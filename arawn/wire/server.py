@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -21,6 +23,7 @@ __all__ = ["serve"]
 
 logger = logging.getLogger("arawn.wire")
 
+_READ_BYTES = 64 * 1024
 _REFUSALS_AT_ONCE = 64  # clients above the limit that are given time to read why
 
 
@@ -119,11 +122,20 @@ class _Door:
             self._open -= 1
 
     async def _turn_away(self, stream: trio.SocketStream) -> None:
-        seconds = self._limits.linger_seconds if self._refusing < _REFUSALS_AT_ONCE else 0.0
+        reason = f"all {self._limits.connections} connections are in use; try again later"
+        answer = refusal(self._shared.words, 503, "too_many_connections", reason, None)
+        if self._refusing >= _REFUSALS_AT_ONCE:
+            _answer_in_passing(stream.socket.fileno(), answer)
+            return
         self._refusing += 1
         try:
-            reason = f"all {self._limits.connections} connections are in use; try again later"
-            answer = refusal(self._shared.words, 503, "too_many_connections", reason, None)
-            await refuse(stream, answer, seconds)
+            await refuse(stream, answer, self._limits.linger_seconds)
         finally:
             self._refusing -= 1
+
+
+def _answer_in_passing(descriptor: int, answer: bytes) -> None:
+    """Write `answer` and drop what has come, without waiting: what lies unread at the close would reset the answer."""
+    with contextlib.suppress(OSError):  # the client has left, or takes nothing
+        os.write(descriptor, answer)
+        os.read(descriptor, _READ_BYTES)

@@ -11,7 +11,7 @@ import trio.testing
 
 from arawn.wire.asgi import ClientLeft, Receive, Scope, Send
 from arawn.wire.limits import Limits
-from tests.serving import echo, read_all, read_body, read_response, respond, serving, talk
+from tests.serving import Served, echo, read_all, read_body, read_response, respond, serving, talk
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -376,3 +376,22 @@ async def test_an_application_is_not_started_for_a_refused_body_and_cannot_answe
         answer = await talk(served, CHUNKED + b"z\r\n")
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_crowd_is_refused_to_the_last_client() -> None:
+    """More at once than are given time to read why: each has its 503, though nobody waits for it to go."""
+    answers: list[bytes] = []
+
+    async def ask(served: Served) -> None:
+        async with await served.connect() as stream:
+            await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            answers.append(await read_all(stream))
+
+    async with serving(echo, Limits(connections=1)) as served, await served.connect():
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        async with trio.open_nursery() as nursery:
+            for _ in range(300):
+                nursery.start_soon(ask, served)
+
+    assert len(answers) == 300
+    assert {answer[:13] for answer in answers} == {b"HTTP/1.1 503 "}
