@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ import msgspec
 import trio
 
 from actors import ChildSpec, Request
+from arawn.agent.obstacles import tool_obstacles
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput, ConfigError
 from arawn.interactions.record import MarkLine, timestamp_text
@@ -62,16 +64,17 @@ class Reloadable(Protocol):
         ...
 
 
-def reloader_spec(runtime: Reloadable, reread: Reread) -> ChildSpec[Reload]:
+def reloader_spec(runtime: Reloadable, reread: Reread, *, environ: Mapping[str, str] = os.environ) -> ChildSpec[Reload]:
     """Return the spec of the actor that reloads: one reload at a time, also when whoever asked is gone.
 
     Args:
         runtime: What follows the configuration.
-        reread: Reads the configuration again, and checks all of it.
+        reread: Reads the configuration again, and checks its text.
+        environ: Where the programs and tokens of tools are looked for.
     """
     return ChildSpec(
         name="reloader",
-        start=partial(_open_reloader, runtime, reread),
+        start=partial(_open_reloader, runtime, partial(_usable, reread, environ)),
         mailbox=_MAILBOX,
         abandoned="run",
         reply_errors=(ArawnError,),
@@ -94,6 +97,23 @@ async def _open_reloader(
 
         yield handle
         drains.cancel_scope.cancel(reason="the daemon stops, and its backends with it")
+
+
+async def _usable(reread: Reread, environ: Mapping[str, str]) -> Config:
+    """Return the configuration if its tools can be used: otherwise the next turn would be the first to say so.
+
+    Raises:
+        ConfigError: It is wrong, or they cannot be used.
+
+    Checkpoint: always.
+    If cancelled: nothing has changed; an import of a module goes on.
+    """
+    config = await reread()
+    if config.tools:
+        problems = await trio.to_thread.run_sync(tool_obstacles, config, environ, abandon_on_cancel=True)
+        if problems:
+            raise ConfigError(problems)
+    return config
 
 
 async def _reload(runtime: Reloadable, reread: Reread) -> Followed:

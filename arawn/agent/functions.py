@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from arawn.agent.tool import BadArguments, Tool, ToolAnswer, as_answer, require_tool_name
+from actors.errors import shown
+from arawn.agent.tool import BadArguments, Tool, ToolAnswer, ToolRaised, as_answer, require_tool_name
 from arawn.errors import BadInput
 from arawn.messages import ToolDefinition
 from arawn.threads import RunInThread
@@ -67,11 +68,9 @@ def function_tool(function: Callable[..., object]) -> Tool:
     Raises:
         BadInput: It is no function, or its name, a parameter or a type hint is none that a model can be told of.
     """
-    if not callable(function):
-        raise BadInput(f"a tool is a function or a `Tool`, found {type(function).__name__}")
+    _require_function(function)
     marks: _Marks = getattr(function, _MARKS, _Marks())
-    own_name: str = getattr(function, "__name__", type(function).__name__)
-    name = require_tool_name(marks.name or own_name)
+    name = marks.name or _own_name(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise BadInput(f"tool `{name}` yields; a tool returns its answer, such as a list")
     parameters = _parameters(name, function)
@@ -83,6 +82,26 @@ def function_tool(function: Callable[..., object]) -> Tool:
         read_only=marks.read_only,
         deadline=marks.deadline,
     )
+
+
+def _require_function(function: object) -> None:
+    kind = type(function).__name__
+    if isinstance(function, str):
+        how = f"tools of the configuration are found with `await runtime.tools({function!r})`"
+        raise BadInput(f"a tool is a function or a `Tool`, found the text `{function}`; {how}")
+    if not callable(function):
+        raise BadInput(f"a tool is a function or a `Tool`, found {kind}")
+    if isinstance(function, type):
+        raise BadInput(f"a tool is a function, found the class `{function.__name__}`; write one that makes it")
+    if not hasattr(function, "__name__"):  # `functools.partial`, or an object with `__call__`
+        raise BadInput(f"a tool is a function, found {kind}; write one with `def` that calls it")
+
+
+def _own_name(function: Callable[..., object]) -> str:
+    try:
+        return require_tool_name(function.__name__)
+    except BadInput as error:
+        raise BadInput(f"{error}; give it one with `@arawn.agent.tool(name=…)`") from error
 
 
 def _require_json(definition: ToolDefinition) -> None:
@@ -99,6 +118,8 @@ def tools_by_name(tools: Iterable[AnyTool]) -> dict[str, Tool]:
     Raises:
         BadInput: They are no list, one cannot be described to a model, or two have one name.
     """
+    if isinstance(tools, str):
+        _require_function(tools)
     if not isinstance(tools, Iterable):
         raise BadInput(f"tools are given as a list, found {type(tools).__name__}; for a single one write `tools=[it]`")
     found: dict[str, Tool] = {}
@@ -120,7 +141,8 @@ async def _run(
 
     Raises:
         BadArguments: The arguments do not fit; the function was not called.
-        Exception: Whatever it raised.
+        ToolRaised: It raised something like `SystemExit` in a thread.
+        BaseException: Whatever else it raised.
 
     Checkpoint: if the function has one; always in a thread.
     If cancelled: an async function is cancelled; one in a thread is left behind.
@@ -130,10 +152,18 @@ async def _run(
     except msgspec.ValidationError as error:
         raise BadArguments(str(error)) from error
     call = partial(function, **{name: getattr(values, name) for name in parameters.__struct_fields__})
-    if inspect.iscoroutinefunction(function):
-        return as_answer(await call())
-    value = await run_in_thread(call)
+    value = await (call() if inspect.iscoroutinefunction(function) else run_in_thread(partial(_contained, call)))
     return as_answer(await value if inspect.isawaitable(value) else value)  # a decorator may hide an async function
+
+
+def _contained(call: Callable[[], Any]) -> Any:
+    """Call a function in a thread, which neither Ctrl-C nor a cancellation ever reaches: all it raises is its own."""
+    try:
+        return call()
+    except Exception:
+        raise
+    except BaseException as error:
+        raise ToolRaised(shown(error)) from error  # noqa: ASYNC104  # no cancellation reaches a thread
 
 
 def _parameters(name: str, function: Callable[..., object]) -> type[msgspec.Struct]:
@@ -154,20 +184,25 @@ def _parameters(name: str, function: Callable[..., object]) -> type[msgspec.Stru
         if parameter.default is None:
             hint = hint | None  # many write `limit: int = None`
         _require_schema(hint, where)
-        fields.append((parameter.name, hint, *_default(parameter)))
+        fields.append((parameter.name, hint, *_default(parameter, hint)))
     try:
         return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
     except (TypeError, ValueError, RuntimeError) as error:
         raise BadInput(f"tool `{name}`: its parameters cannot be described: {error}") from error
 
 
-def _default(parameter: inspect.Parameter) -> tuple[Any, ...]:
-    """Return what makes a parameter optional, if it is; the schema shows plain defaults only."""
+def _default(parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...]:
+    """Return what makes a parameter optional, if it is; the schema shows plain defaults that fit the hint only."""
     default = parameter.default
     if default is inspect.Parameter.empty:
         return ()
     if type(default) in _PLAIN and not (isinstance(default, float) and not math.isfinite(default)):
-        return (default,)
+        try:
+            msgspec.convert(default, hint)
+        except msgspec.ValidationError:
+            pass  # the function takes more than its hint says; a model need not know
+        else:
+            return (default,)
     return (msgspec.field(default_factory=lambda: default),)
 
 

@@ -19,6 +19,7 @@ from arawn.agent.stderr_log import open_stderr_log
 from arawn.agent.tool import ToolAnswer
 from arawn.config.schema import ToolSource
 from arawn.errors import ArawnError, ConfigError
+from arawn.interactions.redact import Redactor
 from arawn.messages import Image, Text
 from arawn.version import VERSION
 
@@ -99,13 +100,13 @@ async def open_mcp_server(
                 opened = opening.pop_all()
         except Exception as error:
             why = start_fault(source, error)
-            raise ToolServerFailed(not_started(name, source, environ, why, last_words)) from error
+            raise ToolServerFailed(not_started(name, source, why, last_words)) from error
         starting.deadline = math.inf
         async with opened:
             yield _Server(name, client, has_session=source.url is not None).handle
     if starting.cancelled_caught:
         why = f"it has not answered within {START_S:g} s of its start"
-        raise ToolServerFailed(not_started(name, source, environ, why, last_words))
+        raise ToolServerFailed(not_started(name, source, why, last_words))
 
 
 async def _client(
@@ -124,7 +125,9 @@ async def _client(
         passed = {variable: environ[variable] for variable in source.env if variable in environ}
         program, *arguments = source.command
         child = StdioServerParameters(command=program, args=arguments, env=passed)
-        stderr = await stack.enter_async_context(open_stderr_log(name, last_words))
+        masked = Redactor([*passed.values()])
+        opened = open_stderr_log(name, last_words, lambda line: str(masked.redact(line)[0]))
+        stderr = await stack.enter_async_context(opened)
         return Client(stdio_client(child, stderr), client_info=info)
     assert source.url is not None, "checked with the configuration"
     http = create_mcp_http_client(headers=_authorization(source, environ))

@@ -90,7 +90,8 @@ def imported(name: str, source: ToolSource) -> list[Tool]:
         said = str(error) if isinstance(error, ArawnError) else f"{type(error).__name__}: {error}".splitlines()[0]
         if isinstance(error, ModuleNotFoundError):
             said += _where_looked()
-        raise ConfigError([f"tools.{name}.python: cannot use `{source.python}`: {said}"]) from error
+        problem = f"tools.{name}.python: cannot use `{source.python}`: {said}"
+        raise ConfigError([problem]) from error  # noqa: ASYNC104  # as said above
 
 
 def _where_looked() -> str:

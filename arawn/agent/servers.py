@@ -90,7 +90,7 @@ class ToolServers:
         """Return all tools of the sources called `names`.
 
         Raises:
-            BadInput: There is no source of that name.
+            BadInput: There is no source of that name; or two of them have a tool of one name.
             ConfigError: A module cannot be imported, takes too long to be, or holds no tools; or `only` names one that
                 is not there.
             ToolServerFailed: A server does not start or does not answer.
@@ -98,7 +98,7 @@ class ToolServers:
         Checkpoint: always, but for no names.
         If cancelled: nothing has changed; a server may have been started, and an import goes on.
         """
-        found: list[Tool] = []
+        found: dict[str, tuple[str, Tool]] = {}
         sources = self._config().tools
         for name in dict.fromkeys(map(str, names)):
             if name not in sources:
@@ -107,8 +107,12 @@ class ToolServers:
             source = sources[name]
             is_module = source.python is not None
             offered = await (self._modules.tools(name, source) if is_module else self._served(name, source))
-            found += chosen(name, source, offered)
-        return tuple(found)
+            for tool in chosen(name, source, offered):
+                if tool.name in found:
+                    both = f"`tools.{found[tool.name][0]}` and `tools.{name}` both have a tool called `{tool.name}`"
+                    raise BadInput(f"{both}; leave one out with `only`")
+                found[tool.name] = name, tool
+        return tuple(tool for _, tool in found.values())
 
     async def _served(self, name: str, source: ToolSource) -> list[Tool]:
         ref: Ref[ListTools | UseTool] = self._servers.ref(name)

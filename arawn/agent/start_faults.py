@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from arawn.config.schema import ToolSource
-from arawn.interactions.redact import redact
 
 __all__ = ["not_started", "start_fault", "unset_token"]
 
@@ -33,19 +32,16 @@ def start_fault(source: ToolSource, error: BaseException) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def not_started(name: str, source: ToolSource, environ: Mapping[str, str], why: str, last_words: Iterable[str]) -> str:
+def not_started(name: str, source: ToolSource, why: str, last_words: Iterable[str]) -> str:
     """Return all that is to be said of a server that has not started.
 
     Args:
         name: What it is called in the configuration.
         source: Its table.
-        environ: Where the values of `env` stand; they are masked.
         why: What was found.
-        last_words: The last lines of its stderr.
+        last_words: The last lines of its stderr, without secrets.
     """
     key = "url" if source.url is not None else "command"
     said = f"the tool server `{name}` cannot be used: {why}; check `tools.{name}.{key}`"
-    secrets = [environ[variable] for variable in source.env if variable in environ]
-    words: list[str] = redact([line for line in last_words if line.strip()], secrets)[0]  # before any of it is cut off
-    lines = "".join(f"\n  {line[:_LINE_CHARACTERS]}" for line in words)
+    lines = "".join(f"\n  {line[:_LINE_CHARACTERS]}" for line in last_words if line.strip())
     return f"{said}; the end of its stderr:{lines}" if lines else said

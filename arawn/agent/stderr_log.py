@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TextIO
 
 import trio
@@ -19,12 +20,13 @@ _LAST_WORDS_S = 0.5  # a program that the child has started may hold its stderr 
 
 
 @asynccontextmanager
-async def open_stderr_log(name: str, last: deque[str]) -> AsyncIterator[TextIO]:
+async def open_stderr_log(name: str, last: deque[str], mask: Callable[[str], str]) -> AsyncIterator[TextIO]:
     """Yield a file for the stderr of a child; what it says goes to the logger `arawn.tools`, at INFO.
 
     Args:
         name: Goes before each line.
         last: Each line is added here too; its length is the caller's.
+        mask: Returns a line without the secrets in it.
 
     Checkpoint: on leaving, until the child's last words are read.
     If cancelled: what was not read yet is lost.
@@ -33,7 +35,7 @@ async def open_stderr_log(name: str, last: deque[str]) -> AsyncIterator[TextIO]:
     with os.fdopen(write_end, "w") as stderr:
         async with trio.lowlevel.FdStream(read_end) as said, trio.open_nursery() as nursery:
             all_read = trio.Event()
-            nursery.start_soon(_log_lines, name, said, last, all_read)
+            nursery.start_soon(_log_lines, said, partial(_log, name, last, mask), all_read)
             try:
                 yield stderr
             finally:
@@ -43,21 +45,21 @@ async def open_stderr_log(name: str, last: deque[str]) -> AsyncIterator[TextIO]:
                 nursery.cancel_scope.cancel(reason="the tool server has ended")
 
 
-async def _log_lines(name: str, said: trio.lowlevel.FdStream, last: deque[str], all_read: trio.Event) -> None:
+async def _log_lines(said: trio.lowlevel.FdStream, log: Callable[[bytes], None], all_read: trio.Event) -> None:
     rest = b""
     try:
         async for chunk in said:
             *lines, rest = (rest + chunk).split(b"\n")
             rest = rest[-_LONGEST:]
             for line in lines:
-                _log(name, line, last)
+                log(line)
     finally:
         if rest:
-            _log(name, rest, last)
+            log(rest)
         all_read.set()
 
 
-def _log(name: str, line: bytes, last: deque[str]) -> None:
-    text = line[:_LONGEST].decode("utf-8", "replace")
+def _log(name: str, last: deque[str], mask: Callable[[str], str], line: bytes) -> None:
+    text = mask(line.decode("utf-8", "replace"))[:_LONGEST]  # cut first, half a secret would not be known
     last.append(text)
     _LOG.info("%s: %s", name, text)

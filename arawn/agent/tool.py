@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from arawn.errors import BadInput
+from arawn.errors import ArawnError, BadInput
 from arawn.messages import Image, Text, ToolDefinition
 from arawn.threads import RunInThread
 
-__all__ = ["BadArguments", "Tool", "ToolAnswer", "as_answer", "require_tool_name"]
+__all__ = ["BadArguments", "Tool", "ToolAnswer", "ToolRaised", "as_answer", "require_tool_name"]
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # what both dialects accept
 
 
 class BadArguments(Exception):
     """The model's arguments do not fit the tool's parameters; the message is meant for the model."""
+
+
+class ToolRaised(ArawnError):
+    """A tool in a thread raised what would end a program, and is its failure; `__cause__` is that error."""
 
 
 class ToolAnswer(msgspec.Struct, frozen=True):
@@ -64,8 +68,10 @@ def require_tool_name(name: str) -> str:
 def as_answer(value: object) -> ToolAnswer:
     """Return what a tool returned as blocks: texts and pictures as they are, everything else as JSON.
 
+    A list with a block in it is one of texts and pictures; its strings are texts too.
+
     Raises:
-        TypeError: JSON cannot hold it.
+        TypeError: JSON cannot hold it, or it holds a picture, of which JSON would be of no use to a model.
     """
     match value:
         case ToolAnswer():
@@ -74,10 +80,25 @@ def as_answer(value: object) -> ToolAnswer:
             return ToolAnswer((Text(value),))
         case Text() | Image():
             return ToolAnswer((value,))
-        case list() | tuple() if value and all(isinstance(part, Text | Image) for part in value):
-            return ToolAnswer(tuple(value))
+        case list() | tuple() if _are_blocks(value):
+            return ToolAnswer(tuple(Text(part) if isinstance(part, str) else part for part in value))
+    kind = type(value).__name__
     try:
+        if _holds_picture(value):
+            raise TypeError("a picture is returned by itself, or in a list of texts and pictures")  # noqa: TRY301
         return ToolAnswer((Text(msgspec.json.encode(value).decode()),))
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
-        kind = type(value).__name__
-        raise TypeError(f"it returned a {kind} that JSON cannot hold: {error}") from error
+        raise TypeError(f"it returned an object of type `{kind}`, which JSON cannot hold: {error}") from error
+
+
+def _are_blocks(parts: Sequence[object]) -> bool:
+    return all(isinstance(part, Text | Image | str) for part in parts) and not all(
+        isinstance(part, str) for part in parts
+    )
+
+
+def _holds_picture(value: object) -> bool:
+    """Say whether there is a picture anywhere in dictionaries and lists; a `RecursionError` for one within itself."""
+    if isinstance(value, dict):
+        return any(map(_holds_picture, value.values()))
+    return isinstance(value, Image) or (isinstance(value, list | tuple) and any(map(_holds_picture, value)))

@@ -13,10 +13,11 @@ from actors.errors import shown
 from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
 from arawn.agent.plan import after_answer, batches, closed, distinct, error_result, refusals, reply_of
 from arawn.agent.sendable import sendable
-from arawn.agent.tool import BadArguments, Tool
+from arawn.agent.tool import BadArguments, Tool, ToolRaised
 from arawn.backends.actor import Call
 from arawn.config.schema import AgentConfig
 from arawn.errors import ArawnError
+from arawn.foreign_errors import passing_on
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse
 from arawn.threads import abandonable
 
@@ -24,6 +25,7 @@ __all__ = ["Turn"]
 
 _LOG = logging.getLogger("arawn.agent")
 _NOT_RUN = "not run: the turn has reached its limit of {limit} calls to the model"
+_WHY_BYTES = 4096  # of what is said of a failure
 _CUT_SHORT = "the turn was cut short before this call had a result; it may have had effects"
 
 
@@ -134,15 +136,28 @@ class Turn:
                 return ToolResult(call.id, content, answer.is_error)
         except BadArguments as error:
             return self._failed(call, f"the arguments do not fit `{call.name}`: {error}")
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # a tool is anybody's code, such as a command line's
-            _LOG.info("tool `%s` failed", call.name, exc_info=error)
-            said = str(error) if isinstance(error, ArawnError) else shown(error)
-            return self._failed(call, f"`{call.name}` failed: {said}")
+        except BaseException as error:  # noqa: ASYNC103, BLE001  # anybody's code, such as of `asyncio`
+            passing = passing_on(error)
+            if passing is not None:
+                if passing is not error:
+                    _LOG.info("tool `%s` failed while it was cancelled", call.name, exc_info=error)
+                raise passing from None  # noqa: ASYNC104  # it is the cancellation
+            return self._raised(call, error)  # noqa: ASYNC104  # no cancellation is in it
         return self._failed(call, f"`{call.name}` was not done after {seconds:g} s; it may have had effects")
+
+    def _raised(self, call: ToolUse, error: BaseException) -> ToolResult:
+        if isinstance(error, ArawnError):  # its text is made for readers
+            said, trace = str(error), error.__cause__ if isinstance(error, ToolRaised) else None
+            _LOG.info("tool `%s` failed: %s", call.name, said.partition("\n")[0][:_WHY_BYTES], exc_info=trace)
+        else:
+            said = shown(error)
+            _LOG.info("tool `%s` failed", call.name, exc_info=error)
+        return self._failed(call, f"`{call.name}` failed: {said}")
 
     def _failed(self, call: ToolUse, why: str) -> ToolResult:
         found = error_result(call, why)
-        return msgspec.structs.replace(found, content=sendable(found.content, self._limits.tool_result_bytes))
+        limit = min(_WHY_BYTES, self._limits.tool_result_bytes)
+        return msgspec.structs.replace(found, content=sendable(found.content, limit))
 
     async def _tell(self, event: TurnEvent) -> None:
         if self._first.sink is None:

@@ -40,7 +40,7 @@ class _Block(msgspec.Struct, gc=False):
     thinking: str = ""
     signature: str | None = None
     data: str = ""
-    id: str = ""
+    id: str | None = None
     name: str = ""
     input: Any = None
 
@@ -186,12 +186,20 @@ class AnthropicAssembler:
                 self._assembly.sign(ours, REDACTED + block.data)
             case "tool_use":
                 arguments = "" if block.input in (None, {}) else msgspec.json.encode(block.input).decode()
-                start = self._add(ToolUseStart(ours, block.id, block.name), block.id)
+                own = self._id_of(block)
+                start = self._add(ToolUseStart(ours, own, block.name), own)
                 return start + self._add(ToolUseDelta(ours, arguments), arguments)
             case unknown:
                 self._indexes[index] = None
                 self._warnings[f"blocks of kind `{unknown}` were left out of the answer"] = None
         return []
+
+    def _id_of(self, block: _Block) -> str:
+        """Return the id of a tool call: its result has to name one, so one that came without is given it here."""
+        if block.id:
+            return block.id
+        self._warnings["a tool call came without an id, and was given one"] = None
+        return f"toolu_{self._id or 'unnamed'}_{len(self._assembly)}"
 
     def _grow(self, index: int, delta: _Delta) -> list[StreamEvent]:
         if index not in self._indexes:

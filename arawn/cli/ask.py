@@ -19,7 +19,7 @@ from arawn.cli.options import config_option, json_option, quiet_option, tag_opti
 from arawn.cli.output import AnswerPrinter, note, print_json
 from arawn.cli.question import Emit, Question
 from arawn.cli.summary import Answered, newest_file
-from arawn.cli.turn_notes import TurnPrinter, answered, note_cut
+from arawn.cli.turn_notes import TurnPrinter, answered, is_unanswered, note_cut
 from arawn.workstreams.store import require_name
 
 __all__ = ["ask"]
@@ -52,11 +52,12 @@ def ask(
     as_json: bool,
     quiet: bool,
     config_file: Path | None,
-) -> None:
+) -> int:
     """Ask one question and print the answer as it comes.
 
     What is piped in is appended to PROMPT. The running daemon answers when there is one, else this process does.
-    Afterwards stderr says which profile answered and why, what it cost, and where its record is.
+    Afterwards stderr says which profile answered and why, what it cost, and where its record is. If the turn ends at
+    its limit of calls to the model, and the last of them said nothing, stderr says so and the exit code is 1.
     """
     if tools and workstream is None:
         raise click.UsageError("`--tools` needs a conversation; name one with `--workstream`, which need not exist yet")
@@ -78,15 +79,19 @@ def ask(
     )
     silence()
     if as_json:
-        print_json(summary.as_json(run_async(partial(_ask, question, wanted, emit=_keep_silent))))
-        return
-    with AnswerPrinter() as printer:
-        emit = TurnPrinter(printer, told=not quiet).emit
-        answer = run_async(partial(_ask, question, wanted, emit=emit))
-    if not quiet:
-        for line in ["", *summary.block(answer)]:
-            note(line)
+        answer = run_async(partial(_ask, question, wanted, emit=_keep_silent))
+        print_json(summary.as_json(answer))
+    else:
+        with AnswerPrinter() as printer:
+            emit = TurnPrinter(printer, told=not quiet).emit
+            answer = run_async(partial(_ask, question, wanted, emit=emit))
+        if not quiet:
+            for line in ["", *summary.block(answer)]:
+                note(line)
+    unanswered = is_unanswered(answer.response)
+    if unanswered or not (quiet or as_json):  # whoever sees the exit code is told why
         note_cut(answer.response)
+    return 1 if unanswered else 0
 
 
 def _text(prompt: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -30,14 +30,15 @@ from arawn.errors import ArawnError, BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.feedback import append_feedback, judgement_line
 from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filters import Filters
 from arawn.interactions.lock_file import read_owner
 from arawn.interactions.reader import LogReader
-from arawn.interactions.record import FeedbackLine
+from arawn.interactions.record import FeedbackLine, InteractionHead
 
 if TYPE_CHECKING:
     from arawn.cli.daemon_client import DaemonClient
 
-__all__ = ["feedback"]
+__all__ = ["feedback", "ids_of", "whole_ids"]
 
 _SHOWN = ("interaction_id", "label", "value", "note", "timestamp")  # the line's number comes when it is written
 _STDIN = "-"
@@ -116,7 +117,7 @@ async def _give(config: Config, directory: Path, said: Sequence[Given], _: Inter
     """Have the daemon write it if it writes this log, else write it here: all of it, or nothing."""
     async with _writer_of(directory, socket_path(config, os.environ)) as daemon:
         if daemon is not None:
-            ids = await trio.to_thread.run_sync(_ids, directory, said)
+            ids = await trio.to_thread.run_sync(ids_of, directory, said)
             return await _send(daemon, ids, said)
     return await trio.to_thread.run_sync(_write, config, directory, said)
 
@@ -161,23 +162,43 @@ def _write(config: Config, directory: Path, said: Sequence[Given]) -> list[Feedb
     at = datetime.now(UTC)
     lines = [
         judgement_line(identity, one.judgement, at=at, config=log, secrets=secrets)
-        for identity, one in zip(_ids(directory, said), said, strict=True)
+        for identity, one in zip(ids_of(directory, said), said, strict=True)
     ]
     append_feedback(directory, lines, log)
     return lines
 
 
-def _ids(directory: Path, said: Sequence[Given]) -> list[str]:
+def ids_of(directory: Path, said: Sequence[Given]) -> list[str]:
     """Return the whole id of each call.
 
     Raises:
         BadInput: One is not in the log, or the beginning of it is that of several.
     """
     reader = LogReader(directory, on_damage=lambda _: None)
-    ids = []
+    whole = whole_ids(reader, {one.id.lower() for one in said}) if len(said) > 1 else {}
     for one in said:
         try:
-            ids.append(found(reader, one.id).head.id)
+            if one.id.lower() not in whole:
+                whole[one.id.lower()] = found(reader, one.id).head.id
         except BadInput as error:
             raise BadInput(f"{one.place}{error}") from error
-    return ids
+    return [whole[one.id.lower()] for one in said]
+
+
+def whole_ids(reader: LogReader, wanted: Collection[str]) -> dict[str, str]:
+    """Return the id that each of `wanted` is, or alone begins, in one pass; not of those that none or several have.
+
+    Raises:
+        OSError: The log cannot be read.
+    """
+    lengths = set(filter(None, map(len, wanted)))
+    whole: dict[str, str] = {}
+    several: set[str] = set()
+    for _, _, head in reader.lines(Filters()):
+        if isinstance(head, InteractionHead):
+            for beginning in {head.id[:length] for length in lengths}.intersection(wanted):
+                if whole.setdefault(beginning, head.id) != head.id:
+                    several.add(beginning)
+                if beginning == head.id:
+                    whole[beginning] = beginning
+    return {beginning: one for beginning, one in whole.items() if beginning not in several or beginning == one}

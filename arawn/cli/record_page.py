@@ -59,7 +59,7 @@ def response_lines(record: InteractionRecord) -> Iterator[str]:
         for block in said:
             yield from _indented(_block(block))
     for call in record.tool_calls:
-        yield from _tool_call(call)
+        yield from _tool_call(call, in_turn=record.turn_id is not None)
     if record.error is not None:
         yield from ("", f"{_error_title(record)}:", *_indented(record.error.message))
         if record.error.retryable is not None:
@@ -176,11 +176,12 @@ def _block(block: Any) -> str:
     return block_text(msgspec.convert(block, ContentBlock))
 
 
-def _tool_call(call: ToolCallRecord) -> Iterator[str]:
+def _tool_call(call: ToolCallRecord, *, in_turn: bool) -> Iterator[str]:
     yield from ("", f"tool {call.tool_name} ({call.tool_call_id}):")
     yield f"  {_json(call.arguments)}"
     if call.result_success is None:
-        yield "  (no result in the log)"
+        why = ": the turn ended at its limit of calls, was cut short, or still goes on" if in_turn else ""
+        yield f"  (no result in the log{why})"
         return
     verdict = "answered" if call.result_success else "failed"
     if call.result_content is None:

@@ -16,6 +16,7 @@ from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_reading import required_log, warn
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
+from arawn.cli.table_fit import on_one_line
 from arawn.config.describe import plain
 from arawn.config.schema import Config
 from arawn.config.search import find_config
@@ -68,6 +69,8 @@ def explain(
     """
     if sum(each is not None for each in (prompt, body, interaction)) != 1:
         raise click.UsageError("give one of PROMPT, `--file` and `--interaction`")
+    if prompt == "":
+        raise click.UsageError("PROMPT is empty, and `/chat` refuses an empty message; give the text of a request")
     read = None if body is None else body.read()
     explanation = run_async(partial(_explain, prompt, read, interaction, profile, config_file))
     if as_json:
@@ -124,10 +127,10 @@ def _of_body(body: bytes, profile: str | None, config: Config) -> _Subject:
 
 def _show(explanation: Explanation) -> None:
     click.echo(f"profile     {explanation.profile}")
-    click.echo(f"reason      {explanation.reason}")
+    click.echo(f"reason      {on_one_line(explanation.reason)}")
     click.echo(f"confidence  {explanation.confidence:.2f}")
     if explanation.recorded is not None:
-        click.echo(f"recorded    {explanation.recorded}")
+        click.echo(f"recorded    {on_one_line(explanation.recorded)}")
     if not explanation.enabled:
         click.echo("routing     off; `routing.enabled = true` turns it on")
     click.echo()
@@ -145,9 +148,12 @@ def _show(explanation: Explanation) -> None:
 def _clause(clause: Clause) -> str:
     name, _, end = clause.key.rpartition("_")
     sign = _SIGNS.get(end)
-    wanted = f"{name} {sign} {clause.wanted}" if sign else f"{clause.key} = {plain(clause.wanted)}"
-    return f"{wanted}, found {_text(clause.found)}"
+    value = f'"{on_one_line(clause.wanted)}"' if isinstance(clause.wanted, str) else plain(clause.wanted)
+    return f"{f'{name} {sign}' if sign else f'{clause.key} ='} {value}, found {_text(clause.found)}"
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else plain(value)
+    """Return a feature for people: a text as it was found, of several each, and `none` for none of them."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value)) or "none"
+    return on_one_line(value) if isinstance(value, str) else plain(value)

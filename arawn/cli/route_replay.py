@@ -12,6 +12,7 @@ from arawn.cli.log_reading import ProgressLine, missing
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.settings import configured, log_directory
+from arawn.cli.table_fit import on_one_line
 from arawn.config import default_profile
 from arawn.errors import BadInput
 from arawn.interactions.filters import Filters, matches
@@ -82,7 +83,13 @@ def replayed_log(policy: LayeredPolicy, directory: Path, wanted: Filters, *, qui
 def _show(report: ReplayReport) -> None:
     if report.changes:
         rows = [
-            (change.was, change.now or "(refused)", *_numbers(change.counted), change.reason, change.example)
+            (
+                change.was,
+                change.now or "(refused)",
+                *_numbers(change.counted),
+                on_one_line(change.reason),
+                change.example,
+            )
             for change in report.changes
         ]
         print_table(("was", "would be", "calls", "tokens in", "tokens out", "reason", "example"), rows)

@@ -204,7 +204,11 @@ def _show(score: Evaluation) -> None:
     click.echo(f"accuracy    {score.accuracy:.1%} (95 % interval {score.low:.1%} to {score.high:.1%})")
     click.echo(f"now         {score.accuracy_now:.1%}, by rules and default alone")
     click.echo(f"decided     {score.decided:.1%} by the classifier, the others by the rules")
-    click.echo(f"sign test   {score.gained} gained, {score.lost} lost of {score.groups}, p = {score.p_value:.4f}")
-    click.echo(f"            against `{score.most}` for every call: p = {score.p_value_most:.4f}")
+    click.echo(f"sign test   {score.gained} gained, {score.lost} lost of {score.groups}, {_p(score.p_value)}")
+    click.echo(f"            against `{score.most}` for every call: {_p(score.p_value_most)}")
     if score.why_not is not None:
         click.echo(f"worth it    no: {score.why_not}")
+
+
+def _p(value: float) -> str:
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.4f}"

@@ -12,7 +12,7 @@ from arawn.cli.question import Answerer, Emit, Question
 from arawn.interactions.counted import counted
 from arawn.messages import CompletionResponse
 
-__all__ = ["TurnPrinter", "answered", "note_cut", "tool_words"]
+__all__ = ["TurnPrinter", "answered", "is_unanswered", "note_cut", "tool_words"]
 
 _LONGEST = 200
 _SILENCE_S = 3.0
@@ -87,6 +87,11 @@ def note_cut(response: CompletionResponse) -> None:
     if isinstance(response, TurnReply) and response.truncated:
         calls = counted(response.iterations, "call")
         note(f"the turn ended at its limit of {calls} to the model; say more to go on")
+
+
+def is_unanswered(response: CompletionResponse) -> bool:
+    """Say whether a turn has ended at its limit, and its last call to the model brought nothing but tool calls."""
+    return isinstance(response, TurnReply) and response.truncated and not response.text.strip()
 
 
 def tool_words(event: ToolStarted | ToolEnded) -> str:

@@ -13,6 +13,7 @@ from arawn.config.describe import any_of
 from arawn.config.paths import expanded
 from arawn.config.schema import Config
 from arawn.errors import ConfigError
+from arawn.foreign_errors import passing_on
 from arawn.routing.decision import RoutingPolicy
 from arawn.routing.layered import LayeredPolicy
 from arawn.routing.prototypes import Prototypes
@@ -78,9 +79,12 @@ def _imported(place: str) -> RoutingPolicy:
     try:
         policy = getattr(import_module(module), attribute)
         policy = policy() if isinstance(policy, type) else policy
-    except (Exception, SystemExit) as error:  # the module is the user's, and can raise anything
+    except BaseException as error:  # the module is the user's, and can raise anything
+        if passing_on(error) is not None:
+            raise
         said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ConfigError([f"routing.policy: cannot import `{place}`: {said}"]) from error
+        problem = f"routing.policy: cannot import `{place}`: {said}"
+        raise ConfigError([problem]) from error  # noqa: ASYNC104  # no cancellation is in it
     if not callable(getattr(policy, "route", None)):
         kind = type(policy).__name__
         raise ConfigError(

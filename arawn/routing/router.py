@@ -12,6 +12,7 @@ from arawn.config import default_profile
 from arawn.config.describe import is_utf8
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, UnknownProfile
+from arawn.foreign_errors import passing_on
 from arawn.messages import CompletionRequest, RoutingMetadata
 from arawn.routing.decision import PolicyFailed, RoutingDecision, RoutingPolicy, metadata_of
 from arawn.routing.explain import Explanation, explained
@@ -142,8 +143,11 @@ class Router:
             decision = await answer if inspect.isawaitable(answer) else answer
         except ArawnError:
             raise
-        except (Exception, SystemExit) as error:  # whatever a policy does, it does not end the program
-            raise PolicyFailed(
+        except BaseException as error:  # whatever a policy does, it does not end the program
+            passing = passing_on(error)
+            if passing is not None:
+                raise passing from None  # noqa: ASYNC104  # it is the cancellation
+            raise PolicyFailed(  # noqa: ASYNC104  # no cancellation is in it
                 f"the routing policy failed ({type(error).__name__}: {error}); nothing was sent"
             ) from error
         _require_sound(decision)

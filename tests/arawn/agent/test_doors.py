@@ -12,7 +12,9 @@ import httpx
 import msgspec
 import pytest
 
-from arawn.config.schema import AgentConfig, Config, ToolSource
+from arawn.config.schema import AgentConfig, Config, RoutingConfig, ToolSource
+from arawn.messages import CompletionRequest
+from arawn.routing import RoutingDecision
 from arawn.server.app import build_app
 from arawn.server.auth import Door
 from tests.arawn.agent.turns import step
@@ -108,4 +110,31 @@ async def test_a_tool_server_that_cannot_be_used_is_a_bad_gateway(tmp_path: Path
 
     assert answer.status_code == 502
     assert answer.json()["error"]["type"] == "tool_server_failed"
+    assert records(tmp_path) == []
+
+
+async def test_a_table_that_cannot_be_used_is_the_servers_fault(tmp_path: Path) -> None:
+    """Whoever asked can do nothing about it; the error names the key, and nothing was sent."""
+    config = msgspec.structs.replace(voiced(tmp_path), tools={"x": ToolSource(python="tests.arawn.agent.my_tools:no")})
+    async with door(config) as client:
+        answer = await client.post("/chat", json={"message": "go", "workstream": "w", "tools": ["x"]})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (500, "config_error")
+    assert error["message"].startswith("tools.x.python: cannot use ")
+    assert records(tmp_path) == []
+
+
+class Failing:
+    def route(self, _: CompletionRequest, /) -> RoutingDecision:
+        raise KeyError("oh")
+
+
+async def test_a_policy_that_fails_is_the_servers_fault(tmp_path: Path) -> None:
+    """Nothing was sent."""
+    routing = RoutingConfig(enabled=True, policy=f"{__name__}:Failing")
+    async with door(msgspec.structs.replace(voiced(tmp_path), routing=routing)) as client:
+        answer = await client.post("/chat", json={"message": "go"})
+
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "policy_failed")
     assert records(tmp_path) == []

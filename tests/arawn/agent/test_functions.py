@@ -6,7 +6,8 @@ import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, AnyStr, Literal
 
 import jsonschema
 import msgspec
@@ -134,11 +135,35 @@ def test_pictures_and_texts_are_blocks_as_they_are() -> None:
 
     assert as_answer(picture).content == (picture,)
     assert as_answer([Text("see"), picture]).content == (Text("see"), picture)
+    assert as_answer(["see", picture, ""]).content == (Text("see"), picture, Text(""))
+
+
+@pytest.mark.parametrize("place", [lambda it: {"shot": it}, lambda it: [it, 5], lambda it: {"shots": [("a", it)]}])
+def test_a_picture_within_other_values_is_refused(place: Callable[[Image], object]) -> None:
+    """A model can do nothing with its bytes as JSON; the error says what would be right."""
+    value = place(Image(media_type="image/png", data="aGk="))
+
+    with pytest.raises(TypeError, match="a picture is returned by itself, or in a list of texts and pictures"):
+        as_answer(value)
+
+
+def test_a_list_of_strings_is_json() -> None:
+    """Only beside a picture or a text are they blocks."""
+    assert said(as_answer(["a", "b"])) == '["a","b"]'
+
+
+def test_a_list_within_itself_is_an_error_as_any_other() -> None:
+    """No JSON holds it, and nothing else dies of it."""
+    endless: list[object] = []
+    endless.append(endless)
+
+    with pytest.raises(TypeError, match="an object of type `list`"):
+        as_answer(endless)
 
 
 def test_what_json_cannot_hold_is_an_error_that_says_so() -> None:
     """The loop turns it into an error result."""
-    with pytest.raises(TypeError, match="it returned a Opaque that JSON cannot hold"):
+    with pytest.raises(TypeError, match="it returned an object of type `Opaque`, which JSON cannot hold"):
         as_answer(Opaque())
 
 
@@ -205,6 +230,19 @@ def two_kinds(where: Place | Other) -> None:
     pass
 
 
+class CallIt:
+    def __call__(self, text: str) -> str:
+        return text
+
+
+def on_disk(path: Path) -> None:
+    pass
+
+
+def any_of_both(value: AnyStr) -> AnyStr:
+    return value
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [
@@ -222,7 +260,12 @@ def two_kinds(where: Place | Other) -> None:
         (counts_slowly, "`counts_slowly` yields; a tool returns its answer"),
         (unsayable, "`unsayable`: JSON cannot hold its description, a default or a name"),
         (unknown, "`unknown`: its type hints cannot be read"),
-        (lambda: 1, "`<lambda>` cannot name a tool"),
+        (lambda: 1, r"`<lambda>` cannot name a tool; .*; give it one with `@arawn.agent.tool\(name=…\)`$"),
+        (functools.partial(forecast), "a tool is a function, found partial; write one with `def` that calls it"),
+        (CallIt(), "a tool is a function, found CallIt; write one with `def` that calls it"),
+        (Place, "a tool is a function, found the class `Place`; write one that makes it"),
+        (on_disk, "parameter `path`: its type hint has no JSON Schema: nothing says how `Path` .*, such as `str`"),
+        (any_of_both, "parameter `value`: its type hint has no JSON Schema: .*TypeVar"),
         (7, "a tool is a function or a `Tool`, found int"),
     ],
 )
@@ -244,6 +287,13 @@ def test_two_tools_of_one_name_are_refused() -> None:
 def test_tools_that_are_no_list_are_refused(given: Any, kind: str) -> None:
     """A single one has to stand in a list."""
     with pytest.raises(BadInput, match=rf"tools are given as a list, found {kind}; .*`tools=\[it\]`"):
+        tools_by_name(given)
+
+
+@pytest.mark.parametrize("given", ["house", ["house"]])
+def test_a_name_of_the_configuration_is_no_tool_yet(given: Any) -> None:
+    """In Python it is looked up first; over HTTP and on the command line it is the name that is given."""
+    with pytest.raises(BadInput, match=r"found the text `house`; .*`await runtime.tools\('house'\)`"):
         tools_by_name(given)
 
 
@@ -296,6 +346,23 @@ async def test_a_tool_may_have_the_name_of_a_type_that_it_takes() -> None:
     assert said(await run(go, to={"lat": 2.5})) == "2.5"
 
 
+async def test_what_a_tool_leaves_to_be_awaited_is_awaited() -> None:
+    """Whether the function is async itself or not."""
+
+    async def slow(at: str) -> str:
+        await trio.lowlevel.checkpoint()
+        return at
+
+    def plain(at: str) -> object:
+        return slow(at)
+
+    async def twice(at: str) -> object:
+        return slow(at)
+
+    assert said(await run(plain, at="last")) == "last"
+    assert said(await run(twice, at="last")) == "last"
+
+
 async def test_a_wrapped_async_function_runs_on_trio() -> None:
     """A decorator hides that it is one; what it returns tells."""
 
@@ -312,6 +379,19 @@ async def test_a_wrapped_async_function_runs_on_trio() -> None:
         return at
 
     assert said(await run(slow, at="last")) == "last"
+
+
+async def test_a_default_that_does_not_fit_its_hint_is_not_shown() -> None:
+    """A schema that contradicts itself helps no model; the function has its own default all the same."""
+
+    def until(seconds: int = "soon", unit: Literal["s", "m"] = "h") -> str:  # type: ignore[assignment]
+        return f"{seconds} {unit}"
+
+    shown = function_tool(until).definition.parameters
+
+    assert shown["properties"] == {"seconds": {"type": "integer"}, "unit": {"enum": ["m", "s"]}}
+    assert shown["required"] == []
+    assert said(await run(until)) == "soon h"
 
 
 def test_a_default_that_json_cannot_say_is_not_shown() -> None:

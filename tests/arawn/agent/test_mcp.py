@@ -58,6 +58,20 @@ async def test_a_server_over_stdio_gives_its_tools(caplog: pytest.LogCaptureFixt
     assert any(record.getMessage().startswith("x: ") for record in caplog.records)
 
 
+async def test_the_values_of_env_are_masked_wherever_stderr_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """In the program's log as in the error: a program may print what it was given."""
+    tells = "import os, sys; sys.exit('no entry with ' + os.environ['TOKEN'])"
+    source = ToolSource(command=(sys.executable, "-c", tells), env=("TOKEN", "NOT_SET"))
+    with caplog.at_level(logging.INFO, "arawn.tools"):
+        async with open_servers({"x": source}, {"TOKEN": "open-sesame-1"}) as servers:
+            with pytest.raises(ToolServerFailed) as caught:
+                await servers.tools(["x"])
+
+    assert "\n  no entry with [redacted:secret:" in str(caught.value)
+    assert any("no entry with [redacted:secret:" in line for line in caplog.messages)
+    assert "sesame" not in str(caught.value) + caplog.text
+
+
 async def test_a_server_over_http_gives_its_tools() -> None:
     """The same server, the same tools."""
     with http_server() as address:

@@ -25,6 +25,13 @@ def found(source: ToolSource, **environ: str) -> list[str]:
     [
         (ToolSource(python="tests.no.such:thing"), "tools.x.python: cannot use `tests.no.such:thing`: "),
         (ToolSource(python="tests.arawn.agent.leaving_tools:x"), "tools.x.python: cannot use "),
+        *(
+            (
+                ToolSource(python=f"tests.arawn.agent.ending_tools:{kind}"),
+                f"tools.x.python: cannot use `tests.arawn.agent.ending_tools:{kind}`: {kind}: at import",
+            )
+            for kind in ("CancelledError", "GeneratorExit", "KeyboardInterrupt", "Own")
+        ),
         (ToolSource(python=VOICES, only=("shot",)), "tools.x.only: there is no tool `shot`; accepted: `shout`"),
         (ToolSource(command=("no-such",)), "tools.x.command: there is no program `no-such` in `PATH`; install it"),
         (ToolSource(command=("/no/such",)), "tools.x.command: there is no program `/no/such`; install it"),
@@ -75,25 +82,15 @@ def test_a_missing_module_says_where_it_was_looked_for(monkeypatch: pytest.Monke
     assert str(inside.value).endswith(looked)
 
 
-def test_the_last_words_of_a_server_are_bounded_and_masked() -> None:
-    """What it was given by `env` may be a secret; a line may be anything."""
-    source = ToolSource(command=("serve",), env=("TOKEN", "NOT_SET"))
-    words = ["", "no entry with open-sesame-1", "x" * 9_000]
+def test_the_last_words_of_a_server_are_bounded() -> None:
+    """A line may be anything."""
+    source = ToolSource(command=("serve",))
+    words = ["", "no entry", "x" * 9_000]
 
-    said = not_started("x", source, {"TOKEN": "open-sesame-1"}, "it ended", words)
+    said = not_started("x", source, "it ended", words)
 
     assert said.startswith(
         "the tool server `x` cannot be used: it ended; check `tools.x.command`; the end of its stderr:\n"
     )
-    assert "sesame" not in said
-    assert "\n  no entry with [redacted:secret:" in said
+    assert "\n  no entry\n" in said
     assert len(said) < 500
-
-
-def test_a_secret_at_the_end_of_a_long_line_is_masked_whole() -> None:
-    """A line is cut after it was searched: half a secret is found by nobody."""
-    source = ToolSource(command=("serve",), env=("TOKEN",))
-
-    said = not_started("x", source, {"TOKEN": "open-sesame-1"}, "it ended", ["x" * 190 + " open-sesame-1"])
-
-    assert "open" not in said

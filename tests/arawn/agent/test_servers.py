@@ -36,6 +36,16 @@ async def test_only_some_of_them() -> None:
     assert [tool.name for tool in found] == ["whisper"]
 
 
+async def test_two_sources_with_a_tool_of_one_name_are_named_both() -> None:
+    """With the tool, and how to leave one out."""
+    other = ToolSource(python="tests.arawn.agent.my_tools:shout")
+    async with open_servers({"voices": VOICES, "other": other}) as servers:
+        with pytest.raises(
+            BadInput, match=r"`tools.voices` and `tools.other` both have a tool called `shout`; .* `only`"
+        ):
+            await servers.tools(["voices", "other"])
+
+
 async def test_the_deadline_of_a_source_is_for_tools_without_one() -> None:
     """`deadline_s` in the table, over `agent.tool_deadline_s`, under the tool's own."""
     async with open_servers({"all": ToolSource(python=VOICES.python, deadline_s=9.0)}) as servers:

@@ -100,7 +100,7 @@ async def impatient(at: str) -> str:
         (broken, {"arguments": {"at": "sky"}}, "`broken` failed: ValueError('no sky here')"),
         (endless, {"arguments": {"at": "x"}}, "`endless` was not done after 120 s; it may have had effects"),
         (impatient, {"arguments": {"at": "x"}}, "`impatient` was not done after 0.5 s; it may have had effects"),
-        (opaque, {"arguments": {"at": "x"}}, "`opaque` failed: TypeError('it returned a object that JSON"),
+        (opaque, {"arguments": {"at": "x"}}, "`opaque` failed: TypeError('it returned an object of type `object`"),
         (look, {"arguments": {"at": 7}}, "the arguments do not fit `look`: Expected `str`, got `int` - at `$.at`"),
         (look, {"invalid_arguments": "{oh"}, "the arguments of `look` are not a JSON object"),
         (look, {"name": "lok"}, "there is no tool `lok`; the tools are: `look`"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import trio
 from trio.testing import MockClock
 
 from arawn.agent import ToolEnded, tool
+from arawn.agent.mcp_server import ToolServerFailed
 from arawn.agent.tool import ToolAnswer
 from arawn.messages import Image, Text, ToolResult, ToolUse
 from tests.arawn.agent.turns import LOOK, history, look, playing, results, step
@@ -64,9 +67,37 @@ async def leaves_at_once(at: str) -> str:
     return leaves(at)
 
 
+class Own(BaseException):
+    """Of the user's own."""
+
+
+def raising(kind: type[BaseException], *, on_trio: bool = False) -> Callable[..., object]:
+    """Return a tool that raises what no `except Exception` catches."""
+
+    def plain(at: str) -> str:
+        raise kind(at)
+
+    async def slow(at: str) -> str:
+        raise kind(at)
+
+    async def grouped(at: str) -> str:
+        raise BaseExceptionGroup(at, [kind(at), ValueError(at)])
+
+    return (grouped if kind is Own else slow) if on_trio else plain
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [
+        (raising(asyncio.CancelledError), "`plain` failed: CancelledError('x')"),
+        (raising(GeneratorExit), "`plain` failed: GeneratorExit('x')"),
+        (raising(KeyboardInterrupt), "`plain` failed: KeyboardInterrupt('x')"),
+        (raising(Own), "`plain` failed: Own('x')"),
+        (raising(StopIteration), "`plain` failed: "),
+        (raising(asyncio.CancelledError, on_trio=True), "`slow` failed: CancelledError('x')"),
+        (raising(GeneratorExit, on_trio=True), "`slow` failed: GeneratorExit('x')"),
+        (raising(StopIteration, on_trio=True), "`slow` failed: "),
+        (raising(Own, on_trio=True), "`grouped` failed: BaseExceptionGroup('x', [Own('x'), ValueError('x')])"),
         (untidy, "`untidy` failed: ValueError('no tidying up')"),
         (leaves, "`leaves` failed: SystemExit('usage: leaves x')"),
         (leaves_at_once, "`leaves_at_once` failed: SystemExit('usage: leaves x')"),
@@ -80,7 +111,72 @@ async def test_a_tool_ends_nothing_but_itself(tmp_path: Path, function: Callable
         found = results(await history(runtime))
 
     assert reply.text == "I see"
-    assert found == [(True, words)]
+    ((is_error, said),) = found
+    assert is_error
+    assert said == words or (words.endswith(": ") and said.startswith(words))
+
+
+async def test_ctrl_c_in_an_async_tool_goes_on_as_it_is(tmp_path: Path) -> None:
+    """On trio it may be the user's: it ends the program, not the tool."""
+    tool = raising(KeyboardInterrupt, on_trio=True)
+    with pytest.raises(KeyboardInterrupt):
+        async with playing(tmp_path, step({"name": "slow", "arguments": {"at": "x"}})) as runtime:
+            await runtime.workstream("w").send("go", tools=[tool])
+
+
+async def test_a_tool_that_fails_beside_its_cancellation_is_cancelled(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Whatever else it raises then, the deadline of its caller holds, and nothing else dies."""
+
+    async def both(at: str) -> str:
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled as cancelled:
+            raise BaseExceptionGroup(at, [cancelled, GeneratorExit(), Own()]) from None
+        return at
+
+    asked = step({"name": "both", "arguments": {"at": "x"}})
+    async with playing(tmp_path, asked, {"text": "still here"}) as runtime:
+        with trio.move_on_after(1) as leaving:
+            await runtime.workstream("w").send("go", tools=[both])
+        after = await runtime.workstream("w").send("and?")
+
+    assert leaving.cancelled_caught
+    assert after.text == "still here"
+
+
+async def test_what_is_said_of_a_failure_is_cut(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At 4 kB, as a result is at its limit: an exception may quote a whole file."""
+
+    async def fails() -> str:
+        raise ValueError("x" * 1_000_000)
+
+    async with playing(tmp_path, step("fails"), {"text": "ok"}) as runtime:
+        await runtime.workstream("w").send("go", tools=[fails])
+        ((is_error, said),) = results(await history(runtime))
+
+    assert is_error
+    assert said.startswith("`fails` failed: ValueError('xxx")
+    assert said.endswith("xxx[cut: this answer has 1,000,030 bytes of text, of which you see the first 4,096]")
+
+
+async def test_what_a_tool_tells_readers_is_one_line_of_the_log(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as that its server is dead: a hundred lines of traceback say no more."""
+    caplog.set_level(logging.INFO, "arawn.agent")
+
+    async def dead() -> str:
+        raise ToolServerFailed("the tool server `x` has gone") from OSError("refused")
+
+    async with playing(tmp_path, step("dead"), {"text": "ok"}) as runtime:
+        await runtime.workstream("w").send("go", tools=[dead])
+
+    (line,) = [record for record in caplog.records if record.name == "arawn.agent"]
+    assert (line.getMessage(), line.exc_info) == ("tool `dead` failed: the tool server `x` has gone", None)
 
 
 def numbers() -> Text:

@@ -207,3 +207,22 @@ def test_an_error_event_is_the_providers_error() -> None:
         AnthropicAssembler().feed(event("error", error={"type": "overloaded_error", "message": "Overloaded"}))
 
     assert caught.value.code == "overloaded_error"
+
+
+@pytest.mark.parametrize("nameless", [{}, {"id": ""}, {"id": None}])
+def test_a_call_without_an_id_is_given_one(nameless: dict[str, object]) -> None:
+    """Its result has to name it: streamed and whole alike, each its own, and the record says so."""
+    calls = [{"type": "tool_use", "name": name, "input": {}, **nameless} for name in ("f", "g")]
+    deltas, streamed = play(
+        start(),
+        block(0, **calls[0]),
+        delta(0, "input_json_delta", partial_json='{"a":1}'),
+        block(1, **calls[1]),
+        *end(),
+    )
+    whole = DIALECT.decode(reply({**calls[0], "input": {"a": 1}}, calls[1]))
+
+    assert streamed.content == whole.content
+    assert whole.content == (ToolUse("toolu_msg_1_0", "f", {"a": 1}), ToolUse("toolu_msg_1_1", "g"))
+    assert streamed.warnings == whole.warnings == ("a tool call came without an id, and was given one",)
+    assert [type(each) for each in deltas] == [ToolUseStart, ToolUseDelta, ToolUseStart]

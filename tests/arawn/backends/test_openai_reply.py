@@ -286,3 +286,13 @@ def test_a_list_of_parts_is_read() -> None:
     ]
 
     assert DIALECT.decode(reply(content=parts)).content == (Thinking("hm"), Text("hi"))
+
+
+@pytest.mark.parametrize("index", [None, 0])
+def test_every_call_of_a_whole_reply_is_one(index: int | None) -> None:
+    """Also one whose name is empty, and two with one id or one number: nothing is joined to the one before."""
+    calls = [call(index, "a", "f", "{}"), call(index, "b", "", '{"x":1}'), call(index, "b", "g", '{"y":2}')]
+
+    response = DIALECT.decode(reply("tool_calls", tool_calls=calls))
+
+    assert response.tool_calls == (ToolUse("a", "f"), ToolUse("b", "", {"x": 1}), ToolUse("b", "g", {"y": 2}))

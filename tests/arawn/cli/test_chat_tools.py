@@ -52,6 +52,24 @@ def test_ask_on_the_command_line_uses_tools(place: Place, command: Command) -> N
     assert "3 out" in result.err
 
 
+@pytest.mark.parametrize("flag", [(), ("--quiet",), ("--json",)])
+@pytest.mark.parametrize(("text", "code"), [(None, 1), ("wait", 0)])
+def test_ask_without_an_answer_fails(
+    place: Place, command: Command, flag: tuple[str, ...], text: str | None, code: int
+) -> None:
+    """At the limit of a turn, if the last call has said nothing; why is on stderr, and in the record."""
+    voiced_place(place, "[agent]\nmax_iterations = 1\n")
+    said = step({"name": "shout", "arguments": {"text": "tea"}}, text=text)
+    (place.directory / "script.json").write_text(json.dumps({"steps": [said]}))
+
+    result = command("ask", "go", "-w", "w", "--tools", "voices", *flag)
+
+    assert result.code == code
+    assert ("the turn ended at its limit of 1 call" in result.err) == (code == 1 or not flag)
+    shown = command("interactions", "show", "latest").out
+    assert "(no result in the log: the turn ended at its limit of calls, was cut short, or still goes on)" in shown
+
+
 def test_ask_with_tools_needs_a_conversation(place: Place, command: Command) -> None:
     """What tools did has to be kept somewhere."""
     voiced_place(place)

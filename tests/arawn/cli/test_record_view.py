@@ -86,7 +86,7 @@ def test_everything_that_a_record_says_is_shown() -> None:
         "tool look (t1):",
         '  {"at": "é"}',
         "  answered: a map",
-        "  (no result in the log)",
+        "  (no result in the log: the turn ended at its limit of calls, was cut short, or still goes on)",
     ):
         assert line in shown
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,15 @@ class Always:
         if isinstance(self._answer, BaseException):
             raise self._answer
         return self._answer
+
+
+class Own(BaseException):
+    """Of the user's own."""
+
+
+class Ending:
+    def __init__(self) -> None:
+        raise Own("bye")
 
 
 class Waiting:
@@ -111,6 +121,7 @@ async def test_a_policy_may_wait(tmp_path: Path, autojump_clock: MockClock) -> N
         ("no_such_module_here:policy", "cannot import `no_such_module_here:policy`: ModuleNotFoundError"),
         (f"{__name__}:nothing", "AttributeError"),
         (f"{__name__}:Leaving", "SystemExit: bye"),
+        (f"{__name__}:Ending", "Own: bye"),
         (f"{__name__}:PROFILES", "is of type dict; accepted: an object with a method `route`, or its class"),
     ],
 )
@@ -133,6 +144,10 @@ async def test_a_policy_that_cannot_be_used_stops_the_start(tmp_path: Path, plac
     [
         (ValueError("oh no"), "ValueError: oh no"),
         (SystemExit("bye"), "SystemExit: bye"),
+        (asyncio.CancelledError("x"), "CancelledError: x"),
+        (GeneratorExit("x"), "GeneratorExit: x"),
+        (Own("x"), "Own: x"),
+        (BaseExceptionGroup("x", [Own("x")]), "BaseExceptionGroup: x"),
         ("fast", "answered with a str; accepted: a RoutingDecision"),
         (RoutingDecision("fast", 5), "reason"),  # type: ignore[arg-type]
         (RoutingDecision("fast", "\ud800"), "UTF-8"),
@@ -185,10 +200,11 @@ async def test_a_policy_that_names_no_profile_is_told_the_names() -> None:
         await router(Always(RoutingDecision("nope", "x"))).choose(HI)
 
 
-async def test_a_conversation_survives_a_policy_that_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [ValueError(), asyncio.CancelledError(), GeneratorExit(), Own()])
+async def test_a_conversation_survives_a_policy_that_fails(tmp_path: Path, error: BaseException) -> None:
     """The history is as it was, and the next message with a hint is answered."""
     config = configured(tmp_path, PROFILES)
-    async with arawn.open_runtime(config, environ={}, policy=Always(ValueError())) as runtime:
+    async with arawn.open_runtime(config, environ={}, policy=Always(error)) as runtime:
         talk = runtime.workstream("talk")
         with pytest.raises(PolicyFailed):
             await talk.send("one")

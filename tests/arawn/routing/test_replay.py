@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
+import trio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from arawn.cli.route_replay import replayed_log
 from arawn.config.schema import Config, Profile, RoutingConfig
@@ -17,7 +21,7 @@ from arawn.routing.layered import LayeredPolicy
 from arawn.routing.logged import logged_request
 from arawn.routing.replay import Replay, ReplayReport
 from tests.arawn.routing.asking import asking, layered, rule
-from tests.runtimes import configured, records, running
+from tests.runtimes import configured, records, running, scripted
 
 ECHO = Profile(backend="scripted")
 PROFILES = {"default": ECHO, "fast": ECHO, "capable": ECHO}
@@ -51,6 +55,43 @@ async def test_the_same_configuration_changes_nothing(tmp_path: Path) -> None:
     report = replayed(await logged(tmp_path), layered(SHORT))
 
     assert (report.seen.calls, report.changed.calls, report.changes) == (4, 0, ())
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.integers(1, 8), st.integers(0, 1))
+def test_the_same_configuration_changes_nothing_of_turns_with_tools(
+    tmp_path_factory: pytest.TempPathFactory, turns: list[int], count: int, bound: int
+) -> None:
+    """However many calls a turn has: its first one decides for all, and an explanation of any of them agrees."""
+    directory = tmp_path_factory.mktemp("turns")
+    many = rule("many", "fast", message_count_gt=count)
+    steps = [
+        step for calls in turns for step in [{"tool_calls": [{"name": "look"}]}] * (calls - 1) + [{"text": "done"}]
+    ]
+
+    async def look() -> str:
+        return "blue"
+
+    async def play() -> None:
+        profiles = dict.fromkeys(PROFILES, scripted(directory, steps))
+        routing = RoutingConfig(enabled=True, rules=(many,))
+        config = msgspec.structs.replace(configured(directory, profiles), routing=routing)
+        async with running(config) as runtime:
+            for number, _ in enumerate(turns):
+                hint = "capable" if bound and number == 0 else None
+                await runtime.workstream("w").send("go", tools=[look], profile=hint)
+
+    trio.run(play)
+    made = [entry.record() for entry in LogReader(directory / "log", on_damage=print).oldest_first(Filters())]
+    report = replayed(made, layered(many))
+
+    assert (report.seen.calls, report.changed.calls) == (len(made), 0)
+    for record in made:
+        request = logged_request(record)
+        assert request is not None
+        assert record.routing is not None
+        if record.routing.features:
+            assert msgspec.convert(record.routing.features, RequestFeatures) == layered(many).features(request)
 
 
 async def test_other_rules_move_only_what_was_free(tmp_path: Path) -> None:

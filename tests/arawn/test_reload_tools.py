@@ -1,0 +1,58 @@
+"""A reload refuses the tools that `config check` refuses."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors import SupervisorSpec, open_supervisor
+from arawn.agent.obstacles import tool_obstacles
+from arawn.config.schema import ToolSource
+from arawn.errors import BadInput
+from arawn.reload import Reload, reloader_spec
+from tests.arawn.test_reload import NEW, NotingRuntime
+
+SOURCES = {
+    "wrong": ToolSource(python="tests.arawn.agent.my_tools:nothere"),
+    "ending": ToolSource(python="tests.arawn.agent.ending_tools:CancelledError"),
+    "program": ToolSource(command=("no-such-program",)),
+}
+
+
+async def test_tools_that_cannot_be_used_change_nothing(autojump_clock: MockClock) -> None:
+    """Every problem is told, in the words of the check."""
+    config = msgspec.structs.replace(NEW, tools=SOURCES)
+    runtime = NotingRuntime()
+
+    async def read() -> object:
+        await trio.lowlevel.checkpoint()
+        return config
+
+    async with open_supervisor(SupervisorSpec(name="root")) as root:
+        reloader = await root.start(reloader_spec(runtime, read, environ={}))  # type: ignore[arg-type]
+        with pytest.raises(BadInput) as caught:
+            await reloader.ask(Reload())
+
+    assert runtime.followed == []
+    said = str(caught.value).splitlines()
+    assert said[0] == "the configuration cannot be used, nothing was changed:"
+    assert [line.strip() for line in said[1:]] == tool_obstacles(config, {})
+    assert len(said) == 4
+
+
+async def test_tools_that_can_be_used_are_taken(autojump_clock: MockClock) -> None:
+    """The check is no obstacle of its own."""
+    config = msgspec.structs.replace(NEW, tools={"all": ToolSource(python="tests.arawn.agent.my_tools:voices")})
+    runtime = NotingRuntime()
+
+    async def read() -> object:
+        await trio.lowlevel.checkpoint()
+        return config
+
+    async with open_supervisor(SupervisorSpec(name="root")) as root:
+        reloader = await root.start(reloader_spec(runtime, read, environ={}))  # type: ignore[arg-type]
+        await reloader.ask(Reload())
+
+    assert runtime.followed == [config]
