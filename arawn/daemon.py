@@ -43,7 +43,7 @@ _LAST_WORDS_S = 1.0  # past the grace: time for ended calls to say so
 _DOORS_CLEANUP_S = 5.0  # past the grace: time for last words, and for cancelled requests to unwind
 _serve = partial(serve, limits=Limits(body_bytes=sys.maxsize), words=server_words)  # the application bounds bodies
 
-Announce = Callable[["Opened"], None]
+Announce = Callable[["Opened"], Callable[[], None]]
 
 
 class DoorFailed(ArawnError):
@@ -98,7 +98,7 @@ async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: An
     Args:
         config: As it passed every check.
         environ: The process environment.
-        announce: Called once, when everything is ready.
+        announce: Called once, when everything is ready; what it returns is called when the daemon begins to end.
         reread: Reads the configuration again and checks it, for a reload.
 
     Raises:
@@ -127,9 +127,9 @@ async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: An
         raise failure
 
 
-def _tell(announce: Announce, ready: trio.Event, opened: Opened) -> None:
+def _tell(announce: Announce, ready: trio.Event, opened: Opened) -> Callable[[], None]:
     ready.set()
-    announce(opened)
+    return announce(opened)
 
 
 async def _watch_signals(stop: StopRequest, reloading: ReloadRequest, task_status: trio.TaskStatus[None]) -> None:
@@ -164,7 +164,7 @@ async def _run(
     async with start_runtime(
         config, environ, required=default_profile(config), secrets=secrets, waits_for_room=False
     ) as runtime:
-        reloader = reloading.reloader = await runtime.start(reloader_spec(runtime, reread))
+        reloader = reloading.reloader = await runtime.start(reloader_spec(runtime, reread, environ))
         app = build_app(
             runtime,
             door=open_door(config.server, token),
@@ -177,8 +177,11 @@ async def _run(
             },
         )
         doors = await runtime.start(_doors_spec(app, config, socket, stop, runtime.end_calls))
-        announce(Opened(runtime, await doors.ask(_Where()), socket, token))
-        await stop.wanted.wait()
+        tell_end = announce(Opened(runtime, await doors.ask(_Where()), socket, token))
+        try:
+            await stop.wanted.wait()
+        finally:
+            tell_end()
 
 
 def operation_routes(runtime: Runtime) -> dict[tuple[str, str], Callable[[Call], Awaitable[None]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -64,7 +63,7 @@ class Reloadable(Protocol):
         ...
 
 
-def reloader_spec(runtime: Reloadable, reread: Reread, *, environ: Mapping[str, str] = os.environ) -> ChildSpec[Reload]:
+def reloader_spec(runtime: Reloadable, reread: Reread, environ: Mapping[str, str]) -> ChildSpec[Reload]:
     """Return the spec of the actor that reloads: one reload at a time, also when whoever asked is gone.
 
     Args:

@@ -28,18 +28,21 @@ _WORDLESS = "it could not leave word why; its stderr says"
 class RunningDaemon(msgspec.Struct, frozen=True, omit_defaults=True):
     """A daemon: its process, its socket (None without one), and the files of its configuration; paths are absolute.
 
-    `failed` is why it did not end in order.
+    `failed` is why it did not end in order; `stopping` says that it takes no more calls.
     """
 
     pid: int
     socket: str | None
     files: tuple[str, ...]
     failed: str | None = None
+    stopping: bool = False
 
 
 @contextmanager
-def announced(directory: Path, daemon: RunningDaemon) -> Iterator[None]:
+def announced(directory: Path, daemon: RunningDaemon) -> Iterator[Callable[[], None]]:
     """Have `running_daemons` find `daemon` for as long as the block lasts, or the process.
+
+    What is yielded has it found as one that is stopping.
 
     A daemon whose file cannot be written runs all the same: a warning says so. An error that ends the block is told to
     those who listen for `last_words`.
@@ -47,7 +50,7 @@ def announced(directory: Path, daemon: RunningDaemon) -> Iterator[None]:
     path = _file(directory, daemon.pid)
     descriptor = _written(path, daemon)
     try:
-        yield
+        yield lambda: None if descriptor is None else _mark_stopping(descriptor, daemon)
     except Exception as error:
         if descriptor is not None:
             _leave_word(descriptor, msgspec.structs.replace(daemon, failed=_reason(error)[:_LONGEST_WORDS]))
@@ -68,6 +71,17 @@ def _reason(error: Exception) -> str:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return str(error) or type(error).__name__
+
+
+def _mark_stopping(descriptor: int, daemon: RunningDaemon) -> None:
+    """Write it into the file; where there is no room for it, what stood there is put back, for which there is."""
+    before, marked = (msgspec.json.encode(each) for each in (daemon, msgspec.structs.replace(daemon, stopping=True)))
+    with contextlib.suppress(OSError):
+        if os.pwrite(descriptor, marked, 0) == len(marked):
+            return
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, before, 0)
+        os.ftruncate(descriptor, len(before))
 
 
 def _leave_word(descriptor: int, daemon: RunningDaemon) -> None:

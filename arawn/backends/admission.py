@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from arawn.backends.attempt import Attempt
 from arawn.backends.breaker import FAILURES, Breaker
+from arawn.backends.connection_failures import is_own_lack
+from arawn.backends.failures import is_spent
 from arawn.backends.health import BackendHealth
 from arawn.backends.limits import RateLimit
 from arawn.config.schema import Profile
@@ -95,6 +97,9 @@ class Admission:
 
     def saw_failure(self, attempt: Attempt, error: Exception) -> None:
         """The attempt ended with `error`, which may be the provider's or the caller's doing."""
+        if is_own_lack(error):
+            self._breaker.undecided(attempt)
+            return
         refused_here = isinstance(error, Unavailable | RateLimited) and error.status is None
         if isinstance(error, TimedOut) and error.which == "total" and error.partial is not None:
             self._breaker.succeeded()  # it answers; its reader may be the slow one
@@ -102,11 +107,11 @@ class Admission:
             self._breaker.failed(attempt, trio.current_time(), again=attempt.number > 1)
         elif isinstance(error, _ANSWERS) and not refused_here:
             self._breaker.succeeded()
-            if not isinstance(error, _FAULTS):
+            if not _is_fault(error):
                 self._tell("ready", error.user_message if isinstance(error, RateLimited) else None)
         else:
             self._breaker.undecided(attempt)
-        if isinstance(error, _FAULTS) and not refused_here:
+        if _is_fault(error) and not refused_here:
             self._tell_failure(error)
 
     def lost_sight(self, attempt: Attempt) -> None:
@@ -126,3 +131,8 @@ class Admission:
         if (health.state, health.reason) != (state, reason):
             since = health.since if health.state == state == "open" else datetime.now(UTC)
             self._health.value = BackendHealth(state, reason, since)
+
+
+def _is_fault(error: Exception) -> TypeGuard[BackendError]:
+    """Say whether what failed will fail for the next call too, as far as one can tell."""
+    return isinstance(error, _FAULTS) or (isinstance(error, BadRequest) and is_spent(error.status, error.code))

@@ -14,9 +14,12 @@ from arawn.config.schema import TimeoutsConfig
 from arawn.errors import BackendError, BadReply, ConnectionFailed, TimedOut
 from arawn.wire.client_head import BrokenHead, CutHead
 
-__all__ = ["broken_body", "from_httpx", "timed_out"]
+__all__ = ["broken_body", "from_httpx", "is_own_lack", "timed_out"]
 
-_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_NO_DESCRIPTORS = {
+    errno.EMFILE: "this process may open no more files; raise its limit (`ulimit -n`, `LimitNOFILE=`)",
+    errno.ENFILE: "this machine may open no more files; end other programs, or raise its limit (`fs.file-max`)",
+}
 _SCHEME = "check that `base_url` begins with the right one of `http://` and `https://`"
 
 
@@ -55,6 +58,11 @@ def broken_body(where: str, error: httpx.HTTPError) -> BadReply:
     return BadReply(f"{where} broke off its reply; what had arrived of a stream is partial")
 
 
+def is_own_lack(error: BaseException) -> bool:
+    """Say whether there is no connection because no file can be opened here: that tells nothing of the provider."""
+    return any(isinstance(cause, OSError) and cause.errno in _NO_DESCRIPTORS for cause in _causes(error))
+
+
 def _reason(error: BaseException) -> str:
     """Return why there is no connection and what to look at."""
     for cause in _causes(error):
@@ -67,7 +75,7 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused, nothing listens there; check that the server runs and `base_url`"
         if isinstance(cause, OSError) and cause.errno in _NO_DESCRIPTORS:
-            return "this process may open no more files; raise its limit (`ulimit -n`, `LimitNOFILE=`)"
+            return _NO_DESCRIPTORS[cause.errno]
     return "the connection failed; check `base_url` and the network"
 
 

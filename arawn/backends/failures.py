@@ -26,7 +26,16 @@ from arawn.errors import (
     RateLimited,
 )
 
-__all__ = ["error_text", "from_reported", "from_status", "quoted", "request_id", "retry_after", "unreadable_reply"]
+__all__ = [
+    "error_text",
+    "from_reported",
+    "from_status",
+    "is_spent",
+    "quoted",
+    "request_id",
+    "retry_after",
+    "unreadable_reply",
+]
 
 _RETRYABLE = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _SPENT = {
@@ -66,6 +75,8 @@ _STATUS_OF_CODE = {
     "timeout_error": 504,
 }
 _LONGEST_QUOTE = 500
+_LATER = "try again later"
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _JSON = msgspec.json.Decoder()
 
 
@@ -96,7 +107,10 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Return the seconds after which the provider invites another try; None if it said nothing that can be read."""
+    """Return the seconds after which the provider invites another try, more than 0.
+
+    None if it said nothing that can be read, or that the time has come: then the usual back-off says when.
+    """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -105,17 +119,18 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
     if seconds is not None or text is None:
         return seconds
     try:
-        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+        until = (parsedate_to_datetime(text) - now).total_seconds()
     except (TypeError, ValueError, OverflowError):
         return None
+    return until if until > 0 else None
 
 
 def _number(text: str | None) -> float | None:
     try:
-        number = float(text) if text is not None else -1.0
+        number = float(text) if text is not None else 0.0
     except ValueError:
         return None
-    return number if number >= 0 and math.isfinite(number) else None
+    return number if number > 0 and math.isfinite(number) else None
 
 
 def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> BackendError:
@@ -132,12 +147,13 @@ def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes
     if 300 <= status <= 399:
         return BadReply(_redirected(where, status, headers), status=status)
     said = error_text(body)
-    error = _typed(where, status, said)
+    wait = retry_after(headers, now=now)
+    error = _typed(where, status, said, answer=str(status), wait=wait)
     error.status = status
     error.request_id = request_id(headers)
-    error.retry_after_s = retry_after(headers, now=now)
+    error.retry_after_s = wait
     wish = headers.get("x-should-retry", "").lower()
-    if wish in {"true", "false"} and not _spent(status, said):
+    if wish in {"true", "false"} and not is_spent(status, said.code):
         error.retryable = wish == "true"
     return error
 
@@ -145,7 +161,8 @@ def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes
 def from_reported(where: str, said: ReportedError) -> BackendError:
     """Return the error that an error inside an answer with status 200 stands for; `status` only if it names one."""
     status = said.status or _STATUS_OF_CODE.get(said.code or "", 500)
-    error = _typed(where, status, said)
+    answer = "an error inside a 200" if said.status is None else f"{status} inside a 200"
+    error = _typed(where, status, said, answer=answer)
     error.status = said.status
     return error
 
@@ -157,27 +174,35 @@ def unreadable_reply(where: str, content_type: str, body: bytes, reason: str, hi
     return BadReply(f"{where} sent a reply that cannot be read ({reason}): {found}, {quoted(body)}; {advice}")
 
 
-def _typed(where: str, status: int, said: ReportedError) -> BackendError:
+def _typed(where: str, status: int, said: ReportedError, *, answer: str, wait: float | None = None) -> BackendError:
+    """Return the error; `answer` is the status in words, `wait` the seconds after which another try is invited."""
     text = said.message if len(said.message) <= _LONGEST_QUOTE else said.message[:_LONGEST_QUOTE] + "…"
-    answer = f"{status}, `{said.code}`" if said.code else str(status)
+    answer = f"{answer}, `{said.code}`" if said.code else answer
     kind, verdict, advice = _verdict(status, said)
-    retryable = status in _RETRYABLE and not _spent(status, said) and not _is_beyond(status, said)
+    advice = advice if wait is None else advice.replace(_LATER, f"try again in {_rounded_up(wait)}")
+    retryable = status in _RETRYABLE and not is_spent(status, said.code) and not _is_beyond(status, said)
     return kind(f"{where} {verdict} ({answer}): {text}; {advice}", status=status, code=said.code, retryable=retryable)
+
+
+def _rounded_up(seconds: float) -> str:
+    """Return a wait in its largest unit: whoever comes too early is refused again."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "s"))
+    return f"{math.ceil(seconds / size)} {unit}"
 
 
 def _verdict(status: int, said: ReportedError) -> tuple[type[BackendError], str, str]:
     """Return the error's type, what the provider did, and what would be right."""
-    if _spent(status, said):
+    if is_spent(status, said.code):
         kind = RateLimited if status == 429 else BadRequest
         return kind, "has no credit left", "waiting does not help, check the account's billing"
     if status in {401, 403}:
         return AuthFailed, "refused the key", "check the key that the profile uses and what it may do"
     if status == 429:
-        return RateLimited, "limits the rate", "try again later"
+        return RateLimited, "limits the rate", _LATER
     if _is_beyond(status, said):
         return BadRequest, "cannot do this", "change the request or use another model"
     if status >= 500:
-        return Overloaded, "failed", "try again later"
+        return Overloaded, "failed", _LATER
     if _matches(said, _TOO_LONG_CODES, _TOO_LONG_PHRASES):
         return ContextTooLong, "found the conversation too long", "shorten it or use a model with a larger window"
     if status == 404 or _matches(said, _NO_MODEL_CODES, _NO_MODEL_PHRASES):
@@ -190,8 +215,9 @@ def _matches(said: ReportedError, codes: set[str], phrases: tuple[str, ...]) -> 
     return said.code in codes or any(phrase in text for phrase in phrases)
 
 
-def _spent(status: int, said: ReportedError) -> bool:
-    return status == 402 or said.code in _SPENT
+def is_spent(status: int | None, code: str | None) -> bool:
+    """Say whether a refusal means that the account has no credit left."""
+    return status == 402 or code in _SPENT
 
 
 def _is_beyond(status: int, said: ReportedError) -> bool:

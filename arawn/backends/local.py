@@ -99,7 +99,7 @@ async def open_local(profile_name: str, profile: Profile) -> AsyncIterator[Local
 
     Raises:
         ConfigError: The model or a setting of the server is wrong.
-        Unavailable: The server cannot be started.
+        Unavailable: The server cannot be started, or the file is no model.
 
     Checkpoint: always.
     If cancelled: the child is stopped and reaped.

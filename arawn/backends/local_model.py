@@ -12,8 +12,9 @@ from msgspec import Meta
 from arawn.config.schema import Profile
 from arawn.errors import ConfigError
 
-__all__ = ["LocalModel", "ServerSettings", "find_model", "read_settings"]
+__all__ = ["LocalModel", "ServerSettings", "find_model", "no_model", "read_settings"]
 
+_GGUF = b"GGUF"  # how every model file begins
 _MOST_PARALLEL = 4  # a model on one machine gets slower with every call it runs beside another
 _CONTEXT_TOKENS = 8192  # models cap it at what they were trained for; their own maximum may not fit the memory
 
@@ -79,3 +80,18 @@ def find_model(profile_name: str, model: str | None) -> LocalModel:
         found = f"the package `{model}` holds {len(models)} GGUF files, not one"
         raise ConfigError([f"profile `{profile_name}`: model: {found}; {right}"])
     return LocalModel(models[0], model)
+
+
+def no_model(path: Path) -> str | None:
+    """Return why a file is no model, by its first bytes, and what would be one; None if it may be one."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_GGUF))
+    except OSError as error:
+        found = f"cannot be read ({error.strerror})"
+    else:
+        if beginning == _GGUF:
+            return None
+        shown = f"begins with `{ascii(beginning)[2:-1]}`" if beginning else "is empty"
+        found = f"is no GGUF file: it {shown}"
+    return f"model: `{path}` {found}; give the path of a GGUF file"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import secrets
 import sys
 from collections import deque
@@ -16,7 +17,7 @@ import msgspec
 import trio
 
 import arawn.backends
-from arawn.backends.local_model import LocalModel, ServerSettings
+from arawn.backends.local_model import LocalModel, ServerSettings, no_model
 from arawn.errors import Unavailable
 
 __all__ = ["LocalServer", "open_server"]
@@ -26,6 +27,7 @@ _GRACE_S = 5.0
 _REAP_S = 2.0
 _TAIL_LINES = 6
 _LONGEST_LINE = 2_000
+_CHATTER = re.compile(rb"[\d.]+ [DIW] ")  # `0.00.005.017 I srv  init_listene: The UI is disabled`
 
 
 class LocalServer:
@@ -40,17 +42,21 @@ class LocalServer:
         self._tail_ended = trio.Event()
 
     async def wait_died(self) -> str:
-        """Wait until the child has ended and return what there is to know: its exit status and last lines.
+        """Wait until the child has ended and return what there is to know: its exit status and last errors.
 
         Checkpoint: always.
         If cancelled: nothing has happened.
         """
+        return await self._story("")
+
+    async def _story(self, when: str) -> str:
         status = await self._process.wait()
         with trio.move_on_after(_REAP_S):
             await self._tail_ended.wait()
         ended = f"was killed by signal {-status}" if status < 0 else f"exited with {status}"
-        lines = "\n".join(self._tail) or "(it printed nothing)"
-        return f"{self._where}: the model server {ended}; its last lines:\n{lines}"
+        lines = "".join(f"\n{line}" for line in self._tail)
+        said = f"; its last errors:{lines}" if lines else ""
+        return f"{self._where}: the model server {ended}{when}{said}"
 
     async def start(self, model: LocalModel, settings: ServerSettings) -> None:
         """Hand over the settings and wait for the address.
@@ -67,20 +73,20 @@ class LocalServer:
             except trio.BrokenResourceError:
                 answer = b""
             if not answer:
-                raise Unavailable(await self.wait_died())
+                raise Unavailable(await self._story(f" while it loaded `{model.path}`; it is started again by itself"))
             self.address = msgspec.json.decode(answer)["address"]
             return
         raise Unavailable(f"{self._where}: the model server did not start within {_START_S:g} s; use a smaller model")
 
     async def keep_tail(self) -> None:
-        """Read the child's log to its end and keep the last lines; a full pipe would stop the child."""
+        """Read the child's log to its end and keep the last errors; a full pipe would stop the child."""
         assert self._process.stderr is not None
         line = b""
         async for chunk in self._process.stderr:
             *whole, line = (line + chunk).split(b"\n")
-            self._tail.extend(piece[:_LONGEST_LINE].decode("utf-8", "replace") for piece in whole)
+            self._tail.extend(piece[:_LONGEST_LINE].decode("utf-8", "replace") for piece in whole if _is_error(piece))
             line = line[:_LONGEST_LINE]
-        if line:
+        if line and _is_error(line):
             self._tail.append(line.decode("utf-8", "replace"))
         self._tail_ended.set()
 
@@ -96,6 +102,11 @@ class LocalServer:
         return line
 
 
+def _is_error(line: bytes) -> bool:
+    """Say whether a line of the engine's log may tell why it ended: its chatter bears a mark, a last cry bears none."""
+    return not _CHATTER.match(line)
+
+
 @asynccontextmanager
 async def open_server(where: str, model: LocalModel, settings: ServerSettings) -> AsyncIterator[LocalServer]:
     """Run a model server for as long as the block lasts.
@@ -108,7 +119,7 @@ async def open_server(where: str, model: LocalModel, settings: ServerSettings) -
         settings: How to serve it.
 
     Raises:
-        Unavailable: The server cannot be started; nothing of it is left.
+        Unavailable: The file is no model, or the server cannot be started; nothing of it is left.
 
     Checkpoint: always.
     If cancelled: the child is stopped and reaped, which takes at most a few seconds.
@@ -116,6 +127,9 @@ async def open_server(where: str, model: LocalModel, settings: ServerSettings) -
     """
     if importlib.util.find_spec("xllamacpp") is None:
         raise Unavailable(f"{where}: model server missing; run `pip install 'arawn[local]'`", retryable=False)
+    wrong = no_model(model.path)
+    if wrong is not None:
+        raise Unavailable(f"{where}: {wrong}", retryable=False)
     process = await _spawn(where)
     server = LocalServer(where, process)
     failure: Exception | None = None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Container, Mapping
 
 import msgspec
 
 from arawn.backends.keys import resolve_key
-from arawn.backends.local_model import find_model, read_settings
+from arawn.backends.local_model import find_model, no_model, read_settings
 from arawn.backends.presets import PRESETS
 from arawn.backends.script import load_script
 from arawn.config import default_profile
@@ -17,9 +16,6 @@ from arawn.config.schema import Config, Profile
 from arawn.errors import ConfigError, Unavailable
 
 __all__ = ["Obstacle", "preflight"]
-
-
-_GGUF = b"GGUF"  # how every model file begins
 
 
 class Obstacle(msgspec.Struct, frozen=True):
@@ -33,7 +29,7 @@ class Obstacle(msgspec.Struct, frozen=True):
     fatal: bool
 
 
-async def preflight(config: Config, environ: Mapping[str, str]) -> list[Obstacle]:
+async def preflight(config: Config, environ: Mapping[str, str], *, keyed: Container[str] = ()) -> list[Obstacle]:
     """Return what is in the way of every profile: its script, its model, its engine, its key.
 
     An `api_key_command` is not run.
@@ -41,6 +37,7 @@ async def preflight(config: Config, environ: Mapping[str, str]) -> list[Obstacle
     Args:
         config: A configuration that has passed every check of its text.
         environ: Where key variables are looked up.
+        keyed: The profiles whose keys are not looked up: those of a running daemon, which has its own environment.
 
     Checkpoint: never.
     If cancelled: it is not noticed.
@@ -49,7 +46,7 @@ async def preflight(config: Config, environ: Mapping[str, str]) -> list[Obstacle
     found = []
     for name, profile in config.profiles.items():
         found += [Obstacle(name, text, fatal=True) for text in _wrong(name, profile)]
-        missing = await _missing(name, profile, environ)
+        missing = None if name in keyed and profile.backend != "local" else await _missing(name, profile, environ)
         if missing is not None:
             found.append(Obstacle(name, missing, fatal=name == needed))
     return found
@@ -89,18 +86,5 @@ def _missing_on_this_machine(name: str, profile: Profile) -> str | None:
         path = find_model(name, profile.model).path
     except ConfigError:  # told above, by `_wrong`
         return None
-    found = _no_model(path)
-    return found and f"{where}: model: `{path}` {found}; give the path of a GGUF file"
-
-
-def _no_model(path: Path) -> str | None:
-    """Return why a file is no model, by its first bytes; None if it may be one."""
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(len(_GGUF))
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    if beginning == _GGUF:
-        return None
-    shown = f"begins with `{ascii(beginning)[2:-1]}`" if beginning else "is empty"
-    return f"is no GGUF file: it {shown}"
+    found = no_model(path)
+    return found and f"{where}: {found}"

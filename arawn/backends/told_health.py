@@ -14,7 +14,7 @@ _LOG = logging.getLogger("arawn.backends")
 _NEXT = {
     "degraded": "`arawn backends test {name}` asks it again",
     "open": "its calls fail at once, but for probes that find out when it is over",
-    "unavailable": "its calls fail at once; it looks by itself for what is missing",
+    "unavailable": "its calls fail at once; it is tried again by itself",
 }
 
 

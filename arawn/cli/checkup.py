@@ -18,7 +18,7 @@ from arawn.config.schema import Config
 from arawn.interactions.files import day_of_name
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.housekeeping import plan_deletion
-from arawn.workstreams.store_file import HEADER_BYTES, header_fault, orphaned_journal
+from arawn.workstreams.store_file import HEADER_BYTES, header_fault, journal_of, orphaned_journal
 
 __all__ = ["Finding", "look_around"]
 
@@ -35,13 +35,16 @@ class Finding(msgspec.Struct, frozen=True):
     found: str
 
 
-def look_around(config: Config, environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:
+def look_around(
+    config: Config, environ: Mapping[str, str], now: datetime, *, database_fault: str | None = None
+) -> Iterator[Finding]:
     """Yield how directories, disk, database and clock are, whether or not a daemon runs.
 
     Args:
         config: The configuration.
         environ: The process environment.
         now: The time, with its zone.
+        database_fault: What a running daemon says is wrong with the database, which is then left alone.
 
     Raises:
         OSError: The log's directory cannot be read.
@@ -59,7 +62,9 @@ def look_around(config: Config, environ: Mapping[str, str], now: datetime) -> It
             yield _clock(log, now.astimezone(UTC).date(), config.logging.interactions.retention_days)
     yield _room("workstreams", database.parent)
     orphaned = orphaned_journal(database)
-    if orphaned is not None:
+    if database_fault is not None:
+        yield Finding("workstreams", False, database_fault)
+    elif orphaned is not None:
         yield Finding("workstreams", False, f"`{database}` cannot be used: {orphaned}")
     elif database.exists():
         yield _database(database)
@@ -115,10 +120,7 @@ def _database(path: Path) -> Finding:
     if fault is not None:
         return Finding("workstreams", False, f"`{path}` is damaged: {fault}")
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_S)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        verdict = _verdict(path)
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             return Finding("workstreams", False, f"`{path}` is locked by another program; end that program")
@@ -130,3 +132,24 @@ def _database(path: Path) -> Finding:
     return Finding(
         "workstreams", False, f"`{path}` is damaged: {verdict}; stop the daemon, restore a backup, start again"
     )
+
+
+def _verdict(path: Path) -> str:
+    """Return what SQLite finds wrong, "ok" if nothing, and leave the journal as it is.
+
+    Whoever closes a database as the last one deletes its journal. Where the file is not the one that a daemon has open,
+    that would be the daemon's. A reader cannot, and as long as it reads, nobody else can: it is the last to close.
+    """
+    mode = "ro" if journal_of(path).exists() else "rw"  # without a journal a reader would leave one behind
+    with closing(_connected(path, mode)) as reader:
+        reader.execute("BEGIN")
+        (verdict,) = reader.execute("PRAGMA integrity_check(1)").fetchone()
+        with closing(_connected(path, "rw")) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            writer.execute("ROLLBACK")
+    return str(verdict)
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None)

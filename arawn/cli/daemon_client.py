@@ -25,7 +25,7 @@ from arawn.messages import (
     ToolUseDelta,
     ToolUseStart,
 )
-from arawn.running_daemons import running_daemons
+from arawn.running_daemons import RunningDaemon, running_daemons
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.reply import ErrorBody
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
@@ -40,7 +40,7 @@ __all__ = [
     "DaemonSilent",
     "find_daemon",
     "require_daemon",
-    "silent_process",
+    "silent_daemon",
     "socket_of_daemon",
 ]
 
@@ -160,16 +160,16 @@ class DaemonClient:
 class DaemonSilent(DaemonFault):
     """The daemon does not answer on its socket, and its process is there."""
 
-    def __init__(self, pid: int, socket: Path) -> None:
-        self.pid = pid
-        self.stopping = socket.exists()  # it is removed at the very end
+    def __init__(self, daemon: RunningDaemon, socket: Path) -> None:
+        self.pid = daemon.pid
+        self.stopping = daemon.stopping
         if self.stopping:
             ends = "it ends with the calls that it has, or after `server.shutdown_grace_s`"
-            super().__init__(f"the daemon, process {pid}, is stopping and answers no more; {ends}")
+            super().__init__(f"the daemon, process {self.pid}, is stopping and answers no more; {ends}")
         else:
-            gone = f"the daemon, process {pid}, is there, but no daemon answers on `{socket}`: the file is gone"
-            ends = "`arawn stop` ends the daemon, and `arawn start` runs a new one"
-            super().__init__(f"{gone}; it is just ending, or somebody removed it: then {ends}")
+            found = "another file stands in its place" if socket.exists() else "the file is gone"
+            silent = f"the daemon, process {self.pid}, is there, but no daemon answers on `{socket}`: {found}"
+            super().__init__(f"{silent}; `arawn stop` ends the daemon, and `arawn start` runs a new one")
 
 
 class DaemonHung(DaemonFault):
@@ -218,18 +218,17 @@ async def require_daemon(socket: Path | None) -> AsyncIterator[DaemonClient]:
         raise DaemonFault('a daemon cannot be reached: `server.socket` is ""; remove that setting')
     async with find_daemon(socket) as daemon:
         if daemon is None:
-            pid = silent_process(socket)
-            if pid is not None:
-                raise DaemonSilent(pid, socket)
+            silent = silent_daemon(socket)
+            if silent is not None:
+                raise DaemonSilent(silent, socket)
             raise DaemonFault(f"no daemon answers on `{socket}`; `arawn start` runs one")
         yield daemon
 
 
-def silent_process(socket: Path) -> int | None:
-    """Return the process of the daemon of `socket`, which does not answer there; None if there is none."""
+def silent_daemon(socket: Path) -> RunningDaemon | None:
+    """Return the daemon of `socket`, which does not answer there; None if there is none."""
     place = str(socket.absolute())
-    living = (daemon.pid for daemon in running_daemons(runtime_dir(os.environ)) if daemon.socket == place)
-    return next(living, None)
+    return next((one for one in running_daemons(runtime_dir(os.environ)) if one.socket == place), None)
 
 
 def socket_of_daemon(config_file: Path | None) -> Path | None:
@@ -267,9 +266,9 @@ async def _answers(http: httpx.AsyncClient, socket: Path) -> bool:
         if reply.status_code == httpx.codes.OK:
             return True
         raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: status {reply.status_code}; {_REMOVE}")
-    pid = silent_process(socket)
-    if pid is not None:
-        raise DaemonHung(pid)
+    silent = silent_daemon(socket)
+    if silent is not None:
+        raise DaemonHung(silent.pid)
     raise DaemonFault(f"what listens on `{socket}` says nothing within {_PROBE_S:g} s; {_REMOVE}")
 
 

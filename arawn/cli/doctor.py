@@ -50,12 +50,14 @@ async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
     config = found.loaded.config
     files = ", ".join(f"`{file}`" for file in found.loaded.files)
     findings = [Finding("configuration", True, files or found.why or "environment")]
-    obstacles = await preflight(config, os.environ)
+    now = datetime.now(UTC)
+    status, of_daemon = await look_at_daemon(config, os.environ, now)
+    running = () if status is None else tuple(backend.profile for backend in status.backends)
+    obstacles = await preflight(config, os.environ, keyed=running)
     findings += [Finding(f"profile {obstacle.profile}", False, obstacle.text) for obstacle in obstacles]
     findings += [Finding("tools", False, text) for text in tool_obstacles(config, os.environ)]
-    now = datetime.now(UTC)
-    findings += look_around(config, os.environ, now)
-    findings += await look_at_daemon(config, os.environ, now)
+    findings += look_around(config, os.environ, now, database_fault=None if status is None else status.database_fault)
+    findings += of_daemon
     told = {one.what for one in findings if not one.ok}
     findings += last_failures(config, os.environ, now, told=told)
     return list(one_row_a_profile([*findings, *await reach_providers(config)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from arawn.backends.failures import is_spent
 from arawn.cli.checkup import Finding
 from arawn.cli.durations import duration_words
 from arawn.config.paths import interactions_dir
@@ -24,7 +25,7 @@ _CALLERS_DOING = ("BadRequest", "ContextTooLong", "CallCancelled", "ReaderGone")
 def last_failures(
     config: Config, environ: Mapping[str, str], now: datetime, *, told: Container[str]
 ) -> Iterator[Finding]:
-    """Yield a finding for every profile whose last call of today's failed, by what is in the log.
+    """Yield a finding for every profile whose last call of the last 24 hours failed, by what is in the log.
 
     A wrong key or a quota that is used up is only known to who asks; doctor does not ask, and the log remembers.
 
@@ -42,26 +43,33 @@ def last_failures(
         return
     wanted = Filters(start=timestamp_text(now - _RECENT), limit=_CALLS)
     seen: set[str] = set()
+    passed_over: set[str] = set()
     for entry in LogReader(directory, on_damage=_skip).newest_first(wanted):
         head = entry.head
-        if head.profile in seen or _is_callers_doing(head):
+        if head.profile in seen:
+            continue
+        if _is_callers_doing(head):
+            passed_over.add(head.profile)
             continue
         seen.add(head.profile)
         what = f"profile {head.profile}"
         if head.error is not None and head.profile in config.profiles and what not in told:
-            yield Finding(what, False, _words(head, now))
+            which = "its last call that tells how it is" if head.profile in passed_over else "its last call"
+            yield Finding(what, False, f"{which}, {_words(head, now)}")
 
 
 def _is_callers_doing(head: InteractionHead) -> bool:
     """Say whether the caller left, perhaps in the middle of a stream, or asked for what cannot be."""
-    return head.status == "cancelled" or (head.error is not None and head.error.type in _CALLERS_DOING)
+    error = head.error
+    wrong = error is not None and error.type in _CALLERS_DOING and not is_spent(error.status, error.code)
+    return head.status == "cancelled" or wrong
 
 
 def _words(head: InteractionHead, now: datetime) -> str:
     assert head.error is not None
     ago = duration_words((now - datetime.fromisoformat(head.timestamp)).total_seconds())
     again = f"`arawn backends test {head.profile}` asks it again"
-    return f"its last call, {ago} ago, failed: {head.error.message}; {again}"
+    return f"{ago} ago, failed: {head.error.message}; {again}"
 
 
 def _skip(_: Damage) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arawn.cli.checkup import Finding
-from arawn.cli.daemon_client import silent_process
+from arawn.cli.daemon_client import silent_daemon
 from arawn.config.schema import Config
 from arawn.interactions.counted import counted
 
@@ -22,9 +22,10 @@ _SPARE = 2  # a descriptor may be on its way when they are counted
 
 def out_of_files(socket: Path | None) -> str | None:
     """Return why the daemon of `socket` does not answer, if it is that it may open no more files; else None."""
-    pid = None if socket is None else silent_process(socket)
-    if pid is None:
+    silent = None if socket is None else silent_daemon(socket)
+    if silent is None:
         return None
+    pid = silent.pid
     limit = _limit_of(pid)
     try:
         count = len(list((Path("/proc") / str(pid) / "fd").iterdir()))
@@ -50,7 +51,7 @@ def open_files(config: Config, daemon: int | None) -> Iterator[Finding]:
     limit = _own_limit() if daemon is None else _limit_of(daemon)
     calls = sum(profile.max_concurrency for profile in config.profiles.values())
     needed = _FILES_BESIDE_CALLS + _FILES_PER_CALL * calls
-    whose = "this shell" if daemon is None else f"the daemon, process {daemon},"
+    whose = "this process" if daemon is None else f"the daemon, process {daemon},"
     if limit is None:
         yield Finding("open files", True, f"the limit of {whose} is unlimited, or cannot be seen on this system")
     elif limit >= needed:

@@ -13,7 +13,7 @@ import trio
 from arawn.backends.connection_failures import from_httpx
 from arawn.backends.presets import PRESETS
 from arawn.cli.checkup import Finding
-from arawn.cli.daemon_client import DaemonFault, DaemonSilent, find_daemon, silent_process
+from arawn.cli.daemon_client import DaemonFault, DaemonSilent, find_daemon, silent_daemon
 from arawn.cli.durations import since_words
 from arawn.cli.process_files import open_files, out_of_files
 from arawn.cli.status_page import LOG_WORDS, full_words, reason_of
@@ -33,8 +33,10 @@ _WELL = ("ready", "starting")
 _PORTS = {"http": 80, "https": 443}
 
 
-async def look_at_daemon(config: Config, environ: Mapping[str, str], now: datetime) -> list[Finding]:
-    """Return how the running daemon is at `now` (with its zone); without one, whether one could start.
+async def look_at_daemon(
+    config: Config, environ: Mapping[str, str], now: datetime
+) -> tuple[RuntimeStatus | None, list[Finding]]:
+    """Return what the running daemon says, and how it is at `now` (with its zone), or whether one could start.
 
     Checkpoint: always. If cancelled: nothing has changed.
     """
@@ -42,12 +44,17 @@ async def look_at_daemon(config: Config, environ: Mapping[str, str], now: dateti
     try:
         async with find_daemon(socket) as daemon:
             if daemon is not None:
-                return _of_daemon(config, await daemon.status(), now)
+                status = await daemon.status()
+                return status, _of_daemon(config, status, now)
     except DaemonFault as fault:
-        return [Finding("daemon", False, out_of_files(socket) or str(fault))]
-    pid = None if socket is None else silent_process(socket)
-    if socket is not None and pid is not None:
-        return [Finding("daemon", False, str(DaemonSilent(pid, socket))), *open_files(config, pid)]
+        return None, [Finding("daemon", False, out_of_files(socket) or str(fault))]
+    return None, await _without_answer(config, environ, socket)
+
+
+async def _without_answer(config: Config, environ: Mapping[str, str], socket: Path | None) -> list[Finding]:
+    silent = None if socket is None else silent_daemon(socket)
+    if socket is not None and silent is not None:
+        return [Finding("daemon", False, str(DaemonSilent(silent, socket))), *open_files(config, silent.pid)]
     log = interactions_dir(config, environ)
     if config.logging.interactions.enabled and log.is_dir() and writer_is_active(log):
         return [_hidden_daemon(socket, log)]
@@ -61,7 +68,6 @@ def _of_daemon(config: Config, status: RuntimeStatus, now: datetime) -> list[Fin
         Finding("daemon", True, f"process {status.pid} answers"),
         *open_files(config, status.pid),
         _of_log(status.log, now),
-        *([Finding("workstreams", False, status.database_fault)] if status.database_fault else []),
         *(health_of(backend, now, full.get(backend.profile)) for backend in status.backends),
         *(_of_draining(backend) for backend in status.draining),
     ]

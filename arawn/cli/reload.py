@@ -34,7 +34,9 @@ def reload(as_json: bool, config_file: Path | None) -> None:
         socket = socket_of(config_file)
     except ConfigError as error:
         raise BadInput(unusable(error)) from error
-    report = run_async(partial(_reload, socket))
+    report, unavailable = run_async(partial(_reload, socket))
+    for name, reason in unavailable.items():
+        note(f"arawn: profile `{name}` is unavailable: {reason}")
     if as_json:
         print_json(report)
         return
@@ -44,9 +46,13 @@ def reload(as_json: bool, config_file: Path | None) -> None:
         note("arawn: these are changed and wait for a restart: " + ", ".join(report.needs_restart))
 
 
-async def _reload(socket: Path | None, _: Interrupts) -> ReloadReport:
+async def _reload(socket: Path | None, _: Interrupts) -> tuple[ReloadReport, dict[str, str]]:
+    """Reload; return what it did, and why which of the new backends cannot be used."""
     async with require_daemon(socket) as daemon:
-        return msgspec.json.decode(await daemon.call("POST", "/reload"), type=ReloadReport)
+        report = msgspec.json.decode(await daemon.call("POST", "/reload"), type=ReloadReport)
+        backends = (await daemon.status()).backends
+    new = [backend for backend in backends if backend.profile in report.started + report.replaced]
+    return report, {backend.profile: backend.reason or "" for backend in new if backend.health == "unavailable"}
 
 
 def _lines(report: ReloadReport) -> list[str]:

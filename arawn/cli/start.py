@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import trio
 
 from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
+from arawn.cli.process_files import open_files
 from arawn.config.paths import runtime_dir, state_dir
 from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
@@ -26,6 +28,8 @@ from arawn.status import BackendStatus
 from arawn.version import VERSION
 
 __all__ = ["start"]
+
+_LOG = logging.getLogger("arawn.daemon")
 
 
 @click.command()
@@ -48,15 +52,19 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
     flags = {"server.listen": listen}
     find = partial(find_config, config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
     found = await find()
+    for finding in open_files(found.loaded.config, None):
+        if not finding.ok:
+            _LOG.warning("%s", finding.found)
 
     async def reread() -> Config:
         return (await find(in_use=found.loaded.files)).loaded.config
 
-    def announce(told: ExitStack, opened: Opened) -> None:
-        told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))
+    def announce(told: ExitStack, opened: Opened) -> Callable[[], None]:
+        tell_end = told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))
         _calm_collector()
         if not quiet:
             _announce(found, opened)
+        return tell_end
 
     with ExitStack() as told:
         await run_daemon(found.loaded.config, os.environ, announce=partial(announce, told), reread=reread)

@@ -50,7 +50,10 @@ def next_steps(found: RuntimeStatus) -> list[str]:
     """Return what is said below the table: what to do about whatever is not well; nothing if all is."""
     steps = []
     if found.log.health.state == "degraded":
-        steps.append(f"log: nothing is lost; {LOG_WORDS}; `arawn doctor` looks at disk and files")
+        kept = (
+            "what is not yet written is kept; a file that was removed is gone, and `arawn interactions verify` names it"
+        )
+        steps.append(f"log: {kept}; {LOG_WORDS}; `arawn doctor` looks at disk and files")
     if found.log.health.count:
         steps.append(
             f"log: {counted(found.log.health.count, 'record')} will never be written; "
@@ -58,7 +61,7 @@ def next_steps(found: RuntimeStatus) -> list[str]:
         )
     ill = [one.profile for one in found.backends if one.health not in _WELL]
     if ill:
-        steps.append(f"profiles: mend that, then `arawn backends test {' '.join(ill)}` asks again")
+        steps.append(f"profiles: do what the reason says; `arawn backends test {' '.join(ill)}` asks again")
     if found.database_fault:
         steps.append("workstreams: calls go on, conversations cannot be kept; `arawn doctor` looks at the file")
     if any(one.last_crash for one in found.backends):

@@ -13,10 +13,10 @@ import httpx
 import msgspec
 import trio
 
-from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, silent_process
+from arawn.cli.daemon_client import DaemonClient, DaemonFault, DaemonSilent, require_daemon, silent_daemon
 from arawn.cli.interrupts import Interrupts
 from arawn.cli.output import note, printable, write_out
-from arawn.cli.status_page import HEADERS, head_lines, next_steps, rows
+from arawn.cli.status_page import HEADERS, head_lines, next_steps, reason_of, rows
 from arawn.interactions.counted import counted
 from arawn.status import RuntimeStatus
 
@@ -72,13 +72,20 @@ async def _wait_end(socket: Path, pid: int) -> None:
     with trio.move_on_after(_MOMENT_S):
         await _wait_gone(socket, pid)
         return
-    note(f"arawn: the daemon, process {pid}, is stopping: it answers no more, and ends with the calls that it has")
+    silent = silent_daemon(socket)
+    if silent is not None:
+        note(f"arawn: {DaemonSilent(silent, socket)}")
     await _wait_gone(socket, pid)
 
 
 async def _wait_gone(socket: Path, pid: int) -> None:
-    while silent_process(socket) == pid:  # noqa: ASYNC110  # nothing here tells when another process ends
+    while _is_silent(socket, pid):  # noqa: ASYNC110  # nothing here tells when another process ends
         await trio.sleep(_POLL_S)
+
+
+def _is_silent(socket: Path, pid: int) -> bool:
+    silent = silent_daemon(socket)
+    return silent is not None and silent.pid == pid
 
 
 @asynccontextmanager
@@ -108,11 +115,17 @@ async def _write_json(found: RuntimeStatus) -> None:
 async def _write_line(found: RuntimeStatus) -> None:
     backends = (
         f"{one.profile} {one.health}, {one.queued} queued, {one.in_hand} in hand, {counted(one.restarts, 'restart')}"
+        + _because(reason_of(one))
         for one in found.backends
     )
-    log = "off" if found.log.path is None else found.log.health.state
+    log = "off" if found.log.path is None else found.log.health.state + _because(found.log.health.reason)
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    await write_out("  ".join([now, f"log {log}", *backends]) + "\n")
+    database = [f"workstreams {found.database_fault}"] if found.database_fault else []
+    await write_out("  ".join([now, f"log {log}", *database, *backends]) + "\n")
+
+
+def _because(reason: str | None) -> str:
+    return f" ({' '.join(reason.split())})" if reason else ""
 
 
 def _page(found: RuntimeStatus) -> Group:

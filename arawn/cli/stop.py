@@ -17,7 +17,7 @@ from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option
 from arawn.cli.output import note
 from arawn.config.paths import runtime_dir
-from arawn.running_daemons import last_words
+from arawn.running_daemons import last_words, running_daemons
 
 __all__ = ["stop"]
 
@@ -43,21 +43,29 @@ async def _stop(socket: Path | None, _: Interrupts) -> None:
         async with require_daemon(socket) as daemon:
             pid, number = (await daemon.status()).pid, int(signal.SIGTERM)
     except DaemonSilent as silent:  # to one that stops, a second signal would take its grace away
-        pid, number = silent.pid, _NO_SIGNAL if silent.stopping else int(signal.SIGTERM)
+        pid = silent.pid
+        number, patience = (_NO_SIGNAL, math.inf) if silent.stopping else (int(signal.SIGTERM), _HUNG_S)
     except DaemonHung as hung:
         pid, number, patience = hung.pid, int(signal.SIGTERM), _HUNG_S
     with last_words(runtime_dir(os.environ), pid) as failed:
         try:
             with trio.move_on_after(patience) as waiting:
                 await _end(pid, number)
+            if waiting.cancelled_caught and _is_stopping(pid):
+                await _end(pid, _NO_SIGNAL)
+            elif waiting.cancelled_caught:
+                raise DaemonFault(_unmoved(pid))
         except PermissionError as error:
             raise DaemonFault(f"process {pid} is another user's; only that user can stop it") from error
-        if waiting.cancelled_caught:
-            raise DaemonFault(_unmoved(pid))
         reason = failed()
     if reason is not None:
         raise DaemonFault(f"process {pid} has ended, and not in order: {reason}")
     note(f"process {pid} has ended")
+
+
+def _is_stopping(pid: int) -> bool:
+    """Say whether it has taken the request, and is in its grace."""
+    return any(daemon.pid == pid and daemon.stopping for daemon in running_daemons(runtime_dir(os.environ)))
 
 
 def _unmoved(pid: int) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 import trio
 
-from arawn.cli.daemon_client import DaemonClient, find_daemon
+from arawn.cli.daemon_client import DaemonClient, DaemonSilent, find_daemon, silent_daemon
 from arawn.cli.settings import configured
 from arawn.config.paths import database_path, socket_path
 from arawn.config.profiles import DEFAULT
@@ -60,16 +60,21 @@ async def open_access(config_file: Path | None) -> AsyncIterator[WorkstreamAcces
 
     Raises:
         ConfigError: The configuration is wrong.
+        DaemonSilent: A daemon runs and cannot be reached; it has the database.
         StoreFailed: The database cannot be opened.
 
     Checkpoint: always.
     If cancelled: a change that has begun is finished or was never made.
     """
     config = configured(config_file)
-    async with find_daemon(socket_path(config, os.environ)) as daemon:
+    socket = socket_path(config, os.environ)
+    async with find_daemon(socket) as daemon:
         if daemon is not None:
             yield ThroughDaemon(daemon)
             return
+    silent = None if socket is None else silent_daemon(socket)
+    if socket is not None and silent is not None:
+        raise DaemonSilent(silent, socket)
     store = await trio.to_thread.run_sync(WorkstreamStore, database_path(config, os.environ))
     try:
         yield OnStore(store, tuple(config.profiles) or (DEFAULT,))

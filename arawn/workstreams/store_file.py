@@ -1,4 +1,4 @@
-"""Whether the database file is still the one that was opened, seen from outside SQLite.
+"""Whether the database file and its journal are still those that were opened, seen from outside SQLite.
 
 SQLite does not notice: it reads what it has in memory, and writes to a file that has no name any more.
 """
@@ -10,14 +10,18 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-__all__ = ["HEADER_BYTES", "StoreFile", "header_fault", "orphaned_journal"]
+__all__ = ["HEADER_BYTES", "StoreFile", "header_fault", "journal_of", "orphaned_journal"]
 
 _MAGIC = b"SQLite format 3\0"
 HEADER_BYTES = len(_MAGIC)
 _RESTORE = "stop Arawn, restore a backup and start again"
 _PUT_BACK = (
-    f"put that very file back, or {_RESTORE}: until then nothing is written to it, and `arawn workstreams show` "
-    "still shows what is in it"
+    f"put the file back that was there, that very one and no copy, or {_RESTORE}: until then nothing is written to it, "
+    "and `arawn workstreams show` still shows what is in it"
+)
+_WRITE_BACK = (
+    "what was written last is in it: stop Arawn in order (`arawn stop`), which writes it back, and start again; a kill "
+    "would lose it, and until then nothing is written"
 )
 
 
@@ -31,6 +35,8 @@ class StoreFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._identity = _identity(path.stat())
+        self._journal = journal_of(path)
+        self._journal_identity = _found(self._journal)  # None where SQLite can have none, as on some network disks
         self._address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"  # the file itself, not the journal beside it
 
     def fault(self) -> str | None:
@@ -46,7 +52,15 @@ class StoreFile:
             return f"it cannot be looked at: {error.strerror}; make its directory accessible again"
         if _identity(found) != self._identity:
             return f"another file was put in its place while it is open; {_PUT_BACK}"
-        return self._beginning() if found.st_size else header_fault(b"")
+        return (self._beginning() if found.st_size else header_fault(b"")) or self._journal_fault()
+
+    def _journal_fault(self) -> str | None:
+        """Return that the journal has gone: SQLite writes on into what has no name any more, as with the file."""
+        found = _found(self._journal)
+        if self._journal_identity is None or found == self._journal_identity:
+            return None
+        what = "was deleted" if found is None else "was replaced by another file"
+        return f"its journal `{self._journal}` {what} while it is open; {_WRITE_BACK}"
 
     def _beginning(self) -> str | None:
         try:
@@ -73,11 +87,24 @@ def orphaned_journal(path: Path) -> str | None:
     What was written last stands beside the database, in a file that ends in `-wal`. Where the database itself is gone
     or empty, SQLite begins a new one and removes that file without a word.
     """
-    journal = path.with_name(f"{path.name}-wal")
+    journal = journal_of(path)
     if not _size(journal) or _size(path):  # in this order: another process may just be making both, the database first
         return None
     remedy = "with Arawn stopped, restore a backup, or move both away to begin a new one"
     return f"it is gone or empty, and `{journal}` has writes to it; {remedy}"
+
+
+def journal_of(path: Path) -> Path:
+    """Return where SQLite keeps what was written last to the database at `path`: beside the file, not beside a link."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}-wal")
+
+
+def _found(path: Path) -> tuple[int, int] | None:
+    try:
+        return _identity(path.stat())
+    except FileNotFoundError:
+        return None
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

@@ -30,7 +30,6 @@ from arawn.messages import (
     Completed,
     CompletionRequest,
     CompletionResponse,
-    Image,
     Message,
     Text,
     TextDelta,
@@ -337,16 +336,16 @@ async def test_since_when_a_profile_is_unavailable(tmp_path: Path, autojump_cloc
 
 
 async def test_what_was_dropped_is_in_the_record(tmp_path: Path) -> None:
-    """A picture that the provider's dialect has no place for is not sent, and the record and the answer say so."""
-    picture = ToolResult("t1", (Text("a chart"), Image(media_type="image/png", data="aGk=")))
+    """What the provider's dialect has no place for is not sent, and the record and the answer say so."""
+    failed = ToolResult("t1", (Text("no chart"),), is_error=True)
     asked = CompletionRequest(
-        messages=(user("draw"), Message("assistant", (ToolUse("t1", "draw"),)), Message("user", (picture,)))
+        messages=(user("draw"), Message("assistant", (ToolUse("t1", "draw"),)), Message("user", (failed,)))
     )
     with FakeProvider(Reply(body=openai_reply("nice"))) as provider:
         async with running(configured(tmp_path, {"default": custom(provider.address)})) as runtime:
             answer = await runtime.complete(asked)
 
-    dropped = "images in tool results were dropped: the openai dialect cannot say them"
+    dropped = "the error mark of tool results was dropped: the openai dialect cannot say it"
     assert answer.warnings == (dropped,)
     assert [record["warnings"] for record in records(tmp_path) if record["kind"] == "interaction"] == [[dropped]]
 

@@ -31,7 +31,7 @@ async def test_tools_that_cannot_be_used_change_nothing(autojump_clock: MockCloc
         return config
 
     async with open_supervisor(SupervisorSpec(name="root")) as root:
-        reloader = await root.start(reloader_spec(runtime, read, environ={}))  # type: ignore[arg-type]
+        reloader = await root.start(reloader_spec(runtime, read, {}))  # type: ignore[arg-type]
         with pytest.raises(BadInput) as caught:
             await reloader.ask(Reload())
 
@@ -52,7 +52,7 @@ async def test_tools_that_can_be_used_are_taken(autojump_clock: MockClock) -> No
         return config
 
     async with open_supervisor(SupervisorSpec(name="root")) as root:
-        reloader = await root.start(reloader_spec(runtime, read, environ={}))  # type: ignore[arg-type]
+        reloader = await root.start(reloader_spec(runtime, read, {}))  # type: ignore[arg-type]
         await reloader.ask(Reload())
 
     assert runtime.followed == [config]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from arawn.errors import LogWriteFailed
@@ -75,6 +76,30 @@ def test_a_daemon_that_ends_in_order_has_no_last_words(tmp_path: Path) -> None:
         assert running_daemons(tmp_path) == [ONE]
 
         assert (failed(), unknown()) == (None, None)
+
+
+def test_a_daemon_that_stops_is_found_as_such(tmp_path: Path) -> None:
+    """From the moment on at which it says so."""
+    with announced(tmp_path, ONE) as tell_end:
+        before = running_daemons(tmp_path)
+        tell_end()
+        after = running_daemons(tmp_path)
+
+    assert (before, after) == ([ONE], [msgspec.structs.replace(ONE, stopping=True)])
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_daemon_that_cannot_say_that_it_stops_is_found_all_the_same(tmp_path: Path, more: int) -> None:
+    """Where there is room for nothing more, or for a part of it."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with announced(tmp_path, ONE) as tell_end:
+        (file,) = tmp_path.iterdir()
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + more, limits[1]))
+            tell_end()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert running_daemons(tmp_path) == [ONE]
 
 
 @pytest.mark.parametrize("room", [0, 20])

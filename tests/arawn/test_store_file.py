@@ -47,11 +47,28 @@ def emptied(path: Path) -> None:
         file.truncate()
 
 
+def journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def journal_deleted(path: Path) -> None:
+    journal(path).unlink()
+    path.with_name(f"{path.name}-shm").unlink()
+
+
+def journal_replaced(path: Path) -> None:
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(b"no journal of this database" * 1_000)
+    copy.replace(journal(path))
+
+
 HARMS = [
     (Path.unlink, "deleted or moved away"),
     (replaced, "another file was put in its place"),
     (overwritten, "its beginning was overwritten"),
     (emptied, "it was emptied"),
+    (journal_deleted, "was deleted while it is open; what was written last is in it: stop Arawn in order"),
+    (journal_replaced, "was replaced by another file while it is open"),
 ]
 
 
@@ -101,6 +118,25 @@ async def test_what_was_kept_can_still_be_read_and_the_file_put_back(tmp_path: P
     assert found is not None
     assert found.turns == 1
     assert back == [None]
+
+
+@pytest.mark.parametrize("harm", [journal_deleted, journal_replaced])
+async def test_an_end_in_order_writes_back_what_the_journal_held(tmp_path: Path, harm: Harm) -> None:
+    """As the refusal promises; a database that is opened through a link has its journal beside the file itself."""
+    path, link = tmp_path / "w.db", tmp_path / "link" / "w.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    async with open_store(link, run_in_thread=in_place) as handle:
+        await handle([turn("before")])
+        harm(path)
+        (refused,) = await handle([turn("after")])
+
+    async with open_store(path, run_in_thread=in_place) as handle:
+        (kept,) = await handle([load("before")])
+
+    assert "which writes it back" in str(refused)
+    assert kept is not None
+    assert kept.turns == 1
 
 
 async def test_the_file_is_looked_at_without_any_call(

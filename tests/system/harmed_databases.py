@@ -39,6 +39,11 @@ def replace(path: Path) -> None:
     sqlite3.connect(path).close()
 
 
+def unlink_journal(path: Path) -> None:
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).unlink()
+
+
 def overwrite(path: Path) -> None:
     with path.open("r+b") as file:
         file.write(b"no database at all, " * 1_000)
@@ -69,6 +74,7 @@ def pages_damaged(place: Place) -> Iterator[None]:
 HARMED: dict[str, Callable[[Place], AbstractContextManager[None]]] = {
     "the database is deleted": partial(harmed, Path.unlink),
     "another file stands in the database's place": partial(harmed, replace),
+    "the database's journal is deleted": partial(harmed, unlink_journal),
     "the database is emptied": partial(harmed, truncate),
     "the database is overwritten": partial(harmed, overwrite),
     "pages of the database are damaged": pages_damaged,

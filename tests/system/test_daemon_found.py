@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,6 +71,43 @@ def test_a_daemon_whose_socket_was_removed_can_be_stopped(place: Place) -> None:
         assert (stop.returncode, daemon.child.wait(PATIENCE)) == (0, 0)
 
 
+def dead_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+
+
+@pytest.mark.parametrize("put", [Path.touch, dead_socket])
+def test_a_daemon_whose_socket_was_replaced_is_named_and_can_be_stopped(
+    place: Place, put: Callable[[Path], None]
+) -> None:
+    """A file that nobody listens on is no sign that the daemon stops."""
+    place.configure(SCRIPTED)
+    path = Path(place.environ["ARAWN_RUNTIME_DIR"]) / "arawn.sock"
+    with running(place) as daemon:
+        path.unlink()
+        put(path)
+        status, stop = place.run("status"), place.run("stop")
+
+        assert (status.returncode, stop.returncode, daemon.child.wait(PATIENCE)) == (1, 0, 0)
+        assert status.stderr == (
+            f"arawn: the daemon, process {daemon.child.pid}, is there, but no daemon answers on `{path}`: another file "
+            "stands in its place; `arawn stop` ends the daemon, and `arawn start` runs a new one\n"
+        )
+
+
+def test_a_stop_without_a_socket_waits_for_the_grace(place: Place) -> None:
+    """However long that is: the daemon has said that it stops."""
+    with FakeProvider(SILENT) as provider:
+        place.configure(CONFIG.format(url=provider.address, grace=11))
+        with running(place) as daemon, in_flight(daemon, provider):
+            (Path(place.environ["ARAWN_RUNTIME_DIR"]) / "arawn.sock").unlink()
+            stop = place.run("stop")
+            code = daemon.child.wait(PATIENCE)
+
+    assert (stop.returncode, code) == (0, 0)
+    assert stop.stderr == f"process {daemon.child.pid} has ended\n"
+
+
 @pytest.mark.parametrize("command", [("ask", "hi"), ("ask", "--workstream", "w", "hi"), ("chat",)])
 def test_who_asks_is_told_that_the_socket_is_gone(place: Place, command: tuple[str, ...]) -> None:
     """Which process runs, and what to do; not that somebody else has the log."""
@@ -80,10 +118,7 @@ def test_who_asks_is_told_that_the_socket_is_gone(place: Place, command: tuple[s
 
     assert (asked.returncode, asked.stdout) == (1, "")
     assert asked.stderr.startswith(f"arawn: the daemon, process {daemon.child.pid}, is there, but no daemon answers on")
-    assert asked.stderr.endswith(
-        "the file is gone; it is just ending, or somebody removed it: then `arawn stop` ends "
-        "the daemon, and `arawn start` runs a new one\n"
-    )
+    assert asked.stderr.endswith("the file is gone; `arawn stop` ends the daemon, and `arawn start` runs a new one\n")
     assert unlogged.returncode == 0
 
 

@@ -164,6 +164,15 @@ def socket_gone(place: Place) -> Iterator[None]:
 
 
 @contextmanager
+def socket_replaced(place: Place) -> Iterator[None]:
+    path = Path(place.environ["ARAWN_RUNTIME_DIR"]) / "arawn.sock"
+    with running(place):
+        path.unlink()
+        path.touch()
+        yield
+
+
+@contextmanager
 def suspended(place: Place) -> Iterator[None]:
     with running(place) as daemon:
         daemon.child.send_signal(signal.SIGSTOP)
@@ -183,6 +192,7 @@ RUNNING: dict[str, Provoked] = {
     "a reload has replaced a busy profile": reloaded,
     "the daemon was killed": killed,
     "the socket file is taken away": socket_gone,
+    "another file stands in the socket's place": socket_replaced,
     "the daemon is suspended": suspended,
 }
 HARMLESS = {"a reload has replaced a busy profile", "the daemon was killed"}

@@ -99,6 +99,30 @@ def test_a_watch_that_is_piped_is_a_line_each_time(configured: Place) -> None:
     assert (child.returncode, said) == (1, f"arawn: the daemon, process {daemon.child.pid}, has ended\n")
 
 
+def test_a_piped_watch_says_why_a_profile_is_not_well(configured: Place) -> None:
+    """On the same line, as the table does."""
+    configured.configure(SCRIPTED + '[llm_profiles.keyless]\nbackend = "groq"\nmodel = "m"\n')
+    with running(configured):
+        child = configured.popen("status", "--watch", "--every", "0.1")
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        child.kill()
+        child.communicate()
+
+    assert "  keyless unavailable, 0 queued, 0 in hand, 0 restarts (profile `keyless`" in line
+    assert "GROQ_API_KEY" in line
+
+
+def test_too_few_open_files_are_told_at_the_start(configured: Place) -> None:
+    """It runs all the same."""
+    configured.before = ("sh", "-c", 'ulimit -n 90; exec "$@"', "sh")
+    with running(configured) as daemon:
+        code, said = daemon.end(signal.SIGTERM)
+
+    assert code == 0
+    assert "32 calls at once need 128, this process allows 90; raise `ulimit -n` or `LimitNOFILE=`" in said
+
+
 def test_a_watch_as_json_is_a_document_each_time(configured: Place) -> None:
     """One a line, and Ctrl-C ends it without a word."""
     with running(configured) as daemon:

@@ -51,6 +51,7 @@ STALLED = Reply(before=Fault.STALL)
 REPLIES = {
     "auth": Reply(status=401, body=b'{"error": {"message": "Incorrect API key"}}'),
     "quota": Reply(status=429, headers={"retry-after": "3600"}, body=b'{"error": {"message": "quota exceeded"}}'),
+    "broke": Reply(status=402, body=b'{"error": {"message": "Insufficient Balance"}}'),
     "busy": Reply(status=503, body=b'{"error": {"message": "overloaded"}}'),
     "slow": STALLED,
     "page": Reply(body=b"<html>", content_type="text/html"),
@@ -64,6 +65,7 @@ PROFILES = {
     "a certificate that is not trusted": "untrusted",
     "a wrong key": "auth",
     "a quota used up for long": "quota",
+    "an account without credit": "broke",
     "a provider that fails": "busy",
     "a provider that is too slow": "slow",
     "an answer that is none": "page",

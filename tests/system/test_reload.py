@@ -180,6 +180,23 @@ def test_a_profile_that_cannot_be_built_changes_nothing(place: Place) -> None:
         assert profiles(daemon) == {"default": "one"}
 
 
+def test_a_profile_that_cannot_be_used_yet_is_named(place: Place) -> None:
+    """The reload counts; the command says which profile lacks what, and JSON stays JSON."""
+    keyless = FAST.format(model="a") + '[llm_profiles.k]\nbackend = "groq"\nmodel = "m"\n'
+    place.configure(BASE)
+    with running(place):
+        place.configure(BASE + keyless)
+        said = place.run("reload")
+        place.configure(BASE + keyless.replace('"m"', '"n"'))
+        again = place.run("reload", "--json")
+
+    assert (said.returncode, said.stdout) == (0, "started    fast, k\nunchanged  default\n")
+    assert said.stderr.startswith("arawn: profile `k` is unavailable: ")
+    assert "GROQ_API_KEY" in said.stderr
+    assert json.loads(again.stdout)["replaced"] == ["k"]
+    assert "`k`" in again.stderr
+
+
 def test_what_needs_a_restart_is_named(place: Place) -> None:
     """By its key; the rest takes effect."""
     place.configure(BASE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
@@ -17,6 +19,7 @@ from arawn.errors import (
     AuthFailed,
     BackendError,
     BadReply,
+    BadRequest,
     ConnectionFailed,
     Overloaded,
     RateLimited,
@@ -64,6 +67,31 @@ async def test_any_other_answer_begins_the_count_anew(error: BackendError) -> No
 
     assert "open" not in states_after(*before, error, *before)
     assert "open" not in states_after(*[error] * (2 * FAILURES))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+async def test_a_lack_of_descriptors_is_not_the_providers(number: int) -> None:
+    """It neither counts nor makes the profile ill, and what was known of it stays."""
+    lack = ConnectionFailed("x")
+    lack.__cause__ = httpx.ConnectError("x")
+    lack.__cause__.__cause__ = OSError(number, "x")
+
+    assert states_after(*[lack] * (2 * FAILURES)) == ["starting"] * (2 * FAILURES)
+    assert states_after(Overloaded("x", status=503), lack) == ["degraded", "degraded"]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (BadRequest("x", status=402), "degraded"),
+        (BadRequest("x", status=403, code="billing_error"), "degraded"),
+        (BadRequest("x", status=400), "ready"),
+        (RateLimited("x", status=429, code="insufficient_quota"), "ready"),
+    ],
+)
+async def test_an_account_without_credit_is_no_ready_profile(error: BackendError, state: str) -> None:
+    """Every call will fail, whatever is asked; it never opens, since the provider answers."""
+    assert states_after(*[error] * (2 * FAILURES)) == [state] * (2 * FAILURES)
 
 
 def test_both_pages_say_what_counts_in_the_same_words() -> None:

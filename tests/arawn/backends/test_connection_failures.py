@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
+import tempfile
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
 import trio
 
-from arawn.errors import BackendError, TimedOut
+from arawn.backends.connection_failures import is_own_lack
+from arawn.errors import BackendError, ConnectionFailed, TimedOut
 from tests.arawn.backends.calling import ASK, SHORT, opened
 from tests.arawn.faults.sockets import untrusted
 
@@ -40,3 +44,22 @@ async def test_a_tls_handshake_that_hangs_is_told() -> None:
                 await provider.complete(ASK)
 
     assert caught.value.which == "connect"
+
+
+async def test_a_process_without_descriptors_says_so() -> None:
+    """With a real limit and a real socket: it is told apart from a provider that is not there."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.create_server(("127.0.0.1", 0)) as server, tempfile.TemporaryFile() as last:
+        async with opened(f"http://127.0.0.1:{server.getsockname()[1]}") as provider:
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, limits[1]))
+                with ExitStack() as every, contextlib.suppress(OSError):
+                    while True:
+                        every.enter_context(tempfile.TemporaryFile())
+                with pytest.raises(ConnectionFailed) as caught:
+                    await provider.complete(ASK)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    assert "may open no more files; raise its limit (`ulimit -n`, `LimitNOFILE=`)" in str(caught.value)
+    assert is_own_lack(caught.value)

@@ -138,7 +138,10 @@ def test_the_providers_details_are_kept() -> None:
         ({"retry-after": "9"}, 9.0),
         ({"retry-after": "0.25"}, 0.25),
         ({"retry-after": "Thu, 01 Jan 2026 00:01:00 GMT"}, 60.0),
-        ({"retry-after": "Wed, 31 Dec 2025 00:00:00 GMT"}, 0.0),
+        ({"retry-after": "Wed, 31 Dec 2025 00:00:00 GMT"}, None),
+        ({"retry-after": "Thu, 01 Jan 2026 00:00:00 GMT"}, None),
+        ({"retry-after": "0"}, None),
+        ({"retry-after-ms": "0", "retry-after": "2"}, 2.0),
         ({"retry-after": "Thu, 01 Jan 2026 00:01:00"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-3"}, None),
@@ -153,11 +156,23 @@ def test_the_invitation_to_retry_is_read_in_every_form(headers: dict[str, str], 
 
 
 @given(text=st.text(st.characters(max_codepoint=127)))
-def test_no_invitation_is_ever_negative(text: str) -> None:
-    """Whatever the header holds, waiting is possible or nothing was said."""
+def test_no_invitation_is_for_this_very_moment_or_before(text: str) -> None:
+    """Whatever the header holds, waiting is possible or nothing was said: then the back-off says when."""
     seconds = retry_after({"retry-after": text, "retry-after-ms": text}, now=NOW)
 
-    assert seconds is None or seconds >= 0
+    assert seconds is None or seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [("0.2", "in 1 s"), ("59", "in 59 s"), ("61", "in 2 min"), ("3600", "in 1 h"), ("86400", "in 1 d")],
+)
+def test_a_known_wait_is_told(seconds: str, words: str) -> None:
+    """Rounded up: whoever comes too early is refused again. What is not known is `later`."""
+    assert str(failure(429, openai_error(), retry_after=seconds)).endswith(f"; try again {words}")
+    assert str(failure(503, openai_error(), retry_after=seconds)).endswith(f"; try again {words}")
+    assert str(failure(429, openai_error())).endswith("; try again later")
+    assert "try again" not in str(failure(400, openai_error(), retry_after=seconds))
 
 
 @pytest.mark.parametrize(
@@ -233,6 +248,7 @@ def test_an_error_inside_a_200_is_what_it_says(
     error = from_reported("profile `p`", said)
 
     assert (type(error), error.status) == (kind, status)
+    assert f"({'an error' if status is None else status} inside a 200" in str(error)
 
 
 @pytest.mark.parametrize(

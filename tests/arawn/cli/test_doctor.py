@@ -93,6 +93,24 @@ def test_a_missing_key_and_a_taken_address_are_named(place: Place) -> None:
     assert f"cannot listen on `{listen}`" in found["address"]
 
 
+def test_the_key_of_a_running_daemon_is_its_own(place: Place) -> None:
+    """It may have another environment than the shell has in which doctor runs; without it the key is missing."""
+    with FakeProvider() as fake:
+        key = f'[llm]\nbackend = "groq"\nmodel = "m"\nbase_url = "{fake.address}"\n'
+        place.configure(key + '[server]\nlisten = "127.0.0.1:0"\n')
+        place.environ["GROQ_API_KEY"] = "a-key-of-the-daemon"
+        with running(place):
+            del place.environ["GROQ_API_KEY"]
+            beside, rows = examined(place)
+        alone = dict(wrong(place))
+
+    assert (beside, [found for what, _, found in rows if what == "profile default"]) == (
+        0,
+        [f"ready; {fake.address} can be reached"],
+    )
+    assert "GROQ_API_KEY" in alone["profile default"]
+
+
 def test_a_provider_that_is_not_there_is_named(place: Place) -> None:
     """In the words in which a call would fail."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
@@ -173,7 +191,7 @@ def test_too_few_open_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (found,) = open_files(configured(tmp_path), None)
 
     assert not found.ok
-    assert "16 calls at once need 96, this shell allows 64" in found.found
+    assert "16 calls at once need 96, this process allows 64" in found.found
 
 
 @pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="Linux alone tells the limits of a process")

@@ -66,6 +66,50 @@ def test_writes_that_only_the_journal_has_survive_a_look_at_an_emptied_database(
     assert journal.read_bytes() == before
 
 
+def test_another_database_in_its_place_costs_no_journal(tmp_path: Path, in_use: tuple[Config, Path]) -> None:
+    """Whoever closes that one as the last would delete the journal that it finds: the one of the database in use."""
+    config, path = in_use
+    journal = path.with_name(f"{path.name}-wal")
+    before = journal.stat().st_ino, journal.read_bytes()
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    path.rename(path.with_suffix(".moved"))
+    copy.rename(path)
+
+    wrong(tmp_path, config)
+
+    assert (journal.stat().st_ino, journal.read_bytes()) == before
+
+
+def test_a_database_that_a_daemon_calls_harmed_is_left_alone(tmp_path: Path, in_use: tuple[Config, Path]) -> None:
+    """What the daemon says is the finding; the file is not opened at all."""
+    config, path = in_use
+    path.write_bytes(b"")
+    environ = {"HOME": str(tmp_path)}
+
+    found = [one for one in look_around(config, environ, NOW, database_fault="it was emptied") if not one.ok]
+
+    assert [(one.what, one.found) for one in found] == [("workstreams", "it was emptied")]
+
+
+def test_a_look_leaves_no_file_and_changes_none(tmp_path: Path) -> None:
+    """Beside a database that nobody has open no journal stays; one that a crash left is for the next start."""
+    config = configured(tmp_path)
+    path = database_path(config, {})
+    journal, kept = path.with_name(f"{path.name}-wal"), tmp_path / "kept"
+    with closing(WorkstreamStore(path)) as store:
+        store.add_turn(WorkstreamState(name="a"), 1, (user("hello"),), None)
+        kept.hardlink_to(journal)
+        before = path.read_bytes()
+    assert (wrong(tmp_path, config), sorted(path.parent.glob(f"{path.name}*"))) == ([], [path])
+
+    kept.rename(journal)
+    path.write_bytes(before)
+    crashed = before, journal.read_bytes()
+
+    assert (wrong(tmp_path, config), (path.read_bytes(), journal.read_bytes())) == ([], crashed)
+
+
 def test_a_database_that_is_gone_is_found(tmp_path: Path, in_use: tuple[Config, Path]) -> None:
     """It has no row of its own to be sound in, and its last writes are still there."""
     config, path = in_use

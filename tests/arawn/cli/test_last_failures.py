@@ -73,6 +73,24 @@ def test_what_says_nothing_of_the_profile_is_passed_over(tmp_path: Path, fields:
     assert failures(tmp_path / "b", {}, fields) == []
 
 
+@pytest.mark.parametrize(
+    "error",
+    [BadRequest("no credit left", status=402), BadRequest("no credit left", status=403, code="billing_error")],
+)
+def test_an_account_without_credit_is_no_fault_of_the_request(tmp_path: Path, error: BadRequest) -> None:
+    """Every call will fail so, and it is the last one that is told."""
+    (found,) = failures(tmp_path, failed(), failed(error))
+
+    assert "its last call, 4 min 59 s ago, failed: no credit left" in found
+
+
+def test_what_was_passed_over_is_not_called_nothing(tmp_path: Path) -> None:
+    """The failure that is told is the last that tells how the profile is, and does not claim to be the last call."""
+    (found,) = failures(tmp_path, failed(), {"status": "cancelled"})
+
+    assert "its last call that tells how it is, 5 min 0 s ago, failed: quota exceeded" in found
+
+
 def test_what_is_known_or_old_or_of_no_profile_is_not_told(tmp_path: Path) -> None:
     """A daemon may have said it better; yesterday's failure is over; a profile may have gone."""
     assert failures(tmp_path / "a", failed(), told={"profile fast"}) == []

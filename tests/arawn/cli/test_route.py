@@ -11,6 +11,7 @@ import trio
 import arawn
 from arawn.interactions.feedback import Judgement
 from arawn.messages import CompletionRequest, user
+from arawn.routing import RoutingDecision
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 from tests.arawn.routing.embedding_server import CODE, WEATHER, EmbeddingServer
@@ -38,6 +39,20 @@ profile = "fast"
 """
 
 
+PLAIN = """
+[llm_profiles.fast]
+backend = "scripted"
+
+[routing]
+enabled = true
+"""
+
+
+class Wordy:
+    def route(self, _: CompletionRequest, /) -> RoutingDecision:
+        return RoutingDecision("fast", "first\nsecond")
+
+
 @pytest.fixture
 def routed(place: Place, command: Command) -> Command:
     place.configure(ROUTED)
@@ -54,6 +69,24 @@ def test_an_explanation_shows_each_rule_with_what_decided_it(routed: Command) ->
     assert "tools default fails has_tools = true, found false" in lines
     decided = 'short fast decides complexity = "simple", found simple; message_length < 20, found 5'
     assert decided in lines
+
+
+def test_an_explanation_shows_texts_as_they_are(routed: Command, place: Place) -> None:
+    """No escapes for a picture character, no brackets, and a reason of several lines stays a row."""
+    rule = 'name = "fox"\ncondition = { keyword = "🦊" }\nprofile = "fast"'
+    place.configure(f'[llm]\nbackend = "scripted"\n{PLAIN}[[routing.rules]]\n{rule}\n')
+
+    without, with_it = routed("route", "explain", "hello").out, routed("route", "explain", "debug a 🦊").out
+
+    assert 'keyword = "🦊", found none' in without
+    assert 'keyword = "🦊", found debug, 🦊' in with_it
+
+
+def test_a_reason_of_several_lines_is_one(routed: Command, place: Place) -> None:
+    """A policy of one's own may say anything."""
+    place.configure(f'[llm]\nbackend = "scripted"\n{PLAIN}policy = "{__name__}:Wordy"\n')
+
+    assert "reason      first\\nsecond\nconfidence" in routed("route", "explain", "hello").out
 
 
 def test_an_explanation_as_json_agrees(routed: Command) -> None:
@@ -88,6 +121,7 @@ def test_a_request_file_is_explained(routed: Command, place: Place) -> None:
     [
         ((), "", "give one of PROMPT, `--file` and `--interaction`"),
         (("hi", "--interaction", "latest"), "", "give one of PROMPT"),
+        (("",), "", "PROMPT is empty, and `/chat` refuses an empty message"),
         (("--file", "-"), "{", "the request of the file cannot be made: the request body is not JSON"),
         (("--file", "nope.json"), "", "nope.json"),
         (("hi", "--profile", "nope"), "", "unknown profile `nope`"),

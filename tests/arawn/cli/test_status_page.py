@@ -15,7 +15,7 @@ from arawn.interactions.health import LogHealth
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-STORY = "profile `p` (local): the model server was killed by signal 9; its last lines:\n(it printed nothing)"
+STORY = "profile `p` (local): the model server was killed by signal 9; its last errors:\nE srv  init: no memory"
 PLAIN = " ".join(STORY.split())
 WELL = BackendStatus(
     profile="p",

@@ -142,7 +142,7 @@ RAISED: list[tuple[str, Play, Told]] = [
     ("no connection in time", Play(before=[5.0, httpx.ConnectTimeout("x")]), again("TimedOut", says="connect_s")),
     ("a stall before the head, plain", Play(before=[FOREVER]), TIMED_OUT),
     ("no descriptor left", Play(before=[caused_by(httpx.ConnectError("x"), OSError(errno.EMFILE, "x"))]),
-     again("ConnectionFailed", says="ulimit -n")),
+     again("ConnectionFailed", health="ready", says="ulimit -n")),
     ("a redirect", Play([], 307, {"location": "https://new.test/v1?token=secret"}),
      Told("BadReply", says="new.test/v1`")),
     ("HTML from a gateway", Play([b"<html>bad gateway</html>"], 502, {"content-type": HTML}),

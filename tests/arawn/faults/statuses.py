@@ -11,7 +11,7 @@ from tests.arawn.faults.told import BACK_OFF, Cell, Told, again, every
 STATUSES: dict[int, tuple[str, bool, str]] = {  # the error, whether it is tried again, the health afterwards
     400: ("BadRequest", False, "ready"),
     401: ("AuthFailed", False, "degraded"),
-    402: ("BadRequest", False, "ready"),
+    402: ("BadRequest", False, "degraded"),
     403: ("AuthFailed", False, "degraded"),
     404: ("ModelNotFound", False, "ready"),
     408: ("BadRequest", True, "ready"),
