@@ -19,6 +19,7 @@ from arawn.messages import user
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
 from arawn.workstreams.store_actor import LOOK_S, Query, StoreHealth, open_store
 from arawn.workstreams.store_file import orphaned_journal
+from tests.harms import overwrite, replace, truncate, unlink_journal
 from tests.runtimes import in_place
 
 Harm = Callable[[Path], object]
@@ -32,28 +33,8 @@ def load(name: str) -> Query[WorkstreamState | None]:
     return Query(lambda store: store.load(name))
 
 
-def replaced(path: Path) -> None:
-    path.rename(path.with_suffix(".old"))
-    sqlite3.connect(path).close()
-
-
-def overwritten(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.write(b"no database at all, " * 500)
-
-
-def emptied(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.truncate()
-
-
 def journal(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
-
-
-def journal_deleted(path: Path) -> None:
-    journal(path).unlink()
-    path.with_name(f"{path.name}-shm").unlink()
 
 
 def journal_replaced(path: Path) -> None:
@@ -64,10 +45,10 @@ def journal_replaced(path: Path) -> None:
 
 HARMS = [
     (Path.unlink, "deleted or moved away"),
-    (replaced, "another file was put in its place"),
-    (overwritten, "its beginning was overwritten"),
-    (emptied, "it was emptied"),
-    (journal_deleted, "was deleted while it is open; what was written last is in it: stop Arawn in order"),
+    (replace, "another file was put in its place"),
+    (overwrite, "its beginning was overwritten"),
+    (truncate, "it was emptied"),
+    (unlink_journal, "was deleted while it is open; what was written last is in it: stop Arawn in order"),
     (journal_replaced, "was replaced by another file while it is open"),
 ]
 
@@ -103,7 +84,7 @@ async def test_a_write_that_is_overtaken_by_the_deletion_fails_too(tmp_path: Pat
     assert isinstance(result, StoreFailed)
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, replaced])
+@pytest.mark.parametrize("harm", [Path.unlink, replace])
 async def test_what_was_kept_can_still_be_read_and_the_file_put_back(tmp_path: Path, harm: Harm) -> None:
     """A file that was moved away and comes back is written on, without a restart."""
     path, other = tmp_path / "w.db", tmp_path / "link"
@@ -120,7 +101,7 @@ async def test_what_was_kept_can_still_be_read_and_the_file_put_back(tmp_path: P
     assert back == [None]
 
 
-@pytest.mark.parametrize("harm", [journal_deleted, journal_replaced])
+@pytest.mark.parametrize("harm", [unlink_journal, journal_replaced])
 async def test_an_end_in_order_writes_back_what_the_journal_held(tmp_path: Path, harm: Harm) -> None:
     """As the refusal promises; a database that is opened through a link has its journal beside the file itself."""
     path, link = tmp_path / "w.db", tmp_path / "link" / "w.db"
@@ -227,7 +208,7 @@ def test_a_database_that_is_just_being_made_is_not_taken_for_a_lost_one(
     assert orphaned_journal(path) is None
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, emptied])
+@pytest.mark.parametrize("harm", [Path.unlink, truncate])
 def test_writes_without_their_database_are_not_deleted(tmp_path: Path, harm: Harm) -> None:
     """SQLite would begin a new database and remove the journal with the last writes: it is not opened."""
     path, kept = tmp_path / "w.db", tmp_path / "kept"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
@@ -13,6 +12,7 @@ import httpx
 from arawn.messages import user
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
 from tests.arawn.cli.place import Place
+from tests.harms import overwrite, replace, truncate, unlink_journal
 from tests.system.daemons import running
 from tests.system.test_faults import wait_until
 
@@ -32,26 +32,6 @@ def harmed(harm: Harm, place: Place) -> Iterator[None]:
         assert daemon.chat("hi").is_success
         assert httpx.get(f"{daemon.url}/readyz").status_code == 503
         yield
-
-
-def replace(path: Path) -> None:
-    path.rename(path.with_suffix(".old"))
-    sqlite3.connect(path).close()
-
-
-def unlink_journal(path: Path) -> None:
-    for end in ("-wal", "-shm"):
-        path.with_name(path.name + end).unlink()
-
-
-def overwrite(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.write(b"no database at all, " * 1_000)
-
-
-def truncate(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.truncate()
 
 
 @contextmanager
