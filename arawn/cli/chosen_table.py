@@ -10,7 +10,7 @@ import click
 
 from arawn.cli.log_reading import emphasised
 from arawn.cli.output import print_table, printable
-from arawn.cli.table_fit import evenly, shortened, text_width
+from arawn.cli.table_fit import evenly, on_one_line, shortened, text_width
 
 __all__ = ["print_chosen"]
 
@@ -21,10 +21,11 @@ _LEAST = 8  # characters that a column is cut to, before each value gets a line 
 def print_chosen(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below their headers; on a terminal, long cells are cut so that each row is one line.
 
-    A terminal too narrow for that many columns has a line for each value instead.
+    A terminal too narrow for that many columns has a line for each value instead; elsewhere a row is one line in any
+    case.
     """
     if not sys.stdout.isatty():
-        print_table(headers, rows)
+        print_table(headers, [[on_one_line(cell) for cell in row] for row in rows])
         return
     columns = shutil.get_terminal_size().columns
     shown = [[printable(cell).translate(_SPACES) for cell in row] for row in rows]

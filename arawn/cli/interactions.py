@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from arawn.cli.call_table import print_calls
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
-from arawn.cli.log_reading import Reader, last_entries
+from arawn.cli.log_reading import Reader, kept_of_last, last_entries
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import print_json
+from arawn.cli.output import print_json_array
 from arawn.cli.record_view import chosen_cells, chosen_values
 from arawn.cli.settings import log_directory
+from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
 
 __all__ = ["interactions", "list_interactions", "path"]
@@ -58,15 +62,21 @@ def list_interactions(
     With `--json`, one array of calls; `search` and `tail` print each as a line.
     """
     zone = zone_of(options["tz"])
-    paths = parse_fields(fields) if fields else ()
+    paths = parse_fields(fields) if fields is not None else ()
     wanted = filters_of(options, limit=limit)
-    entries = last_entries(log_directory(config_file), wanted, quiet=quiet)
+    directory = log_directory(config_file)
     if as_json:
-        print_json([chosen_values(entry, paths) if paths else entry.head for entry in entries])
-    elif paths:
+        print_json_array(kept_of_last(directory, wanted, partial(_json_of, paths), quiet=quiet))
+        return
+    entries = last_entries(directory, wanted, quiet=quiet)
+    if paths:
         print_chosen(paths, [chosen_cells(entry, paths) for entry in entries])
     else:
         print_calls([entry.head for entry in entries], zone)
+
+
+def _json_of(paths: Sequence[str], entry: Entry) -> bytes:
+    return msgspec.json.encode(chosen_values(entry, paths) if paths else entry.head)
 
 
 @click.command()

@@ -24,6 +24,7 @@ from arawn.interactions.compact import (
     closed_files,
     compact_files,
     compaction_mark,
+    is_regular,
     remove_unfinished,
 )
 from arawn.interactions.files import DayFile
@@ -75,6 +76,9 @@ def compact(all_closed: bool, dry_run: bool, as_json: bool, config_file: Path | 
     today = datetime.now(UTC).date()
     days = 0 if all_closed else config.compact_after_days
     closed = _closed(directory, today, days)
+    for name in (file.name for file in closed if not _is_file(directory, file)):
+        note(f"arawn: `{name}` is no regular file, so it is none of the log; it is left alone")
+    closed = [file for file in closed if _is_file(directory, file)]
     if dry_run:
         _show_closed(directory, closed, as_json=as_json)
         return
@@ -91,12 +95,16 @@ def _closed(directory: Path, today: date, days: int) -> list[DayFile]:
     return closed_files([path.name for path in directory.iterdir()], today, days, str(today))
 
 
+def _is_file(directory: Path, file: DayFile) -> bool:
+    return is_regular(RealFilesystem(), directory / file.name)
+
+
 def _compress(directory: Path, config: InteractionLogConfig, today: date, days: int, result: _Result) -> None:
     """Take the directory, compress what is closed once torn ends are repaired, and leave a mark of each."""
-    log = open_day_log(directory, config)
+    log = open_day_log(directory, config, links="passed over")
     try:
         remove_unfinished(RealFilesystem(), directory)
-        closed = _closed(directory, today, days)
+        closed = [file for file in _closed(directory, today, days) if _is_file(directory, file)]
         with contextlib.closing(compact_files(RealFilesystem(), directory, closed)) as steps:
             for step in _shown(steps, [file.name for file in closed]):
                 if isinstance(step, Uncompressed):

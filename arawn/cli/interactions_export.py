@@ -16,10 +16,10 @@ from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, printable
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
-from arawn.interactions.export.destination import Destination, require_place, unfinished
+from arawn.interactions.export.destination import Destination, remove_left, require_place, unfinished
 from arawn.interactions.export.export import OnCalls, Order, export
 from arawn.interactions.export.manifest import ExportManifest
-from arawn.interactions.export.parquet import ParquetRows, require_duckdb
+from arawn.interactions.export.parquet import ParquetRows, newest_day, require_duckdb
 from arawn.interactions.export.rows import LineRows, RowWriter
 from arawn.interactions.export.rules import CHOICES, CONVERSATION_FORMATS, FORMATS, Choice, Format, chosen_drops
 
@@ -84,12 +84,17 @@ def export_interactions(
     destination = Destination(Path(output), is_directory=export_format == "parquet")
     if output != _STDOUT:
         require_place(destination, directory, overwrite=overwrite)
+        for sentence in remove_left(destination):
+            note(f"arawn: {sentence}")
     with _telling(quiet=quiet) as on_calls:
 
         def write(rows: RowWriter) -> ExportManifest:
             return export(directory, order, rows, on_damage=warn, on_calls=on_calls)
 
-        manifest = write(LineRows(_STDOUT, _print_line)) if output == _STDOUT else _to_place(destination, write)
+        if output == _STDOUT:
+            manifest = write(LineRows(_STDOUT, _print_line))
+        else:
+            manifest = _to_place(destination, write, newest_day(directory))
     if as_json:
         print_json(manifest)
     elif not quiet:
@@ -107,10 +112,10 @@ def _require_sense(order: Order, output: str, *, as_json: bool) -> None:
         require_duckdb()
 
 
-def _to_place(destination: Destination, write: Write) -> ExportManifest:
+def _to_place(destination: Destination, write: Write, empty_day: str) -> ExportManifest:
     with unfinished(destination) as place:
         if destination.is_directory:
-            manifest = write(ParquetRows(place.data, place.scratch))
+            manifest = write(ParquetRows(place.data, place.scratch, empty_day=empty_day))
         else:
             with place.open_data() as file:
                 manifest = write(LineRows(destination.path.name, file.write))

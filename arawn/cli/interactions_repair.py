@@ -28,23 +28,13 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
     """Move damaged bytes aside, keep every whole line, declare what is lost, make wrong manifests anew.
 
     Nothing is thrown away: what is damaged stands in `<file>.damaged-<time>` afterwards. No daemon may be running.
+    The exit code is 1 where something stays wrong, or would.
     """
-    from arawn.interactions.repair import repair, would_mend
-    from arawn.interactions.verify import check_directory
+    from arawn.interactions.repair import repair
 
     directory = required_log(config_file)
     if dry_run:
-        found = check_directory(directory)
-        files = would_mend(directory, found)
-        if as_json:
-            print_json({"files": files, "problems": found.problems})
-            return
-        if not (found.problems or files):
-            click.echo("nothing would have to be repaired")
-        for line in problem_lines(found.problems):
-            click.echo(line)
-        for file in files:
-            click.echo(_sentence(file))
+        _plan(directory, as_json=as_json)
         return
     with beside_no_daemon(config_file):
         repaired = repair(directory, configured(config_file).logging.interactions)
@@ -56,10 +46,34 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
         raise click.exceptions.Exit(1)
 
 
+def _plan(directory: Path, *, as_json: bool) -> None:
+    """Say what would be done; exit code 1 where that is not enough, as for the work itself."""
+    from arawn.interactions.repair import would_mend
+    from arawn.interactions.to_mend import left_alone
+    from arawn.interactions.verify import check_directory
+
+    found = check_directory(directory)
+    files, left = would_mend(directory, found), left_alone(directory, found)
+    if as_json:
+        print_json({"files": files, "problems": found.problems, "left": [str(problem) for problem in left]})
+    elif not (found.problems or files):
+        click.echo("nothing would have to be repaired")
+    else:
+        for line in problem_lines(problem for problem in found.problems if problem not in left):
+            click.echo(line)
+        for file in files:
+            click.echo(_sentence(file))
+        for line in problem_lines(left):
+            click.echo(f"would stay wrong: {line}")
+    if left:
+        raise click.exceptions.Exit(1)
+
+
 def _print(repaired: Repaired) -> None:
     lines = [f"{name}: half a line at the end of its file, moved here" for name in repaired.torn]
     lines += [_sentence(file) for file in repaired.files]
-    lines += [f"{name}: written anew, or set aside where its file is gone" for name in repaired.manifests]
+    lines += [f"{name}: written anew" for name in repaired.manifests]
+    lines += [f"{name}: set aside, since the file that it describes is gone" for name in repaired.orphans]
     lines += [f"{name}: readable by its owner alone now" for name in repaired.modes]
     for gap in repaired.lost:
         numbers = f"number {gap.first}" if gap.first == gap.last else f"numbers {gap.first} to {gap.last}"

@@ -17,7 +17,7 @@ from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_id
-from arawn.cli.table_fit import shortened, text_width
+from arawn.cli.table_fit import on_one_line, shortened, text_width
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.encode import encode_line
@@ -64,7 +64,7 @@ def search(
     if text is None and (regex or ignore_case):
         raise BadInput("`--regex` and `--ignore-case` need a TEXT to search for")
     query = Query(text, regex=regex, ignore_case=ignore_case) if text is not None else None
-    paths = parse_fields(fields) if fields else ()
+    paths = parse_fields(fields) if fields is not None else ()
     zone = zone_of(options["tz"])
     wanted = filters_of(options, limit=limit)
     directory = required_log(config_file)
@@ -118,7 +118,7 @@ def _lines_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: 
 def _headline(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> str:
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if paths:
-        text = "  ".join(chosen_cells(entry(), paths))
+        text = on_one_line("  ".join(chosen_cells(entry(), paths)))
         return text if columns is None else shortened(printable(text), columns)
     if columns is not None and hit.entry is not None:
         return narrow_row(hit.entry.head, zone, columns)

@@ -63,7 +63,7 @@ def show(
     ID is its id, the beginning of it that no other has, or `latest`. The call before is the one of the same session,
     or of the same workstream where there is no session.
     """
-    paths = parse_fields(fields) if fields else ()
+    paths = parse_fields(fields, more=("feedback",)) if fields is not None else ()
     if paths and part:
         raise BadInput(f"give `--fields` or `--{'diff-prev' if part == 'diff' else part}`, not both")
     if as_json and part == "diff":
@@ -72,7 +72,7 @@ def show(
     reader = LogReader(required_log(config_file), on_damage=warn)
     entry = found(reader, interaction)
     if paths:
-        _show_fields(entry, paths, as_json=as_json)
+        _show_fields(reader, entry, paths, as_json=as_json)
         return
     judged = reader.feedback_of(entry) if part is None else []  # before the bodies, which can be large, are in memory
     if as_json:
@@ -100,11 +100,14 @@ def found(reader: LogReader, interaction: str) -> Entry:
     raise BadInput("the interaction log is empty: there is no latest call")
 
 
-def _show_fields(entry: Entry, paths: tuple[str, ...], *, as_json: bool) -> None:
+def _show_fields(reader: LogReader, entry: Entry, paths: tuple[str, ...], *, as_json: bool) -> None:
+    asks_feedback = any(path.partition(".")[0] == "feedback" for path in paths)
+    feedback = msgspec.to_builtins(reader.feedback_of(entry)) if asks_feedback else []
     if as_json:
-        print_json(chosen_values(entry, paths))
+        print_json(chosen_values(entry, paths, feedback=feedback))
     else:
-        print_table(("field", "value"), list(zip(paths, chosen_cells(entry, paths), strict=True)))
+        cells = chosen_cells(entry, paths, feedback=feedback)
+        print_table(("field", "value"), list(zip(paths, cells, strict=True)))
 
 
 def _print_line(line: str) -> None:

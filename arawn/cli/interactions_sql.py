@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +69,29 @@ def _csv_rows(answer: Answer) -> Iterator[list[str]]:
 
 def _print_json(answer: Answer) -> None:
     """Print an array of objects, one a line, as the rows come."""
+    keys = _keys(answer.columns)
     separator = "["
     for row in answer.rows:
         values = (_raw(value, type_) for value, type_ in zip(row, answer.types, strict=True))
         click.echo(separator)
-        click.echo(encode_line(dict(zip(answer.columns, values, strict=True)))[:-1], nl=False)
+        click.echo(encode_line(dict(zip(keys, values, strict=True)))[:-1], nl=False)
         separator = ","
     click.echo("[]" if separator == "[" else "\n]")
 
 
+def _keys(columns: Sequence[str]) -> list[str]:
+    """Return a key for each column: the second `a` is `a_1`, as DuckDB names it in a table."""
+    keys: list[str] = []
+    for name in columns:
+        others = (f"{name}_{number}" for number in count(1))
+        taken = {*keys, *columns}
+        keys.append(next(other for other in others if other not in taken) if name in keys else name)
+    return keys
+
+
 def _raw(value: Any, type_: str) -> Any:
-    """Return JSON as itself, not as a text that holds it."""
-    return msgspec.json.decode(value) if type_ == "JSON" and value is not None else value
+    """Return JSON as itself, not as a text that holds it; a line end in it is white space between its parts."""
+    return msgspec.Raw(value.replace("\n", " ").encode()) if type_ == "JSON" and value is not None else value
 
 
 def _cell(value: Any) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import trio
 
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
@@ -20,16 +19,13 @@ from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_row
 from arawn.cli.settings import log_directory
-from arawn.cli.table_fit import shortened
+from arawn.cli.table_fit import on_one_line, shortened
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
-from arawn.interactions.filters import Filters
-from arawn.interactions.follow import follow
+from arawn.interactions.follow import Follower, follow
 
 __all__ = ["tail"]
-
-_POLL_SECONDS = 0.2
 
 
 @click.command(cls=Reader)
@@ -59,24 +55,26 @@ def tail(
     **options: Any,
 ) -> None:
     """Print the last calls, and with `-f` those to come, one line each; with `--json`, one line of JSON."""
-    look = partial(_line, zone=zone_of(options["tz"]), paths=parse_fields(fields) if fields else (), as_json=as_json)
+    paths = parse_fields(fields) if fields is not None else ()
+    look = partial(_line, zone=zone_of(options["tz"]), paths=paths, as_json=as_json)
     wanted = filters_of(options, limit=limit)
     if following:
         directory = log_directory(config_file)
-        if not is_there(directory):
+        was_there = is_there(directory)
+        follower = follow(directory, wanted, on_damage=warn)  # before anything is said or shown: no call falls between
+        if not was_there:
             note(missing(directory))
-        run_async(partial(_follow, directory, wanted, look, quiet=quiet))
+        run_async(partial(_follow, follower, partial(last_entries, directory, wanted, quiet=quiet), look))
         return
     for entry in last_entries(log_directory(config_file), wanted, quiet=quiet):
         click.echo(look(entry))
 
 
-async def _follow(directory: Path, wanted: Filters, look: partial[str], _: Interrupts, *, quiet: bool) -> None:
-    while not is_there(directory):  # noqa: ASYNC110  # another process makes it
-        await trio.sleep(_POLL_SECONDS)
-    follower = follow(directory, wanted, on_damage=warn)  # before the look back, so that no call falls in between
+async def _follow(
+    follower: Follower, last: Callable[[], Sequence[Entry]], look: Callable[[Entry], str], _: Interrupts
+) -> None:
     shown = set()
-    for entry in last_entries(directory, wanted, quiet=quiet):
+    for entry in () if follower.has_all else last():
         shown.add(entry.head.id)
         await write_out(look(entry) + "\n")
     async for entry in follower:
@@ -88,7 +86,7 @@ async def _follow(directory: Path, wanted: Filters, look: partial[str], _: Inter
 def _line(entry: Entry, *, zone: tzinfo, paths: Sequence[str], as_json: bool) -> str:
     if as_json:
         return encode_line(chosen_values(entry, paths) if paths else entry.head).decode().rstrip("\n")
-    cells = "  ".join(chosen_cells(entry, paths)) if paths else ""
+    cells = on_one_line("  ".join(chosen_cells(entry, paths))) if paths else ""
     if not sys.stdout.isatty():
         return cells if paths else short_row(entry.head, zone)
     columns = shutil.get_terminal_size().columns

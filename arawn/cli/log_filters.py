@@ -61,8 +61,15 @@ def filters_of(options: dict[str, Any], *, limit: int | None) -> Filters:
     zone = zone_of(options.pop("tz"))
     times = {name: options.pop(name) for name in ("on", "since", "until")}
     start, end = time_window(**times, zone=zone, now=datetime.now(UTC))
-    tags = tags_of(options.pop("tags"))
+    tags = _tags_wanted(options.pop("tags"))
     return msgspec.convert({**options, "start": start, "end": end, "tags": tags, "limit": limit}, Filters)
+
+
+def _tags_wanted(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the tags given as `key=value`; a program may have logged one with an empty key."""
+    unnamed = [text[1:] for text in texts if text.startswith("=")]
+    named = tags_of(tuple(text for text in texts if not text.startswith("=")))
+    return {**named, "": unnamed[-1]} if unnamed else named
 
 
 def zone_of(name: str | None) -> tzinfo:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
 
 import click
 
@@ -17,11 +18,25 @@ from arawn.cli.output import note
 from arawn.cli.settings import log_directory
 from arawn.cli.streams import forget_output
 from arawn.errors import BadInput
+from arawn.interactions.counted import counted
 from arawn.interactions.filters import Filters
+from arawn.interactions.log_names import is_log, kind_of_name
 from arawn.interactions.reader import Entry, LogReader
 from arawn.interactions.scan import Damage, Progress
 
-__all__ = ["ProgressLine", "Reader", "emphasised", "is_there", "last_entries", "missing", "required_log", "warn"]
+__all__ = [
+    "ProgressLine",
+    "Reader",
+    "emphasised",
+    "is_there",
+    "kept_of_last",
+    "last_entries",
+    "missing",
+    "required_log",
+    "warn",
+]
+
+T = TypeVar("T")
 
 _FIRST_SECONDS = 0.5  # a read that is over sooner shows no progress
 _NEXT_SECONDS = 0.1
@@ -37,16 +52,24 @@ def required_log(config_file: Path | None) -> Path:
     """Return the directory of the log.
 
     Raises:
-        BadInput: There is none yet, or it is no directory.
+        BadInput: There is none yet, it is no directory, or one of something else.
         ConfigError: The configuration is wrong.
     """
     return _required(log_directory(config_file))
 
 
 def _required(directory: Path) -> Path:
-    if is_there(directory):
-        return directory
-    raise BadInput(missing(directory))
+    if not is_there(directory):
+        raise BadInput(missing(directory))
+    names = sorted(path.name for path in directory.iterdir())
+    if not is_log(names):
+        others = [name for name in names if kind_of_name(name) == "foreign"]
+        more = f" and {counted(len(others) - 1, 'other')}" if others[1:] else ""
+        raise BadInput(
+            f"`{directory}` is no log directory: it holds `{others[0]}`{more}, and no file of a log; "
+            "see `logging.interactions.path`"
+        )
+    return directory
 
 
 def is_there(directory: Path) -> bool:
@@ -67,7 +90,14 @@ def warn(damage: Damage) -> None:
 
 
 def last_entries(directory: Path, wanted: Filters, *, quiet: bool = False) -> list[Entry]:
-    """Return what is wanted, the newest last; say so when there is nothing, unless `quiet`.
+    """Return what is wanted, the newest last; see `kept_of_last`."""
+    return kept_of_last(directory, wanted, lambda entry: entry, quiet=quiet)
+
+
+def kept_of_last(directory: Path, wanted: Filters, keep: Callable[[Entry], T], *, quiet: bool = False) -> list[T]:
+    """Return what `keep` gives for each call that is wanted, the newest last, and hold nothing else of them.
+
+    Where there is none it is said, unless `quiet`.
 
     Raises:
         BadInput: There is no log yet, or `directory` is none.
@@ -75,7 +105,7 @@ def last_entries(directory: Path, wanted: Filters, *, quiet: bool = False) -> li
     _required(directory)
     with ProgressLine(quiet=quiet) as progress:
         reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
-        found = list(reader.newest_first(wanted))[::-1]
+        found = [keep(entry) for entry in reader.newest_first(wanted)][::-1]
     if not found and wanted.limit != 0 and not quiet:
         note(f"no call in the interaction log at `{directory}` is one of those asked for")
     return found
@@ -90,18 +120,37 @@ class Reader(click.Command):
     """A command that only shows what is in the log: who reads its output may leave when it has enough, as `head` does.
 
     That is no failure: the command ends in silence with exit code 0. (A command whose exit code is a verdict cannot
-    say it when nobody listens to the end; it ends with 1, as every command does.)
+    say it when nobody listens to the end; it ends with 1, as every command does.) SIGTERM ends it as Ctrl-C does, and
+    nothing half made is left behind; the exit code is 143.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and take a reader that left for one that had enough."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            with _ended_in_order():
+                result = super().invoke(ctx)
+                sys.stdout.flush()
         except BrokenPipeError:
             forget_output()
             return None
         return result
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Have SIGTERM raise SystemExit inside the block; a second one, or one that was ignored before, does as before."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise SystemExit(128 + number)
+
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class ProgressLine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
@@ -18,7 +18,7 @@ from arawn.cli.streams import INTERRUPTED
 from arawn.cli.table_fit import GAP, fitted
 from arawn.messages import TextDelta
 
-__all__ = ["AnswerPrinter", "note", "print_json", "print_table", "printable", "write_out"]
+__all__ = ["AnswerPrinter", "note", "print_json", "print_json_array", "print_table", "printable", "write_out"]
 
 # What could move the cursor or change the terminal; line ends and tabs stay.
 _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -37,6 +37,16 @@ def printable(text: str) -> str:
 def print_json(value: Any) -> None:
     """Print one JSON document, made for reading."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_json_array(items: Iterable[bytes]) -> None:
+    """Print JSON values as one array, as `print_json` would, each when it comes."""
+    separator = "["
+    for item in items:
+        text = msgspec.json.format(item, indent=2).decode().replace("\n", "\n  ")
+        click.echo(f"{separator}\n  {text}", nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
 
 
 def print_table(

@@ -78,20 +78,22 @@ def narrow_row(head: InteractionHead, zone: tzinfo, columns: int) -> str:
     return shortened("  ".join(map(shortened, kept, widths)), columns)
 
 
-def chosen_values(entry: Entry, paths: Sequence[str]) -> dict[str, Any]:
+def chosen_values(entry: Entry, paths: Sequence[str], **more: Any) -> dict[str, Any]:
     """Return what stands at each path of an interaction; its bodies are read only if a path leads there.
+
+    `more` are plain values of keys that the record has not.
 
     Raises:
         OSError: The line cannot be read any more.
         msgspec.DecodeError: The bodies are damaged.
     """
     record = entry.record() if need_bodies(paths) else entry.head
-    return field_values(msgspec.to_builtins(record), paths)
+    return field_values({**msgspec.to_builtins(record), **more}, paths)
 
 
-def chosen_cells(entry: Entry, paths: Sequence[str]) -> tuple[str, ...]:
+def chosen_cells(entry: Entry, paths: Sequence[str], **more: Any) -> tuple[str, ...]:
     """Return the same as texts: one as itself, anything else but nothing as JSON."""
-    return tuple(_cell(value) for value in chosen_values(entry, paths).values())
+    return tuple(_cell(value) for value in chosen_values(entry, paths, **more).values())
 
 
 def _cell(value: Any) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from unicodedata import combining, east_asian_width
 
-__all__ = ["GAP", "WHOLE", "evenly", "fitted", "shortened", "text_width"]
+__all__ = ["GAP", "WHOLE", "evenly", "fitted", "on_one_line", "shortened", "text_width"]
 
 WHOLE = frozenset({"id", "call_id", "interaction_id"})  # columns of no use to anyone when they are cut
 GAP = 2  # columns of the terminal between two of the table
 
 Rows = Sequence[Sequence[str]]
+
+_LINE_ENDS = str.maketrans({"\n": r"\n", "\r": r"\r"})
 
 
 def fitted(
@@ -59,6 +61,11 @@ def text_width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
+def on_one_line(text: str) -> str:
+    r"""Return `text` with its line ends as `\n` and `\r`, so that a row stays a row."""
+    return text.translate(_LINE_ENDS)
 
 
 def shortened(text: str, columns: int) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Generator, Iterable, Iterator
 from datetime import date, datetime
 from functools import partial
@@ -41,6 +42,7 @@ __all__ = [
     "compact_file",
     "compact_files",
     "compaction_mark",
+    "is_regular",
     "remove_unfinished",
     "seal",
 ]
@@ -112,9 +114,23 @@ def compact_files(
     """Compress closed parts one after the other, as `compact_file` does; what fails stays as it is, and is told."""
     for file in files:
         try:
+            if not is_regular(filesystem, directory / file.name):
+                raise OSError(errno.EINVAL, "it is not a regular file")  # noqa: TRY301  # told like all others
             yield from compact_file(filesystem, directory, file)
         except (OSError, LogWriteFailed) as error:
             yield Uncompressed(file.name, error)
+
+
+def is_regular(filesystem: Filesystem, path: Path) -> bool:
+    """Say whether a file of the log can stand at `path`: links, directories and pipes are none, and are left alone.
+
+    Raises:
+        OSError: Anything that the system refused; what is not there any more counts as a file, whose opening says so.
+    """
+    try:
+        return stat.S_ISREG(filesystem.lstat(path).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def compact_file(

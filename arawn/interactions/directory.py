@@ -14,6 +14,7 @@ import msgspec
 from arawn.errors import LogWriteFailed
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import LOCK, Owner, read_owner, write_owner
+from arawn.interactions.log_names import IGNORE, kind_of_name
 from arawn.interactions.record import timestamp_text
 from arawn.interactions.whole_file import FILE_MODE, write_whole
 
@@ -21,7 +22,6 @@ __all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "LogInUse", "claim
 
 DIRECTORY_MODE = 0o700
 _ID = ".directory-id"
-_IGNORE = ".gitignore"
 _ID_SHAPE = re.compile(rb"[0-9a-f]{8}")
 
 
@@ -48,7 +48,8 @@ def claim(
 
     Args:
         filesystem: The operating system, or a simulation of it.
-        path: The directory; made with its parents when missing, its mode set to 0700 in any case.
+        path: The directory; made with its parents when missing, its mode set to 0700, but where files
+            stand in it that are none of a log.
         now, pid: Written into the lock file for the next process that wants it.
         token: Returns that many random bytes as hexadecimal text (`secrets.token_hex`).
 
@@ -61,8 +62,8 @@ def claim(
     lock, owner = _lock(filesystem, path, Owner(pid=pid, started=timestamp_text(now)))
     try:
         names = filesystem.names(path)
-        if _IGNORE not in names:
-            write_whole(filesystem, path / _IGNORE, b"*\n")
+        if IGNORE not in names:
+            write_whole(filesystem, path / IGNORE, b"*\n")
         known = _read_id(filesystem, path) if _ID in names else None
         if known is None:
             known = token(4)
@@ -86,6 +87,8 @@ def _make_private(filesystem: Filesystem, path: Path) -> None:
             f"cannot open the interaction log in `{path}`: it is not a directory; "
             "move it away, or set `logging.interactions.path` to a directory"
         )
+    if any(kind_of_name(name) == "foreign" for name in filesystem.names(path)):
+        return  # it is somebody's directory of other things, too: `verify` says where it is open to others
     if mode & 0o077:  # only ever narrower: a directory that its owner made read-only stays so
         filesystem.chmod(path, mode & DIRECTORY_MODE)
 

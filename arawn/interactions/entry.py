@@ -38,6 +38,11 @@ class Entry:
         return self._path
 
     @property
+    def offset(self) -> int:
+        """Where its line begins in the text of the file, which is the same when that is compressed."""
+        return self._offset
+
+    @property
     def head(self) -> InteractionHead:
         """The scalars, tool results joined."""
         return msgspec.structs.replace(self._head, tool_calls=self._joined()) if self._results else self._head

@@ -12,20 +12,28 @@ __all__ = ["BODY_FIELDS", "field_values", "need_bodies", "parse_fields"]
 
 BODY_FIELDS = frozenset(set(InteractionRecord.__struct_fields__) - set(InteractionHead.__struct_fields__))
 _KNOWN = ("kind", *InteractionRecord.__struct_encode_fields__)
+_FIELDS = f"the fields are {', '.join(_KNOWN)}"
 
 
-def parse_fields(text: str) -> tuple[str, ...]:
-    """Return the paths in a comma-separated list.
+def parse_fields(text: str, *, more: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the paths in a comma-separated list, each once.
+
+    Args:
+        text: What a person typed.
+        more: Keys that may begin a path beside those of a record.
 
     Raises:
-        BadInput: A path is empty, or begins with no key of a record.
+        BadInput: A path is empty, or begins with no such key.
     """
-    paths = tuple(path.strip() for path in text.split(","))
+    paths = tuple(dict.fromkeys(path.strip() for path in text.split(",")))
     for path in paths:
         if path.endswith("."):
             raise BadInput(f"the field `{path}` ends with a dot: name what stands below, or leave out the dot")
-        if path.partition(".")[0] not in _KNOWN:
-            raise BadInput(f"no record has a field `{path}`; the fields are {', '.join(_KNOWN)}")
+        key = path.partition(".")[0]
+        if key == "feedback" and key not in more:
+            raise BadInput(f"no record has a field `{path}`: `show --fields feedback` and `sql` have it; {_FIELDS}")
+        if key not in (*_KNOWN, *more):
+            raise BadInput(f"no record has a field `{path}`; {_FIELDS}")
     return paths
 
 

@@ -27,6 +27,7 @@ class Follower:
     """An endless asynchronous iterator over the interactions written from now on. Use `follow` to make one.
 
     Tool results are not joined: they are not known yet when an interaction appears. `Filters.limit` is not applied.
+    `has_all` says that the log had not begun: then no interaction is one from before.
     """
 
     def __init__(self, directory: Path, wanted: Filters, *, on_damage: OnDamage) -> None:
@@ -38,9 +39,11 @@ class Follower:
         self._positions: dict[_Part, int] = {}
         self._ended: set[_Part] = set()
         self._refused: set[str] = set()
-        files = day_files(path.name for path in directory.iterdir())
+        self.has_all = True
+        files = self._files()
         self._first = (files[-1].day, files[-1].part) if files else ("", 0)
         if files:
+            self.has_all = False
             self._positions[self._first] = self._end_of_last_line(files[-1])
 
     def __aiter__(self) -> Self:
@@ -65,10 +68,18 @@ class Follower:
 
     def _read_on(self) -> None:
         """Queue what has been written since the last look."""
-        for file in day_files(path.name for path in self._directory.iterdir()):
+        for file in self._files():
             part = (file.day, file.part)
             if part >= self._first and part not in self._ended and self._has_more(file):
                 self._read_file(file)
+
+    def _files(self) -> list[DayFile]:
+        try:
+            return day_files(path.name for path in self._directory.iterdir())
+        except FileNotFoundError:
+            if self.has_all:  # the first call makes it
+                return []
+            raise
 
     def _has_more(self, file: DayFile) -> bool:
         """Say whether there is something to read. A shorter file was cut back, or rewritten without some lines."""
@@ -146,7 +157,7 @@ def follow(directory: Path, wanted: Filters, *, on_damage: OnDamage) -> Follower
     """Return an iterator over what is written to the log in `directory` from now on.
 
     Args:
-        directory: The log directory; it must exist.
+        directory: The log directory. Of one that is not there yet, everything is shown.
         wanted: What to show.
         on_damage: Told of every line and file that cannot be read.
 

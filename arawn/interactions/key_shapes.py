@@ -63,6 +63,8 @@ RULES: tuple[Rule, ...] = (
     _rule("huggingface", "hf_", r"hf_[A-Za-z0-9]{20,}"),
     _rule("fireworks", "fw_", r"fw_[A-Za-z0-9]{20,}"),
     _rule("nvidia", "nvapi-", rf"nvapi-{_TOKEN}{{20,}}"),
+    _rule("voyage", "pa-", rf"pa-(?={_TOKEN}*?[A-Za-z0-9]{{12}})(?={_TOKEN}*?[0-9]){_TOKEN}{{43}}(?!{_TOKEN})"),
+    _rule("e2b", "e2b_", r"e2b_[a-f0-9]{32,}"),
     _rule("tavily", "tvly-", r"tvly-[A-Za-z0-9-]{16,}"),
     _rule("langsmith", "lsv2_", r"lsv2_(?:pt|sk)_[A-Za-z0-9_]{32,}"),
     _rule("github", "gh", r"gh[pousr]_[A-Za-z0-9]{20,}"),
@@ -78,6 +80,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("discord_webhook", "/api/webhooks/", rf"(?P<lead>/api/webhooks/)\d{{15,21}}/{_TOKEN}{{40,}}"),
     _rule("discord_bot", "Bot ", rf"(?P<lead>Bot )[A-Za-z0-9]{_TOKEN}{{17,30}}\.{_TOKEN}{{5,8}}\.{_TOKEN}{{25,}}"),
+    _rule("discord_bot", ".", rf"[MNO][A-Za-z0-9]{{23,25}}\.{_TOKEN}{{6}}\.{_TOKEN}{{27,38}}(?!{_TOKEN})"),
     _rule("telegram", ":AA", rf"\d{{8,10}}:AA{_TOKEN}{{32,34}}(?![A-Za-z0-9])"),
     _rule("stripe", "k_", r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"),
     _rule("stripe_webhook", "whsec_", r"whsec_[A-Za-z0-9+/]{24,}"),
@@ -85,6 +88,8 @@ RULES: tuple[Rule, ...] = (
     _rule("mailgun", "key-", r"key-[0-9a-f]{32}(?![A-Za-z0-9])"),
     _rule("sendgrid", "SG.", rf"SG\.{_TOKEN}{{16,}}\.{_TOKEN}{{16,}}"),
     _rule("digitalocean", "_v1_", r"do[opr]_v1_[a-f0-9]{32,}"),
+    _rule("pulumi", "pul-", r"pul-[a-f0-9]{40}(?![A-Za-z0-9])"),
+    _rule("fly", "fm", r"fm(?:1[ar]|2)_[A-Za-z0-9+/]{40,}={0,3}"),
     _rule("docker", "dckr_pat_", rf"dckr_pat_{_TOKEN}{{16,}}"),
     _rule("doppler", "dp.", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9_.-]{30,}"),
     _rule("linear", "lin_", r"lin_(?:api|oauth)_[A-Za-z0-9]{20,}"),
@@ -154,19 +159,22 @@ _QUICK = tuple(
     for pattern in (
         (
             r"_(?:(?=[A-Za-z0-9+/_-]{10})"
-            r"(?<=(?:[srv][kb2]|r8|[hf][fw]|h[pousr]|[aec]t|[tcp]a|ss|pm|ms|ec|o[opr]|in|gd|tn|s[ac]|y[su]|bp|le)_)"
-            r"(?:(?<=[sr]k_)|(?<=r8_)|(?<=[hf][fw]_)|(?<=v2_)|(?<=gh[pousr]_)|(?<=_pat_)|(?<=npm_)|(?<=gems_)|(?<=whsec_)"
+            r"(?<=(?:[srv][kb2]|r8|[hf][fw]|h[pousr]|[aec]t|[tcp]a|2b|m2|1[ar]|ss|pm|ms|ec|o[opr]|in|gd|tn|s[ac]|y[su]|bp|le)_)"
+            r"(?:(?<=[sr]k_)|(?<=r8_)|(?<=[hf][fw]_)|(?<=v2_)|(?<=e2b_)|(?<=fm2_)|(?<=fm1[ar]_)|(?<=gh[pousr]_)|(?<=_pat_)|(?<=npm_)|(?<=gems_)|(?<=whsec_)"
             r"|(?<=do[opr]_)|(?<=lin_)|(?<=shp[acps][ats]_)|(?<=figd_)|(?<=ntn_)|(?<=secret_)|(?<=gls[ac]_)"
             r"|(?<=sntry[su]_)|(?<=sbp_)|(?<=pscale_))"
             r"|(?=[KTSktsa][EOeoc][YKCykc])(?:(?=KEY|TOKEN|SECRET|access_key)"
             r"|(?=key|token|secret)(?<=(?:ess|api|uth|ent|ret)_)))"
         ),
         (
-            r"-(?<=[kixytKX-]-)(?:(?<=sk-)|(?<=xai-)|(?<=pplx-)|(?<=nvapi-)|(?<=tvly-)|(?<=gl[dr]t-)|(?<=gl[ps]at-)"
+            r"-(?<=[kixytlaKX-]-)(?:(?<=sk-)|(?<=xai-)|(?<=pplx-)|(?<=nvapi-)|(?<=tvly-)|(?<=pul-)|(?<=pa-)|(?<=gl[dr]t-)|(?<=gl[ps]at-)"
             r"|(?<=glptt-)|(?<=glcbt-)|(?<=glsoat-)|(?<=pypi-)|(?<=[ts]key-)|(?<=key-)"
             r"|(?<=PMAK-)|(?<=NRAK-)|(?<=GOCSPX-)|(?<=-----)(?=BEGIN ))(?=[A-Za-z0-9_ -]{10})"
         ),
-        r"\.(?:(?=eyJ)|(?<=[9Gsrbp]\.)(?:(?<=ya29\.)|(?<=SG\.)|(?<=hv[sbr]\.)|(?<=dp\.)))",
+        (
+            r"\.(?:(?=eyJ)|(?<=[9Gsrbp]\.)(?:(?<=ya29\.)|(?<=SG\.)|(?<=hv[sbr]\.)|(?<=dp\.))"
+            rf"|(?={_TOKEN}{{6}}\.{_TOKEN}{{27}})(?:(?<=[MNO].{{23}}\.)|(?<=[MNO].{{24}}\.)|(?<=[MNO].{{25}}\.)))"
+        ),
         r":(?=//(?:[^\s/?#@]{1,300}@|hooks\.slack\.|(?:\w{1,9}\.)?discord)|AA[A-Za-z0-9_-]{32})",
         r"x(?=ox[abeoprs]-|app-)",
         r"&(?=sig=)",

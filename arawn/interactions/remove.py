@@ -6,20 +6,19 @@ remove the conversation.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.errors import BadInput
+from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.compact import seal
-from arawn.interactions.files import DayFile, day_files, parse_name, unfinished_name
+from arawn.interactions.files import day_files, parse_name, unfinished_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
-from arawn.interactions.filters import Filters, days_of_id, matches
+from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_head, decode_line
 from arawn.interactions.line_numbers import NumberRange, ranges_of
 from arawn.interactions.log_names import kind_of_name, part_of_name
@@ -28,11 +27,10 @@ from arawn.interactions.opening import now_utc
 from arawn.interactions.pieces import texts_of
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
+from arawn.interactions.removal_marks import Marks, marks_of
 from arawn.interactions.twins import proof, twins
 
 __all__ = ["Removal", "Target", "plan_removal", "remove"]
-
-_ID = re.compile(rb'"(?:interaction_)?id":"([^"\\]{1,200})')
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -73,22 +71,6 @@ class _Survey(msgspec.Struct):
     numbers: list[tuple[str, int]] = []
 
 
-class _Marks(msgspec.Struct, frozen=True):
-    """By what a piece of a line is known: ids as they stand in a file, or other text."""
-
-    ids: set[bytes]
-    literals: tuple[bytes, ...]
-    days: tuple[tuple[str, str], ...]
-
-    def may_stand_in(self, file: DayFile | None) -> bool:
-        """Say whether what cannot be read of `file` could be of one of them, by the day."""
-        return file is not None and any(first <= file.day <= last for first, last in self.days)
-
-    def stand_in(self, data: bytes) -> bool:
-        """Say whether `data` has one of them."""
-        return any(found[1] in self.ids for found in _ID.finditer(data)) or any(text in data for text in self.literals)
-
-
 def plan_removal(directory: Path, target: Target) -> Removal:
     """Return what `remove` would remove. Changes nothing and takes no lock.
 
@@ -103,7 +85,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     ids = target.ids
     if target.wanted is not None:
         ids |= frozenset(_matching(directory, target.wanted))
-    marks = _marks(target, ids)
+    marks = marks_of(target.ids, target.wanted, ids)
     surveys = [_survey(path, ids, marks) for path in sorted(directory.iterdir()) if _may_hold(path)]
     concerned = {part_of_name(survey.name) for survey in surveys if survey.lines or survey.named}
     if not concerned:
@@ -140,18 +122,31 @@ def remove(
 
     Raises:
         BadInput: There is nothing of the kind.
-        LogWriteFailed: Somebody is writing there, or nothing can be written.
-        OSError: A file cannot be read or replaced; the same call again ends the work.
+        LogWriteFailed: Somebody is writing there, or nothing can be written; or a file cannot be replaced: the message
+            says what was removed by then, and the same call again ends the work.
+        OSError: A file cannot be read.
     """
     with open_mending(directory, config, filesystem=filesystem or RealFilesystem(), clock=clock) as mending:
         removal = plan_removal(directory, target)
         mending.declare("removal", _detail(removal))  # first: no number is ever missing without a word
         with mending.files_released():
-            marks = _marks(target, removal.ids)
+            marks = marks_of(target.ids, target.wanted, removal.ids)
             mending.remove(*(path for path in directory.iterdir() if kind_of_name(path.name) == "unfinished"))
-            for name in sorted(removal.files, key=lambda name: not _is_opaque(directory / name)):  # copies first
-                _rewrite(mending, name, removal.ids, marks)
+            names = sorted(removal.files, key=lambda name: not _is_opaque(directory / name))  # copies first
+            for number, name in enumerate(names):
+                try:
+                    _rewrite(mending, name, removal.ids, marks)
+                except OSError as error:
+                    raise _stopped(directory / name, names[:number], error) from error
     return removal
+
+
+def _stopped(path: Path, done: Sequence[str], error: OSError) -> LogWriteFailed:
+    removed = f"removed from {', '.join(f'`{name}`' for name in done)} alone" if done else "nothing was removed"
+    return LogWriteFailed(
+        f"cannot write `{path}` anew without what is to be removed: {error.strerror or error}; {removed}; a file needs "
+        "room for a second one beside it: make room, then run this command again"
+    )
 
 
 def _detail(removal: Removal) -> dict[str, Any]:
@@ -161,10 +156,6 @@ def _detail(removal: Removal) -> dict[str, Any]:
         "bytes": removal.size,
         "missing": removal.numbers,
     }
-
-
-def _marks(target: Target, ids: frozenset[str]) -> _Marks:
-    return _Marks({identity.encode() for identity in ids}, _literals(target.wanted), tuple(_days(target)))
 
 
 def _matching(directory: Path, wanted: Filters) -> Iterator[str]:
@@ -184,7 +175,7 @@ def _may_hold(path: Path) -> bool:
     return kind_of_name(path.name) in ("part", "torn", "damaged") and path.is_file() and not path.is_symlink()
 
 
-def _survey(path: Path, ids: frozenset[str], marks: _Marks) -> _Survey:
+def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
     """Count what a file holds of `ids`."""
     survey = _Survey(path.name)
     if _is_opaque(path):
@@ -210,7 +201,7 @@ def _survey(path: Path, ids: frozenset[str], marks: _Marks) -> _Survey:
     return survey
 
 
-def _verdict(line: bytes, ids: frozenset[str], marks: _Marks) -> Head | Literal["piece"] | None:
+def _verdict(line: bytes, ids: frozenset[str], marks: Marks) -> Head | Literal["piece"] | None:
     """Return the head of a line that goes, "piece" for what no reader can read, None for what stays.
 
     A line whose head can be read is a call that readers show, and stays, whatever `verify` says of it; but not one
@@ -241,29 +232,9 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-def _tells(text: bytes | None, path: Path, marks: _Marks) -> bool:
+def _tells(text: bytes | None, path: Path, marks: Marks) -> bool:
     """Say whether a stretch of a file holds what goes, or, when it cannot be decoded, may hold it."""
     return marks.may_stand_in(part_of_name(path.name)) if text is None else marks.stand_in(text)
-
-
-def _days(target: Target) -> Iterator[tuple[str, str]]:
-    """Yield the first and last day of the files in which what goes can stand."""
-    yield from map(days_of_id, target.ids)
-    if target.wanted is not None:
-        yield (target.wanted.start or "")[:10], (_last_day(target.wanted.end) if target.wanted.end else "9")
-
-
-def _last_day(end: str) -> str:
-    """Return the last day of files for calls before `end`: one over midnight stands in the next day's."""
-    return (date.fromisoformat(end[:10]) + timedelta(days=1)).isoformat()
-
-
-def _literals(wanted: Filters | None) -> tuple[bytes, ...]:
-    """Return what stands in a piece of a line that `wanted` could have matched, as far as that is one text."""
-    if wanted is None:
-        return ()
-    names = {"workstream": wanted.workstream, "session_id": wanted.session}
-    return tuple(b'"%s":%s' % (key.encode(), msgspec.json.encode(name)) for key, name in names.items() if name)
 
 
 def _is_opaque(path: Path) -> bool:
@@ -274,7 +245,7 @@ def _is_opaque(path: Path) -> bool:
     return file is None or path.with_name(file.plain.name).exists()
 
 
-def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: _Marks) -> None:
+def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: Marks) -> None:
     path = mending.directory / name
     file = parse_name(name)
     if _is_opaque(path):
@@ -290,7 +261,7 @@ def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: _Marks) ->
         mending.remove(path)
 
 
-def _kept(path: Path, ids: frozenset[str], marks: _Marks) -> Iterator[bytes]:
+def _kept(path: Path, ids: frozenset[str], marks: Marks) -> Iterator[bytes]:
     """Yield the whole lines that stay."""
     for item in lines_and_damage(path):
         if isinstance(item, DamagedFile):

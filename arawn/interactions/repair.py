@@ -60,13 +60,14 @@ class MendedFile(msgspec.Struct, frozen=True):
 class Repaired(msgspec.Struct, frozen=True, kw_only=True):
     """What was done.
 
-    `torn` names the tails that were moved aside, `lost` numbers and `gone` files that were declared as lost, `left`
-    says what is wrong still.
+    `torn` names the tails that were moved aside, `manifests` those made anew, `orphans` those set aside whose file is
+    gone, `lost` numbers and `gone` files that were declared as lost, `left` says what is wrong still.
     """
 
     files: tuple[MendedFile, ...]
     torn: tuple[str, ...]
     manifests: tuple[str, ...]
+    orphans: tuple[str, ...]
     modes: tuple[str, ...]
     lost: tuple[Missing, ...]
     gone: tuple[str, ...]
@@ -104,6 +105,8 @@ def repair(
         with mending.files_released():
             modes = _each(partial(_narrow, mending), open_to_others(found), failed)
             files, manifests = _mend_files(mending, found, failed)
+            set_aside = _each(partial(_set_aside, mending), orphans(found), failed)
+            mending.filesystem.fsync_directory(directory)
         after = check_directory(directory)
         missing = after.missing if not failed else ()  # what is not mended may hold it still
         gone = tuple(problem.file for problem in after.problems if problem.kind == "gone" and not failed)
@@ -113,6 +116,7 @@ def repair(
         files=tuple(files),
         torn=tuple(sorted(set(_torn(directory)) - before)),
         manifests=tuple(manifests),
+        orphans=tuple(set_aside),
         modes=tuple(modes),
         lost=(*proven, *missing),
         gone=gone,
@@ -121,15 +125,12 @@ def repair(
 
 
 def _mend_files(mending: Mending, found: Report, failed: dict[str, str]) -> tuple[list[MendedFile], list[str]]:
-    """Return what was done to parts, and the manifests that were made anew or set aside."""
+    """Return what was done to parts, and the manifests that were made anew."""
     directory = mending.directory
     damaged, undescribed = damaged_parts(directory, found), undescribed_parts(directory, found)
     files = _each(partial(_joined, mending, found), lacking_parts(directory, found), failed)
     files += _each(partial(_mend, mending), damaged, failed)
-    manifests = _each(partial(_describe, mending), undescribed, failed)
-    manifests += _each(partial(_set_aside, mending), orphans(found), failed)
-    mending.filesystem.fsync_directory(directory)
-    return files, manifests
+    return files, _each(partial(_describe, mending), undescribed, failed)
 
 
 def _left(after: Report, failed: Container[str]) -> Iterator[str]:

@@ -41,6 +41,7 @@ _TABLE_MAGIC = 0x184D2A5E
 _FOOTER_MAGIC = 0x8F92EAB1
 _CHECKSUM_FLAG = 0x80  # entries of tables that others wrote may end with a checksum of 4 bytes
 _LARGEST_FRAME = 2 * FRAME_BYTES  # what others cut larger is read as a stream, in bounded memory
+_LONGEST_HEADER = 18  # bytes that a frame begins with: the size of its text is among them
 _PIECE = 1 << 8  # fed to a decompressor at once: even the densest frame makes at most 11 MB of it
 
 
@@ -80,6 +81,8 @@ def seek_table(frames: Sequence[Frame]) -> bytes:
 def table(read: ReadAt, file_size: int) -> list[Frame] | None:
     """Return the frames that the table at the end of a file names; None when it has none that can be used.
 
+    A table that gives another size than a whole frame has would have every later line at a wrong offset: it is none.
+
     Args:
         read: Reads the file.
         file_size: Its size in bytes.
@@ -102,7 +105,19 @@ def table(read: ReadAt, file_size: int) -> list[Frame] | None:
     frames = _frames(read(count * entry_size, begins + _TABLE_HEADER.size), entry_size)
     ends = frames[-1].place + frames[-1].stored if frames else 0
     fits = ends == begins and all(frame.size <= _LARGEST_FRAME for frame in frames)
-    return frames if fits else None
+    return frames if fits and not any(_is_misdescribed(read, frame) for frame in frames) else None
+
+
+def _is_misdescribed(read: ReadAt, frame: Frame) -> bool:
+    """Say whether a frame is whole, and of another size than `frame` says; what is damaged is found when it is read."""
+    try:
+        size = zstandard.frame_content_size(read(_LONGEST_HEADER, frame.place))
+        if size == frame.size or not 0 <= size <= _LARGEST_FRAME:
+            return False
+        load_frame(read, msgspec.structs.replace(frame, size=size))
+    except (zstandard.ZstdError, BadFrame):
+        return False
+    return True
 
 
 def _frames(entries: bytes, entry_size: int) -> list[Frame]:

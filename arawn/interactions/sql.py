@@ -33,9 +33,11 @@ __all__ = ["Answer", "LogSql", "SqlFailed"]
 
 T = TypeVar("T")
 
-_BATCH_ROWS = 256
+_BATCH_ROWS = 256  # taken at once, or fewer with so many characters
+_BATCH_CHARACTERS = 1 << 20
 _INTERRUPT_SECONDS = 2.0
-_LEAST_OBJECT = 1 << 24
+_LEAST_OBJECT = 1 << 24  # a writer may write a longer line than there is, meanwhile
+_LONG_LINE = 1 << 20  # where lines are as long, one thread: each takes several times the longest
 _TRIES = 3  # a file can be compressed or removed between looking at it and reading it
 
 
@@ -107,7 +109,7 @@ class LogSql:
     def _look(self) -> _Looked:
         scan = LogScan(self._directory, on_damage=self._on_damage, on_progress=self._on_progress)
         files = wanted_files(self._directory, Filters())
-        seen, doubles, longest = SeenLines(), dict[Numbered, None](), _LEAST_OBJECT
+        seen, doubles, longest = SeenLines(), dict[Numbered, None](), 1
         for path, (offset, line) in scan.forwards(files):
             longest = max(longest, len(line))
             try:
@@ -202,12 +204,13 @@ def _connected(paths: Sequence[Path], looked: _Looked) -> DuckDBPyConnection:
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
         "TimeZone = 'UTC'",
-        *(["threads = 1"] if looked.longest_line > _LEAST_OBJECT else []),  # a thread takes twice the longest line
+        *(["threads = 1"] if looked.longest_line > _LONG_LINE else []),
     ):
         connection.execute(f"SET {setting}")
     with _explained():
         for name in VIEWS:
-            connection.execute(view_statement(name, files, longest_line=looked.longest_line, doubles=looked.doubles))
+            longest = max(_LEAST_OBJECT, looked.longest_line)
+            connection.execute(view_statement(name, files, longest_line=longest, doubles=looked.doubles))
     connection.execute("SET lock_configuration = true")
     return connection
 
@@ -218,7 +221,7 @@ def _asked(connection: DuckDBPyConnection, query: str) -> Answer:
         if any("WITH TIME ZONE" in str(column[1]) for column in cursor.description or []):
             zoneless = _without_zones(query, cursor.description or [])
             cursor = _interruptible(connection, partial(connection.execute, zoneless))
-        first = _interruptible(connection, partial(cursor.fetchmany, _BATCH_ROWS))
+        first = _interruptible(connection, partial(_taken, cursor))
     described = cursor.description or []
     names, types = tuple(column[0] for column in described), tuple(str(column[1]) for column in described)
     return Answer(names, types, _rows(cursor, first))
@@ -237,18 +240,30 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _rows(cursor: DuckDBPyConnection, batch: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    while batch:
-        yield from batch
+def _taken(cursor: DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Return the next rows, by their size: one can hold a text as long as a line."""
+    rows: list[tuple[Any, ...]] = []
+    characters = 0
+    while len(rows) < _BATCH_ROWS and characters < _BATCH_CHARACTERS and (row := cursor.fetchone()) is not None:
+        rows.append(row)
+        characters += sum(len(value) for value in row if isinstance(value, str))
+    return rows
+
+
+def _rows(cursor: DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    while rows:
+        yield from rows
+        del rows  # before the next ones are there
         with _explained():
-            batch = _interruptible(cursor, partial(cursor.fetchmany, _BATCH_ROWS))
+            rows = _interruptible(cursor, partial(_taken, cursor))
 
 
 def _interruptible(connection: DuckDBPyConnection, work: Callable[[], T]) -> T:
     """Return what `work` returns; Ctrl-C ends it, which DuckDB by itself would see only when it is done.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed; a query that does not end for that is left behind.
+        KeyboardInterrupt, SystemExit: Ctrl-C was pressed, or SIGTERM came; a query that does not end for that is left
+            behind.
     """
     done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
 
@@ -261,7 +276,7 @@ def _interruptible(connection: DuckDBPyConnection, work: Callable[[], T]) -> T:
     Thread(target=run, daemon=True).start()
     try:
         result, error = done.get()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         connection.interrupt()
         with contextlib.suppress(Empty):
             done.get(timeout=_INTERRUPT_SECONDS)

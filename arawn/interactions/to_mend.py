@@ -6,14 +6,15 @@ which alone prove the last numbers of a writer, stay where they are, and so do t
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.findings import Report
+from arawn.interactions.findings import Problem, Report
 from arawn.interactions.log_names import kind_of_name
 from arawn.interactions.manifest import manifest_name
 
-__all__ = ["damaged_parts", "lacking_parts", "open_to_others", "orphans", "undescribed_parts"]
+__all__ = ["damaged_parts", "lacking_parts", "left_alone", "open_to_others", "orphans", "undescribed_parts"]
 
 
 def damaged_parts(directory: Path, found: Report) -> list[DayFile]:
@@ -59,6 +60,20 @@ def orphans(found: Report) -> list[str]:
 def open_to_others(found: Report) -> list[str]:
     """Return the names of the files that others may reach."""
     return [problem.file for problem in found.problems if problem.kind == "mode" and problem.file != "."]
+
+
+def left_alone(directory: Path, found: Report) -> list[Problem]:
+    """Return what will be wrong still when `repair` has done its work, as far as that can be told before it."""
+    parts = [*lacking_parts(directory, found), *damaged_parts(directory, found), *undescribed_parts(directory, found)]
+    mended = {name for file in parts for name in (file.name, file.sealed.name, manifest_name(file))}
+    unread = _has_unread(found)
+    return [problem for problem in found.problems if _stays(problem, mended, unread=unread)]
+
+
+def _stays(problem: Problem, mended: Container[str], *, unread: bool) -> bool:
+    if problem.kind in ("damaged", "manifest"):
+        return problem.file not in mended
+    return not problem.is_mendable or (unread and problem.kind in ("twin", "lost", "gone"))
 
 
 def _has_unread(found: Report) -> bool:

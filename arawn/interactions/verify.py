@@ -20,7 +20,7 @@ from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.line_check import CheckedLine, check_line
 from arawn.interactions.lock_file import LOCK, read_owner
 from arawn.interactions.lock_state import writer_is_active
-from arawn.interactions.log_names import kind_of_name, part_of_name
+from arawn.interactions.log_names import IGNORE, kind_of_name, part_of_name
 from arawn.interactions.manifest import Manifest, manifest_name, read_manifest
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.scan import require_regular
@@ -104,14 +104,15 @@ class _Verification:
                 self._findings.kept_aside += 1
             elif kind == "unfinished":
                 self._findings.note(f"{path.name}: was being written when its writer died; nothing needs it")
-            self._check_mode(path, path.name)
+            if path.name != IGNORE:  # it may have been there before, and says nothing of anybody
+                self._check_mode(path, path.name)
 
     def _check_mode(self, path: Path, name: str) -> None:
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:  # gone since it was listed
             return
-        if stat.S_ISLNK(mode) or not (stat.S_ISREG(mode) or kind_of_name(name) == "own"):
+        if stat.S_ISLNK(mode) or not (stat.S_ISREG(mode) or name == "."):
             self._findings.add(name, 0, "name", f"it is {_thing(mode)}, which the log never makes; move it away")
         elif mode & 0o077:
             wanted = "700" if stat.S_ISDIR(mode) else "600"

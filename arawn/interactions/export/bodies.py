@@ -10,45 +10,50 @@ import msgspec
 from arawn.interactions.entry import Entry
 from arawn.interactions.files import parse_name
 from arawn.interactions.heads import decode_line
+from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.scan import LogScan
 
 __all__ = ["BodyReader"]
 
-_ID_STANDS_WITHIN = 256
-
 
 class BodyReader:
-    """Walks through each compressed file beside the reader that found the calls; a plain file is read in place."""
+    """Walks through each compressed file beside the reader that found the calls; a plain file is read in place.
+
+    A plain file can be compressed at any moment: from then on it is walked through, too.
+    """
 
     def __init__(self) -> None:
         self._path: Path | None = None
-        self._lines: Iterator[bytes] = iter(())
+        self._lines: Iterator[RawLine] = iter(())
 
     def record(self, entry: Entry) -> InteractionRecord:
         """Return everything about a call, tool results joined; errors as for `Entry.record`."""
-        if entry.path.suffix != ".zst":
+        if _is_plain(entry):
             return entry.record()
         record = decode_line(self.line(entry))
-        if not isinstance(record, InteractionRecord):
+        if not isinstance(record, InteractionRecord) or record.id != entry.head.id:
             return entry.record()
         return msgspec.structs.replace(record, tool_calls=entry.head.tool_calls)
 
     def line(self, entry: Entry) -> bytes:
         """Return a call's line; errors as for `Entry.raw`."""
-        if entry.path.suffix != ".zst":
+        if _is_plain(entry):
             return entry.raw()
         if entry.path != self._path:
             self._path, self._lines = entry.path, _lines(entry.path)
-        wanted = f'"id":"{entry.head.id}"'.encode()
-        for line in self._lines:
-            if wanted in line[:_ID_STANDS_WITHIN]:
-                return line
-        return entry.raw()  # written in another form than Arawn's
+        for offset, line in self._lines:
+            if offset >= entry.offset:
+                return line if offset == entry.offset else entry.raw()
+        return entry.raw()  # which says what has become of it
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _is_plain(entry: Entry) -> bool:
+    return entry.path.suffix != ".zst" and entry.path.exists()
+
+
+def _lines(path: Path) -> Iterator[RawLine]:
     file = parse_name(path.name)
     assert file is not None, "a reader opens nothing else"
-    for _, (_, line) in LogScan(path.parent, on_damage=lambda _: None).forwards([file]):  # its reader names damage
-        yield line
+    for _, raw in LogScan(path.parent, on_damage=lambda _: None).forwards([file]):  # its reader names damage
+        yield raw

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,10 +19,10 @@ from arawn.errors import BadInput
 from arawn.interactions.directory import DIRECTORY_MODE, FILE_MODE
 from arawn.interactions.export.manifest import ExportManifest, read_export_manifest
 
-__all__ = ["Destination", "Unfinished", "require_place", "unfinished"]
-
+__all__ = ["Destination", "Unfinished", "remove_left", "require_place", "unfinished"]
 
 _BUFFER = 1 << 20
+_UNFINISHED = ".unfinished"
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -33,6 +35,11 @@ class Destination(msgspec.Struct, frozen=True):
     def manifest(self) -> Path:
         """The path of the manifest."""
         return self.path.with_name(f"{self.path.name}.manifest.json")
+
+    @property
+    def room_prefix(self) -> str:
+        """What the name begins with of the directory in which the export is made."""
+        return f".{self.path.name[:64]}."
 
 
 class Unfinished(msgspec.Struct, frozen=True):
@@ -119,6 +126,40 @@ def _is_export(destination: Destination) -> bool:
     return manifest.is_file() and read_export_manifest(manifest.read_bytes()) is not None
 
 
+def remove_left(destination: Destination) -> Iterator[str]:
+    """Remove what exports to the same place left there that were killed; yield a sentence about each.
+
+    One at work keeps its own. What was to be replaced when it was killed, and has its place no more, is only named.
+
+    Raises:
+        OSError: The directory cannot be read, or what was left not be removed.
+    """
+    shape = re.compile(re.escape(destination.room_prefix) + r"\w{8}" + re.escape(_UNFINISHED))
+    for room in sorted(destination.path.parent.iterdir()):
+        if shape.fullmatch(room.name) and room.is_dir() and not room.is_symlink():
+            with suppress(BlockingIOError), _held(room):
+                if any(room.glob("*/replaced*")):
+                    yield f"`{room}` holds the export that one which was killed was to replace; remove it by hand"
+                    continue
+                shutil.rmtree(room)
+                yield f"removed `{room}`, which an export that was killed had left"
+
+
+@contextmanager
+def _held(room: Path) -> Iterator[None]:
+    """Hold a directory for the block: as long as the process lives, it is nobody's rubbish.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    descriptor = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def unfinished(destination: Destination) -> Iterator[Unfinished]:
     """Make room for an export beside its place; whatever is left there goes when the block is left.
@@ -127,13 +168,14 @@ def unfinished(destination: Destination) -> Iterator[Unfinished]:
         OSError: The directory cannot be written to.
     """
     path = destination.path
-    room = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".unfinished", dir=path.parent))
+    room = Path(tempfile.mkdtemp(prefix=destination.room_prefix, suffix=_UNFINISHED, dir=path.parent))
     try:
-        data, scratch = room / "data", room / "scratch"
-        scratch.mkdir(mode=DIRECTORY_MODE)
-        if destination.is_directory:
-            data.mkdir(mode=DIRECTORY_MODE)
-        yield Unfinished(destination, data, scratch)
+        with _held(room):
+            data, scratch = room / "data", room / "scratch"
+            scratch.mkdir(mode=DIRECTORY_MODE)
+            if destination.is_directory:
+                data.mkdir(mode=DIRECTORY_MODE)
+            yield Unfinished(destination, data, scratch)
     finally:
         shutil.rmtree(room)
 

@@ -20,15 +20,16 @@ from arawn.interactions.encode import encode_line
 from arawn.interactions.export.manifest import Output
 from arawn.interactions.export.parquet_row import COLUMNS
 from arawn.interactions.export.rows import Row
+from arawn.interactions.files import day_files
 
-__all__ = ["ParquetRows", "require_duckdb"]
+__all__ = ["ParquetRows", "newest_day", "require_duckdb"]
 
 _BATCH_BYTES = 32 << 20
 _FLUSH_BYTES = 1 << 20
 _OPEN_DAYS = 2  # a call that ran over midnight stands among those of the day after
 _MEMORY_BYTES = 512 << 20
 _MEMORY_PER_ROW = 8  # times the longest row: its text, its JSON and its column are all there at once
-_NO_DAY = "1970-01-01"  # PyArrow finds no type for a partition without a value
+_NO_DAY = "__HIVE_DEFAULT_PARTITION__"  # what tools take for a partition without a value
 
 
 def require_duckdb() -> ModuleType:
@@ -44,6 +45,14 @@ def require_duckdb() -> ModuleType:
             "Parquet is written through DuckDB, which is not installed; `pip install 'arawn[analytics]'` installs it"
         ) from error
     return duckdb
+
+
+def newest_day(log: Path) -> str:
+    """Return the newest day of a log: a partition that says it has no rows, and whose type every tool finds.
+
+    PyArrow finds none for a partition without a value; a log without any file has no other.
+    """
+    return max((file.day for file in day_files(path.name for path in log.iterdir())), default=_NO_DAY)
 
 
 class _Batch(msgspec.Struct):
@@ -64,12 +73,13 @@ class _Batch(msgspec.Struct):
 class ParquetRows:
     """Writes rows of `parquet_row` into `date=YYYY-MM-DD/part-N.parquet` below a directory."""
 
-    def __init__(self, directory: Path, scratch: Path) -> None:
+    def __init__(self, directory: Path, scratch: Path, *, empty_day: str) -> None:
         """Start with nothing written.
 
         Args:
             directory: Where the files go; it exists and is empty.
             scratch: A directory for files that are gone when `finish` returns.
+            empty_day: The partition in which the columns are said where there is no row; from `newest_day`.
 
         Raises:
             BadInput: DuckDB is not installed.
@@ -77,6 +87,7 @@ class ParquetRows:
         self._duckdb = require_duckdb()
         self._directory = directory
         self._scratch = scratch
+        self._empty_day = empty_day
         self._batches: dict[str, _Batch] = {}
         self._parts: dict[str, int] = {}
         self._outputs: list[Output] = []
@@ -106,8 +117,8 @@ class ParquetRows:
         for day in sorted(self._batches):
             self._close(day)
         if not self._outputs:
-            self._batches[_NO_DAY] = _Batch(self._scratch / "empty.ndjson")
-            self._close(_NO_DAY)
+            self._batches[self._empty_day] = _Batch(self._scratch / "empty.ndjson")
+            self._close(self._empty_day)
         return tuple(sorted(self._outputs, key=lambda output: output.file))
 
     def _close(self, day: str) -> None:

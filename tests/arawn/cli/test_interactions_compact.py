@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -130,3 +131,19 @@ def test_an_interrupt_leaves_everything_as_it_was(log: Path, command: Command, m
     assert (log / name(10)).exists()
     assert not list(log.glob("*.new"))
     assert not list(log.glob("*.zst"))
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run"], []], ids=["dry run", "work"])
+def test_what_is_no_file_is_named_and_left_alone(log: Path, command: Command, arguments: list[str]) -> None:
+    """A link, a pipe and a directory in the place of closed days hold up nothing, and no dry run promises them."""
+    (log / name(20)).symlink_to(log / name(1))
+    os.mkfifo(log / name(21))
+    (log / name(22)).mkdir()
+
+    result = command("interactions", "compact", "--json", *arguments)
+
+    found = next(iter(json.loads(result.out).values()))
+    assert (result.code, [made["file"].removesuffix(".zst") for made in found]) == (0, [name(10)])
+    assert [line.split("`")[1] for line in result.err.splitlines()] == [name(22), name(21), name(20)]
+    assert "is no regular file" in result.err
+    assert [(log / name(days)).exists() for days in (1, 20, 21, 22)] == [True] * 4

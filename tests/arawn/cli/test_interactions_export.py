@@ -124,23 +124,36 @@ def test_damage_is_named_and_the_rest_is_written(asked: None, command: Command, 
     assert "1 damaged place" in result.err
 
 
+def test_what_a_killed_one_left_is_removed_and_named(asked: None, command: Command, place: Place) -> None:
+    """By the next export to the same place."""
+    (place.directory / ".rows.abcdefgh.unfinished").mkdir()
+
+    result = command(*EXPORT, "jsonl", "-o", "rows")
+
+    assert result.err.startswith(
+        "arawn: removed `.rows.abcdefgh.unfinished`, which an export that was killed had left\n"
+    )
+    assert not list(place.directory.glob(".rows*"))
+
+
 @pytest.mark.slow
-def test_an_interrupt_leaves_nothing_half_made(asked: None, place: Place) -> None:
-    """Exit code 130, and the directory as it was."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_half_made(asked: None, place: Place, number: signal.Signals) -> None:
+    """Exit code 130 or 143, and the directory as it was."""
     (path,) = place.log.glob("*.jsonl")
     call = max(path.read_bytes().splitlines(keepends=True), key=len)
     with path.open("ab") as file:
-        for number in range(60_000):
-            file.write(call.replace(b'"seq":', b'"seq":7%d' % number, 1))
+        for seq in range(60_000):
+            file.write(call.replace(b'"seq":', b'"seq":7%d' % seq, 1))
     before = set(place.directory.iterdir())
 
     child = place.popen(*EXPORT, "jsonl", "-o", "rows")
     while not list(place.directory.glob(".rows.*")):
         assert child.poll() is None
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=60)
+    child.send_signal(number)
+    _, err = child.communicate(timeout=60)
 
-    assert child.returncode == 130
+    assert (child.returncode, err.strip()) == (128 + number, "")
     assert set(place.directory.iterdir()) == before
 
 

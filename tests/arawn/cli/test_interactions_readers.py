@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import PATIENCE, Place
 from tests.arawn.cli.terminal import Terminal
+from tests.arawn.interactions.mending_logs import written_log
 
 
 @pytest.fixture
@@ -70,15 +72,34 @@ def test_a_long_query_can_be_interrupted(asked: list[str], place: Place) -> None
     assert (child.returncode, out, err.strip()) == (130, "", "")
 
 
-def test_tail_waits_for_the_first_call(place: Place) -> None:
-    """Whoever looks on from the beginning sees all of it."""
-    child = place.popen("interactions", "tail", "-f")
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_expression_without_end_is_interrupted(command: Command, place: Place, number: signal.Signals) -> None:
+    """Where Python's `re` takes exponential time, a person need not."""
+    command("ask", "x" * 5_000)
+
+    child = place.popen("interactions", "search", "-e", "(x+x+)+y")
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(2)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=15)
+    finally:
+        child.kill()
+
+    assert (child.returncode, out, err.strip()) == (128 + number, "", "")
+
+
+def test_tail_waits_for_the_first_call(place: Place, tmp_path: Path) -> None:
+    """Whoever looks on from the beginning sees all of it, whatever `-n` says of calls before."""
+    written_log(tmp_path / "made", days=1, calls=12)
+    child = place.popen("interactions", "tail", "-f", "-n", "0")
     try:
         assert child.stderr is not None
         assert "the first call makes it" in child.stderr.readline()
-        place.run("ask", "hello")
+        (tmp_path / "made").rename(place.log)
         assert child.stdout is not None
-        assert "echo" in child.stdout.readline()
+        assert [child.stdout.readline().split()[3] for _ in range(12)] == ["fast"] * 12
     finally:
         child.kill()
         child.communicate(timeout=PATIENCE)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,149 @@ def test_a_compressed_day_that_lost_a_frame_says_how_to_see_more(command: Comman
 
     (kept,) = place.log.glob("*.zst.damaged-*")
     assert f"kept in {kept.name}; `zstd -dc {kept.name}` may show more of it" in done
+
+
+@pytest.mark.parametrize("name", ["list", "verify", "repair", "stats", "compact"])
+def test_a_directory_of_something_else_is_called_so(command: Command, place: Place, name: str) -> None:
+    """A project's directory, set as `path` by mistake: nothing in it changes."""
+    (place.log / ".git").mkdir(parents=True)
+    (place.log / ".gitignore").touch(0o644)
+    (place.log / "main.py").touch(0o644)
+    place.log.chmod(0o755)
+    before = {path.name: path.stat() for path in [place.log, *place.log.iterdir()]}
+
+    result = command("interactions", name)
+
+    assert (result.code, result.out) == (2, "")
+    assert f"`{place.log}` is no log directory: it holds `.git` and 1 other, and no file of a log; " in result.err
+    assert {path.name: path.stat() for path in [place.log, *place.log.iterdir()]} == before
+
+
+def test_foreign_files_in_a_log_keep_their_modes(command: Command, place: Place) -> None:
+    """They are noted, and neither `verify` nor `repair` asks for more; the log's own files become private."""
+    written_log(place.log)
+    for name in (".git", ".gitignore", "notes", FIRST):
+        (place.log / name).touch()
+        (place.log / name).chmod(0o644)
+
+    verified = command("interactions", "verify")
+    mended = command("interactions", "repair")
+
+    assert [line for line in verified.out.splitlines() if "chmod" in line] == [
+        f"{FIRST}: others may reach it (mode 0644); run `chmod 600 {place.log / FIRST}`"
+    ]
+    assert "arawn: .git: not a file of the log; left alone\n" in verified.err
+    assert mended.out == f"{FIRST}: readable by its owner alone now\n"
+    assert {(place.log / name).stat().st_mode & 0o777 for name in (".git", ".gitignore", "notes")} == {0o644}
+
+
+def _torn_day(log: Path) -> None:
+    (log / SECOND).write_bytes((log / SECOND).read_bytes()[:-7])
+
+
+def _misnamed_day(log: Path) -> None:
+    (log / "interactions-2026-02-30.jsonl").touch(0o600)
+
+
+def _linked_day(log: Path) -> None:
+    (log / "interactions-2026-01-20.jsonl").symlink_to(log / FIRST)
+
+
+def _renamed_day(log: Path) -> None:
+    (log / FIRST).rename(log / "interactions-2026-02-20.jsonl")
+
+
+def _lost_line(log: Path) -> None:
+    (log / FIRST).write_bytes(b"".join((log / FIRST).read_bytes().splitlines(keepends=True)[1:]))
+
+
+def _lost_manifest(log: Path) -> None:
+    seal(log, FIRST)
+    next(log.glob("*.manifest.json")).unlink()
+
+
+def _orphan(log: Path) -> None:
+    seal(log, FIRST)
+    (log / f"{FIRST}.zst").unlink()
+
+
+def _flipped_frame(log: Path) -> None:
+    seal(log, FIRST, frame_bytes=2_000)
+    data = bytearray((log / f"{FIRST}.zst").read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (log / f"{FIRST}.zst").write_bytes(data)
+
+
+def _wide(log: Path) -> None:
+    (log / FIRST).chmod(0o644)
+    log.chmod(0o755)
+
+
+DAMAGES = [
+    _torn_day,
+    _misnamed_day,
+    _linked_day,
+    _renamed_day,
+    _lost_line,
+    _lost_manifest,
+    _orphan,
+    _flipped_frame,
+    _wide,
+]
+
+
+def _several(log: Path) -> None:
+    for damage in DAMAGES[:4]:
+        damage(log)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, _several], ids=lambda damage: damage.__name__.strip("_"))
+def test_a_dry_run_of_repair_has_the_verdict_of_the_work(
+    command: Command, place: Place, damage: Callable[[Path], None]
+) -> None:
+    """The same exit code, and the same problems that remain."""
+    written_log(place.log)
+    damage(place.log)
+
+    planned = command("interactions", "repair", "--dry-run")
+    as_json = command("interactions", "repair", "--dry-run", "--json")
+    done = command("interactions", "repair")
+
+    remaining = [line.partition(": ")[2] for line in planned.out.splitlines() if line.startswith("would stay wrong: ")]
+    assert (planned.code, as_json.code) == (done.code, done.code)
+    assert remaining == json.loads(as_json.out)["left"]
+    assert remaining == [line.partition(": ")[2] for line in done.out.splitlines() if line.startswith("still wrong: ")]
+    assert bool(remaining) == bool(done.code)
+
+
+def test_a_manifest_is_made_anew_or_set_aside(command: Command, place: Place) -> None:
+    """`repair` says which of the two."""
+    written_log(place.log)
+    _lost_manifest(place.log)
+    anew = command("interactions", "repair").out
+    (place.log / f"{FIRST}.zst").unlink()
+    aside = command("interactions", "repair").out
+
+    assert anew == "interactions-2026-01-28.manifest.json: written anew\n"
+    assert "interactions-2026-01-28.manifest.json: set aside, since the file that it describes is gone\n" in aside
+
+
+def test_rm_on_a_full_disk_says_what_it_was_doing(
+    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And that nothing was removed; it is not the output that failed."""
+    written_log(place.log)
+    before = (place.log / FIRST).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("arawn.interactions.whole_file._write", full)
+    result = command("interactions", "rm", "--session", "s1", "--yes")
+
+    assert (result.code, len(result.err.splitlines())) == (1, 1)
+    assert (
+        f"cannot write `{place.log / FIRST}` anew without what is to be removed: No space left on device" in result.err
+    )
+    assert "; nothing was removed; " in result.err
+    assert (place.log / FIRST).read_bytes() == before

@@ -100,3 +100,18 @@ def test_a_file_that_cannot_be_read_is_named_once(tmp_path: Path, damages: list[
 
     assert seen(following) + seen(following) == ["call-1"]
     assert len(damages) == 1
+
+
+def test_of_a_log_that_was_not_there_everything_is_shown(tmp_path: Path, damages: list[Damage]) -> None:
+    """Neither the directory nor a file: every call is one to come."""
+    directory = tmp_path / "log"
+    following = follow(directory, Filters(), on_damage=damages.append)
+    assert seen(following) == []
+
+    directory.mkdir()
+    (directory / DAY).write_bytes(lines(1, 2, 3))
+
+    assert following.has_all
+    assert seen(following) == ["call-1", "call-2", "call-3"]
+    assert seen(following) == []
+    assert damages == []

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from arawn.errors import LogWriteFailed
+from arawn.interactions.directory import LogInUse
 from arawn.interactions.opening import open_day_log
 from tests.arawn.interactions.samples import (
     NOON,
@@ -49,11 +50,27 @@ def test_an_open_directory_is_closed_to_others(tmp_path: Path) -> None:
     assert (tmp_path / "log" / ".gitignore").read_text() == "*\n"
 
 
+def test_no_mode_changes_of_what_is_not_of_the_log(tmp_path: Path) -> None:
+    """The path of some project, given by mistake: its directory, its files and its `.gitignore` stay as they are."""
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True, mode=0o755)
+    (project / "README").touch(0o644)
+    (project / ".gitignore").touch(0o644)
+    project.chmod(0o755)
+
+    open_day_log(project, CONFIG).close()
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [project, *project.iterdir()]}
+    assert [modes.pop(name) for name in ("project", ".git", "README", ".gitignore")] == [0o755, 0o755, 0o644, 0o644]
+    assert len(modes) == 3
+    assert set(modes.values()) == {0o600}
+
+
 def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
     """One writer a directory; the second fails at once with the first one's process id."""
     first = open_day_log(tmp_path, CONFIG)
 
-    with pytest.raises(LogWriteFailed, match=f"process {os.getpid()} .started 2.* is writing to it"):
+    with pytest.raises(LogInUse, match=f"process {os.getpid()} .started 2.* is writing to it"):
         open_day_log(tmp_path, CONFIG)
 
     first.close()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 import zstandard
 from hypothesis import given
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from arawn.interactions import raw_lines
 from arawn.interactions.needle_lines import needle_lines
 from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines, line_at
-from arawn.interactions.sealed import FRAME_BYTES, Frame, seek_table
+from arawn.interactions.sealed import FRAME_BYTES, seek_table
 from tests.arawn.interactions.sealed_files import STEM, both_ways, foreign, frames_of, numbered, plain, sealed
 
 Make = Callable[[Path, bytes, Iterable[int]], Path]
@@ -170,11 +171,11 @@ def read_with_a_flipped_byte(make: Make, where: int, flip: int) -> tuple[list[Ra
 
 @given(where=st.integers(0, 10_000), flip=st.integers(1, 255))
 def test_no_flipped_byte_gives_a_wrong_line(where: int, flip: int) -> None:
-    """Damage is an error, or hurts nothing (the table's own bytes): never another text, nor before the error."""
+    """Damage is an error, or hurts nothing (the table's bytes): no other text or offset, nor before the error."""
     forward, backward = read_with_a_flipped_byte(sealed, where, flip)
 
-    texts = {line for _, line in (*forward, *backward) if line.endswith(b"\n")}
-    assert texts <= set(TEXT.splitlines(keepends=True))
+    raws = {raw for raw in (*forward, *backward) if raw[1].endswith(b"\n")}
+    assert raws <= set(numbered(TEXT))
 
 
 @given(where=st.integers(0, 10_000), flip=st.integers(1, 255))
@@ -220,13 +221,33 @@ def test_what_is_no_zstd_file_is_named(tmp_path: Path, content: bytes) -> None:
         assert (found, damage.offset, damage.resume_at) == ([], 0, None)
 
 
-def test_a_table_that_lies_about_sizes_is_found_out(tmp_path: Path) -> None:
-    """A frame must have the size that its table says before anything is decoded."""
-    frames, stored = frames_of(TEXT, [])
-    lie = Frame(0, FRAME_BYTES * 2, 0, frames[0].stored)
+def test_a_table_that_lies_about_sizes_is_not_believed(tmp_path: Path) -> None:
+    """Whichever of its sizes was flipped: every line comes, at its own offset, both ways."""
+    lines = numbered(TEXT)
+    frames, stored = frames_of(TEXT, [lines[300][0], lines[600][0]])
     path = tmp_path / f"{STEM}.zst"
-    path.write_bytes(stored + seek_table([lie]))
 
-    _, damage = collected(forward_lines(path))
+    for place in range(len(frames)):
+        for size in (0, frames[place].size ^ 1, frames[place].size ^ 0x4000, FRAME_BYTES * 2):
+            told = [*frames[:place], msgspec.structs.replace(frames[place], size=size), *frames[place + 1 :]]
+            path.write_bytes(stored + seek_table(told))
+
+            assert both_ways(path) == (lines, lines[::-1])
+
+
+def test_a_frame_that_lies_about_its_size_costs_its_own_lines(tmp_path: Path) -> None:
+    """The table is right, so what stands around the frame is read."""
+    lines = numbered(TEXT)
+    places = [lines[300][0], lines[600][0]]
+    path = sealed(tmp_path, TEXT, places)
+    frames, _ = frames_of(TEXT, places)
+    data = bytearray(path.read_bytes())
+    data[frames[1].place + 5] ^= 0x55  # behind the magic number and its flags stands the size
+    path.write_bytes(data)
+
+    before, damage = collected(forward_lines(path))
 
     assert "not of the size" in str(damage)
+    assert before == lines[:300]
+    assert damage.resume_at is not None
+    assert list(forward_lines(path, damage.resume_at)) == lines[600:]

@@ -90,7 +90,16 @@ def _ordinary_texts() -> Iterator[str]:
     for _ in range(100):
         yield base64.b64encode(dice.randbytes(3_000)).decode()
         yield base64.urlsafe_b64encode(dice.randbytes(1_500)).decode()
+        yield " ".join(_names(dice))
         yield json.dumps({str(UUID(int=dice.getrandbits(128))): dice.randbytes(32).hex() for _ in range(30)})
+
+
+def _names(dice: Dice) -> Iterator[str]:
+    """Yield names that begin or are built as keys are: hyphens, underscores and dots, but words between them."""
+    words = ["Module", "Namespace", "object", "handle", "getter", "method_name", "pa", "pul", "e2b", "fm2", "Value1"]
+    for mark in ".-_":
+        for _ in range(20):
+            yield mark.join(dice.choices(words, k=dice.randrange(3, 12)))
 
 
 @pytest.mark.parametrize(

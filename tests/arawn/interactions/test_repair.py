@@ -124,7 +124,7 @@ def test_a_clean_log_stays_as_it_is(whole: Path, tmp_path: Path) -> None:
 
     repaired = mended(log)
 
-    assert repaired == Repaired(files=(), torn=(), manifests=(), modes=(), lost=(), gone=(), left=())
+    assert repaired == Repaired(files=(), torn=(), manifests=(), orphans=(), modes=(), lost=(), gone=(), left=())
     assert (log / FIRST).read_bytes() == (whole / FIRST).read_bytes()
 
 
@@ -212,7 +212,7 @@ def test_a_manifest_whose_day_is_gone_is_set_aside(sealed: Path, tmp_path: Path)
 
     repaired = mended(log)
 
-    assert repaired.manifests == (MANIFEST,)
+    assert (repaired.orphans, repaired.manifests) == ((MANIFEST,), ())
     assert check_directory(log).clean
     assert len(list(log.glob(f"{MANIFEST}.damaged-*"))) == 1
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
+import duckdb
 import msgspec
 import pytest
 import zstandard
@@ -21,11 +24,14 @@ from arawn.interactions.record import (
     ToolResultLine,
 )
 from arawn.interactions.scan import Damage
-from arawn.interactions.sql import LogSql
+from arawn.interactions.sql import LogSql, _taken
 from arawn.interactions.sql_schema import VIEWS
 from arawn.messages import CallContext
 from tests.arawn.interactions.samples import NOON, note, record
 from tests.arawn.interactions.test_reader import TOOL_USE, result
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 AT = "2026-01-28T12:00:00.000000Z"
 
@@ -229,3 +235,30 @@ def test_a_day_compressed_before_it_is_read_is_found_again(
     monkeypatch.setattr(LogSql, "_look", look_then_compress)
 
     assert rows(sql, "SELECT count(*), max(timestamp) FROM marks") == [(1, NOON.replace(tzinfo=None))]
+
+
+def test_rows_are_taken_by_their_size() -> None:
+    """A few long ones at once, or many short ones: never so many of the longest."""
+    long, short = [("x" * 600_000,)] * 5, [(1, None, "x")] * 600
+
+    assert [len(rows) for rows in _batches(long)] == [2, 2, 1]
+    assert [len(rows) for rows in _batches(short)] == [256, 256, 88]
+
+
+def _batches(rows: Sequence[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
+    left = iter(rows)
+    cursor = SimpleNamespace(fetchone=lambda: next(left, None))
+    while batch := _taken(cast("DuckDBPyConnection", cursor)):
+        yield batch
+
+
+@pytest.mark.parametrize(("size", "bounded"), [(1 << 10, False), (2 << 20, True)])
+def test_long_lines_are_read_by_one_thread(tmp_path: Path, size: int, bounded: bool) -> None:
+    """Each thread of DuckDB takes several times the longest line; short ones are read by as many as it likes."""
+    line = msgspec.structs.replace(record(1), system_prompt="x" * size, writer="w", seq=1)
+    (tmp_path / "interactions-2026-01-28.jsonl").write_bytes(encode_line(line))
+
+    ((threads,),) = LogSql(tmp_path, on_damage=lambda _: None).ask("SELECT current_setting('threads')").rows
+
+    usual = duckdb.connect(":memory:").execute("SELECT current_setting('threads')").fetchone()
+    assert (threads,) == ((1,) if bounded else usual)

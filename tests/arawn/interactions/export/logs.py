@@ -11,7 +11,7 @@ import msgspec
 
 from arawn.interactions.export.export import OnCalls, Order, export
 from arawn.interactions.export.manifest import ExportManifest
-from arawn.interactions.export.parquet import ParquetRows
+from arawn.interactions.export.parquet import ParquetRows, newest_day
 from arawn.interactions.export.rows import LineRows
 from arawn.interactions.export.rules import Choice, Format, chosen_drops
 from arawn.interactions.filters import Filters
@@ -126,7 +126,7 @@ def made_parquet(log: Path, target: Path, *, wanted: Filters | None = None) -> E
     target.mkdir()
     scratch = target.with_name(f"{target.name}-scratch")
     scratch.mkdir()
-    rows = ParquetRows(target, scratch)
+    rows = ParquetRows(target, scratch, empty_day=newest_day(log))
     order = _order("parquet", wanted, per_call=False, keep=(), drop=())
     return export(log, order, rows, on_damage=lambda _: None, on_calls=lambda _: None)
 

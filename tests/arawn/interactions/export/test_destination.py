@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from arawn.errors import BadInput
-from arawn.interactions.export.destination import Destination, require_place, unfinished
+from arawn.interactions.export.destination import Destination, remove_left, require_place, unfinished
 from arawn.interactions.export.manifest import ExportManifest, read_export_manifest
 
 MANIFEST = ExportManifest(
@@ -80,6 +80,24 @@ def test_an_interrupted_export_leaves_nothing(tmp_path: Path, *, is_directory: b
         (place.scratch / "half").write_bytes(b"made")
         raise KeyboardInterrupt
 
+    assert names(tmp_path) == before
+
+
+def test_what_a_killed_export_left_goes_and_what_one_at_work_has_stays(tmp_path: Path) -> None:
+    """Nor does anything go that is not of the same place, or was there before the killed one was to replace it."""
+    destination = Destination(tmp_path / "r5.jsonl", is_directory=False)
+    (tmp_path / ".r5.jsonl.mine.unfinished").mkdir()
+    (tmp_path / ".r6.jsonl.abcdefgh.unfinished").mkdir()
+    (tmp_path / ".r5.jsonl.replaced.unfinished" / "scratch" / "replaced").mkdir(parents=True)
+    before = names(tmp_path)
+    (tmp_path / ".r5.jsonl.killed_1.unfinished" / "scratch").mkdir(parents=True)
+
+    with unfinished(destination) as place:
+        gone, kept = remove_left(destination)
+        assert place.scratch.is_dir()
+
+    assert (".r5.jsonl.killed_1.unfinished" in gone, gone.startswith("removed")) == (True, True)
+    assert (".r5.jsonl.replaced.unfinished" in kept, kept.startswith("removed")) == (True, False)
     assert names(tmp_path) == before
 
 

@@ -17,6 +17,7 @@ from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
 from arawn.interactions.export import parquet
 from arawn.interactions.export.manifest import ExportManifest
+from arawn.interactions.export.parquet import newest_day
 from arawn.interactions.export.parquet_row import COLUMNS
 from arawn.interactions.filters import Filters
 from arawn.messages import CallContext, RoutingMetadata, user
@@ -132,11 +133,13 @@ def test_rows_stand_in_the_order_of_the_log(log: Path, target: Path, monkeypatch
 
 
 def test_an_empty_export_has_the_columns(log: Path, target: Path) -> None:
-    """Every tool reads it as no rows."""
+    """Every tool reads it as no rows, of a day that is in the log."""
     manifest = made_parquet(log, target, wanted=Filters(workstream="nobody"))
 
     glob = str(target / "*" / "*.parquet")
     assert manifest.rows == 0
+    assert [day.name for day in target.iterdir()] == [f"date={newest_day(log)}"]
+    assert (log / f"interactions-{newest_day(log)}.jsonl").exists()
     assert duckdb.execute("SELECT count(*) FROM read_parquet(?)", [glob]).fetchone() == (0,)
     frame = pl.read_parquet(glob, hive_partitioning=True)
     assert (frame.height, set(COLUMNS) - set(frame.columns)) == (0, set())

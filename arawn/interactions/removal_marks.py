@@ -1,0 +1,63 @@
+"""By what the files of a log are known to hold what goes: ids, names, days. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+
+import msgspec
+
+from arawn.interactions.files import DayFile
+from arawn.interactions.filters import Filters, days_of_id
+
+__all__ = ["Marks", "marks_of"]
+
+_ID = re.compile(rb'"(?:interaction_)?id":"([^"\\]{1,200})')
+
+
+class Marks(msgspec.Struct, frozen=True):
+    """By what a piece of a line is known: ids as they stand in a file, or other text."""
+
+    ids: set[bytes]
+    literals: tuple[bytes, ...]
+    days: tuple[tuple[str, str], ...]
+
+    def may_stand_in(self, file: DayFile | None) -> bool:
+        """Say whether what cannot be read of `file` could be of one of them, by the day."""
+        return file is not None and any(first <= file.day <= last for first, last in self.days)
+
+    def stand_in(self, data: bytes) -> bool:
+        """Say whether `data` has one of them."""
+        return any(found[1] in self.ids for found in _ID.finditer(data)) or any(text in data for text in self.literals)
+
+
+def marks_of(named: Iterable[str], wanted: Filters | None, ids: Iterable[str]) -> Marks:
+    """Return the marks of what goes.
+
+    Args:
+        named: The ids that were named.
+        wanted: What filters say of the others, if there are any.
+        ids: All ids that go.
+    """
+    return Marks({identity.encode() for identity in ids}, _literals(wanted), tuple(_days(named, wanted)))
+
+
+def _days(named: Iterable[str], wanted: Filters | None) -> Iterator[tuple[str, str]]:
+    """Yield the first and last day of the files in which what goes can stand."""
+    yield from map(days_of_id, named)
+    if wanted is not None:
+        yield (wanted.start or "")[:10], (_last_day(wanted.end) if wanted.end else "9")
+
+
+def _last_day(end: str) -> str:
+    """Return the last day of files for calls before `end`: one over midnight stands in the next day's."""
+    return (date.fromisoformat(end[:10]) + timedelta(days=1)).isoformat()
+
+
+def _literals(wanted: Filters | None) -> tuple[bytes, ...]:
+    """Return what stands in a piece of a line that `wanted` could have matched, as far as that is one text."""
+    if wanted is None:
+        return ()
+    names = {"workstream": wanted.workstream, "session_id": wanted.session}
+    return tuple(b'"%s":%s' % (key.encode(), msgspec.json.encode(name)) for key, name in names.items() if name)
