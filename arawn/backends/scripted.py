@@ -14,6 +14,7 @@ import trio
 
 from arawn.backends.assembly import ContentAssembly
 from arawn.backends.failures import from_status
+from arawn.backends.masking import Masking
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Emit
 from arawn.backends.script import ScriptedCall, ScriptedFault, Step
@@ -127,7 +128,9 @@ class ScriptedProvider:
     def _fault(self, fault: ScriptedFault) -> BackendError:
         headers = {} if fault.retry_after_s is None else {"retry-after": str(fault.retry_after_s)}
         body = msgspec.json.encode({"error": {"message": fault.message, "code": fault.code}})
-        return from_status(self._where, fault.status, headers, body, now=datetime.now(UTC))
+        error = from_status(self._where, fault.status, headers, body, now=datetime.now(UTC))
+        Masking(()).of_error(error)
+        return error
 
     def _cut(self) -> BadReply:
         return BadReply(f"{self._where} cut its answer off, as its script says")

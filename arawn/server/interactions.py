@@ -89,7 +89,7 @@ def wanted_of(query: list[tuple[str, str]], *, now: datetime) -> Filters:
 
 def _tag(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    if not (key and equals):
+    if not equals:
         raise BadInput(f"{ticked(text)} is no tag; write it as `tag=key=value`")
     return key, value
 

@@ -88,6 +88,15 @@ async def test_delays_take_their_time(autojump_clock: MockClock) -> None:
     assert trio.current_time() - started == 9
 
 
+async def test_a_key_in_an_error_is_masked_as_a_provider_s_is() -> None:
+    """What a caller is told goes where no log redacts it."""
+    with pytest.raises(BadRequest) as caught:
+        await play(scripted(Step(error=ScriptedFault(400, "odd", "no such key: AKIAIOSFODNN7EXAMPL2"))), [])
+
+    assert "AKIA" not in str(caught.value)
+    assert "no such key: [redacted:" in caught.value.user_message
+
+
 async def test_an_error_is_the_one_of_a_provider() -> None:
     """Status, code and invitation to retry are as if a provider had sent them."""
     with pytest.raises(RateLimited) as caught:
