@@ -142,7 +142,9 @@ def _living(path: Path) -> RunningDaemon | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return msgspec.json.decode(file.read(), type=RunningDaemon)
+                with contextlib.suppress(msgspec.DecodeError):  # it may just write that it stops: then once more
+                    return msgspec.json.decode(file.read(), type=RunningDaemon)
+                return msgspec.json.decode(path.read_bytes(), type=RunningDaemon)
             path.unlink(missing_ok=True)
     except (OSError, msgspec.DecodeError):  # it went meanwhile, or is none of ours
         return None

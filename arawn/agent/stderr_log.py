@@ -50,7 +50,7 @@ async def _log_lines(said: trio.lowlevel.FdStream, log: Callable[[bytes], None],
     try:
         async for chunk in said:
             *lines, rest = (rest + chunk).split(b"\n")
-            rest = rest[-_LONGEST:]
+            rest = rest[: 2 * _LONGEST]  # its beginning, as of whole lines: cut there, half a secret would be shown
             for line in lines:
                 log(line)
     finally:

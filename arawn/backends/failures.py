@@ -6,7 +6,7 @@ Messages hold the provider's own sentence, never an address with a query, a head
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -158,8 +158,12 @@ def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes
     return error
 
 
-def from_reported(where: str, said: ReportedError) -> BackendError:
-    """Return the error that an error inside an answer with status 200 stands for; `status` only if it names one."""
+def from_reported(where: str, said: ReportedError, masked: Callable[[bytes], bytes] = bytes) -> BackendError:
+    """Return the error that an error inside an answer with status 200 stands for; `status` only if it names one.
+
+    `masked` takes secrets out of what was said, before it is cut.
+    """
+    said = ReportedError(masked(said.message.encode("utf-8", "replace")).decode(), code=said.code, status=said.status)
     status = said.status or _STATUS_OF_CODE.get(said.code or "", 500)
     answer = "an error inside a 200" if said.status is None else f"{status} inside a 200"
     error = _typed(where, status, said, answer=answer)

@@ -138,7 +138,7 @@ class HttpProvider:
 
     def _reading(self, call: _Call) -> StreamReading:
         if call.verbatim is None:
-            return StreamReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES)
+            return StreamReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, masked=self._masking.of_bytes)
         unasked = not asks_for_usage(call.verbatim)
         return VerbatimReading(
             self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, drop_usage=unasked, masked=self._masking.of_bytes
@@ -263,16 +263,18 @@ class HttpProvider:
             raise self._refusal(response, body)
         self._decode(response, body, call)  # an error inside a 200, or another shape, says more than the line below
         reason = "a whole reply where a stream was asked for"
-        raise unreadable_reply(self._where, content_type, body, reason, "the server must support `stream`")
+        shown = self._masking.of_bytes(body)
+        raise unreadable_reply(self._where, content_type, shown, reason, "the server must support `stream`")
 
     def _decode(self, response: httpx.Response, body: bytes, call: _Call) -> CompletionResponse:
         try:
             return other_answer(body) if call.verbatim and call.verbatim.path else self._dialect.decode(body)
         except ReportedError as error:
-            raise from_reported(self._where, error) from error
+            raise from_reported(self._where, error, self._masking.of_bytes) from error
         except WrongShapeError as error:
             hint = self._dialect.base_url_hint
-            raise unreadable_reply(self._where, content_type_of(response), body, str(error), hint) from error
+            shown = self._masking.of_bytes(body)
+            raise unreadable_reply(self._where, content_type_of(response), shown, str(error), hint) from error
 
     def _refusal(self, response: httpx.Response, body: bytes) -> BackendError:
         body = self._masking.of_bytes(body)

@@ -83,6 +83,9 @@ class _Completion(msgspec.Struct, gc=False):
     model: str | None = None
     usage: _Usage | None = None
     error: Any = None
+    object: Any = None
+    message: Any = None
+    code: Any = None
 
 
 _COMPLETION = msgspec.json.Decoder(_Completion)
@@ -138,6 +141,8 @@ class OpenAIAssembler:
         """Take in a chunk or a whole reply; the two differ in the name of one field."""
         if completion.error is not None:
             raise reported_error(completion.error)
+        if completion.object == "error":  # as vLLM says it: without an envelope
+            raise reported_error({"message": completion.message, "code": completion.code})
         self._id = completion.id or self._id
         self._model = completion.model or self._model
         if completion.usage is not None:

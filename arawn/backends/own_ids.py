@@ -25,19 +25,21 @@ def with_own_ids(messages: Iterable[Message]) -> Iterator[Message]:
         messages: A conversation in which roles alternate.
     """
     taken: set[str] = set()
+    numbered: dict[str, Iterator[str]] = {}  # what each goes on with: begun anew, many alike would take minutes
     called: dict[str, deque[str]] = {}  # the calls of the last answer: what they are called now, by what they were
     for message in messages:
         if message.role == "assistant":
             called = {}
-        yield Message(message.role, tuple(_renamed(block, taken, called) for block in message.content))
+        yield Message(message.role, tuple(_renamed(block, taken, numbered, called) for block in message.content))
 
 
-def _renamed(block: ContentBlock, taken: set[str], called: dict[str, deque[str]]) -> ContentBlock:
-    """Return the block with its own id, and note it in `taken` and `called`."""
+def _renamed(
+    block: ContentBlock, taken: set[str], numbered: dict[str, Iterator[str]], called: dict[str, deque[str]]
+) -> ContentBlock:
+    """Return the block with its own id, and note it in the others."""
     if isinstance(block, ToolUse):
         plain = _plain(block.id)
-        numbered = (plain if number == 1 else f"{plain}_{number}" for number in count(1))
-        own = next(each for each in numbered if each not in taken)
+        own = next(each for each in numbered.setdefault(plain, _numbered(plain)) if each not in taken)
         taken.add(own)
         called.setdefault(block.id, deque()).append(own)
         return msgspec.structs.replace(block, id=own)
@@ -45,6 +47,10 @@ def _renamed(block: ContentBlock, taken: set[str], called: dict[str, deque[str]]
         waiting = called.get(block.tool_use_id)
         return msgspec.structs.replace(block, tool_use_id=waiting.popleft() if waiting else _plain(block.tool_use_id))
     return block
+
+
+def _numbered(plain: str) -> Iterator[str]:
+    return (plain if number == 1 else f"{plain}_{number}" for number in count(1))
 
 
 def _plain(tool_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from arawn.backends.failures import from_reported, unreadable_reply
 from arawn.backends.protocol import Dialect
@@ -20,14 +20,16 @@ class StreamReading:
     Once a delta has been handed out the call cannot be repeated, so no error of it is retryable any more.
     """
 
-    def __init__(self, where: str, dialect: Dialect, *, max_bytes: int) -> None:
+    def __init__(
+        self, where: str, dialect: Dialect, *, max_bytes: int, masked: Callable[[bytes], bytes] = bytes
+    ) -> None:
         """Begin before the first byte.
 
         Args:
             where: Which backend, as it should stand at the beginning of messages.
             dialect: How to read the events.
             max_bytes: The most that one stream may bring.
-
+            masked: Takes secrets out of what is quoted.
         """
         self.content_type = ""
         self._where = where
@@ -36,6 +38,7 @@ class StreamReading:
         self._assembler = dialect.assembler()
         self._nothing = self._assembler.response()
         self._max_bytes = max_bytes
+        self._masked = masked
         self._bytes = 0
         self._head = b""
         self._started = False
@@ -109,7 +112,7 @@ class StreamReading:
         try:
             deltas = self._assembler.feed(event)
         except ReportedError as error:
-            raise from_reported(self._where, error) from error
+            raise from_reported(self._where, error, self._masked) from error
         except WrongShapeError as error:
             raise self._unreadable(str(error), event.data.encode("utf-8", "replace")) from error
         self._started = self._started or bool(deltas) or self._assembler.response() != self._nothing
@@ -117,4 +120,4 @@ class StreamReading:
 
     def _unreadable(self, reason: str, body: bytes | None = None) -> BadReply:
         body = self._head if body is None else body
-        return unreadable_reply(self._where, self.content_type, body, reason, self._hint)
+        return unreadable_reply(self._where, self.content_type, self._masked(body), reason, self._hint)

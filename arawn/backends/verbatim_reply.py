@@ -149,12 +149,11 @@ class VerbatimReading(StreamReading):
 
         Args:
             where, dialect, max_bytes: As for `StreamReading`.
-            masked: Takes secrets out of an error event and of what follows it.
+            masked: Takes secrets out of what is quoted, of an error event and of what follows it.
             drop_usage: Leave out the event that holds nothing but token counts: whoever reads on has not asked for it.
         """
-        super().__init__(where, dialect, max_bytes=max_bytes)
+        super().__init__(where, dialect, max_bytes=max_bytes, masked=masked)
         self._drop_usage = drop_usage
-        self._masked = masked
         self._rest = bytearray()
         self._searched = 0  # bytes of the rest in which no event ends
         self._held = b""

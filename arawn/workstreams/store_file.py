@@ -15,6 +15,7 @@ __all__ = ["HEADER_BYTES", "StoreFile", "header_fault", "journal_of", "orphaned_
 _MAGIC = b"SQLite format 3\0"
 HEADER_BYTES = len(_MAGIC)
 _RESTORE = "stop Arawn, restore a backup and start again"
+_OVERWRITTEN = f"its beginning was overwritten; {_RESTORE}"
 _PUT_BACK = (
     f"put the file back that was there, that very one and no copy, or {_RESTORE}: until then nothing is written to it, "
     "and `arawn workstreams show` still shows what is in it"
@@ -68,8 +69,9 @@ class StoreFile:
                 look.execute("PRAGMA schema_version")
         except sqlite3.OperationalError as error:
             return f"it cannot be read: {error}; check the disk"
-        except sqlite3.DatabaseError:  # it begins as no database does
-            return header_fault(b"other")
+        except sqlite3.DatabaseError as error:
+            # Else it is shorter than it says: a checkpoint is at work, or was cut off, and the journal has the rest.
+            return _OVERWRITTEN if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB else None
         return None
 
 
@@ -77,8 +79,7 @@ def header_fault(beginning: bytes) -> str | None:
     """Return why no database begins like this, and what to do; None if one does."""
     if beginning[:HEADER_BYTES] == _MAGIC:
         return None
-    found = "its beginning was overwritten" if beginning else "it was emptied"
-    return f"{found}; {_RESTORE}"
+    return _OVERWRITTEN if beginning else f"it was emptied; {_RESTORE}"
 
 
 def orphaned_journal(path: Path) -> str | None:

@@ -117,3 +117,20 @@ def test_a_daemon_that_cannot_leave_word_shows_that_it_failed(tmp_path: Path, ro
 
     assert failed() == "it could not leave word why; its stderr says"
     listening.__exit__(None, None, None)
+
+
+def test_a_daemon_that_just_writes_that_it_stops_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may see the half of what is written: it reads again."""
+    with announced(tmp_path, ONE) as tell_end:
+        (file,) = tmp_path.iterdir()
+        with file.open("r+b") as begun:
+            begun.seek(-1, 2)
+            begun.write(b',"stop')
+        decode = msgspec.json.decode
+
+        def decode_and_let_it_end(content: bytes, type: object) -> object:  # noqa: A002  # as it is called
+            tell_end()
+            return decode(content, type=type)
+
+        monkeypatch.setattr(msgspec.json, "decode", decode_and_let_it_end)
+        assert running_daemons(tmp_path) == [msgspec.structs.replace(ONE, stopping=True)]

@@ -244,3 +244,26 @@ def test_a_store_that_closes_leaves_the_locks_of_another(tmp_path: Path) -> None
         store.create(WorkstreamState(name="after"))
 
         assert seen_by_another_process() == "['after', 'before']\n"
+
+
+def first_page_moved(path: Path) -> None:
+    """Do as a checkpoint does that is cut off after its first page: that page already tells of all the others."""
+    content = journal(path).read_bytes()
+    size = int.from_bytes(content[8:12], "big")
+    frames = range(32, len(content) - 24 - size + 1, 24 + size)
+    pages = [content[at + 24 : at + 24 + size] for at in frames if int.from_bytes(content[at : at + 4], "big") == 1]
+    with path.open("r+b") as file:
+        file.write(pages[-1])
+
+
+def test_a_checkpoint_under_way_or_cut_off_is_no_damage(tmp_path: Path) -> None:
+    """The database is shorter than its first page says until the last page has followed; the journal has them all."""
+    path = tmp_path / "w.db"
+    with closing(WorkstreamStore(path)) as store:
+        store.add_turn(WorkstreamState(name="before"), 1, (user("hello " * 10_000),), None)
+
+        first_page_moved(path)
+
+        assert store.fault() is None
+        store.add_turn(WorkstreamState(name="after"), 1, (user("hello"),), None)
+        assert store.load("before") is not None

@@ -104,6 +104,7 @@ def test_the_token_is_nobody_elses(place: Place) -> None:
         assert not door.exists()
 
 
+@pytest.mark.slow
 def test_a_call_in_flight_is_finished_within_the_grace(place: Place) -> None:
     """After SIGTERM nothing is accepted, but what was begun is answered."""
     script = place.directory / "slow.toml"
@@ -155,6 +156,7 @@ def test_a_signal_during_the_start_ends_it(place: Place) -> None:
     assert (child.returncode, err) == (0, "")
 
 
+@pytest.mark.slow
 def test_nothing_answered_is_lost_when_it_is_killed(place: Place) -> None:
     """After SIGKILL: the binding and the conversation are there, the log is whole, and the next start works."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=1))

@@ -139,6 +139,7 @@ def _extra(sent: ResponsesBody, choice: str | None, target: Target) -> tuple[dic
         extra |= single or {}
         unsaid += ["parallel_tool_calls"] if single is None else []
     if target.takes("openai"):
+        extra |= {"parallel_tool_calls": True} if sent.parallel_tool_calls and sent.tools else {}  # not every default
         extra |= {} if effort is None else {"reasoning_effort": effort}
         extra |= _strict_tools(sent.tools or ())
     else:

@@ -78,6 +78,7 @@ def test_a_check_of_the_configuration_imports_as_the_daemon_does() -> None:
     assert problems[0].startswith(f"tools.late.python: importing `{HANGING}:late` has not ended after 0.2 s, ")
 
 
+@pytest.mark.slow
 async def test_the_package_of_mcp_is_loaded_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes a second, in which a daemon has other callers."""
     pytest.importorskip("mcp")

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 
 import pytest
+import trio.testing
 
 from arawn.agent.stderr_log import open_stderr_log
 from arawn.interactions.redact import redact
@@ -32,3 +33,17 @@ async def test_secrets_are_masked_in_the_log_and_in_the_last_words(
     assert last[0].startswith(before)
     assert "open" not in first
     assert f"{before}[redacted:secret:".startswith(last[0][: len(before) + 5])
+
+
+async def test_of_a_line_that_comes_in_pieces_the_beginning_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """However long it gets: its end would begin anywhere, perhaps within a secret."""
+    caplog.set_level(logging.INFO, "arawn.tools")
+    last: deque[str] = deque(maxlen=5)
+    async with open_stderr_log("x", last, mask) as stderr:
+        for piece in ("open-sesame-1" + "y" * 4090, "z" * 4090, "z" * 4090, "\n"):
+            print(piece, end="", file=stderr, flush=True)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+
+    assert "sesame-1" not in caplog.text
+    assert last[0].startswith("[redacted:secret:")
+    assert len(last[0]) <= 4096

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 from typing import NoReturn
 
@@ -284,3 +285,19 @@ async def test_a_call_can_be_cancelled_at_every_step() -> None:
             assert (await stream(provider, [])).text == "a b"
 
     assert 3 < k < 59
+
+
+@pytest.mark.parametrize("before", [60, 484])
+@pytest.mark.parametrize("said", ["an error inside a 200", "an error event", "no reply at all"])
+async def test_a_key_is_taken_out_before_what_quotes_it_is_cut(before: int, said: str) -> None:
+    """Half a key is found by nobody."""
+    key = "local-key-abcdefghijklmnop"
+    quote = f"{'x' * before} {key} is wrong"
+    body = quote if said == "no reply at all" else json.dumps({"error": {"message": quote}})
+    reply = stream_reply([f"data: {body}\n\n".encode()]) if said == "an error event" else Reply(body=body.encode())
+
+    _, streamed = await stream_error(reply, api_key=key)
+
+    assert "local" not in str(streamed)
+    if said != "an error event":
+        assert "local" not in str(await complete_error(reply, api_key=key))

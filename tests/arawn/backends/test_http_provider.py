@@ -8,6 +8,7 @@ from arawn.backends.verbatim_reply import ProviderAnswer
 from arawn.errors import (
     AuthFailed,
     BadReply,
+    Overloaded,
     RateLimited,
 )
 from arawn.messages import CompletionRequest, StreamEvent, Text, TextDelta, Thinking, Usage, user
@@ -19,6 +20,8 @@ from tests.fake_provider import (
     Reply,
     anthropic_reply,
     anthropic_stream,
+    events,
+    openai_chunk,
     openai_reply,
     openai_stream,
     stream_reply,
@@ -186,3 +189,15 @@ async def test_a_redirect_is_not_followed() -> None:
 
     assert isinstance(error, BadReply)
     assert "elsewhere.test/v1" in str(error)
+
+
+async def test_an_error_without_an_envelope_is_told_in_its_words() -> None:
+    """Older servers of vLLM end a stream so."""
+    said = b'data: {"object":"error","message":"CUDA out of memory","type":"InternalServerError","code":500}\n\n'
+
+    sink, error = await stream_error(stream_reply([*events(openai_chunk(content="hi")), said]))
+
+    assert isinstance(error, Overloaded)
+    assert "CUDA out of memory" in str(error)
+    assert error.partial is not None
+    assert sink == [TextDelta(0, "hi")]

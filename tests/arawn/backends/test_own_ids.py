@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arawn.backends import own_ids
 from arawn.backends.own_ids import with_own_ids
 from arawn.messages import Message, ToolResult, ToolUse
 
@@ -30,3 +32,24 @@ def test_every_call_of_a_conversation_has_an_id_that_no_other_has(answers: list[
     assert len(set(every)) == len(every)
     assert all(re.fullmatch("[a-zA-Z0-9_-]+", own) for own in every)
     assert all(own in every for answer in answers for own in answer if own.startswith("call_0"))
+
+
+def test_many_calls_with_one_id_take_no_longer_than_others() -> None:
+    """A client may send as many as a body holds: numbers are not tried from the first on for each of them."""
+    formed = 0
+
+    class Counted(str):
+        __slots__ = ()
+
+        def __format__(self, spec: str) -> str:
+            nonlocal formed
+            formed += 1
+            return super().__format__(spec)
+
+    calls = [Message("assistant", (ToolUse("call_0", "f"),)) for _ in range(300)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(own_ids, "_plain", Counted)
+        made = list(own_ids.with_own_ids(calls))
+
+    assert made[-1].content == (ToolUse("call_0_300", "f"),)
+    assert formed < 2 * len(calls)

@@ -57,6 +57,7 @@ def test_search_finds_calls(asked: list[str], command: Command, arguments: list[
     assert bool(result.err) == (not found)
 
 
+@pytest.mark.slow
 def test_a_long_query_can_be_interrupted(asked: list[str], place: Place) -> None:
     """Ctrl-C ends it as every other command: exit code 130, without a word."""
     long = "SELECT count(*) FROM range(10000000000) t(a), range(1000) u(b) WHERE a % 7 = b"

@@ -165,10 +165,10 @@ LONELY = '[[steps]]\ntext = "one two"\n{delay} = 600.0\n'
 @pytest.mark.parametrize(
     ("arguments", "delay", "before"),
     [
-        (["ask", "hi"], "delay_s", None),
         (["ask", "hi"], "token_delay_s", "one"),
-        (["backends", "test"], "delay_s", "asking `default` …\r\n"),
-        (["workstreams", "rm", "x"], "delay_s", "[y/N]: "),
+        pytest.param(["ask", "hi"], "delay_s", None, marks=pytest.mark.slow),
+        pytest.param(["backends", "test"], "delay_s", "asking `default` …\r\n", marks=pytest.mark.slow),
+        pytest.param(["workstreams", "rm", "x"], "delay_s", "[y/N]: ", marks=pytest.mark.slow),
     ],
 )
 def test_ctrl_c_ends_the_line(place: Place, arguments: list[str], delay: str, before: str | None) -> None:

@@ -120,6 +120,19 @@ def test_one_call_at_a_time_is_said_in_both_dialects(
     assert (said.request.extra, said.ignored) == (extra, ())
 
 
+@pytest.mark.parametrize(("dialect", "extra"), [("openai", {"parallel_tool_calls": True}), ("anthropic", {})])
+def test_several_calls_at_a_time_are_asked_for_where_that_is_not_sure(dialect: str, extra: dict[str, Any]) -> None:
+    """Servers of the openai dialect differ in their default; those of the other one have the same."""
+    tool = {"type": "function", "name": "look", "parameters": {}}
+    body = read_responses(
+        json.dumps({"model": "auto", "input": "x", "tools": [tool], "parallel_tool_calls": True}).encode()
+    )
+
+    said = translate_responses(body, target(dialect))
+
+    assert (said.request.extra, said.ignored) == (extra, ())
+
+
 @pytest.mark.parametrize(
     ("dialect", "ignored", "heard"), [("openai", (), True), ("anthropic", ("tools.strict",), False)]
 )
