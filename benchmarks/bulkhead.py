@@ -20,7 +20,7 @@ from arawn.config.schema import Config
 from arawn.messages import CompletionRequest, user
 from arawn.runtime_door import Runtime
 from benchmarks.completion import call_together, check_records, configured
-from benchmarks.measure import ROUNDS, Finding, figure, percentile
+from benchmarks.measure import Finding, figure, percentile
 from benchmarks.upstream import REQUEST_TEXT, open_upstream
 
 BACKENDS = 8
@@ -28,6 +28,7 @@ LOAD = 0.6
 SECONDS = 3.0
 AT_ONCE = 64
 _CALIBRATION = 1_600
+_ROUNDS = 11  # a 99th percentile of 3 seconds swings by a third from one round to the next
 _REQUEST = CompletionRequest(messages=(user(REQUEST_TEXT),))
 
 
@@ -97,7 +98,7 @@ def run() -> Iterator[Finding]:
             capacity = trio.run(_capacity, _config(Path(directory), upstream.address, "after-0.02"))
         rate = LOAD * capacity
         p99: dict[str, list[float]] = {"all answer": [], "one of 8 hangs": []}
-        for _ in range(ROUNDS):
+        for _ in range(_ROUNDS):
             p99["all answer"].append(_measured(upstream.address, "after-0.02", rate))
             p99["one of 8 hangs"].append(_measured(upstream.address, "hang", rate))
     moved = [hanging / well for well, hanging in zip(*p99.values(), strict=True)]
