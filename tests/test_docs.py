@@ -47,6 +47,7 @@ def test_the_pages_have_what_is_looked_for() -> None:
     assert all(len(pattern.findall(text)) > 5 for pattern in (INCLUDE, LINK, ANCHOR, HEADING))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", sorted(Path("examples").glob("*.py")), ids=str)
 def test_examples_run(example: Path, tmp_path: Path) -> None:
     """Every example runs to its end against the scripted backend, and says something."""

@@ -38,6 +38,7 @@ def _compared(ours: list[Load], theirs: list[Load], at_least: float) -> Comparis
     return alternate("which is faster?", runs, target=f">= {at_least} x", at_least=at_least)
 
 
+@pytest.mark.slow
 def test_the_ratio_is_the_median_of_the_ratios_round_by_round() -> None:
     """Rounds are compared with the round beside them, so a slow minute slows both."""
     ours = _loads(99, 1, 10, 1, 1, 1)
@@ -49,6 +50,7 @@ def test_the_ratio_is_the_median_of_the_ratios_round_by_round() -> None:
     assert found.met
 
 
+@pytest.mark.slow
 def test_a_load_that_times_itself_is_believed() -> None:
     """What a run does before and after its load counts for nothing."""
     found = _compared(_loads(*[1] * 6), _loads(*[4] * 6), at_least=5.0)
@@ -58,6 +60,7 @@ def test_a_load_that_times_itself_is_believed() -> None:
     assert (found.ratio, found.met) == (4.0, False)
 
 
+@pytest.mark.slow
 def test_every_contestant_is_warmed_up_once_and_then_takes_turns() -> None:
     """Drift of the machine hits all alike."""
     order: list[str] = []

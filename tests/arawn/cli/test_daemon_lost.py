@@ -22,6 +22,7 @@ def slow(place: Place) -> Place:
     return place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["ask", "chat"])
 @pytest.mark.parametrize(("number", "recorded"), [(signal.SIGTERM, 1), (signal.SIGKILL, 0)])
 def test_a_daemon_that_goes_away_is_one_message(

@@ -111,6 +111,7 @@ async def test_a_limit_that_is_used_up_says_so_at_once(tmp_path: Path, autojump_
     assert min(told) > _LONGEST_WAIT_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_full_mailbox_is_told_at_the_door(stream: bool, tmp_path: Path) -> None:
     """Over HTTP nobody waits for room: 503 says when to come back, in the dialect; those before are answered."""
