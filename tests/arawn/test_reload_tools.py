@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from actors import SupervisorSpec, open_supervisor
 from arawn.agent.obstacles import tool_obstacles
-from arawn.config.schema import ToolSource
+from arawn.config.schema import Config, ToolSource
 from arawn.errors import BadInput
 from arawn.reload import Reload, reloader_spec
 from tests.arawn.test_reload import NEW, NotingRuntime
@@ -21,19 +21,24 @@ SOURCES = {
 }
 
 
+async def reload_to(config: Config, runtime: NotingRuntime) -> None:
+    """Reload with a configuration that has just been read."""
+
+    async def read() -> Config:
+        await trio.lowlevel.checkpoint()
+        return config
+
+    async with open_supervisor(SupervisorSpec(name="root")) as root:
+        await (await root.start(reloader_spec(runtime, read, {}))).ask(Reload())
+
+
 async def test_tools_that_cannot_be_used_change_nothing(autojump_clock: MockClock) -> None:
     """Every problem is told, in the words of the check."""
     config = msgspec.structs.replace(NEW, tools=SOURCES)
     runtime = NotingRuntime()
 
-    async def read() -> object:
-        await trio.lowlevel.checkpoint()
-        return config
-
-    async with open_supervisor(SupervisorSpec(name="root")) as root:
-        reloader = await root.start(reloader_spec(runtime, read, {}))  # type: ignore[arg-type]
-        with pytest.raises(BadInput) as caught:
-            await reloader.ask(Reload())
+    with pytest.raises(BadInput) as caught:
+        await reload_to(config, runtime)
 
     assert runtime.followed == []
     said = str(caught.value).splitlines()
@@ -47,12 +52,6 @@ async def test_tools_that_can_be_used_are_taken(autojump_clock: MockClock) -> No
     config = msgspec.structs.replace(NEW, tools={"all": ToolSource(python="tests.arawn.agent.my_tools:voices")})
     runtime = NotingRuntime()
 
-    async def read() -> object:
-        await trio.lowlevel.checkpoint()
-        return config
-
-    async with open_supervisor(SupervisorSpec(name="root")) as root:
-        reloader = await root.start(reloader_spec(runtime, read, {}))  # type: ignore[arg-type]
-        await reloader.ask(Reload())
+    await reload_to(config, runtime)
 
     assert runtime.followed == [config]
