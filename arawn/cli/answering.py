@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from arawn.agent.events import TurnEvent, TurnReply
-from arawn.cli.daemon_client import DaemonClient, DaemonSilent, find_daemon, silent_daemon
+from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
 from arawn.cli.question import Answerer, Emit, Question
@@ -70,9 +70,9 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
             log_path = Path(status.log.path) if status.log.path else None
             yield DaemonAnswerer(daemon, log_path, tuple(backend.profile for backend in status.backends))
             return
-    silent = None if socket is None else silent_daemon(socket)
-    if socket is not None and silent is not None and wanted.logged:
-        raise DaemonSilent(silent, socket)
+    silent = silence_of(socket)
+    if silent is not None and wanted.logged:
+        raise silent
     async with _open_in_process(wanted) as answerer:
         yield answerer
 

@@ -40,7 +40,7 @@ __all__ = [
     "DaemonSilent",
     "find_daemon",
     "require_daemon",
-    "silent_daemon",
+    "silence_of",
     "socket_of_daemon",
 ]
 
@@ -218,17 +218,17 @@ async def require_daemon(socket: Path | None) -> AsyncIterator[DaemonClient]:
         raise DaemonFault('a daemon cannot be reached: `server.socket` is ""; remove that setting')
     async with find_daemon(socket) as daemon:
         if daemon is None:
-            silent = silent_daemon(socket)
-            if silent is not None:
-                raise DaemonSilent(silent, socket)
-            raise DaemonFault(f"no daemon answers on `{socket}`; `arawn start` runs one")
+            raise silence_of(socket) or DaemonFault(f"no daemon answers on `{socket}`; `arawn start` runs one")
         yield daemon
 
 
-def silent_daemon(socket: Path) -> RunningDaemon | None:
-    """Return the daemon of `socket`, which does not answer there; None if there is none."""
+def silence_of(socket: Path | None) -> DaemonSilent | None:
+    """Return what to say of the daemon of `socket`, which does not answer there; None if there is no such daemon."""
+    if socket is None:
+        return None
     place = str(socket.absolute())
-    return next((one for one in running_daemons(runtime_dir(os.environ)) if one.socket == place), None)
+    found = next((one for one in running_daemons(runtime_dir(os.environ)) if one.socket == place), None)
+    return None if found is None else DaemonSilent(found, socket)
 
 
 def socket_of_daemon(config_file: Path | None) -> Path | None:
@@ -266,7 +266,7 @@ async def _answers(http: httpx.AsyncClient, socket: Path) -> bool:
         if reply.status_code == httpx.codes.OK:
             return True
         raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: status {reply.status_code}; {_REMOVE}")
-    silent = silent_daemon(socket)
+    silent = silence_of(socket)
     if silent is not None:
         raise DaemonHung(silent.pid)
     raise DaemonFault(f"what listens on `{socket}` says nothing within {_PROBE_S:g} s; {_REMOVE}")

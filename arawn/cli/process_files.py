@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arawn.cli.checkup import Finding
-from arawn.cli.daemon_client import silent_daemon
+from arawn.cli.daemon_client import silence_of
 from arawn.config.schema import Config
 from arawn.interactions.counted import counted
 
@@ -22,7 +22,7 @@ _SPARE = 2  # a descriptor may be on its way when they are counted
 
 def out_of_files(socket: Path | None) -> str | None:
     """Return why the daemon of `socket` does not answer, if it is that it may open no more files; else None."""
-    silent = None if socket is None else silent_daemon(socket)
+    silent = silence_of(socket)
     if silent is None:
         return None
     pid = silent.pid

@@ -13,7 +13,7 @@ import trio
 from arawn.backends.connection_failures import from_httpx
 from arawn.backends.presets import PRESETS
 from arawn.cli.checkup import Finding
-from arawn.cli.daemon_client import DaemonFault, DaemonSilent, find_daemon, silent_daemon
+from arawn.cli.daemon_client import DaemonFault, find_daemon, silence_of
 from arawn.cli.durations import since_words
 from arawn.cli.process_files import open_files, out_of_files
 from arawn.cli.status_page import LOG_WORDS, full_words, reason_of
@@ -52,9 +52,9 @@ async def look_at_daemon(
 
 
 async def _without_answer(config: Config, environ: Mapping[str, str], socket: Path | None) -> list[Finding]:
-    silent = None if socket is None else silent_daemon(socket)
-    if socket is not None and silent is not None:
-        return [Finding("daemon", False, str(DaemonSilent(silent, socket))), *open_files(config, silent.pid)]
+    silent = silence_of(socket)
+    if silent is not None:
+        return [Finding("daemon", False, str(silent)), *open_files(config, silent.pid)]
     log = interactions_dir(config, environ)
     if config.logging.interactions.enabled and log.is_dir() and writer_is_active(log):
         return [_hidden_daemon(socket, log)]

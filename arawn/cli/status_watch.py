@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import trio
 
-from arawn.cli.daemon_client import DaemonClient, DaemonFault, DaemonSilent, require_daemon, silent_daemon
+from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, silence_of
 from arawn.cli.interrupts import Interrupts
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.status_page import HEADERS, head_lines, next_steps, reason_of, rows
@@ -72,9 +72,9 @@ async def _wait_end(socket: Path, pid: int) -> None:
     with trio.move_on_after(_MOMENT_S):
         await _wait_gone(socket, pid)
         return
-    silent = silent_daemon(socket)
+    silent = silence_of(socket)
     if silent is not None:
-        note(f"arawn: {DaemonSilent(silent, socket)}")
+        note(f"arawn: {silent}")
     await _wait_gone(socket, pid)
 
 
@@ -84,7 +84,7 @@ async def _wait_gone(socket: Path, pid: int) -> None:
 
 
 def _is_silent(socket: Path, pid: int) -> bool:
-    silent = silent_daemon(socket)
+    silent = silence_of(socket)
     return silent is not None and silent.pid == pid
 
 

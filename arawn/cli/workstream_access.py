@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 import trio
 
-from arawn.cli.daemon_client import DaemonClient, DaemonSilent, find_daemon, silent_daemon
+from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.settings import configured
 from arawn.config.paths import database_path, socket_path
 from arawn.config.profiles import DEFAULT
@@ -72,9 +72,9 @@ async def open_access(config_file: Path | None) -> AsyncIterator[WorkstreamAcces
         if daemon is not None:
             yield ThroughDaemon(daemon)
             return
-    silent = None if socket is None else silent_daemon(socket)
-    if socket is not None and silent is not None:
-        raise DaemonSilent(silent, socket)
+    silent = silence_of(socket)
+    if silent is not None:
+        raise silent
     store = await trio.to_thread.run_sync(WorkstreamStore, database_path(config, os.environ))
     try:
         yield OnStore(store, tuple(config.profiles) or (DEFAULT,))
