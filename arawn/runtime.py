@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -14,23 +13,22 @@ import trio
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
-from actors.errors import shown
-from actors.events import Crashed, DeadLetter, Event
 from arawn.agent.servers import start_tool_servers
 from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.secret_values import secret_values
+from arawn.board import Board
 from arawn.config import default_profile
 from arawn.config.check import checked
 from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, InteractionLogConfig
 from arawn.config.search import find_config
 from arawn.errors import ArawnError, Unavailable
-from arawn.interactions.health import LogHealth
 from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal, write_appends
 from arawn.interactions.last_word import telling_losses
 from arawn.interactions.open_tool_calls import OpenToolCalls
+from arawn.interactions.patience import open_patience
 from arawn.interactions.record import LogLine
 from arawn.interactions.room_on_disk import warn_without_room
 from arawn.interactions.writer import open_writer
@@ -42,35 +40,16 @@ from arawn.running_backends import Blueprint, RunningBackends
 from arawn.runtime_door import Runtime
 from arawn.threads import RunInThread
 from arawn.workstreams.actor import WorkstreamParts, open_workstream
-from arawn.workstreams.store_actor import Query, StoreHealth, open_store
+from arawn.workstreams.store_actor import Query, open_store
 
 __all__ = ["open_runtime", "start_runtime"]
 
-_LOG = logging.getLogger("arawn.runtime")
 _KEEPS_TRYING = Intensity(limit=1_000_000, period=60.0)  # back-off alone paces what must never bring the rest down
 _LOG_BACKOFF = Backoff(initial=0.1, maximum=5.0)
 _LOG_MAILBOX, _LOG_BATCH = 4096, 256
 _HOUSEKEEPING_BACKOFF = Backoff(initial=1.0, maximum=3600.0, healthy_after=3600.0)
 _STORE_MAILBOX, _STORE_BATCH = 1024, 128
 _WORKSTREAM_MAILBOX = 64
-
-
-class _Board:
-    """What the parts report to `status` and to each other: one writer each, read by anyone."""
-
-    def __init__(self) -> None:
-        self.log_health: Callable[[], LogHealth] = LogHealth
-        self.housekeeping_health: Callable[[], LogHealth] = LogHealth
-        self.store_health = StoreHealth()
-        self.journal: Journal | None = None
-
-    def hear(self, event: Event) -> None:
-        """Count records that the writer will never write; log crashes that nobody foresaw."""
-        if isinstance(event, DeadLetter) and self.journal is not None:
-            self.journal.lost(event)
-        elif isinstance(event, Crashed) and not isinstance(event.error, ArawnError):  # those are told where they matter
-            _LOG.error("`%s` crashed: %s", event.actor, shown(event.error))
-            _LOG.debug("`%s` crashed", event.actor, exc_info=event.error)
 
 
 @asynccontextmanager
@@ -132,10 +111,11 @@ async def start_runtime(
         policy: As for `open_runtime`.
         waits_for_room: Whether a call to a profile whose mailbox is full waits; if not, it fails with `MailboxFull`.
     """
-    board = _Board()
+    board = Board()
     log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
     async with (
         telling_losses(log_path, lambda: board.journal, run_in_thread),
+        open_patience(config.logging.interactions.answer_wait_ms / 1000) as board.patience,
         open_supervisor(SupervisorSpec(name="arawn", total=_KEEPS_TRYING), hooks=[board.hear]) as root,
     ):
         journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
@@ -162,12 +142,12 @@ async def start_runtime(
 
 
 async def _start_log(
-    root: Supervisor, config: InteractionLogConfig, path: Path | None, board: _Board, run_in_thread: RunInThread
+    root: Supervisor, config: InteractionLogConfig, path: Path | None, board: Board, run_in_thread: RunInThread
 ) -> Journal:
     writer = None if path is None else await root.start(_log_spec(config, path, board, run_in_thread))
     board.journal = Journal(
         writer,
-        answer_wait=config.answer_wait_ms / 1000,
+        patience=board.patience,
         writer_health=lambda: board.log_health(),  # noqa: PLW0108  # of the incarnation there is by then
         housekeeping_health=lambda: board.housekeeping_health(),  # noqa: PLW0108  # as above
         overflow=config.overflow,
@@ -178,7 +158,7 @@ async def _start_log(
     return board.journal
 
 
-def _log_spec(config: InteractionLogConfig, path: Path, board: _Board, run_in_thread: RunInThread) -> ChildSpec[Append]:
+def _log_spec(config: InteractionLogConfig, path: Path, board: Board, run_in_thread: RunInThread) -> ChildSpec[Append]:
     @asynccontextmanager
     async def start() -> AsyncIterator[Callable[[list[Append]], Awaitable[list[Any]]]]:
         async with open_writer(config, path, run_in_thread=run_in_thread) as writer:
@@ -203,7 +183,7 @@ def _log_spec(config: InteractionLogConfig, path: Path, board: _Board, run_in_th
 
 
 def _housekeeping_spec(
-    config: InteractionLogConfig, path: Path, writer: Ref[Append], board: _Board, run_in_thread: RunInThread
+    config: InteractionLogConfig, path: Path, writer: Ref[Append], board: Board, run_in_thread: RunInThread
 ) -> ChildSpec[Never]:
     async def tell(line: LogLine) -> None:
         await writer.tell(Append(line))
@@ -228,7 +208,7 @@ def _housekeeping_spec(
     )
 
 
-def _store_spec(path: Path, board: _Board, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]:
+def _store_spec(path: Path, board: Board, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]:
     return ChildSpec(
         name="workstream-store",
         start=partial(open_store, path, board.store_health, run_in_thread=run_in_thread),

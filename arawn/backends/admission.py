@@ -127,7 +127,8 @@ class Admission:
 
     def _tell(self, state: Literal["ready", "degraded", "open"], reason: str | None) -> None:
         health: BackendHealth = self._health.value
-        reason, _ = self._redactor.redact(reason)
+        if reason is not None:
+            reason, _ = self._redactor.redact(reason)
         if (health.state, health.reason) != (state, reason):
             since = health.since if health.state == state == "open" else datetime.now(UTC)
             self._health.value = BackendHealth(state, reason, since)

@@ -18,7 +18,7 @@ from arawn.backends.failures import from_reported, from_status, request_id, unre
 from arawn.backends.masking import Masking
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
-from arawn.backends.response_body import close, content_of, content_type_of
+from arawn.backends.response_body import close, content_at_hand, content_of, content_type_of
 from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.stream_reading import StreamReading
 from arawn.backends.verbatim import Verbatim, asks_for_usage, verbatim_body, verbatim_of
@@ -59,7 +59,6 @@ class HttpProvider:
             dialect: The pure half.
             endpoint: Where to ask.
             carrier: Belongs to the caller, who closes it. A transport is called directly, without a client's cost.
-
         """
         base = httpx.URL(endpoint.base_url)
         place = base.netloc.decode()  # without user and password
@@ -102,11 +101,13 @@ class HttpProvider:
 
     async def _complete(self, call: _Call) -> CompletionResponse:
         response = await self._send(call)
-        chunks = content_of(response)
-        try:
-            body = await self._read_all(chunks)
-        finally:
-            await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
+        body = content_at_hand(response)
+        if body is None:
+            chunks = content_of(response)
+            try:
+                body = await self._read_all(chunks)
+            finally:
+                await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
         if not response.is_success:
             raise self._refusal(response, body)
         answer = self._decode(response, body, call)

@@ -8,10 +8,18 @@ from collections.abc import AsyncIterator
 import httpx
 import trio
 
-__all__ = ["close", "content_of", "content_type_of"]
+from arawn.wire.client_request import Content
+
+__all__ = ["close", "content_at_hand", "content_of", "content_type_of"]
 
 _CLOSE_S = 2.0
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+def content_at_hand(response: httpx.Response) -> bytes | None:
+    """Return the whole content, if all of the body is in memory and not packed; there is nothing left to close then."""
+    body = response.stream
+    return body.content if isinstance(body, Content) and "content-encoding" not in response.headers else None
 
 
 def content_of(response: httpx.Response) -> AsyncIterator[bytes]:
@@ -67,6 +75,8 @@ def content_type_of(response: httpx.Response) -> str:
 
 async def close(response: httpx.Response, chunks: AsyncIterator[bytes], *, drain_s: float) -> None:
     """Read to the end for at most `drain_s`, then close. The answer is complete or lost: faults here change nothing."""
+    if isinstance(response.stream, Content):
+        return  # all of it is in memory, and its connection serves others already
     try:
         if drain_s:
             with trio.move_on_after(drain_s, shield=True):

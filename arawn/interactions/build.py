@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import astuple
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BackendError
@@ -149,7 +150,7 @@ def build_record(
 def _measured(facts: AttemptFacts) -> dict[str, Any]:
     """Return the times and the tokens."""
     said = facts.response.usage if facts.response else Usage()
-    usage = Usage(*[_count(getattr(said, name)) for name in Usage.__struct_fields__])
+    usage = Usage(*[None if count is None else _count(count) for count in astuple(said)])
     return {
         "duration_ms": _milliseconds(facts.duration_ms),
         "ttft_ms": None if facts.ttft_ms is None else _milliseconds(facts.ttft_ms),

@@ -14,6 +14,7 @@ import trio
 from actors import ActorError, NotStarted, OutcomeUnknown, Ref, Reply, Request
 from actors.events import DeadLetter
 from arawn.interactions.health import LogHealth
+from arawn.interactions.patience import Patience
 from arawn.interactions.record import GapLine, LogLine, MarkLine, timestamp_text
 from arawn.interactions.room import Room
 from arawn.interactions.shed import weigh, without_bodies
@@ -61,7 +62,7 @@ class Journal:
         self,
         writer: Ref[Append] | None,
         *,
-        answer_wait: float,
+        patience: Patience,
         writer_health: Callable[[], LogHealth],
         housekeeping_health: Callable[[], LogHealth] = LogHealth,
         overflow: Literal["block", "shed_bodies"] = "block",
@@ -71,14 +72,14 @@ class Journal:
 
         Args:
             writer: The writer actor; None when the log is switched off.
-            answer_wait: Seconds that an answer waits for its record, `answer_wait_ms` / 1000; 0 waits not at all.
+            patience: How long an answer waits for its record, `answer_wait_ms` / 1000 seconds; 0 waits not at all.
             writer_health: Returns what the writer says of itself; its reason is the cause of what it never came to.
             housekeeping_health: Returns what housekeeping says of itself, for when all else is well.
             overflow: When there is no room: `block` makes calls wait, `shed_bodies` writes records without bodies.
             room: The bytes that lines may take between the calls and the writer; None takes 64 MiB.
         """
         self._writer = writer
-        self._answer_wait = answer_wait
+        self._patience = patience
         self._writer_health = writer_health
         self._housekeeping_health = housekeeping_health
         self._sheds = overflow == "shed_bodies"
@@ -109,13 +110,13 @@ class Journal:
         return self._housekeeping_health() if late is None else late
 
     async def record(self, line: LogLine) -> None:
-        """Have `line` written, and wait for that at most `answer_wait` seconds.
+        """Have `line` written, and wait for that as long as the patience lasts.
 
         Without room it waits, however long that takes: calls feel the back-pressure of a slow disk. With
         `overflow = "shed_bodies"` it first drops the line's bodies, which nearly always makes it fit.
 
         Checkpoint: always, unless the log is off.
-        If cancelled: while it waits for room, it tries `answer_wait` seconds more and then counts the line as lost;
+        If cancelled: while it waits for room, it tries as long again and then counts the line as lost;
             later, the line is written all the same.
         """
         if self._writer is None:
@@ -131,18 +132,17 @@ class Journal:
 
     async def _is_written(self, append: Append, reply: Reply[None]) -> bool:
         """Wait for the line to be written, but not for ever; say whether it was."""
-        if not self._answer_wait:
+        if not self._patience.seconds:
             return await self._leave(append, reply) and self._writer_health().state == "ok"
         try:
-            with trio.CancelScope(deadline=trio.current_time() + self._answer_wait) as scope:
-                await reply.wait()
+            in_time = await self._patience.wait(reply)
         except ActorError as error:
             append.release()
             self._judge(error)
             return False
-        if scope.cancelled_caught:
-            self._degrade(f"an answer went out {self._answer_wait:g} s before its record was written")
-        return not scope.cancelled_caught
+        if not in_time:
+            self._degrade(f"an answer went out {self._patience.seconds:g} s before its record was written")
+        return in_time
 
     async def _leave(self, append: Append, reply: Reply[None]) -> bool:
         """Do not wait for the line; whoever ends it gives its room back. Say whether it has not failed already."""
@@ -177,7 +177,7 @@ class Journal:
         try:
             return await self._enqueue(writer, line)
         except trio.Cancelled:
-            with trio.move_on_after(self._answer_wait, shield=True):
+            with trio.move_on_after(self._patience.seconds, shield=True):
                 await self._leave(*await self._enqueue(writer, line))
                 raise
             ails = self._writer_health().reason

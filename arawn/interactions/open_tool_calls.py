@@ -30,6 +30,8 @@ class OpenToolCalls:
 
     def asked(self, record: InteractionRecord) -> None:
         """Remember the tool calls in a record."""
+        if not record.tool_calls:
+            return
         ids = distinct_ids([call.tool_call_id for call in record.tool_calls])
         for own, call in zip(ids, record.tool_calls, strict=True):
             key = (record.workstream, record.session_id, own, call.tool_name)

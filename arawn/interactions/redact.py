@@ -13,6 +13,7 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from arawn.interactions.encode import CYCLE, MAX_DEPTH, TOO_DEEP
 from arawn.interactions.key_shapes import RULES, may_hold_a_key, replace_keys
@@ -149,26 +150,22 @@ def _texts_in(value: Any) -> list[str] | None:
             kind = type(item)
             if kind is str:
                 texts.append(item)
+            elif kind in _ATOMS:
+                pass
             elif kind is tuple or kind is list:
                 below += item
             elif kind is dict:
                 below += item
                 below += item.values()
-            elif isinstance(item, msgspec.Struct):
-                below += _searched_fields(item)
-            elif kind not in _ATOMS:
+            elif not isinstance(item, msgspec.Struct):
                 return None
+            elif not isinstance(item, Image) or item.data is None:  # else base64 of a picture
+                below += astuple(item)
         budget -= len(below)
         if not below or budget < 0:
             return texts if not below else None
         level = below
     return None
-
-
-def _searched_fields(value: msgspec.Struct) -> Iterable[Any]:
-    if isinstance(value, Image) and value.data is not None:  # base64 of a picture
-        return ()
-    return map(value.__getattribute__, value.__struct_fields__)
 
 
 def _same(left: Any, right: Any) -> bool:

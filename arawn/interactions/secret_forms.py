@@ -30,6 +30,7 @@ class KnownSecrets:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._forms = [(secret, sorted(_forms(secret), key=len, reverse=True)) for secret in secrets]
+        self._all_forms = tuple(form for _, forms in self._forms for form in forms)
 
     def replaced(self, text: str, mask: Callable[[str], str]) -> str:
         """Return `text` with `mask(secret)` in the place of each secret; the same object when it holds none."""
@@ -41,9 +42,12 @@ class KnownSecrets:
 
     def are_absent(self, texts: Sequence[str], joined: str) -> bool:
         """Say whether none of `texts`, which are `joined` by line ends, holds a secret in any form."""
-        if any(form in joined for _, forms in self._forms for form in forms):
-            return False
-        if not self._forms or not any(is_used(joined) for is_used, _ in _WAYS):
+        if not self._all_forms:
+            return True
+        for form in self._all_forms:  # a loop, and no generator: half the price
+            if form in joined:
+                return False
+        if not any(is_used(joined) for is_used, _ in _WAYS):
             return True
         # Escapes are read text by text: those of one must not change how another one reads.
         return all(self._without_spelled(text, lambda _: "") is text for text in texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
@@ -41,11 +42,15 @@ class Call:
             self.headers[name] = self.headers[name] + b", " + value if name in self.headers else value
         self.query: bytes = scope.get("query_string", b"")
         self.through_socket = came_through_socket(scope)
-        self.request_id = secrets.token_hex(16)  # of the answer, unless a log record answers for it
         self.streaming = False
         self._leaving_cancels: LeavingCancels | None = (scope.get("extensions") or {}).get(LEAVING_CANCELS)
         self._receive = receive
         self._send = send
+
+    @cached_property
+    def request_id(self) -> str:
+        """Of the answer, unless a log record answers for it."""
+        return secrets.token_hex(16)
 
     async def read_json(self, kind: type[B]) -> B:
         """Return the request's body, decoded and checked.
@@ -92,7 +97,7 @@ class Call:
         return b"".join(pieces)
 
     async def beside_client(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run `work` until it has ended or the client has left. Only after the body has been read.
+        """Run `work` until it has ended or the client has left, which ends this call. Only after the body was read.
 
         Raises:
             Exception: What `work` raises, as it is, not inside a group.
@@ -102,12 +107,11 @@ class Call:
         if self._leaving_cancels is None:
             await self._beside_watch(work)
             return
-        with trio.CancelScope() as scope:
-            self._leaving_cancels(scope)
-            try:
-                await work()
-            finally:
-                self._leaving_cancels(None)
+        self._leaving_cancels(True)
+        try:
+            await work()
+        finally:
+            self._leaving_cancels(False)
 
     async def _beside_watch(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do as above where the server tells only who waits for it."""

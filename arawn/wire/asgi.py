@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import trio
-
 __all__ = ["LEAVING_CANCELS", "ASGIApp", "ClientLeft", "Event", "LeavingCancels", "Receive", "Scope", "Send"]
 
 Scope = MutableMapping[str, Any]
@@ -16,13 +14,13 @@ Send = Callable[[Event], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-LeavingCancels = Callable[[trio.CancelScope | None], None]
+LeavingCancels = Callable[[bool], None]
 
 LEAVING_CANCELS = "arawn.leaving_cancels"
-"""Key of an extension: a function that has a scope cancelled when the client leaves, and lets go of it when given None.
+"""Key of an extension: a function that says whether the application is to be cancelled when its client leaves.
 
-It tells the same as waiting for `http.disconnect` beside the work, and takes no task. To be used once the body has been
-read, and let go of before the application returns.
+It tells the same as waiting for `http.disconnect` beside the work, and takes no task. True comes once the body has been
+read, False before the application returns.
 """
 
 

@@ -6,6 +6,7 @@ the scheduler only if that would block, and closing needs no await, so a connect
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from typing import Protocol
@@ -60,6 +61,8 @@ class PlainLink:
         """Take over `sock`, which must not block and is closed by `close`."""
         self._socket = sock
         self._closed = False
+        self._input = select.poll()
+        self._input.register(sock, select.POLLIN)
         self.bytes_sent = 0
 
     async def send(self, data: bytes) -> None:
@@ -101,13 +104,7 @@ class PlainLink:
 
     def has_input(self) -> bool:
         """Whether anything waits to be read; see `Link.has_input`."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:  # a reset
-            return True
-        return True
+        return bool(self._input.poll(0))  # the end, a reset and a close show as well
 
     def close(self) -> None:
         """Close the socket; see `Link.close`."""

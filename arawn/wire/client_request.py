@@ -27,10 +27,10 @@ class Content(httpx.ByteStream):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
-        self._content = content
+        self.content = content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return _OnePiece(self._content)
+        return _OnePiece(self.content)
 
 
 class _OnePiece:

@@ -90,6 +90,9 @@ class Connection:
 
         Checkpoint: always. If cancelled: the request in hand is cancelled in the application too.
         """
+        leavers, descriptor = self._shared.leavers, self._peer.descriptor
+        if leavers is not None:
+            leavers.add(descriptor)
         try:
             going = True
             while going:
@@ -98,18 +101,21 @@ class Connection:
                     going = await self._serve_within(scope)
         except RequestError as error:
             await self._refuse(error.status, "invalid_request", error.reason)
+        finally:
+            if leavers is not None:
+                leavers.remove(descriptor)
 
     async def _serve_within(self, scope: trio.CancelScope) -> bool:
         """Answer requests until the connection ends; True if one is here but `scope` is spent.
 
-        One scope serves many requests, since opening one costs as much as parsing a request. It is cancelled only
-        while no request is here; when both happen at once, the request is answered in a fresh one.
+        One scope serves many requests, since opening one costs as much as parsing a request. It is cancelled while no
+        request is here, and by a client that leaves; a request that comes just then is answered in a fresh one.
         """
         while await self._wait_request(scope):
             if scope.cancel_called:
                 return True
             head = await self._read_head()
-            if head is None or not await self._answer(head):
+            if head is None or not await self._answer(head, scope):
                 return False
         return False
 
@@ -160,12 +166,12 @@ class Connection:
             scanned = 0
         return find_head_end(buffer, scanned, self._limits.header_bytes)
 
-    async def _answer(self, head: RequestHead) -> bool:
+    async def _answer(self, head: RequestHead, scope: trio.CancelScope) -> bool:
         """Run the application on one request; True if the connection may carry another."""
         exchange = Exchange(head, self._peer, self._limits, self._shared.stopping)
         failed = False
         try:
-            await self._shared.app(self._scope(head, exchange), exchange.receive, exchange.send)
+            await self._shared.app(self._scope(head, exchange, scope), exchange.receive, exchange.send)
         except Exception as error:  # an application's fault ends its request, never the server
             failed = True
             if not _only_client_left(error):
@@ -202,8 +208,10 @@ class Connection:
         answer = refusal(self._shared.words, status, kind, reason, path)
         await refuse(self._stream, answer, self._limits.linger_seconds)
 
-    def _scope(self, head: RequestHead, exchange: Exchange) -> Scope:
-        leavers = self._shared.leavers
+    def _scope(self, head: RequestHead, exchange: Exchange, scope: trio.CancelScope) -> Scope:
+        leavers, extensions = self._shared.leavers, {}
+        if leavers is not None:
+            extensions[LEAVING_CANCELS] = partial(exchange.cancel_when_left, leavers, scope)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -218,7 +226,7 @@ class Connection:
             "client": self._client,
             "server": self._server,
             "state": self._shared.state.copy(),
-            "extensions": {} if leavers is None else {LEAVING_CANCELS: partial(exchange.cancel_when_left, leavers)},
+            "extensions": extensions,
         }
 
 

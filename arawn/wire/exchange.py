@@ -167,12 +167,12 @@ class Exchange:
         self._body_delivered = self._body.done
         return {"type": "http.request", "body": piece, "more_body": not self._body.done}
 
-    def cancel_when_left(self, leavers: Leavers, scope: trio.CancelScope | None) -> None:
-        """See `arawn.wire.asgi.LEAVING_CANCELS`."""
-        if scope is None:
-            leavers.unwatch(self._peer.descriptor)
-        else:
+    def cancel_when_left(self, leavers: Leavers, scope: trio.CancelScope, cancels: bool) -> None:  # noqa: FBT001
+        """Have `scope` cancelled or not; see `arawn.wire.asgi.LEAVING_CANCELS`."""
+        if cancels:
             leavers.watch(self._peer.descriptor, partial(self._left, scope))
+        else:
+            leavers.unwatch(self._peer.descriptor)
 
     def _left(self, scope: trio.CancelScope) -> None:
         self._over = self._unreachable = True

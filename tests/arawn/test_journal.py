@@ -15,6 +15,7 @@ from actors import ChildSpec, Intensity, Stopped, SupervisorSpec, open_superviso
 from actors.events import DeadLetter, Event
 from arawn.interactions.health import LogHealth
 from arawn.interactions.journal import Append, Journal, write_appends
+from arawn.interactions.patience import Patience, open_patience
 from arawn.interactions.record import FeedbackLine, GapLine, LogLine, MarkLine
 
 LINE = FeedbackLine(interaction_id="i", label="good", timestamp="2026-01-01T00:00:00.000000Z")
@@ -52,7 +53,10 @@ async def journal_on(
         if isinstance(event, DeadLetter) and journals:
             journals[0].lost(event)
 
-    async with open_supervisor(SupervisorSpec(name="root", total=Intensity(limit=1000)), hooks=[hear]) as root:
+    async with (
+        open_patience(answer_wait) as patience,
+        open_supervisor(SupervisorSpec(name="root", total=Intensity(limit=1000)), hooks=[hear]) as root,
+    ):
         spec: ChildSpec[Append] = ChildSpec(
             name="log",
             start=writer.start,
@@ -62,7 +66,7 @@ async def journal_on(
             stop_grace=stop_grace,
             intensity=Intensity(limit=1000),
         )
-        journals.append(Journal(await root.start(spec), answer_wait=answer_wait, writer_health=LogHealth))
+        journals.append(Journal(await root.start(spec), patience=patience, writer_health=LogHealth))
         yield journals[0]
 
 
@@ -234,7 +238,7 @@ async def test_lines_in_the_hands_of_a_stopped_writer_are_not_counted_as_lost(au
 def test_what_ails_the_writer_is_the_cause_of_a_loss() -> None:
     """A stopped writer is no reason: the full disk that held it up is."""
     ill = LogHealth("degraded", "the disk is full")
-    journal = Journal(None, answer_wait=1, writer_health=lambda: ill)
+    journal = Journal(None, patience=Patience(1), writer_health=lambda: ill)
 
     stopped = Stopped("it has stopped")
 
@@ -248,7 +252,7 @@ def test_what_ails_the_writer_is_the_cause_of_a_loss() -> None:
 
 def test_a_mark_that_is_not_written_is_no_record() -> None:
     """Only records count as lost, not what the log says of itself."""
-    journal = Journal(None, answer_wait=1, writer_health=LogHealth)
+    journal = Journal(None, patience=Patience(1), writer_health=LogHealth)
     mark = MarkLine(event="retention", timestamp=LINE.timestamp)
 
     journal.lost(DeadLetter("arawn/interaction-log", Append(mark), "it has stopped"))
@@ -259,7 +263,7 @@ def test_a_mark_that_is_not_written_is_no_record() -> None:
 def test_housekeeping_is_heard_where_all_else_is_well_and_is_no_cause() -> None:
     """A day that cannot be compressed loses no record."""
     ill = LogHealth("degraded", "cannot compress")
-    journal = Journal(None, answer_wait=1, writer_health=LogHealth, housekeeping_health=lambda: ill)
+    journal = Journal(None, patience=Patience(1), writer_health=LogHealth, housekeeping_health=lambda: ill)
     before = journal.health()
     journal.lose("no room")
 

@@ -19,6 +19,7 @@ from arawn.interactions.health import LogHealth
 from arawn.interactions.journal import Journal
 from arawn.interactions.last_word import telling_losses
 from arawn.interactions.opening import open_day_log
+from arawn.interactions.patience import Patience
 from arawn.interactions.verify import check_directory
 from arawn.messages import CompletionRequest, user
 from tests.arawn.interactions.failing_filesystem import FullDisk
@@ -109,7 +110,7 @@ async def test_a_note_that_cannot_be_left_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
     """Where the directory is gone, or another process writes there by now; the loss itself is told in any case."""
-    journal = Journal(None, answer_wait=1, writer_health=LogHealth)
+    journal = Journal(None, patience=Patience(1), writer_health=LogHealth)
     journal.lose("the disk fell asleep")
     writing = open_day_log(tmp_path / "log", InteractionLogConfig())
 

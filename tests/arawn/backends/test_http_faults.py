@@ -223,7 +223,7 @@ async def test_a_reply_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -
     """Memory is bounded, plain and streamed."""
     monkeypatch.setattr(http_provider, "_MAX_BODY_BYTES", 1000)
 
-    plain = await complete_error(Reply(body=openai_reply("x" * 2000)))
+    plain = await complete_error(Reply(body=openai_reply("x" * 200_000)))  # more than what comes with its head
     _, streamed = await stream_error(stream_reply(events(*(openai_chunk(content="x") for _ in range(20)))))
 
     for error in (plain, streamed):

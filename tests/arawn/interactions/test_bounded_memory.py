@@ -21,6 +21,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions import day_log as day_log_module
 from arawn.interactions import writer as writer_module
 from arawn.interactions.journal import Append, Journal, write_appends
+from arawn.interactions.patience import open_patience
 from arawn.interactions.room import Room
 from arawn.interactions.writer import Writer, open_writer
 from tests.arawn.interactions.samples import Clock, whole_lines
@@ -88,10 +89,11 @@ class Log:
         spec: ChildSpec[Append] = ChildSpec(
             name="log", start=self._start, mailbox=MAILBOX, batch=16, abandoned="run", stop_grace=100.0
         )
-        async with open_supervisor(SupervisorSpec(name="root"), hooks=[self._hear]) as root:
+        supervisor = open_supervisor(SupervisorSpec(name="root"), hooks=[self._hear])
+        async with open_patience(2.0) as patience, supervisor as root:
             self.journal = Journal(
                 await root.start(spec),
-                answer_wait=2.0,
+                patience=patience,
                 writer_health=lambda: self.writers[0].health.value,
                 overflow=self.config.overflow,
                 room=self.room,

@@ -43,14 +43,15 @@ async def test_work_is_cancelled_at_once_when_its_client_leaves(
 
     async def app(scope: Scope, receive: Receive, _: Send) -> None:
         await read_body(receive)
-        with trio.CancelScope() as work:
-            scope["extensions"][LEAVING_CANCELS](work)
-            try:
-                at_work.set()
-                await trio.sleep_forever()
-            finally:
-                scope["extensions"][LEAVING_CANCELS](None)
-        cancelled.set()
+        scope["extensions"][LEAVING_CANCELS](True)
+        try:
+            at_work.set()
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            cancelled.set()
+            raise
+        finally:
+            scope["extensions"][LEAVING_CANCELS](False)
 
     async with serving(app) as served:
         stream = await served.connect()
@@ -66,27 +67,30 @@ async def test_work_is_cancelled_at_once_when_its_client_leaves(
 
 async def test_work_that_is_done_is_not_cancelled_later() -> None:
     """A connection carries many requests, each watched for itself; its end between two of them cancels nothing."""
-    scopes: list[trio.CancelScope] = []
+    left, cleaned_up = trio.Event(), trio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read_body(receive)
-        with trio.CancelScope() as work:
-            scopes.append(work)
-            scope["extensions"][LEAVING_CANCELS](work)
-            try:
-                await respond(send, 200, b"ok", [(b"content-length", b"2")])
-            finally:
-                scope["extensions"][LEAVING_CANCELS](None)
+        scope["extensions"][LEAVING_CANCELS](True)
+        try:
+            await respond(send, 200, b"ok", [(b"content-length", b"2")])
+        finally:
+            scope["extensions"][LEAVING_CANCELS](False)
+        if left.is_set():
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            cleaned_up.set()
 
     async with serving(app) as served:
         async with await served.connect() as stream:
             for _ in range(3):
                 await stream.send_all(GET)
                 assert await read_response(stream, bytearray()) == (200, b"ok")
-        await trio.testing.wait_all_tasks_blocked(0.01)
-
-    assert len(scopes) == 3
-    assert not any(scope.cancel_called for scope in scopes)
+            left.set()
+            await stream.send_all(GET)
+            await stream.send_eof()
+            assert await read_response(stream, bytearray()) == (200, b"ok")
+        with trio.fail_after(1):
+            await cleaned_up.wait()
 
 
 STEPS = st.lists(
@@ -110,6 +114,8 @@ def test_exactly_those_are_told_that_leave_while_they_are_watched(steps: list[tu
                     stack.callback(end.close)
             async with open_leavers() as leavers:
                 assert leavers is not None
+                for ours, _ in pairs:
+                    leavers.add(ours.fileno())
                 for step, number in [*steps, ("look", 0)]:
                     ours, theirs = pairs[number]
                     if step == "watch" and number not in watched:
