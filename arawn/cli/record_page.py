@@ -193,7 +193,7 @@ def _tool_call(call: ToolCallRecord, *, in_turn: bool) -> Iterator[str]:
 
 def _message(message: Any) -> Iterator[str]:
     yield from ("", f"{message.get('role') or message.get('type') or '?'}:")
-    for block in message.get("content") or [message]:
+    for block in message.get("content", [message]):
         yield from _indented(_block(block))
 
 

@@ -55,9 +55,13 @@ def ready_message(message: Message, redactor: Redactor, config: InteractionLogCo
     data = encode_strictly(message)
     if data is not None and (known := redactor.messages.get(data)) is not None and known.config is config:
         return known
-    ready = _make_message_ready(message, data, redactor, config)
+    texts = _plain_texts(message)
+    plain = texts is not None
+    if texts and data and config.include_messages and (not config.redact_secrets or redactor.are_clean(texts)):
+        ready = ReadyMessage(message, config, msgspec.Raw(data), (), ())
+    else:
+        ready = _make_message_ready(message, data, redactor, config)
     size = _ENTRY_BYTES + 3 * len(data or b"")  # the message, its JSON, and what is logged of it
-    plain = _is_plain(message)
     if plain or _is_fixed(message, _DEEPEST):
         redactor.messages.put(id(message), ready, size)
     if data is not None and (plain or _is_searched(message, _DEEPEST)):
@@ -94,11 +98,19 @@ def ready_tools(tools: tuple[ToolDefinition, ...], redactor: Redactor, config: I
     return ready
 
 
-def _is_plain(message: Message) -> bool:
-    """Say whether there is nothing but text in `message`: a quick answer to both questions below."""
+def _plain_texts(message: Message) -> list[str] | None:
+    """Return every text of `message` if there is nothing but text in it, which answers both questions below; else None.
+
+    Most messages are such, and stay as they are: none of the steps for the others need be asked then.
+    """
     if type(message) is not Message or type(message.role) is not str or type(message.content) is not tuple:
-        return False
-    return all(type(block) is Text and type(block.text) is str for block in message.content)
+        return None
+    texts: list[str] = [message.role]
+    for block in message.content:
+        if type(block) is not Text or type(block.text) is not str:
+            return None
+        texts.append(block.text)
+    return texts
 
 
 def _is_fixed(value: Any, depth: int) -> bool:

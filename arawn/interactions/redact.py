@@ -6,7 +6,7 @@ The eight hexadecimal digits begin the SHA-256 of what stood there, so equal sec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from operator import is_
 from sys import getsizeof
@@ -73,8 +73,10 @@ class Redactor:
         never for what is not.
         """
         texts = _texts_in(value)
-        if texts is None:
-            return False
+        return texts is not None and self.are_clean(texts)
+
+    def are_clean(self, texts: Sequence[str]) -> bool:
+        """Say whether none of `texts` holds a secret; if in doubt, say no."""
         fresh = [text for text in texts if len(text) >= MIN_SECRET_LENGTH and not self._clean.get(text)]
         if not fresh:
             return True
@@ -130,10 +132,10 @@ class Redactor:
 
     def _walk_struct(self, value: msgspec.Struct, found: dict[str, None], above: tuple[int, ...]) -> Any:
         changes: dict[str, Any] = {}
-        if isinstance(value, Image) and value.data is not None:
-            return value
         for name in value.__struct_fields__:
             before = getattr(value, name)
+            if name == "data" and isinstance(value, Image):
+                continue
             after = self._walk(before, found, above)
             if after is not before:
                 changes[name] = after
@@ -159,7 +161,9 @@ def _texts_in(value: Any) -> list[str] | None:
                 below += item.values()
             elif not isinstance(item, msgspec.Struct):
                 return None
-            elif not isinstance(item, Image) or item.data is None:  # else base64 of a picture
+            elif isinstance(item, Image):
+                below += (item.media_type, item.url)  # not the base64 of a picture
+            else:
                 below += astuple(item)
         budget -= len(below)
         if not below or budget < 0:

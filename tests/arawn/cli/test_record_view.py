@@ -156,6 +156,13 @@ def test_every_kind_of_block_is_text() -> None:
         assert part in shown
 
 
+def test_a_message_that_says_nothing_is_shown() -> None:
+    """A turn of the assistant without content is one, and reasoning that a provider hides."""
+    record = msgspec.structs.replace(RECORD, messages=({"role": "assistant", "content": []},))
+
+    assert "assistant:" in list(record_lines(record, UTC))
+
+
 def test_a_logged_message_reads_like_the_message() -> None:
     """The record holds it as plain values."""
     message = Message("assistant", (Text("yes"), ToolUse("t", "look", {})))

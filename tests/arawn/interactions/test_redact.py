@@ -177,6 +177,16 @@ def test_picture_data_is_passed_over() -> None:
     assert redact(image) == (image, [])
 
 
+def test_what_a_picture_says_of_its_kind_is_searched() -> None:
+    """It is a text of the caller as any other."""
+    (shown, held), rules = redact((Image(GROQ, "aGk="), Message("user", (Image(f"image/{GROQ}", GROQ),))))
+
+    assert shown.media_type.startswith("[redacted:groq:")
+    assert held.content[0].media_type.startswith("image/[redacted:groq:")
+    assert held.content[0].data == GROQ
+    assert rules == ["groq"]
+
+
 @given(st.text(min_size=8, max_size=30), st.text(), st.text())
 def test_a_known_secret_never_comes_through(secret: str, before: str, after: str) -> None:
     """Whatever a secret looks like, it is gone from whatever holds it."""
