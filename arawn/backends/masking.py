@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from arawn.errors import BackendError
 from arawn.interactions.redact import MIN_SECRET_LENGTH, redact
+from arawn.interactions.secret_forms import KnownSecrets
 
 __all__ = ["Masking"]
 
@@ -13,19 +14,19 @@ __all__ = ["Masking"]
 class Masking:
     """Takes the secrets of one profile out of what its provider says: some servers quote them.
 
-    As in the log, a secret of fewer than `MIN_SECRET_LENGTH` characters stays: a dummy key for a local server may be
-    any word of an answer.
+    As in the log, a secret goes in its escaped forms too, and one of fewer than `MIN_SECRET_LENGTH` characters stays: a
+    dummy key for a local server may be any word of an answer.
     """
 
     def __init__(self, secrets: Iterable[str | None]) -> None:
-        known = {secret.encode() for secret in secrets if secret and len(secret) >= MIN_SECRET_LENGTH}
-        self._secrets = sorted(known, key=len, reverse=True)  # one may contain another
+        known = {secret for secret in secrets if secret and len(secret) >= MIN_SECRET_LENGTH}
+        self._secrets = KnownSecrets(sorted(known, key=len, reverse=True))  # one may contain another
 
     def of_bytes(self, said: bytes) -> bytes:
         """Return `said` with `[key]` for each secret."""
-        for secret in self._secrets:
-            said = said.replace(secret, b"[key]")
-        return said
+        text = said.decode("utf-8", "surrogateescape")
+        masked = self._secrets.replaced(text, lambda _: "[key]")
+        return said if masked is text else masked.encode("utf-8", "surrogateescape")
 
     def of_error(self, error: BackendError) -> None:
         """Do so in the error's message, and take out keys of known shapes: it is shown where no log redacts it."""

@@ -20,8 +20,9 @@ from arawn.messages import TextDelta
 
 __all__ = ["AnswerPrinter", "note", "print_json", "print_json_array", "print_table", "printable", "write_out"]
 
-# What could move the cursor or change the terminal; line ends and tabs stay.
-_CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+# What could move the cursor, change the terminal, or turn the order of a line about; line ends and tabs stay.
+_TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROL = {code: None for code in (*range(32), *range(127, 160), *_TURNS) if chr(code) not in "\n\t"}
 
 
 def note(text: str) -> None:

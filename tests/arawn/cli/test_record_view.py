@@ -6,9 +6,11 @@ from datetime import UTC
 from itertools import pairwise
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arawn.cli.output import printable
 from arawn.cli.record_page import record_lines
 from arawn.cli.record_view import id_length
 from arawn.cli.transcript import logged_lines, message_lines
@@ -177,3 +179,12 @@ def test_ids_are_cut_where_they_still_differ(ids: list[str]) -> None:
 
     assert len({one[:length] for one in ids}) == len(ids) or len(ids) < 2
     assert length == 0 or any(one[: length - 1] == other[: length - 1] for one, other in pairwise(sorted(ids)))
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_gets_nothing_that_it_would_obey(is_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No escape sequence, and nothing that turns the order of a line about; a file gets what was logged."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
+    said = "a\x1b[2J\x9b1m\u202eb\u2066c\té\n"
+
+    assert printable(said) == ("a[2J1mbc\té\n" if is_terminal else said)
