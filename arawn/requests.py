@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from arawn.backends.verbatim import VerbatimMessages
 from arawn.errors import BadInput
 from arawn.messages import CompletionRequest, Image, Message, Text, Thinking, ToolDefinition, ToolResult, ToolUse
 
@@ -53,6 +54,9 @@ _ROLES = ("user", "assistant")
 def require_request(request: CompletionRequest) -> CompletionRequest:
     """Return `request` if it says something in the shape that its type promises.
 
+    What another program has said in its dialect may say nothing that is understood here: whether it can be served was
+    judged where it was read, or is for the provider to judge.
+
     Raises:
         BadInput: It is something else, has no message, or a field of the wrong type.
     """
@@ -61,12 +65,13 @@ def require_request(request: CompletionRequest) -> CompletionRequest:
             f"a call takes a CompletionRequest, found {type(request).__name__}; "
             "`CompletionRequest(messages=(user(text),))` makes one of a text"
         )
-    if not request.messages:
+    said_elsewhere = isinstance(request.messages, VerbatimMessages)
+    if not request.messages and not said_elsewhere:
         raise BadInput("the request has no messages; `messages=(user(text),)` gives it one")
     misfit = _misfit(request, (CompletionRequest,)) or _misfit_inside(request)
     if misfit is not None:
         raise BadInput(f"the request does not fit: `request{misfit}")
-    if request.max_tokens is not None and request.max_tokens < 1:
+    if request.max_tokens is not None and request.max_tokens < 1 and not said_elsewhere:
         raise BadInput(f"`max_tokens` is {request.max_tokens}; it must be at least 1")
     return request
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from arawn.cli.output import AnswerPrinter, note, print_json
 from arawn.cli.question import Emit, Question
 from arawn.cli.summary import Answered, newest_file
 from arawn.cli.turn_notes import TurnPrinter, answered, is_unanswered, note_cut
+from arawn.messages import CompletionResponse
 from arawn.workstreams.store import require_name
 
 __all__ = ["ask"]
@@ -86,12 +88,21 @@ def ask(
             emit = TurnPrinter(printer, told=not quiet).emit
             answer = run_async(partial(_ask, question, wanted, emit=emit))
         if not quiet:
-            for line in ["", *summary.block(answer)]:
+            for line in [*_emptiness(answer.response), "", *summary.block(answer)]:
                 note(line)
     unanswered = is_unanswered(answer.response)
     if unanswered or not (quiet or as_json):  # whoever sees the exit code is told why
         note_cut(answer.response)
     return 1 if unanswered else 0
+
+
+def _emptiness(response: CompletionResponse) -> Iterator[str]:
+    """Yield what to say of an answer that prints nothing."""
+    if not response.text.strip():
+        kinds = sorted({str(block.__struct_config__.tag) for block in response.content} - {"text"})
+        held = f"; it holds {', '.join(f'`{kind}`' for kind in kinds)}" if kinds else ""
+        reason = f"stop reason `{response.stop_reason}`" if response.stop_reason else "no stop reason"
+        yield f"the answer has no text ({reason}{held})"
 
 
 def _text(prompt: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from arawn.server.call import Call
 from arawn.server.protocol import DialectDoor
 from arawn.server.reply import Headers, Refused, Reply, error_reply
 from arawn.server.streaming import EventEncoder, answer_with_events
+from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.origin import Origin
 from arawn.server.v1.target import DialectName, Target
 
@@ -31,7 +32,8 @@ _IGNORED_BYTES = 1024  # clients refuse heads of 8 kB
 class Question(msgspec.Struct, frozen=True):
     """What was asked in a dialect, and how to answer in it.
 
-    `whole` makes the body of a plain answer; with `events` it is streamed instead.
+    `whole` makes the body of a plain answer; with `events` it is streamed instead. With `translated` no provider speaks
+    just this dialect. `not_offered` are the kinds of tools that the model does not get to know of.
     """
 
     dialect: DialectName
@@ -41,6 +43,8 @@ class Question(msgspec.Struct, frozen=True):
     ignored: tuple[str, ...]
     whole: Callable[[CompletionResponse], bytes]
     events: EventEncoder | None = None
+    translated: bool = False
+    not_offered: tuple[str, ...] = ()
 
 
 def as_said(
@@ -73,7 +77,7 @@ async def answer(runtime: DialectDoor, call: Call, question: Question) -> None:
     try:
         await call.beside_client(partial(work, runtime, call, question))
     except BackendError as error:
-        reply = _refusal_as_received(error, question.dialect)
+        reply = _refusal_as_received(error, question)
         if reply is None:
             raise
         raise Refused(reply) from error
@@ -106,10 +110,15 @@ def _stream_head(question: Question, request_id: str, first: StreamEvent | None)
     return _headers(msgspec.structs.replace(question, ignored=()) if said else question, None, request_id)
 
 
-def _refusal_as_received(error: BackendError, dialect: DialectName) -> Reply | None:
-    """Return the provider's own refusal, if it was made in `dialect`."""
+def _refusal_as_received(error: BackendError, question: Question) -> Reply | None:
+    """Return the provider's own refusal, if it was made in the client's dialect: so its client knows the shape.
+
+    Servers refuse in many shapes. Where the request was translated, only the shape of the dialect itself passes.
+    """
     said = error.__cause__
-    if not isinstance(said, ProviderAnswer) or said.dialect != dialect:
+    if not isinstance(said, ProviderAnswer) or said.dialect != question.dialect:
+        return None
+    if question.translated and not isinstance((provider_error(error, said.dialect) or {}).get("message"), str):
         return None
     given = {name.encode(): _raw(said.headers[name]) for name in _RETURNED if name in said.headers}
     ours = {name: value for name, value in error_reply(error).headers if name == b"x-should-retry"}
@@ -128,7 +137,10 @@ def _context(question: Question) -> dict[str, Any]:
     """Return the keywords of the runtime that say which profile is asked, and on whose behalf."""
     origin = question.origin
     named = {"session_id": origin.session_id, "workstream": origin.workstream}
-    return {"profile": question.target.hint, "tags": origin.tags, **named}
+    tags = origin.tags
+    if question.not_offered and (question.translated or question.target.common):  # else nobody knows before the choice
+        tags = {**tags, "tools_not_offered": _listed(question.not_offered).decode()}
+    return {"profile": question.target.hint, "tags": tags, **named}
 
 
 def _headers(question: Question, routing: RoutingMetadata | None, request_id: str) -> Headers:

@@ -11,12 +11,15 @@ from arawn.messages import CompletionRequest, ToolDefinition, ToolResult
 from arawn.server.v1.anthropic_turns import Turn, system_text, turns
 from arawn.server.v1.body import (
     Body,
+    Misfit,
     Translated,
     dropped_or_refused,
-    misfits_of,
+    not_offered,
     odd,
     one_call_at_a_time,
-    read_body,
+    read_loosely,
+    require_limit,
+    require_messages,
 )
 from arawn.server.v1.target import Target
 
@@ -24,7 +27,7 @@ __all__ = ["MessagesBody", "read_messages", "translate_messages"]
 
 # Fields without which the answer of a backend of another dialect would be of another kind.
 _REFUSED = frozenset(("container", "mcp_servers"))
-_TOOL_KINDS = frozenset((None, "custom"))
+_TOOL_KINDS = (None, "custom")  # no set: a kind may be anything
 _TOOL_FIELDS = frozenset(("type", "name", "description", "input_schema"))
 _CHOICE_FIELDS = frozenset(("type", "name", "disable_parallel_tool_use"))
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
@@ -52,7 +55,7 @@ def read_messages(body: bytes) -> Body[MessagesBody]:
     Raises:
         Refused: It is no such request (400).
     """
-    return read_body(body, MessagesBody)
+    return read_loosely(body, MessagesBody, Turn)
 
 
 def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
@@ -63,57 +66,61 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     """
     sent = body.known
     same = target.takes("anthropic")
-    misfit = misfits_of(said_as_is=same and target.dialect is not None)
+    misfit = body.misfits(said_as_is=same and target.dialect is not None)
     backend = f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
     extra: dict[str, Any] = dict(body.rest) if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
-    tools, kinds, marks = _tools(sent.tools or ())
+    tools, kinds, marks = _tools(sent.tools or (), misfit)
+    choice = _tool_choice(sent.tool_choice, misfit)
+    left_out = () if same else not_offered(kinds, tools, choice, backend)
     if same and (kinds or marks):
         extra["tools"] = sent.tools
-    elif kinds:
-        raise odd(f"tools of type `{min(kinds)}` cannot be said to {backend}; it takes tools with an `input_schema`")
-    ignored += tuple(f"tools.{mark}" for mark in sorted(marks) if not same)
-    choice = _tool_choice(sent.tool_choice)
-    chosen, unsaid = _choice_marks(sent.tool_choice, choice, target)
+    ignored += left_out + tuple(f"tools.{mark}" for mark in sorted(marks) if not same)
+    chosen, unsaid = _choice_marks(sent.tool_choice if tools or same else None, choice, target)
     more, unformed = _output_config(sent.output_config, target, backend)
-    messages = turns(sent.messages, misfit)
+    prompt, messages = turns(sent.messages, misfit)
+    prompts = (system_text(sent.system, misfit), prompt)
     blocks = [block for message in messages for block in message.content]
     if not same and any(isinstance(block, ToolResult) and block.is_error for block in blocks):
         ignored += ("messages.tool_result.is_error",)
     request = CompletionRequest(
-        messages=messages,
-        system=system_text(sent.system, misfit),
+        messages=require_messages(messages, "messages", misfit),
+        system="\n\n".join(text for text in prompts if text) or None,
         tools=tools,
         tool_choice=choice,
         model=target.model,
-        max_tokens=sent.max_tokens,
+        max_tokens=require_limit(sent.max_tokens, misfit),
         temperature=sent.temperature,
         top_p=sent.top_p,
         stop=None if sent.stop_sequences is None else tuple(sent.stop_sequences),
         extra=extra | chosen | more,
     )
-    return Translated(request, ignored + unsaid + unformed)
+    return Translated(request, ignored + unsaid + unformed, left_out)
 
 
-def _tools(tools: Sequence[dict[str, Any]]) -> tuple[tuple[ToolDefinition, ...], set[str], set[str]]:
+def _tools(tools: Sequence[dict[str, Any]], misfit: Misfit) -> tuple[tuple[ToolDefinition, ...], set[str], set[str]]:
     """Return the client's own tools; the types of others; and the marks that have no neutral word."""
     own: list[ToolDefinition] = []
     kinds: set[str] = set()
     marks: set[str] = set()
     for position, tool in enumerate(tools):
-        if tool.get("type") not in _TOOL_KINDS:
-            kinds.add(str(tool["type"]))
+        kind = tool.get("type")
+        if not isinstance(kind, str | None):
+            misfit("tool", f"`$.tools[{position}].type` must be a text, or be left out")
+        if kind not in _TOOL_KINDS:
+            kinds.add(str(kind))
             continue
         match tool:
             case {"name": str(name), "input_schema": dict(schema)}:
                 own.append(ToolDefinition(name, str(tool.get("description") or ""), schema))
             case _:
-                raise odd(f"`$.tools[{position}]` must have a text `name` and an object `input_schema`")
+                misfit("custom", f"`$.tools[{position}]` must have a text `name` and an object `input_schema`")
+                kinds.add("custom")
         marks |= {name for name, value in tool.items() if value is not None} - _TOOL_FIELDS
     return tuple(own), kinds, marks
 
 
-def _tool_choice(choice: dict[str, Any] | None) -> str | None:
+def _tool_choice(choice: dict[str, Any] | None, misfit: Misfit) -> str | None:
     match choice:
         case None:
             return None
@@ -121,7 +128,9 @@ def _tool_choice(choice: dict[str, Any] | None) -> str | None:
             return name
         case {"type": str(kind)} if kind in _CHOICES:
             return _CHOICES[kind]
-    raise odd("`tool_choice` must be an object whose `type` is `auto`, `any`, `none`, or `tool` with a `name`")
+    accepted = "`auto`, `any`, `none`, or `tool` with a `name`"
+    misfit("tool_choice", f"`tool_choice` must be an object whose `type` is {accepted}")
+    return None
 
 
 def _choice_marks(
@@ -130,7 +139,7 @@ def _choice_marks(
     """Return the fields that tell `target` what a choice says beside its type, and the names of what it is not told."""
     marks = {name for name, value in (sent or {}).items() if value} - {"type", "name"}
     if target.takes("anthropic"):
-        return ({"tool_choice": sent} if marks else {}), ()
+        return ({"tool_choice": sent} if marks or (sent and choice is None) else {}), ()
     single = one_call_at_a_time(choice, target) if "disable_parallel_tool_use" in marks else {}
     unsaid = sorted(marks if single is None else marks - _CHOICE_FIELDS)
     return single or {}, tuple(f"tool_choice.{mark}" for mark in unsaid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -17,11 +17,11 @@ __all__ = ["Turn", "system_text", "turns"]
 class Turn(msgspec.Struct, frozen=True):
     """One message."""
 
-    role: Literal["user", "assistant"]
+    role: str
     content: str | list[dict[str, Any]]
 
 
-def system_text(system: str | list[dict[str, Any]] | None, misfit: Misfit) -> str | None:
+def system_text(system: str | list[dict[str, Any]] | None, misfit: Misfit, place: str = "$.system") -> str | None:
     """Return the system prompt as one text; blocks are joined with an empty line between two.
 
     Raises:
@@ -36,21 +36,34 @@ def system_text(system: str | list[dict[str, Any]] | None, misfit: Misfit) -> st
                 texts.append(text)
             case _:
                 kind = block.get("type")
-                message = f"`$.system[{position}]` is of type `{kind}`; a system prompt holds text alone"
+                message = f"`{place}[{position}]` is of type `{kind}`; a system prompt holds text alone"
                 texts.append(misfit(kind, message).text)
     return "\n\n".join(texts) or None
 
 
-def turns(messages: Sequence[Turn], misfit: Misfit) -> tuple[Message, ...]:
-    """Return the messages. Marks on blocks, such as `cache_control`, are not passed on.
+def turns(messages: Sequence[Turn], misfit: Misfit) -> tuple[str | None, tuple[Message, ...]]:
+    """Return what system messages say, and the other messages. Marks on blocks, such as `cache_control`, are left out.
+
+    All system messages become one prompt, in their order, with an empty line between two.
 
     Raises:
-        Refused: A block has no form here (400).
+        Refused: A role or a block has no form here (400).
     """
-    return tuple(
-        Message(turn.role, tuple(_blocks(turn.content, f"$.messages[{position}].content", misfit)))
-        for position, turn in enumerate(messages)
-    )
+    prompts: list[str] = []
+    said: list[Message] = []
+    for position, turn in enumerate(messages):
+        place = f"$.messages[{position}]"
+        match turn.role:
+            case "system":
+                prompts.extend(filter(None, [system_text(turn.content, misfit, f"{place}.content")]))
+            case "user" | "assistant" as role:
+                said.append(Message(role, tuple(_blocks(turn.content, f"{place}.content", misfit))))
+            case role:
+                known = "`user`, `assistant`, `system`"
+                said.append(
+                    Message("user", (misfit(role, f"`{place}` has the role `{role}`; what is accepted is {known}"),))
+                )
+    return "\n\n".join(prompts) or None, tuple(said)
 
 
 def _blocks(content: str | list[dict[str, Any]], place: str, misfit: Misfit) -> Iterator[ContentBlock]:

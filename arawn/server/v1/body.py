@@ -1,14 +1,20 @@
-"""A request's body: the fields that a dialect's struct knows, checked, and the others as they came. Pure."""
+"""A request's body: the fields that a dialect's struct knows, checked, and the others as they came. Pure.
+
+A body that goes out in the client's own bytes need not fit: the provider judges it, and only the record has to make do
+with what can be read of it. Whether it goes out so is known when its profile is; so what does not fit is kept beside
+what does, and refused when the body has to be translated.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from arawn.backends.anthropic import tool_choice_value
-from arawn.messages import CompletionRequest, Message, Text
+from arawn.messages import CompletionRequest, Message, Text, ToolDefinition
 from arawn.server.json_body import decoded
 from arawn.server.reply import Refused, refusal
 from arawn.server.v1.target import Target
@@ -19,27 +25,47 @@ __all__ = [
     "Translated",
     "dropped_or_refused",
     "misfits_of",
+    "not_offered",
     "odd",
     "one_call_at_a_time",
     "read_body",
+    "read_loosely",
+    "require_limit",
     "require_messages",
 ]
 
 B = TypeVar("B", bound=msgspec.Struct)
 
+_OURS = frozenset(("stream", "stream_options"))  # how an answer is sent: nothing that an odd value could add to
+
 
 class Body(msgspec.Struct, Generic[B], frozen=True):
-    """A decoded body. `rest` holds the fields that `known` has not."""
+    """A decoded body. `rest` holds the fields that `known` has not; `misfit` refuses those of another shape."""
 
     known: B
     rest: dict[str, Any]
+    misfit: Refused | None = None
+
+    def misfits(self, *, said_as_is: bool) -> Misfit:
+        """Return what becomes of parts that do not fit; with `said_as_is` the provider gets the sender's own bytes.
+
+        Raises:
+            Refused: The body has to be translated, and a field of it has another shape (400, naming the field).
+        """
+        if self.misfit is not None and not said_as_is:
+            raise self.misfit
+        return misfits_of(said_as_is=said_as_is)
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """A request in the neutral form, and the names of the fields that did not come along."""
+    """A request in the neutral form, and the names of the fields that did not come along.
+
+    `not_offered` are the kinds of tools that the model does not get to know of; they are among `ignored` too.
+    """
 
     request: CompletionRequest
     ignored: tuple[str, ...] = ()
+    not_offered: tuple[str, ...] = ()
 
 
 def read_body(body: bytes, kind: type[B]) -> Body[B]:
@@ -49,12 +75,59 @@ def read_body(body: bytes, kind: type[B]) -> Body[B]:
         Refused: It is not JSON, not an object, or a field of `kind` has another shape (400, naming the field).
     """
     value = decoded(body)
+    known = _fitting(value, kind)
+    if isinstance(known, Refused):
+        raise known
+    return Body(known, _others(value, kind.__struct_encode_fields__))
+
+
+def read_loosely(body: bytes, kind: type[B], turn: type[msgspec.Struct]) -> Body[B]:
+    """Return the body, which may turn out to go to the provider as it is.
+
+    A message of another shape is read as the text that its JSON is; any other field of another shape is in `rest`.
+
+    Args:
+        body: The JSON object.
+        kind: Has `model`, `messages`, and no other field without a default.
+        turn: One of the messages: has `role` and `content`, which may be a text.
+
+    Raises:
+        Refused: It is not JSON, not an object, or names no model (400).
+    """
+    value = decoded(body)
+    known = _fitting(value, kind)
+    if not isinstance(known, Refused):
+        return Body(known, _others(value, kind.__struct_encode_fields__))
+    if not isinstance(value, dict) or not isinstance(value.get("model"), str):
+        raise known
+    said = value.get("messages")
+    listed = said if isinstance(said, list) else [] if said is None else [said]
+    fields: dict[str, Any] = {"messages": [_turn(message, turn) for message in listed]}
+    for field in msgspec.structs.fields(kind):
+        if field.name in value and field.name != "messages":
+            with contextlib.suppress(msgspec.ValidationError):
+                fields[field.name] = msgspec.convert(value[field.name], field.type)
+    return Body(kind(**fields), _others(value, _OURS | fields.keys()), known)
+
+
+def _fitting(value: Any, kind: type[B]) -> B | Refused:
     try:
-        known = msgspec.convert(value, kind)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise odd(f"the request body does not fit: {error}") from error
-    names = set(kind.__struct_encode_fields__)
-    return Body(known, {name: field for name, field in value.items() if name not in names})
+        return odd(f"the request body does not fit: {error}")
+
+
+def _others(value: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    known = set(names)
+    return {name: field for name, field in value.items() if name not in known}
+
+
+def _turn(message: Any, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    try:
+        return msgspec.convert(message, kind)
+    except msgspec.ValidationError:
+        role = message.get("role") if isinstance(message, dict) else None
+        return kind("assistant" if role == "assistant" else "user", msgspec.json.encode(message).decode())
 
 
 def odd(message: str) -> Refused:
@@ -124,12 +197,48 @@ def one_call_at_a_time(choice: str | None, target: Target) -> dict[str, Any] | N
     return None
 
 
-def require_messages(messages: tuple[Message, ...], field: str) -> tuple[Message, ...]:
-    """Return `messages` if there are any.
+def not_offered(
+    kinds: Iterable[str], tools: Sequence[ToolDefinition], choice: str | None, backend: str
+) -> tuple[str, ...]:
+    """Return the names of the kinds of tools that `backend` cannot be told of, and the model so cannot use.
+
+    Args:
+        kinds: What these tools are.
+        tools: The others, which are offered.
+        choice: The neutral choice of tools.
+        backend: What the message calls the backend.
 
     Raises:
-        Refused: There are none; `field` of the body must hold one (400).
+        Refused: Only such a tool can be what was chosen (400).
+    """
+    left_out = tuple(f"tools.{kind}" for kind in sorted(set(kinds)))
+    names = {tool.name for tool in tools}
+    met = choice in {None, "auto", "none"} or (bool(names) if choice == "required" else choice in names)
+    if left_out and not met:
+        shown = ", ".join(f"`{name.removeprefix('tools.')}`" for name in left_out)
+        raise odd(
+            f"`tool_choice` demands a tool that cannot be said to {backend}: none of type {shown} can; leave it out"
+        )
+    return left_out
+
+
+def require_limit(max_tokens: int | None, misfit: Misfit) -> int | None:
+    """Return `max_tokens`.
+
+    Raises:
+        Refused: It allows no answer, and this is not the provider's to judge (400).
+    """
+    if max_tokens is not None and max_tokens < 1:
+        misfit("max_tokens", f"`max_tokens` is {max_tokens}; it must be at least 1")
+    return max_tokens
+
+
+def require_messages(messages: tuple[Message, ...], field: str, misfit: Misfit) -> tuple[Message, ...]:
+    """Return `messages`.
+
+    Raises:
+        Refused: There are none, and this is not the provider's to judge; `field` of the body must hold one (400).
     """
     if not messages:
-        raise odd(f"`{field}` must hold at least one message of a role other than `system` and `developer`")
+        misfit(field, f"`{field}` must hold at least one message of a role other than `system` and `developer`")
     return messages

@@ -10,12 +10,14 @@ import msgspec
 from arawn.messages import CompletionRequest, ToolDefinition
 from arawn.server.v1.body import (
     Body,
+    Misfit,
     Translated,
     dropped_or_refused,
-    misfits_of,
+    not_offered,
     odd,
     one_call_at_a_time,
-    read_body,
+    read_loosely,
+    require_limit,
     require_messages,
 )
 from arawn.server.v1.openai_turns import Turn, turns
@@ -75,7 +77,7 @@ def read_chat(body: bytes) -> Body[ChatBody]:
     Raises:
         Refused: It is no such request (400).
     """
-    return read_body(body, ChatBody)
+    return read_loosely(body, ChatBody, Turn)
 
 
 def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
@@ -87,37 +89,37 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     chat = body.known
     same = target.takes("openai")
     said_as_is = same and target.dialect is not None
+    misfit = body.misfits(said_as_is=said_as_is)
     _require_one_answer_in_text(chat, said_as_is=said_as_is)
     backend = f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
     extra: dict[str, Any] = dict(body.rest) if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
-    tools, foreign = _tools(chat.tools or ())
-    if same and foreign:
-        extra["tools"] = chat.tools
-    elif foreign - {"strict"}:
-        raise odd(f"tools with `{min(foreign - {'strict'})}` cannot be said to {backend}; it takes plain functions")
-    elif foreign:
-        ignored += ("tools.function.strict",)
-    choice, chosen = _tool_choice(chat.tool_choice, target, backend)
+    tools, kinds, strict = _tools(chat.tools or (), misfit)
+    choice, chosen = _tool_choice(chat.tool_choice, target, backend, misfit)
     extra |= chosen
+    left_out = () if same else not_offered(kinds, tools, choice, backend)
+    if same and (kinds or strict):
+        extra["tools"] = chat.tools
+    ignored += left_out if same or not strict else (*left_out, "tools.function.strict")
     single = one_call_at_a_time(choice, target) if tools and chat.parallel_tool_calls is False else {}
     ignored += ("parallel_tool_calls",) if single is None else ()
     extra |= single or {}
     extra |= _response_format(chat.response_format, target, backend)
-    system, messages = turns(chat.messages, misfits_of(said_as_is=said_as_is))
+    system, messages = turns(chat.messages, misfit)
+    limit = chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens
     request = CompletionRequest(
-        messages=require_messages(messages, "messages"),
+        messages=require_messages(messages, "messages", misfit),
         system=system,
         tools=tools,
         tool_choice=choice,
         model=target.model,
-        max_tokens=chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens,
+        max_tokens=require_limit(limit, misfit),
         temperature=chat.temperature,
         top_p=chat.top_p,
         stop=_stops(chat.stop),
         extra=extra,
     )
-    return Translated(request, ignored)
+    return Translated(request, ignored, left_out)
 
 
 def _require_one_answer_in_text(chat: ChatBody, *, said_as_is: bool) -> None:
@@ -132,25 +134,31 @@ def _require_one_answer_in_text(chat: ChatBody, *, said_as_is: bool) -> None:
         raise odd("`modalities` names more than `text`; answers here hold text alone")
 
 
-def _tools(tools: Sequence[dict[str, Any]]) -> tuple[tuple[ToolDefinition, ...], set[str]]:
-    """Return the functions among the tools, and the names of other kinds and of marks that have no neutral word."""
+def _tools(tools: Sequence[dict[str, Any]], misfit: Misfit) -> tuple[tuple[ToolDefinition, ...], set[str], bool]:
+    """Return the functions among the tools; the other kinds; and whether a function is strict: no neutral word."""
     known: list[ToolDefinition] = []
-    foreign: set[str] = set()
+    kinds: set[str] = set()
+    strict = False
     for position, tool in enumerate(tools):
-        if tool.get("type") != "function":
-            foreign.add(str(tool.get("type")))
+        kind = tool.get("type")
+        if not isinstance(kind, str):
+            misfit("tool", f"`$.tools[{position}]` must have a text `type`, such as `function`")
+        if kind != "function":
+            kinds.add(str(kind))
             continue
         try:
             function = msgspec.convert(tool.get("function"), Function)
         except msgspec.ValidationError as error:
-            raise odd(f"the request body does not fit: {error} - at `$.tools[{position}].function`") from error
+            misfit("function", f"the request body does not fit: {error} - at `$.tools[{position}].function`")
+            kinds.add("function")
+            continue
         known.append(ToolDefinition(function.name, function.description or "", function.parameters or {}))
-        foreign |= {"strict"} if function.strict else set()
-    return tuple(known), foreign
+        strict = strict or bool(function.strict)
+    return tuple(known), kinds, strict
 
 
 def _tool_choice(
-    choice: str | dict[str, Any] | None, target: Target, backend: str
+    choice: str | dict[str, Any] | None, target: Target, backend: str, misfit: Misfit
 ) -> tuple[str | None, dict[str, Any]]:
     """Return the neutral word for a choice; if there is none, the field that says it to a backend of this dialect."""
     match choice:
@@ -165,7 +173,10 @@ def _tool_choice(
         case dict():
             raise odd(f"a `tool_choice` of type `{choice.get('type')}` cannot be said to {backend}")
     accepted = ", ".join(f"`{word}`" for word in sorted(_TOOL_CHOICES))
-    raise odd(f"`tool_choice` is `{choice}`; what is accepted is {accepted} or an object that names a function")
+    misfit(
+        "tool_choice", f"`tool_choice` is `{choice}`; what is accepted is {accepted} or an object that names a function"
+    )
+    return None, {"tool_choice": choice}
 
 
 def _response_format(wanted: dict[str, Any] | None, target: Target, backend: str) -> dict[str, Any]:

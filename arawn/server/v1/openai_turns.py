@@ -10,11 +10,12 @@ import msgspec
 
 from arawn.backends.assembly import tool_use_from_text
 from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult
-from arawn.server.v1.body import Misfit, odd
+from arawn.server.v1.body import Misfit
 
 __all__ = ["Turn", "image_of", "turns"]
 
 _DATA_URL = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
+_FORMLESS = ("function_call", "audio")
 
 Part = Text | Image
 
@@ -42,6 +43,8 @@ class Turn(msgspec.Struct, frozen=True):
     tool_call_id: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
+    function_call: Any = None
+    audio: Any = None
 
 
 def turns(messages: Sequence[Turn], misfit: Misfit) -> tuple[str | None, tuple[Message, ...]]:
@@ -85,11 +88,15 @@ def _assistant(turn: Turn, place: str, misfit: Misfit) -> Iterator[ContentBlock]
             yield misfit("tool call", message)
             continue
         yield tool_use_from_text(call.id, call.function.name, call.function.arguments)
+    for name in _FORMLESS:
+        if getattr(turn, name) is not None:
+            yield misfit(name, f"{place} holds `{name}`, which has no form here; `content` and `tool_calls` have")
 
 
-def _result(turn: Turn, place: str, misfit: Misfit) -> ToolResult:
+def _result(turn: Turn, place: str, misfit: Misfit) -> ToolResult | Text:
     if turn.tool_call_id is None:
-        raise odd(f"{place} has the role `tool` and no `tool_call_id`; give the id of the call that it answers")
+        message = f"{place} has the role `tool` and no `tool_call_id`; give the id of the call that it answers"
+        return misfit("result of a tool", message)
     return ToolResult(turn.tool_call_id, tuple(_parts(turn.content, place, misfit)))
 
 
@@ -115,7 +122,7 @@ def _parts(content: str | list[dict[str, Any]] | None, place: str, misfit: Misfi
         match part:
             case {"type": "text", "text": str(text)}:
                 yield Text(text)
-            case {"type": "image_url", "image_url": {"url": str(url)}}:
+            case {"type": "image_url", "image_url": {"url": str(url)} | str(url)}:
                 yield image_of(url)
             case _:
                 kind = part.get("type")

@@ -28,10 +28,10 @@ _SERVERLESS = frozenset(("scripted", "local"))
 
 
 class EmbeddingsBody(msgspec.Struct, frozen=True):
-    """What is looked at of an embeddings request."""
+    """What is looked at of an embeddings request; whether the input will do is for the provider to say."""
 
     model: str
-    input: str | list[Any]
+    input: Any = None
 
 
 async def embed(runtime: DialectDoor, call: Call) -> None:
@@ -47,7 +47,7 @@ async def embed(runtime: DialectDoor, call: Call) -> None:
     sent = await call.read_body()
     body = read_body(sent, EmbeddingsBody).known
     target = _target(runtime, call, body.model, "openai", "embeddings")
-    texts = [body.input] if isinstance(body.input, str) else body.input
+    texts = body.input if isinstance(body.input, list) else [] if body.input is None else [body.input]
     said = tuple(Text(text if isinstance(text, str) else "[tokens]") for text in texts)
     request = CompletionRequest(messages=(Message("user", said),), model=target.model)
     await _pass_on(runtime, call, target, as_said(request, "openai", sent, call, "/embeddings"), "embeddings")

@@ -15,9 +15,12 @@ from arawn.server.v1.body import (
     Body,
     Translated,
     dropped_or_refused,
+    misfits_of,
+    not_offered,
     odd,
     one_call_at_a_time,
     read_body,
+    require_limit,
     require_messages,
 )
 from arawn.server.v1.responses_items import turns
@@ -71,21 +74,24 @@ def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated
     sent = body.known
     remedy = "every call here must hold its whole input: leave it out, and send what it stands for"
     ignored = dropped_or_refused(body.rest, _REFUSED, "any backend", remedy=remedy)
+    misfit = misfits_of(said_as_is=False)
     choice = _tool_choice(sent.tool_choice)
-    extra, unsaid = _extra(sent, choice, target)
     prompt, messages = turns(sent.input)
+    tools, kinds = _tools(sent.tools or ())
+    left_out = not_offered(kinds, tools, choice, "any backend")
+    extra, unsaid = _extra(as_heard(sent, ()), choice, target)
     request = CompletionRequest(
-        messages=require_messages(messages, "input"),
+        messages=require_messages(messages, "input", misfit),
         system="\n\n".join(text for text in (sent.instructions, prompt) if text) or None,
-        tools=_tools(sent.tools or ()),
+        tools=tools,
         tool_choice=choice,
         model=target.model,
-        max_tokens=sent.max_output_tokens,
+        max_tokens=require_limit(sent.max_output_tokens, misfit),
         temperature=sent.temperature,
         top_p=sent.top_p,
         extra=extra,
     )
-    return Translated(request, ignored + unsaid)
+    return Translated(request, ignored + unsaid + left_out, left_out)
 
 
 def as_heard(sent: ResponsesBody, ignored: Sequence[str]) -> ResponsesBody:
@@ -95,6 +101,8 @@ def as_heard(sent: ResponsesBody, ignored: Sequence[str]) -> ResponsesBody:
         sent: What was asked.
         ignored: The names of what the backend was not told.
     """
+    if sent.tools is not None:
+        sent = msgspec.structs.replace(sent, tools=_functions(sent.tools))
     if "tools.strict" in ignored:
         loose = [{**tool, "strict": False} for tool in sent.tools or ()]
         sent = msgspec.structs.replace(sent, tools=loose)
@@ -103,16 +111,23 @@ def as_heard(sent: ResponsesBody, ignored: Sequence[str]) -> ResponsesBody:
     return sent
 
 
-def _tools(tools: Sequence[dict[str, Any]]) -> tuple[ToolDefinition, ...]:
+def _tools(tools: Sequence[dict[str, Any]]) -> tuple[tuple[ToolDefinition, ...], set[str]]:
+    """Return the functions among the tools, and the other kinds, which a server or a grammar stands behind."""
     known: list[ToolDefinition] = []
+    kinds: set[str] = set()
     for position, tool in enumerate(tools):
         match tool:
             case {"type": "function", "name": str(name)}:
                 known.append(ToolDefinition(name, tool.get("description") or "", tool.get("parameters") or {}))
+            case {"type": str(kind)} if kind != "function":
+                kinds.add(kind)
             case _:
-                kind = tool.get("type")
-                raise odd(f"`$.tools[{position}]` is of type `{kind}`; tools here are functions with a `name`")
-    return tuple(known)
+                raise odd(f"`$.tools[{position}]` must have a text `type`, and a function a text `name`")
+    return tuple(known), kinds
+
+
+def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [tool for tool in tools if tool.get("type") == "function"]
 
 
 def _tool_choice(choice: str | dict[str, Any] | None) -> str | None:

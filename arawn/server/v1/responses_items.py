@@ -27,7 +27,7 @@ def turns(items: str | Sequence[dict[str, Any]]) -> tuple[str | None, tuple[Mess
         place = f"`$.input[{position}]`"
         match item:
             case {"role": "system" | "developer", "content": content}:
-                prompts.extend(part.text for part in _parts(content, place) if isinstance(part, Text))
+                prompts.extend(_prompts(content, place))
             case {"role": "user", "content": content}:
                 said.append(Message("user", tuple(_parts(content, place))))
             case {"role": "assistant", "content": content}:
@@ -35,6 +35,14 @@ def turns(items: str | Sequence[dict[str, Any]]) -> tuple[str | None, tuple[Mess
             case _:
                 said.append(_item(item, place))
     return "\n\n".join(prompts) or None, tuple(said)
+
+
+def _prompts(content: object, place: str) -> Iterator[str]:
+    """Yield the texts of a message that can hold nothing else."""
+    for part in _parts(content, place):
+        if isinstance(part, Image):
+            raise odd(f"{place} holds an image; this role holds text alone")
+        yield part.text
 
 
 def _item(item: dict[str, Any], place: str) -> Message:

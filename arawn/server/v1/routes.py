@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from functools import partial
 
+import msgspec
+
 from arawn.server.call import Call, Route
 from arawn.server.protocol import DialectDoor
 from arawn.server.v1.answering import Question, answer, as_said
@@ -53,7 +55,8 @@ async def _chat_completions(runtime: DialectDoor, call: Call) -> None:
             answer_id=call.request_id, created=created, model=target.shown_model, with_usage=chat.wants_usage
         )
     whole = partial(chat_completion, answer_id=call.request_id, created=created)
-    await answer(runtime, call, Question("openai", request, target, origin, said.ignored, whole, events))
+    question = Question("openai", request, target, origin, said.ignored, whole, events, not_offered=said.not_offered)
+    await answer(runtime, call, question)
 
 
 async def _responses(runtime: DialectDoor, call: Call) -> None:
@@ -64,7 +67,9 @@ async def _responses(runtime: DialectDoor, call: Call) -> None:
     frame = Frame(call.request_id, int(time.time()), as_heard(body.known, said.ignored))
     events = ResponseEvents(frame, target.shown_model) if body.known.stream else None
     whole = partial(response_body, frame=frame)
-    await answer(runtime, call, Question("openai", said.request, target, origin, said.ignored, whole, events))
+    question = Question("openai", said.request, target, origin, said.ignored, whole, events)
+    question = msgspec.structs.replace(question, translated=True, not_offered=said.not_offered)
+    await answer(runtime, call, question)
 
 
 async def _messages(runtime: DialectDoor, call: Call) -> None:
@@ -79,4 +84,5 @@ async def _messages(runtime: DialectDoor, call: Call) -> None:
         signed = target.dialect == "anthropic" or not target.common
         events = MessageEvents(answer_id=call.request_id, model=target.shown_model, signed=signed)
     whole = partial(message_body, answer_id=call.request_id)
-    await answer(runtime, call, Question("anthropic", request, target, origin, said.ignored, whole, events))
+    question = Question("anthropic", request, target, origin, said.ignored, whole, events, not_offered=said.not_offered)
+    await answer(runtime, call, question)

@@ -113,3 +113,15 @@ def test_a_name_that_cannot_be_is_wrong_use(command: Command, place: Place, argu
     assert result.code == 2
     assert result.err.startswith("arawn: ")
     assert not place.log.exists()
+
+
+def test_an_answer_without_text_is_said_to_be_one(command: Command, place: Place) -> None:
+    """Stdout is empty, and stderr says why; with `--quiet` both are empty."""
+    script = place.directory / "script.json"
+    script.write_text(json.dumps({"steps": [{"text": "", "thinking": "hm"}]}), encoding="utf-8")
+    place.configure(f'[llm]\nbackend = "scripted"\nscript = "{script}"\n')
+
+    result = command("ask", "hi")
+    assert (result.code, result.out.strip()) == (0, "")
+    assert "the answer has no text (stop reason `end_turn`; it holds `thinking`)" in result.err.splitlines()
+    assert command("ask", "-q", "hi").err == ""

@@ -18,6 +18,7 @@ from tests.runtimes import ECHO, records
 
 SAID = [{"role": "user", "content": "Capital of France?"}]
 LOOK = {"name": "look", "description": "Look.", "input_schema": {"type": "object"}}
+WEB = {"type": "web_search_20250305", "name": "web"}
 PIXEL = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
 ANSWER = Answer("Paris it is", "let me think", (("look", {"at": "map"}),), "tool_use")
 
@@ -216,12 +217,17 @@ async def test_a_schema_is_said_in_the_words_of_the_other_dialect(tmp_path: Path
     ("body", "named"),
     [
         ({"messages": []}, "`$.messages`"),
-        ({"messages": [{"role": "system", "content": "x"}]}, "`$.messages[0].role`"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "`messages`"),
+        ({"messages": [{"role": "bot", "content": "x"}]}, "`bot`"),
+        ({"messages": [{"role": "system", "content": [PIXEL]}]}, "`$.messages[0].content[0]`"),
+        ({"max_tokens": 0}, "`max_tokens` is 0"),
         ({"messages": [{"role": "user", "content": [{"type": "document"}]}]}, "`document`"),
         ({"messages": [{"role": "user", "content": [{"type": "tool_result"}]}]}, "`tool_result`"),
         ({"system": [PIXEL]}, "`$.system[0]`"),
         ({"tools": [{"name": "x"}]}, "`$.tools[0]`"),
-        ({"tools": [{"type": "web_search_20250305", "name": "web"}]}, "`web_search_20250305`"),
+        ({"tools": [{"type": [], "name": "x"}]}, "`$.tools[0].type`"),
+        ({"tools": [WEB], "tool_choice": {"type": "any"}}, "`web_search_20250305`"),
+        ({"tools": [LOOK, WEB], "tool_choice": {"type": "tool", "name": "web"}}, "`web_search_20250305`"),
         ({"tool_choice": {"type": "tool"}}, "`tool_choice`"),
         ({"output_config": {"format": {"type": "xml"}}}, "`output_config.format`"),
         ({"mcp_servers": [{}]}, "`mcp_servers`"),

@@ -151,13 +151,13 @@ def test_strict_tools_of_responses_reach_who_has_a_word_for_it(
 
 
 def test_a_request_without_messages_is_refused_in_the_words_of_its_dialect() -> None:
-    """System prompts alone ask nothing."""
+    """System prompts alone ask nothing; what is not translated is for the provider to judge."""
     system = [{"role": "system", "content": "x"}]
     chat = read_chat(json.dumps({"model": "auto", "messages": system}).encode())
     response = read_responses(json.dumps({"model": "auto", "input": system}).encode())
 
     with pytest.raises(Refused) as refused_chat:
-        translate_chat(chat, target("openai"))
+        translate_chat(chat, target("anthropic"))
     with pytest.raises(Refused) as refused_response:
         translate_responses(response, target("openai"))
     assert b"`messages` must hold at least one message" in refused_chat.value.reply.body
@@ -195,6 +195,20 @@ def test_messages_of_the_assistant_keep_all_they_said() -> None:
     assert request.stop == ("x", "y")
 
 
+@pytest.mark.parametrize("field", [{"function_call": {"name": "look", "arguments": "{}"}}, {"audio": {"id": "a1"}}])
+def test_what_only_chat_completions_say_of_the_assistant_is_not_lost(field: dict[str, Any]) -> None:
+    """Another dialect refuses it; where it is passed on as it is, the record says that it was there."""
+    said = [{"role": "user", "content": "x"}, {"role": "assistant", "content": None, **field}]
+    body = read_chat(json.dumps({"model": "auto", "messages": said}).encode())
+    (name,) = field
+
+    with pytest.raises(Refused) as refused:
+        translate_chat(body, target("anthropic"))
+
+    assert b"`$.messages[1]` holds `%b`" % name.encode() in refused.value.reply.body
+    assert translate_chat(body, target("openai")).request.messages[1].content == (Text(f"[{name}]"),)
+
+
 def test_the_marks_of_tools_are_left_out_for_another_dialect() -> None:
     """And named."""
     function = {"name": "look", "parameters": {}, "strict": True}
@@ -205,6 +219,18 @@ def test_the_marks_of_tools_are_left_out_for_another_dialect() -> None:
 
     assert translate_chat(read_chat(chat), target("anthropic")).ignored == ("tools.function.strict",)
     assert translate_messages(read_messages(messages), target("openai")).ignored == ("tools.cache_control",)
+
+
+@pytest.mark.parametrize("kind", [[], {}, 5, True])
+def test_a_type_of_tool_that_is_no_word_is_refused(kind: object) -> None:
+    """It may be anything that JSON has a word for."""
+    tool = {"type": kind, "name": "look", "input_schema": {}}
+    sent = {"model": "auto", "messages": [{"role": "user", "content": "x"}], "tools": [tool]}
+
+    with pytest.raises(Refused) as refused:
+        translate_messages(read_messages(json.dumps(sent).encode()), target("openai"))
+
+    assert b"`$.tools[0].type` must be a text" in refused.value.reply.body
 
 
 def test_a_choice_of_tools_without_a_neutral_word_stays_as_it_is() -> None:
@@ -252,6 +278,19 @@ def test_a_picture_that_a_tool_shows_is_not_lost_in_responses() -> None:
     assert said.ignored == ()
 
 
+@pytest.mark.parametrize("role", ["system", "developer"])
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+def test_a_picture_in_a_prompt_of_responses_is_refused(role: str, dialect: str) -> None:
+    """A prompt is text alone, and nothing of what was said is lost without a word."""
+    shown = {"type": "input_image", "image_url": "https://x.test/a.png"}
+    items = [{"role": role, "content": [{"type": "input_text", "text": "a"}, shown]}, {"role": "user", "content": "x"}]
+
+    with pytest.raises(Refused) as refused:
+        translate_responses(read_responses(json.dumps({"model": "auto", "input": items}).encode()), target(dialect))
+
+    assert b"`$.input[0]` holds an image" in refused.value.reply.body
+
+
 @pytest.mark.parametrize(
     ("dialect", "extra", "ignored"),
     [
@@ -278,3 +317,13 @@ def test_a_choice_of_tools_that_responses_do_not_know_is_refused(choice: object)
     with pytest.raises(Refused) as refused:
         translate_responses(read_responses(body), target("openai"))
     assert b"`required`" in refused.value.reply.body
+
+
+@pytest.mark.parametrize("named", ["https://x/y.png", {"url": "https://x/y.png", "detail": "low"}])
+def test_a_picture_may_be_a_text(named: object) -> None:
+    """Some programs leave out the object around its address."""
+    content = [{"type": "image_url", "image_url": named}]
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": content}]}).encode()
+
+    request = translate_chat(read_chat(body), target("anthropic")).request
+    assert request.messages[0].content == (Image(url="https://x/y.png"),)

@@ -150,7 +150,7 @@ async def test_a_stream_that_breaks_has_failed(kind: str, tmp_path: Path, opened
     [
         {"previous_response_id": "resp_1"},
         {"background": True},
-        {"tools": [{"type": "web_search"}]},
+        {"tools": [{"type": "web_search"}], "tool_choice": "required"},
         {"input": [{"type": "item_reference", "id": "x"}]},
         {"input": [{"role": "user", "content": [{"type": "input_file"}]}]},
         {"tool_choice": {"type": "web_search"}},
