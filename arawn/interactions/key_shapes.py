@@ -17,8 +17,9 @@ import msgspec
 __all__ = ["RULES", "Rule", "may_hold_a_key", "replace_keys"]
 
 _TOKEN = "[A-Za-z0-9_-]"  # noqa: S105 - a character class, no password
-_LONG = rf"(?={_TOKEN}*?[A-Za-z0-9]{{16}}){_TOKEN}{{40,}}"  # no words between hyphens
-_MIXED = r"(?=[A-Za-z0-9+/_.~=-]*[0-9])(?=[^A-Za-z]*[A-Za-z])"  # digits and letters: no plain word
+# How far it is looked ahead has a bound: where the beginning of a key stands over and over, each one looks.
+_LONG = rf"(?={_TOKEN}{{0,200}}?[A-Za-z0-9]{{16}}){_TOKEN}{{40,}}"  # no words between hyphens
+_MIXED = r"(?=[A-Za-z0-9+/_.~=-]{0,200}[0-9])(?=[^A-Za-z]{0,200}[A-Za-z])"  # digits and letters: no plain word
 _IS = r"""(?:\\?["'])?\s{0,3}(?:=>|[:=]|%3[AaDd])\s{0,3}(?:\\?["'])?"""  # `=` and the like, quotes around it
 _LETTER = r"""[^\s"'`<>&;,\\(){}\[\]$|]"""  # of a password: with quotes or brackets it is more likely code
 _PASSWORD = (  # a letter and a digit among 8 and more; neither a path nor a function that is called
@@ -63,7 +64,11 @@ RULES: tuple[Rule, ...] = (
     _rule("huggingface", "hf_", r"hf_[A-Za-z0-9]{20,}"),
     _rule("fireworks", "fw_", r"fw_[A-Za-z0-9]{20,}"),
     _rule("nvidia", "nvapi-", rf"nvapi-{_TOKEN}{{20,}}"),
-    _rule("voyage", "pa-", rf"pa-(?={_TOKEN}*?[A-Za-z0-9]{{12}})(?={_TOKEN}*?[0-9]){_TOKEN}{{43}}(?!{_TOKEN})"),
+    _rule(
+        "voyage",
+        "pa-",
+        rf"pa-(?={_TOKEN}{{43}}(?!{_TOKEN}))(?={_TOKEN}*?[A-Za-z0-9]{{12}})(?={_TOKEN}*?[0-9]){_TOKEN}{{43}}",
+    ),
     _rule("e2b", "e2b_", r"e2b_[a-f0-9]{32,}"),
     _rule("tavily", "tvly-", r"tvly-[A-Za-z0-9-]{16,}"),
     _rule("langsmith", "lsv2_", r"lsv2_(?:pt|sk)_[A-Za-z0-9_]{32,}"),
@@ -115,7 +120,7 @@ RULES: tuple[Rule, ...] = (
     _rule("age", "AGE-SECRET-KEY-", r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
     _rule("azure_key", "Key=", r"(?P<lead>(?:Account|SharedAccess)Key=)[A-Za-z0-9+/]{40,}={0,2}"),
     _rule("azure_sas", "&sig=", r"(?P<lead>&sig=)[A-Za-z0-9%+/]{40,}={0,2}"),
-    _rule("jwt", "eyJ", rf"eyJ{_TOKEN}{{8,}}\.eyJ{_TOKEN}{{8,}}\.{_TOKEN}{{8,}}"),
+    _rule("jwt", "eyJ", rf"eyJ{_TOKEN}{{8,8192}}+\.eyJ{_TOKEN}{{8,}}\.{_TOKEN}{{8,}}"),
     _rule("bearer", "earer ", r"(?P<lead>earer )[A-Za-z0-9._~+/-]{16,}=*"),
     _rule(
         "private_key",

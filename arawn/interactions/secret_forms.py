@@ -12,17 +12,19 @@ from urllib.parse import quote, quote_plus, unquote
 __all__ = ["KnownSecrets"]
 
 # Patterns that begin with one plain character are searched for at the speed of memory; most texts have none of it.
+# A run of backslashes is looked at from its start alone: from each of them, a long run would take minutes.
 _WAYS = tuple(
     (re.compile(hint).search, re.compile(spelled))
     for hint, spelled in (
         (
             r"\\(?=[uU][0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[/\\])",
-            r"\\\\*(?:u[0-9a-fA-F]{4}(?:\\+u[0-9a-fA-F]{4})*|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^\w\s\\])",
+            r"\\(?<!\\\\)\\*(?:u[0-9a-fA-F]{4}(?:\\+u[0-9a-fA-F]{4})*|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^\w\s\\])",
         ),
         (r"%(?=[0-9a-fA-F]{2})", r"%[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*"),
         (r"&(?=#)", r"&#[0-9xX][0-9a-fA-F]{0,7};"),
     )
 )
+_NOT_WITHIN_A_RUN = r"(?:(?<!\\)|(?!\\))"
 
 
 class KnownSecrets:
@@ -62,7 +64,8 @@ class KnownSecrets:
             return text
         for secret, _ in self._forms:
             if secret in plain:
-                text = re.sub("".join(map(_spellings, secret)), partial(_masked, mask, secret), text)
+                pattern = _NOT_WITHIN_A_RUN + "".join(map(_spellings, secret))
+                text = re.sub(pattern, partial(_masked, mask, secret), text)
         return text
 
 

@@ -34,10 +34,13 @@ def run_sync_jobs(filesystem: Filesystem, jobs: deque[SyncJob]) -> list[SyncOutc
     return outcomes
 
 
-def drop_sync_jobs(filesystem: Filesystem, jobs: deque[SyncJob]) -> None:
-    """Close the descriptors of the jobs that nobody has begun."""
+def drop_sync_jobs(filesystem: Filesystem, jobs: deque[SyncJob]) -> list[SyncJob]:
+    """Close the descriptors of the jobs that nobody has begun; return those jobs."""
+    dropped = []
     while (job := _next(jobs)) is not None:
         filesystem.close(job.fd)
+        dropped.append(job)
+    return dropped
 
 
 def _next(jobs: deque[SyncJob]) -> SyncJob | None:

@@ -177,9 +177,8 @@ class Writer:
         try:
             outcomes = await self._in_thread(partial(run_sync_jobs, self._filesystem, queue))
         except trio.Cancelled:
-            begun = jobs[: len(jobs) - len(queue)]
-            drop_sync_jobs(self._filesystem, queue)
-            self._log.distrust(begun)
+            dropped = drop_sync_jobs(self._filesystem, queue)  # a thread may still take one meanwhile
+            self._log.distrust([job for job in jobs if job not in dropped])
             raise
         self._log.finish_sync(outcomes)
 

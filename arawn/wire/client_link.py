@@ -104,7 +104,7 @@ class PlainLink:
 
     def has_input(self) -> bool:
         """Whether anything waits to be read; see `Link.has_input`."""
-        return bool(self._input.poll(0))  # the end, a reset and a close show as well
+        return self._closed or bool(self._input.poll(0))  # once closed, the descriptor may be another's
 
     def close(self) -> None:
         """Close the socket; see `Link.close`."""

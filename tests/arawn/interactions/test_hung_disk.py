@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,9 @@ from trio.testing import MockClock
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
+from arawn.interactions import writer as writer_module
 from arawn.interactions.opening import open_day_log
+from arawn.interactions.sync_jobs import SyncJob, drop_sync_jobs
 from arawn.interactions.writer import Writer, open_writer
 from tests.arawn.interactions.samples import NOON, Clock, note, notes_of, whole_lines
 from tests.arawn.interactions.simulated_filesystem import SimulatedFilesystem
@@ -95,6 +98,34 @@ async def test_a_sync_left_behind_is_not_trusted(autojump_clock: MockClock) -> N
     filesystem.power_loss()
     lines = whole_lines({name: data for name, data in filesystem.files().items() if "part2" in name})
     assert lines[0]["detail"]["reason"] == "a sync did not come back"
+    assert notes_of(lines) == [1]
+
+
+async def test_a_sync_begun_in_the_moment_of_leaving_is_not_trusted(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that takes its job just then answers nobody, and takes the disk's error with it."""
+    filesystem, starts = SimulatedFilesystem(), [False, True]
+
+    async def thread(sync_fn: Callable[[], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        if starts and starts.pop(0):
+            await trio.sleep_forever()
+        return sync_fn()
+
+    def taken_at_once(system: SimulatedFilesystem, jobs: deque[SyncJob]) -> list[SyncJob]:
+        system.close(jobs.popleft().fd)  # as the thread does at the end of its sync
+        return drop_sync_jobs(system, jobs)
+
+    monkeypatch.setattr(writer_module, "drop_sync_jobs", taken_at_once)
+    with trio.move_on_after(1):
+        async with open_writer(
+            InteractionLogConfig(), LOG, filesystem=filesystem, clock=Clock(), run_in_thread=thread
+        ) as writer:
+            await writer.handle([note(1)])
+            await trio.sleep_forever()
+
+    lines = whole_lines({name: data for name, data in filesystem.files().items() if "part2" in name})
     assert notes_of(lines) == [1]
 
 

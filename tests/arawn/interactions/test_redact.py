@@ -226,3 +226,19 @@ def test_cycles_and_depth_end() -> None:
 
     assert GROQ not in repr(redact(deep)[0])
     assert redact(cycle)[0] == ["[cycle]", "[cycle]"]
+
+
+@pytest.mark.parametrize("said", ["{}", "hunter22%2Dhunter22 {}", r"{}\u0068unter22-hunter22"])
+def test_a_long_run_of_backslashes_does_not_hold_up_anybody(said: str) -> None:
+    """It is searched once, and not from each of them, which would take minutes."""
+    text, _ = redact(said.format("\\" * 200_000 + " "), ["hunter22-hunter22"])
+
+    assert "unter22" not in text
+
+
+@pytest.mark.parametrize("begins", ["pa-", "sk-proj-", "sk-ant-api03-", "_KEY=", "token=", "api-key=", "eyJ"])
+def test_the_beginning_of_a_key_over_and_over_does_not_hold_up_anybody(begins: str) -> None:
+    """None of them looks further ahead than a key is long: to the end of the text would take minutes."""
+    said = begins * (200_000 // len(begins)) + " .eyJ"
+
+    assert redact(said)[0].endswith(".eyJ")
