@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 
 from arawn.backends.assembly import ContentAssembly
+from arawn.backends.failures import error_text
+from arawn.backends.lenient import Lenient
 from arawn.backends.shape import WrongShapeError, decode_as, reported_error
 from arawn.messages import (
     CompletionResponse,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
+    ToolUse,
     ToolUseDelta,
     ToolUseStart,
     Usage,
@@ -27,11 +30,7 @@ REDACTED = "redacted_thinking:"
 """Begins the signature of a thinking block whose whole content the provider encrypted; the rest is that content."""
 
 
-class _Usage(msgspec.Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+_COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -40,17 +39,17 @@ class _Block(msgspec.Struct, gc=False):
     thinking: str = ""
     signature: str | None = None
     data: str = ""
-    id: str | None = None
+    id: Any = None
     name: str = ""
     input: Any = None
 
 
 class _Message(msgspec.Struct, gc=False):
     content: list[_Block]
-    id: str | None = None
-    model: str = ""
-    stop_reason: str | None = None
-    usage: _Usage | None = None
+    id: Any = None
+    model: Any = None
+    stop_reason: Any = None
+    usage: Any = None
 
 
 class _Reply(msgspec.Struct, gc=False):
@@ -66,17 +65,18 @@ class _Delta(msgspec.Struct, gc=False):
     thinking: str = ""
     signature: str = ""
     partial_json: str = ""
-    stop_reason: str | None = None
+    stop_reason: Any = None
 
 
 class _Event(msgspec.Struct, gc=False):
-    type: str
-    index: int = 0
+    type: str = ""
+    index: Any = 0
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
-    usage: _Usage | None = None
+    usage: Any = None
     error: Any = None
+    detail: Any = None
 
 
 _REPLY = msgspec.json.Decoder(_Reply)
@@ -97,6 +97,7 @@ def decode_reply(body: bytes) -> CompletionResponse:
     message = decode_as(_MESSAGE, body)
     assembler = AnthropicAssembler()
     assembler.take(message)
+    assembler.end()
     return assembler.response()
 
 
@@ -113,33 +114,49 @@ class AnthropicAssembler:
         self._id: str | None = None
         self._model = ""
         self._stop_reason: str | None = None
-        self._usage = _Usage()
-        self._warnings: dict[str, None] = {}
+        self._given: dict[int, str] = {}  # arguments that began with their block, by our index: deltas may repeat them
+        self._counts: dict[str, int] = {}
+        self._lenient = Lenient()
 
     def feed(self, event: SseEvent) -> list[StreamEvent]:
         """Take in one event; kinds that are new to us are passed over, as the dialect demands."""
+        if event.event == "error":
+            raise error_text(event.data.encode("utf-8", "replace"))
+        if event.data in {"", "null"}:
+            return []
         sent = decode_as(_EVENT, event.data)
         match sent.type:
             case "message_start" if sent.message is not None:
                 return self.take(sent.message)
             case "content_block_start" if sent.content_block is not None:
-                return self._start(sent.index, sent.content_block)
+                return self._start(self._lenient.whole(sent.index, "index") or 0, sent.content_block)
             case "content_block_delta" if sent.delta is not None:
-                return self._grow(sent.index, sent.delta)
+                return self._grow(self._lenient.whole(sent.index, "index") or 0, sent.delta)
+            case "content_block_stop":
+                return self._say_given()
             case "message_delta" if sent.delta is not None:
-                self._stop_reason = sent.delta.stop_reason or self._stop_reason
+                self._stop(sent.delta.stop_reason)
                 self._count(sent.usage)
             case "message_stop":
-                self.finished = True
+                return self.end()
             case "error":
                 raise reported_error(sent.error)
+            case "" if sent.error is not None or sent.detail is not None:
+                raise error_text(event.data.encode("utf-8", "replace"))
+            case "":
+                raise WrongShapeError("the event has no `type`")
         return []
+
+    def end(self) -> list[StreamEvent]:
+        """Take in that no more will come."""
+        self.finished = True
+        return self._say_given()
 
     def take(self, message: _Message) -> list[StreamEvent]:
         """Take in a whole message, or the empty one that begins a stream."""
-        self._id = message.id or self._id
-        self._model = message.model or self._model
-        self._stop_reason = message.stop_reason or self._stop_reason
+        self._id = self._lenient.word(message.id, "id") or self._id
+        self._model = self._lenient.word(message.model, "model") or self._model
+        self._stop(message.stop_reason)
         self._count(message.usage)
         events: list[StreamEvent] = []
         for index, block in enumerate(message.content):
@@ -148,27 +165,42 @@ class AnthropicAssembler:
 
     def response(self) -> CompletionResponse:
         """Return the answer as far as it has arrived."""
+        content = self._assembly.content()
+        calls = any(isinstance(block, ToolUse) for block in content)
+        ended = self._stop_reason == "end_turn" or (self._stop_reason is None and self.finished)
         return CompletionResponse(
-            content=self._assembly.content(),
+            content=content,
             model=self._model,
-            stop_reason=self._stop_reason,
+            stop_reason="tool_use" if calls and ended else self._stop_reason,
             stop_reason_raw=self._stop_reason,
             usage=Usage(
-                input_tokens=self._usage.input_tokens,
-                output_tokens=self._usage.output_tokens,
-                cache_read_tokens=self._usage.cache_read_input_tokens,
-                cache_write_tokens=self._usage.cache_creation_input_tokens,
+                input_tokens=self._counts.get("input_tokens"),
+                output_tokens=self._counts.get("output_tokens"),
+                cache_read_tokens=self._counts.get("cache_read_input_tokens"),
+                cache_write_tokens=self._counts.get("cache_creation_input_tokens"),
             ),
             request_id=self._id,
-            warnings=tuple(self._warnings),
+            warnings=tuple(self._lenient.warnings),
         )
 
-    def _count(self, usage: _Usage | None) -> None:
+    def _stop(self, reason: Any) -> None:
+        if isinstance(reason, str | None):
+            self._stop_reason = reason or self._stop_reason
+        else:
+            self._lenient.left_out(reason, "stop_reason", "a text")
+
+    def _count(self, usage: Any) -> None:
         """Counts are running totals: a later one replaces an earlier one, a missing one does not."""
-        for name in _Usage.__struct_fields__:
-            count = getattr(usage, name, None)
+        fields = self._lenient.fields(usage, "usage")
+        for name in _COUNTS:
+            count = self._lenient.whole(fields.get(name), name)
             if count is not None:
-                setattr(self._usage, name, count)
+                self._counts[name] = count
+
+    def _say_given(self) -> list[StreamEvent]:
+        """Return the arguments that came with the beginning of their block, now that no delta has repeated them."""
+        given, self._given = self._given, {}
+        return [event for ours, text in given.items() for event in self._add(ToolUseDelta(ours, text), text)]
 
     def _start(self, index: int, block: _Block) -> list[StreamEvent]:
         ours = len(self._assembly)
@@ -186,19 +218,21 @@ class AnthropicAssembler:
                 self._assembly.sign(ours, REDACTED + block.data)
             case "tool_use":
                 arguments = "" if block.input in (None, {}) else msgspec.json.encode(block.input).decode()
+                if arguments:
+                    self._given[ours] = arguments
                 own = self._id_of(block)
-                start = self._add(ToolUseStart(ours, own, block.name), own)
-                return start + self._add(ToolUseDelta(ours, arguments), arguments)
+                return self._add(ToolUseStart(ours, own, block.name), own)
             case unknown:
                 self._indexes[index] = None
-                self._warnings[f"blocks of kind `{unknown}` were left out of the answer"] = None
+                self._lenient.warnings[f"blocks of kind `{unknown}` were left out of the answer"] = None
         return []
 
     def _id_of(self, block: _Block) -> str:
         """Return the id of a tool call: its result has to name one, so one that came without is given it here."""
-        if block.id:
-            return block.id
-        self._warnings["a tool call came without an id, and was given one"] = None
+        own = self._lenient.word(block.id, "id")
+        if own:
+            return own
+        self._lenient.warnings["a tool call came without an id, and was given one"] = None
         return f"toolu_{self._id or 'unnamed'}_{len(self._assembly)}"
 
     def _grow(self, index: int, delta: _Delta) -> list[StreamEvent]:
@@ -213,11 +247,13 @@ class AnthropicAssembler:
             case "thinking_delta":
                 return self._add(ThinkingDelta(ours, delta.thinking), delta.thinking)
             case "input_json_delta":
+                if delta.partial_json:
+                    self._given.pop(ours, None)
                 return self._add(ToolUseDelta(ours, delta.partial_json), delta.partial_json)
             case "signature_delta":
                 self._assembly.sign(ours, delta.signature)
             case unknown:
-                self._warnings[f"deltas of kind `{unknown}` were left out of the answer"] = None
+                self._lenient.warnings[f"deltas of kind `{unknown}` were left out of the answer"] = None
         return []
 
     def _add(self, event: Piece, said: str) -> list[StreamEvent]:

@@ -54,7 +54,9 @@ def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> Backe
 def broken_body(where: str, error: httpx.HTTPError) -> BadReply:
     """Return the error for an answer that began well and then broke; the original stays attached as the cause."""
     if isinstance(error, httpx.DecodingError):
-        return BadReply(f"{where} sent a reply that cannot be unpacked; check what stands between, such as a proxy")
+        return BadReply(
+            f"{where} sent a reply that cannot be unpacked ({error}); check what stands between, such as a proxy"
+        )
     return BadReply(f"{where} broke off its reply; what had arrived of a stream is partial")
 
 

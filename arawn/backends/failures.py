@@ -6,6 +6,7 @@ Messages hold the provider's own sentence, never an address with a query, a head
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from arawn.backends.shape import ReportedError, reported_error
+from arawn.backends.shape import ReportedError, WrongShapeError, decode_as, reported_error
 from arawn.errors import (
     AuthFailed,
     BackendError,
@@ -34,6 +35,7 @@ __all__ = [
     "quoted",
     "request_id",
     "retry_after",
+    "unreadable_event",
     "unreadable_reply",
 ]
 
@@ -59,6 +61,7 @@ _TOO_LONG_PHRASES = (  # for the providers that send no code of their own
 )
 _NO_MODEL_CODES = {"model_not_found", "model_decommissioned", "invalid_model"}
 _NO_MODEL_PHRASES = ("not a valid model", "invalid model")
+_NO_MODEL_WORDS = re.compile(r"\bmodel\b.{0,200}(?:not found|(?:does not|doesn't) exist)")
 _NOT_SUPPORTED = "is not supported"  # llama.cpp's 500 for pictures; the same request will fail again
 _STATUS_OF_CODE = {
     "authentication_error": 401,
@@ -78,13 +81,15 @@ _LONGEST_QUOTE = 500
 _LATER = "try again later"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _JSON = msgspec.json.Decoder()
+_PLACE = re.compile(r"\(byte ([0-9]{1,9})\)")  # as msgspec says where JSON goes wrong
+_BEFORE_FAULT = 40
 
 
 def error_text(body: bytes) -> ReportedError:
     """Return what an error body says, in whichever envelope: gateways answer in others than the dialect's own."""
     try:
-        value: Any = _JSON.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        value: Any = decode_as(_JSON, body)
+    except WrongShapeError:
         return ReportedError(quoted(body))
     if isinstance(value, list) and value:  # Gemini wraps its errors in a list
         value = value[0]
@@ -164,11 +169,22 @@ def from_reported(where: str, said: ReportedError, masked: Callable[[bytes], byt
     `masked` takes secrets out of what was said, before it is cut.
     """
     said = ReportedError(masked(said.message.encode("utf-8", "replace")).decode(), code=said.code, status=said.status)
-    status = said.status or _STATUS_OF_CODE.get(said.code or "", 500)
+    status = said.status or _status_of(said)
     answer = "an error inside a 200" if said.status is None else f"{status} inside a 200"
     error = _typed(where, status, said, answer=answer)
     error.status = said.status
+    if said.status is None and said.code is None:  # words alone do not say that it will pass
+        error.retryable = False
     return error
+
+
+def _status_of(said: ReportedError) -> int:
+    """Return the status that an error without one stands for: by its code, or by its words if these are all."""
+    if said.code is not None:
+        return _STATUS_OF_CODE.get(said.code, 500)
+    if _NO_MODEL_WORDS.search(said.message.lower()):
+        return 404
+    return 400 if _matches(said, _TOO_LONG_CODES, _TOO_LONG_PHRASES) else 500
 
 
 def unreadable_reply(where: str, content_type: str, body: bytes, reason: str, hint: str) -> BadReply:
@@ -176,6 +192,15 @@ def unreadable_reply(where: str, content_type: str, body: bytes, reason: str, hi
     found = content_type or "no content type"
     advice = f"{hint}; if that is so, look at the server and at what stands between"
     return BadReply(f"{where} sent a reply that cannot be read ({reason}): {found}, {quoted(body)}; {advice}")
+
+
+def unreadable_event(where: str, body: bytes, reason: str) -> BadReply:
+    """Return the error for an event that is not of the dialect, in a stream that was until then."""
+    place = _PLACE.search(reason)
+    at = int(place[1]) if place else len(body) if "truncated" in reason else 0
+    shown = quoted(body[max(0, at - _BEFORE_FAULT) :])
+    fault = f"broke its stream with an event that cannot be read ({reason}): {shown}"
+    return BadReply(f"{where} {fault}; what had arrived is kept as partial")
 
 
 def _typed(where: str, status: int, said: ReportedError, *, answer: str, wait: float | None = None) -> BackendError:

@@ -18,6 +18,7 @@ from arawn.backends.failures import from_reported, from_status, request_id, unre
 from arawn.backends.masking import Masking
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
+from arawn.backends.request_head import request_head
 from arawn.backends.response_body import close, content_at_hand, content_of, content_type_of
 from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.stream_reading import StreamReading
@@ -27,11 +28,12 @@ from arawn.config.hidden import is_secret
 from arawn.config.schema import Profile
 from arawn.errors import BackendError, BadInput, BadReply
 from arawn.messages import CompletionRequest, CompletionResponse
-from arawn.wire.client_request import Content, basic_auth
+from arawn.wire.client_request import Content
 
 __all__ = ["Carrier", "Endpoint", "HttpProvider"]
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
+_SSE_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _DRAIN_S = 0.1  # the end of the body comes with the terminal event; read, it lets the connection serve again
 
 
@@ -109,7 +111,7 @@ class HttpProvider:
             finally:
                 await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
         if not response.is_success:
-            raise self._refusal(response, body)
+            raise self._refusal(response, body, call)
         answer = self._decode(response, body, call)
         return self._completed(with_bytes(answer, body) if call.verbatim else answer, call, response)
 
@@ -154,9 +156,9 @@ class HttpProvider:
             chunks = content_of(response)
             try:
                 reading.content_type = content_type_of(response)
-                await self._check_streams(response, chunks, call)
+                head = await self._head_of_stream(response, chunks, call)
                 while not reading.finished:
-                    chunk = await self._next(chunks)
+                    chunk, head = head or await self._next(chunks), b""
                     if chunk is None:
                         chunk = reading.end()
                     scope.deadline = math.inf  # while the reader of the events takes its time
@@ -201,17 +203,6 @@ class HttpProvider:
             raise BadInput(f"the request to {self._where} cannot be written as JSON: {error}") from error
         return _Call(content, stream, full.model, encoded.warnings)
 
-    def _constant_headers(self, *, stream: bool) -> list[tuple[bytes, bytes]]:
-        """Return what every request begins with: all but the length of its body."""
-        headers = httpx.Headers({"host": self._url.netloc.decode(), "content-type": "application/json"})
-        headers.update({"user-agent": "arawn", "accept-encoding": "gzip, deflate"})
-        headers["accept"] = "text/event-stream" if stream else "application/json"
-        headers.update(self._dialect.headers(self._endpoint.key, bearer=self._endpoint.bearer))
-        headers.update(self._profile.headers)
-        if self._url.userinfo:
-            headers["authorization"] = basic_auth(self._url)
-        return headers.raw
-
     async def _send(self, call: _Call) -> httpx.Response:
         """Return the answer's head; its body is still to be read and closed."""
         try:
@@ -223,7 +214,8 @@ class HttpProvider:
         """Return `call` as httpx has it; built by hand, because a client takes thirty times as long."""
         constant = self._headers.get(call.stream)
         if constant is None:
-            constant = self._headers[call.stream] = self._constant_headers(stream=call.stream)
+            head = request_head(self._url, self._endpoint, self._dialect, self._profile, stream=call.stream)
+            constant = self._headers[call.stream] = head
         headers = [*constant, (b"content-length", b"%d" % len(call.content))]
         verbatim = call.verbatim
         if verbatim is not None and verbatim.headers:
@@ -254,15 +246,20 @@ class HttpProvider:
             pieces.append(chunk)
         return b"".join(pieces)
 
-    async def _check_streams(self, response: httpx.Response, chunks: AsyncIterator[bytes], call: _Call) -> None:
-        """Raise what an answer that is no stream stands for."""
+    async def _head_of_stream(self, response: httpx.Response, chunks: AsyncIterator[bytes], call: _Call) -> bytes:
+        """Return what was read of a stream to know that it is one; raise what an answer that is none stands for."""
         content_type = content_type_of(response)
         if response.is_success and not ("json" in content_type or "html" in content_type):
-            return
-        body = await self._read_all(chunks)
+            return b""
+        first = await self._next(chunks) or b""
+        if response.is_success and first.startswith(_SSE_FIELDS):  # some servers name it wrongly
+            return first
+        body = first + await self._read_all(chunks)
         if not response.is_success:
-            raise self._refusal(response, body)
+            raise self._refusal(response, body, call)
         self._decode(response, body, call)  # an error inside a 200, or another shape, says more than the line below
+        if call.verbatim is None:
+            return self._dialect.whole_as_stream(body)
         reason = "a whole reply where a stream was asked for"
         shown = self._masking.of_bytes(body)
         raise unreadable_reply(self._where, content_type, shown, reason, "the server must support `stream`")
@@ -271,15 +268,19 @@ class HttpProvider:
         try:
             return other_answer(body) if call.verbatim and call.verbatim.path else self._dialect.decode(body)
         except ReportedError as error:
-            raise from_reported(self._where, error, self._masking.of_bytes) from error
+            failure = from_reported(self._where, error, self._masking.of_bytes)
+            failure.partial = error.partial and self._completed(error.partial, call, response)
+            raise failure from error
         except WrongShapeError as error:
             hint = self._dialect.base_url_hint
             shown = self._masking.of_bytes(body)
             raise unreadable_reply(self._where, content_type_of(response), shown, str(error), hint) from error
 
-    def _refusal(self, response: httpx.Response, body: bytes) -> BackendError:
+    def _refusal(self, response: httpx.Response, body: bytes, call: _Call) -> BackendError:
         body = self._masking.of_bytes(body)
         error = from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
+        if response.status_code == 400 and call.verbatim is None and self._dialect.learns_from(body):
+            error.retryable = True
         if response.is_error:
             error.__cause__ = ProviderAnswer(self._dialect.name, response.status_code, response.headers, body)
         return error

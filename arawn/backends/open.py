@@ -95,7 +95,9 @@ def _dialect(name: str, profile: Profile, preset: Preset) -> Dialect:
         raise ConfigError([f'profile `{name}`: dialect: is missing; give `dialect = "openai"` or `"anthropic"`'])
     if dialect == "anthropic":
         return AnthropicDialect()
-    return OpenAIDialect(max_tokens_field="max_tokens" if profile.base_url else preset.max_tokens_field)
+    if profile.base_url is not None:
+        return OpenAIDialect()  # what is known of the preset's own server may be wrong of this one
+    return OpenAIDialect(max_tokens_field=preset.max_tokens_field, reasoning_field=preset.reasoning_field)
 
 
 def _base_url(name: str, profile: Profile, preset: Preset) -> str:

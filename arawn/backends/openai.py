@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from arawn.backends.openai_reply import OpenAIAssembler, decode_reply
+from arawn.backends.openai_reply import OpenAIAssembler, ReasoningField, decode_reply
 from arawn.backends.protocol import Assembler, EncodedRequest
+from arawn.backends.shape import on_one_line
 from arawn.backends.turns import alternate, plainly_named
 from arawn.messages import (
     CompletionRequest,
@@ -25,6 +27,12 @@ from arawn.messages import (
 
 __all__ = ["OpenAIDialect"]
 
+_MISSES_REASONING = re.compile(rb"(?i)missing.{0,40}reasoning_content|reasoning_content.{0,80}(?:missing|passed back)")
+_THINKING_DROPPED = (
+    "thinking blocks were dropped: in the openai dialect they are sent only with tool calls, to a server that has "
+    "said reasoning itself"
+)
+
 
 class OpenAIDialect:
     """Chat completions, as OpenAI and most other servers speak it."""
@@ -33,8 +41,20 @@ class OpenAIDialect:
     path = "/chat/completions"
     base_url_hint = "`base_url` should be the address up to and including `/v1`"
 
-    def __init__(self, *, max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens") -> None:
+    def __init__(
+        self,
+        *,
+        max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+        reasoning_field: ReasoningField | None = None,
+    ) -> None:
+        """Begin with what is known of the server.
+
+        Args:
+            max_tokens_field: Its name for the limit of an answer.
+            reasoning_field: Its name for reasoning. Without it, it is the one of its last answer that had any.
+        """
         self._max_tokens_field = max_tokens_field
+        self._reasoning_field = reasoning_field
 
     def headers(self, key: str | None, *, bearer: bool) -> Mapping[str, str]:  # noqa: ARG002  # knows Bearer only
         """Return the key as a Bearer token."""
@@ -43,9 +63,13 @@ class OpenAIDialect:
     def encode(self, request: CompletionRequest, *, stream: bool) -> EncodedRequest:
         """Return the chat completions body; usage is always asked for."""
         warnings: list[str] = []
-        messages = [{"role": "system", "content": request.system}] if request.system else []
-        for message in alternate([_sayable(message, warnings) for message in plainly_named(request, warnings)]):
-            messages.extend(_user(message, warnings) if message.role == "user" else _assistant(message, warnings))
+        messages: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
+        turns = alternate([_without_images(message, warnings) for message in plainly_named(request, warnings)])
+        for message in alternate(self._reasoned(turns, warnings)):
+            if message.role == "user":
+                messages.extend(_user(message, warnings))
+            else:
+                messages.append(self._assistant(message, warnings))
         body: dict[str, Any] = {"model": request.model, "messages": messages}
         body |= _tools(request, warnings)
         limits = {
@@ -64,11 +88,56 @@ class OpenAIDialect:
 
     def decode(self, body: bytes) -> CompletionResponse:
         """Return the answer of a plain reply."""
-        return decode_reply(body)
+        return decode_reply(body, self._note)
 
     def assembler(self) -> Assembler:
         """Return an assembler for one stream."""
-        return OpenAIAssembler()
+        return OpenAIAssembler(self._note)
+
+    def whole_as_stream(self, body: bytes) -> bytes:
+        """Return the reply as one chunk, and the end."""
+        return b"data: " + on_one_line(body) + b"\n\ndata: [DONE]\n\n"
+
+    def learns_from(self, refusal: bytes) -> bool:
+        """Take note of a server that misses its reasoning in the calls of a conversation that began elsewhere."""
+        if self._reasoning_field is not None or _MISSES_REASONING.search(refusal) is None:
+            return False
+        self._reasoning_field = "reasoning_content"
+        return True
+
+    def _note(self, field: ReasoningField) -> None:
+        self._reasoning_field = field
+
+    def _reasoned(self, turns: Sequence[Message], warnings: list[str]) -> list[Message]:
+        """Return the turns, with thinking only where servers want it back: in what came of calling tools.
+
+        Servers that reason refuse a call without its reasoning; others refuse the field. So only one that has said
+        reasoning itself is sent any.
+        """
+        reasoned: list[Message] = []
+        results_before = False
+        for message in turns:
+            calls = results_before or any(isinstance(block, ToolUse) for block in message.content)
+            results_before = any(isinstance(block, ToolResult) for block in message.content)
+            said = tuple(block for block in message.content if not isinstance(block, Thinking))
+            if calls and said and self._reasoning_field is not None:
+                reasoned.append(message)
+                continue
+            if len(said) < len(message.content):
+                warnings.append(_THINKING_DROPPED)
+            reasoned.append(Message(message.role, said))
+        return reasoned
+
+    def _assistant(self, message: Message, warnings: list[str]) -> dict[str, Any]:
+        """Return the assistant's turn."""
+        text = _joined(message.content)
+        calls = [_tool_call(block, warnings) for block in message.content if isinstance(block, ToolUse)]
+        said: dict[str, Any] = {"role": "assistant", "content": (text or None) if calls else text}
+        reasoning = "\n\n".join(block.text for block in message.content if isinstance(block, Thinking) and block.text)
+        if reasoning or (calls and self._reasoning_field == "reasoning_content"):  # missed also where it is empty
+            assert self._reasoning_field is not None  # else no thinking is left
+            said[self._reasoning_field] = reasoning
+        return said | {"tool_calls": calls} if calls else said
 
 
 def _tools(request: CompletionRequest, warnings: list[str]) -> dict[str, Any]:
@@ -93,16 +162,12 @@ def _tool(tool: ToolDefinition) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _sayable(message: Message, warnings: list[str]) -> Message:
-    """Return the message without the blocks for which the dialect has no form."""
-    if message.role == "user":
+def _without_images(message: Message, warnings: list[str]) -> Message:
+    """Return an assistant's message without images, for which the dialect has no form there."""
+    if message.role == "user" or not any(isinstance(block, Image) for block in message.content):
         return message
-    dropped = {Thinking: "thinking blocks", Image: "images in assistant messages"}
-    for kind, name in dropped.items():
-        if any(isinstance(block, kind) for block in message.content):
-            warnings.append(f"{name} were dropped: the openai dialect cannot say them")
-    kept = tuple(block for block in message.content if not isinstance(block, Thinking | Image))
-    return Message("assistant", kept)
+    warnings.append("images in assistant messages were dropped: the openai dialect cannot say them")
+    return Message("assistant", tuple(block for block in message.content if not isinstance(block, Image)))
 
 
 def _user(message: Message, warnings: list[str]) -> Iterable[dict[str, Any]]:
@@ -143,16 +208,6 @@ def _part(block: ContentBlock) -> dict[str, Any]:
         return {"type": "image_url", "image_url": {"url": url}}
     assert isinstance(block, Text)
     return {"type": "text", "text": block.text}
-
-
-def _assistant(message: Message, warnings: list[str]) -> Iterable[dict[str, Any]]:
-    """Yield the assistant's turn."""
-    text = _joined(message.content)
-    calls = [_tool_call(block, warnings) for block in message.content if isinstance(block, ToolUse)]
-    if calls:
-        yield {"role": "assistant", "content": text or None, "tool_calls": calls}
-    else:
-        yield {"role": "assistant", "content": text}
 
 
 def _tool_call(call: ToolUse, warnings: list[str]) -> dict[str, Any]:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
 
 from arawn.backends.assembly import ContentAssembly
-from arawn.backends.shape import WrongShapeError, decode_as, reported_error
+from arawn.backends.failures import error_text
+from arawn.backends.lenient import Lenient
+from arawn.backends.openai_calls import CallPiece, ToolCalls
+from arawn.backends.openai_shape import COMPLETION, Choice, Completion, Function, Said, ToolCall, reported
+from arawn.backends.shape import ReportedError, WrongShapeError, decode_as, reported_error
 from arawn.messages import (
     CompletionResponse,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
     ToolUse,
-    ToolUseDelta,
-    ToolUseStart,
     Usage,
 )
 from arawn.wire.sse import SseEvent
 
-__all__ = ["OpenAIAssembler", "decode_reply"]
+__all__ = ["OpenAIAssembler", "ReasoningField", "decode_reply"]
+
+ReasoningField = Literal["reasoning_content", "reasoning"]
+"""Where servers of this dialect say their reasoning; each takes it back under its own name, and many refuse another."""
+
+_OLD_FORM = -1  # the index of a `function_call`: no `tool_calls` has it
 
 _STOP_REASONS = {
     "stop": "end_turn",
@@ -32,94 +39,50 @@ _STOP_REASONS = {
 }
 
 
-class _Function(msgspec.Struct, gc=False):
-    name: str | None = None
-    arguments: str | dict[str, Any] | None = None
+_ENDS = {"stop", "tool_calls", "tool_call", "tool_use", "function_call", "eos", "eos_token", "end_turn", "end", "done"}
+"""The words that say no more than that the answer is whole: with tool calls in it, these are why."""
 
 
-class _ToolCall(msgspec.Struct, gc=False):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
+def _nothing_noted(field: ReasoningField) -> None:
+    """Take no note."""
 
 
-class _Said(msgspec.Struct, gc=False):
-    """A whole `message` or the `delta` of a chunk."""
-
-    content: str | list[Any] | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: Any = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Choice(msgspec.Struct, gc=False):
-    index: int | None = 0
-    message: _Said | None = None
-    delta: _Said | None = None
-    finish_reason: str | None = None
-
-
-class _PromptDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
-
-
-class _CompletionDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
-class _Completion(msgspec.Struct, gc=False):
-    """A whole reply or one chunk of a stream."""
-
-    choices: list[_Choice] | None = None
-    id: str | None = None
-    model: str | None = None
-    usage: _Usage | None = None
-    error: Any = None
-    object: Any = None
-    message: Any = None
-    code: Any = None
-
-
-_COMPLETION = msgspec.json.Decoder(_Completion)
-
-
-def decode_reply(body: bytes) -> CompletionResponse:
-    """Return the answer held in a plain reply.
+def decode_reply(body: bytes, note: Callable[[ReasoningField], None] = _nothing_noted) -> CompletionResponse:
+    """Return the answer held in a plain reply; `note` is told the field in which it says its reasoning.
 
     Raises:
         ReportedError: The body is an error.
         WrongShapeError: The body is no chat completion.
     """
-    completion = decode_as(_COMPLETION, body)
-    assembler = OpenAIAssembler()
-    assembler.take(completion)
+    completion = decode_as(COMPLETION, body)
+    assembler = OpenAIAssembler(note)
+    try:
+        assembler.take(completion)
+    except ReportedError as error:
+        error.partial = assembler.partial()
+        raise
     if not completion.choices:
         raise WrongShapeError("`choices` is missing or empty")
+    assembler.end()
     return assembler.response()
 
 
 class OpenAIAssembler:
     """One answer out of chunks. All text is one block and all reasoning another, as in a plain reply."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[ReasoningField], None] = _nothing_noted) -> None:
+        """Begin before the first chunk; `note` is told the field in which the server says its reasoning."""
         self.finished = False
+        self._note = note
         self._assembly = ContentAssembly()
         self._indexes: dict[Literal["text", "thinking"], int] = {}
-        self._calls: dict[int, tuple[int, str]] = {}  # the provider's index -> our index, call id
+        self._calls = ToolCalls(self._assembly)
         self._id: str | None = None
         self._model = ""
         self._finish_reason: str | None = None
         self._refused = False
         self._usage = Usage()
-        self._warnings: dict[str, None] = {}
+        self._lenient = Lenient()
 
     @property
     def left_out(self) -> bytes:
@@ -128,39 +91,59 @@ class OpenAIAssembler:
 
     def feed(self, event: SseEvent) -> list[StreamEvent]:
         """Take in one chunk, or the `[DONE]` that ends the stream; any other object, or nothing, says nothing here."""
-        if not event.data:
+        if event.event == "error":
+            raise error_text(event.data.encode("utf-8", "replace"))
+        if event.data.startswith("{"):  # nearly all of them
+            return self.take(decode_as(COMPLETION, event.data))
+        data = event.data.strip()
+        if data in {"", "null"}:
             return []
-        if event.data == "[DONE]":
-            if self._finish_reason is None:
-                raise WrongShapeError("the stream ended without a `finish_reason`")
-            self.finished = True
-            return []
-        return self.take(decode_as(_COMPLETION, event.data))
+        if data == "[DONE]":
+            if self._finish_reason is None and self.partial() is None:
+                raise WrongShapeError("the stream ended without an answer and without a `finish_reason`")
+            return self.end()
+        return self.take(decode_as(COMPLETION, data))
 
-    def take(self, completion: _Completion) -> list[StreamEvent]:
-        """Take in a chunk or a whole reply; the two differ in the name of one field."""
-        if completion.error is not None:
-            raise reported_error(completion.error)
-        if completion.object == "error":  # as vLLM says it: without an envelope
-            raise reported_error({"message": completion.message, "code": completion.code})
-        self._id = completion.id or self._id
-        self._model = completion.model or self._model
+    def take(self, completion: Completion) -> list[StreamEvent]:
+        """Take in a chunk or a whole reply; the two differ in the name of one field.
+
+        Raises:
+            ReportedError: It is an error, or ends with one.
+        """
+        error = reported(completion)
+        if error is not None:
+            raise error
+        self._id = self._lenient.word(completion.id, "id") or self._id
+        self._model = self._lenient.word(completion.model, "model") or self._model
         if completion.usage is not None:
-            self._usage = _usage(completion.usage)
+            self._usage = _usage(completion.usage, self._lenient)
         events: list[StreamEvent] = []
         for choice in completion.choices or ():
-            if choice.index:
-                self._warnings["further choices were dropped: only the first is kept"] = None
+            if choice.index and self._lenient.whole(choice.index, "index"):
+                self._lenient.warnings["further choices were dropped: only the first is kept"] = None
                 continue
-            self._finish_reason = choice.finish_reason or self._finish_reason
             said = choice.delta if choice.message is None else _numbered(choice.message)
             if said is not None:
                 events.extend(self._said(said))
+            if choice.finish_reason or choice.error is not None:
+                events.extend(self._ended(choice))
         return events
+
+    def end(self) -> list[StreamEvent]:
+        """Take in that no more will come."""
+        self.finished = True
+        if self._finish_reason is None:
+            self._lenient.warnings["the provider gave no reason for the end of its answer"] = None
+        return list(self._calls.begin_all())
+
+    def partial(self) -> CompletionResponse | None:
+        """Return what has been said; None if that is nothing."""
+        response = self.response()
+        return response if response.content else None
 
     def response(self) -> CompletionResponse:
         """Return the answer as far as it has arrived."""
-        content = self._assembly.content()
+        content = self._assembly.content() + self._calls.waiting()
         return CompletionResponse(
             content=content,
             model=self._model,
@@ -168,61 +151,70 @@ class OpenAIAssembler:
             stop_reason_raw=self._finish_reason,
             usage=self._usage,
             request_id=self._id,
-            warnings=tuple(self._warnings),
+            warnings=tuple(self._lenient.warnings),
         )
 
     def _stop_reason(self, *, has_calls: bool) -> str | None:
-        if self._finish_reason == "stop" and self._refused:
+        reason = self._finish_reason
+        if reason == "stop" and self._refused:
             return "refusal"
-        if self._finish_reason == "stop" and has_calls:  # several servers say so after tool calls
+        if has_calls and (self.finished if reason is None else reason.lower() in _ENDS):
             return "tool_use"
-        return None if self._finish_reason is None else _STOP_REASONS.get(self._finish_reason, self._finish_reason)
+        return None if reason is None else _STOP_REASONS.get(reason, reason)
 
-    def _said(self, said: _Said) -> Iterator[StreamEvent]:
+    def _ended(self, choice: Choice) -> Iterator[StreamEvent]:
+        """Take in the reason for the end that the choice says.
+
+        Raises:
+            ReportedError: The reason is an error.
+        """
+        reason = choice.finish_reason
+        if choice.error is not None:
+            raise reported_error(choice.error)
+        if reason == "error":
+            raise ReportedError("the answer ended with the reason `error`, and without words", code="error")
+        if isinstance(reason, str):
+            self._finish_reason = reason
+        else:
+            self._lenient.left_out(reason, "finish_reason", "a text")
+        return self._calls.begin_all()
+
+    def _said(self, said: Said) -> Iterator[StreamEvent]:
+        if isinstance(said.reasoning_content, str):
+            self._note("reasoning_content")
+        elif isinstance(said.reasoning, str):
+            self._note("reasoning")
         for kind, piece in _pieces(said):
             index = self._indexes.setdefault(kind, len(self._assembly))
-            yield self._add(TextDelta(index, piece) if kind == "text" else ThinkingDelta(index, piece))
+            event = TextDelta(index, piece) if kind == "text" else ThinkingDelta(index, piece)
+            self._assembly.add(event)
+            yield event
         self._refused = self._refused or bool(said.refusal)
-        for position, call in enumerate(said.tool_calls or ()):
-            yield from self._called(call, position)
+        calls = said.tool_calls
+        if not calls and said.function_call is not None:  # the dialect's older form, of which there is one
+            calls = [ToolCall(_OLD_FORM, None, said.function_call)]
+        for position, call in enumerate(calls or ()):
+            yield from self._calls.take(self._piece(call), position, self._id)
 
-    def _called(self, call: _ToolCall, position: int) -> Iterator[StreamEvent]:
-        """A call begins with a new index, or with a new id at an old one (some servers count badly)."""
-        function = call.function or _Function()
-        key = call.index if call.index is not None else self._key_without_index(call, position)
-        known = self._calls.get(key)
-        if known is None or (call.id and function.name and call.id != known[1]):
-            tool_id = call.id or f"call_{self._id or 'unnamed'}_{len(self._assembly)}"
-            known = (len(self._assembly), tool_id)
-            self._calls[key] = known
-            yield self._add(ToolUseStart(known[0], tool_id, function.name or ""))
-        text = function.arguments
-        if isinstance(text, dict):
-            text = msgspec.json.encode(text).decode()
-        if text:
-            yield self._add(ToolUseDelta(known[0], text))
-
-    def _key_without_index(self, call: _ToolCall, position: int) -> int:
-        """A call without index is new if it has a name and no known id; otherwise it goes on with the last one."""
-        for key, (_, tool_id) in self._calls.items():
-            if call.id == tool_id:
-                return key
-        starts = call.function is not None and bool(call.function.name)
-        return len(self._calls) if starts else max(self._calls, default=position)
-
-    def _add(self, event: StreamEvent) -> StreamEvent:
-        self._assembly.add(event)
-        return event
+    def _piece(self, call: ToolCall) -> CallPiece:
+        function = call.function or Function()
+        arguments = function.arguments or ""
+        return CallPiece(
+            index=self._lenient.whole(call.index, "index"),
+            id=self._lenient.word(call.id, "id"),
+            name=function.name or "",
+            arguments=msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else arguments,
+        )
 
 
-def _numbered(message: _Said) -> _Said:
+def _numbered(message: Said) -> Said:
     """Return a whole message, its tool calls numbered as in a stream: each is a call, also where two have one id."""
     for place, call in enumerate(message.tool_calls or ()):
         call.index = place
     return message
 
 
-def _pieces(said: _Said) -> Iterator[tuple[Literal["text", "thinking"], str]]:
+def _pieces(said: Said) -> Iterator[tuple[Literal["text", "thinking"], str]]:
     """Yield what is said, reasoning first; empty strings say nothing."""
     reasoning = said.reasoning_content or said.reasoning
     if reasoning and isinstance(reasoning, str):
@@ -246,12 +238,15 @@ def _parts(parts: list[Any]) -> Iterator[tuple[Literal["text", "thinking"], str]
                     yield "thinking", text
 
 
-def _usage(usage: _Usage) -> Usage:
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
-    prompt = usage.prompt_tokens
+def _usage(value: Any, lenient: Lenient) -> Usage:
+    usage = lenient.fields(value, "usage")
+    prompt_details = lenient.fields(usage.get("prompt_tokens_details"), "prompt_tokens_details")
+    details = lenient.fields(usage.get("completion_tokens_details"), "completion_tokens_details")
+    cached = lenient.whole(prompt_details.get("cached_tokens"), "cached_tokens")
+    prompt = lenient.whole(usage.get("prompt_tokens"), "prompt_tokens")
     return Usage(
         input_tokens=None if prompt is None else max(0, prompt - (cached or 0)),
-        output_tokens=usage.completion_tokens,
+        output_tokens=lenient.whole(usage.get("completion_tokens"), "completion_tokens"),
         cache_read_tokens=cached,
-        reasoning_tokens=usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None,
+        reasoning_tokens=lenient.whole(details.get("reasoning_tokens"), "reasoning_tokens"),
     )

@@ -20,6 +20,7 @@ class Preset(msgspec.Struct, frozen=True):
         needs_key: Whether the backend is of no use without a key.
         max_tokens_field: The OpenAI dialect's name for the limit; newer OpenAI models refuse `max_tokens`, other
             servers know nothing else.
+        reasoning_field: Where the server says its reasoning and wants it back, if that is known.
 
     """
 
@@ -29,6 +30,7 @@ class Preset(msgspec.Struct, frozen=True):
     bearer: bool = True
     needs_key: bool = True
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    reasoning_field: Literal["reasoning_content", "reasoning"] | None = None
 
 
 PRESETS: dict[str, Preset] = {
@@ -40,7 +42,9 @@ PRESETS: dict[str, Preset] = {
     "openrouter": Preset("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     "gemini": Preset("openai", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
     "mistral": Preset("openai", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-    "deepseek": Preset("openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    "deepseek": Preset(
+        "openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", reasoning_field="reasoning_content"
+    ),
     "together": Preset("openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
     "xai": Preset("openai", "https://api.x.ai/v1", "XAI_API_KEY"),
     "custom": Preset(None, needs_key=False),

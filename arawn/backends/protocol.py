@@ -125,3 +125,9 @@ class Dialect(Protocol):
 
     def assembler(self) -> Assembler:
         """Return an assembler for one stream."""
+
+    def learns_from(self, refusal: bytes) -> bool:
+        """Say whether a refusal told something of the server, so that the same request will be written otherwise."""
+
+    def whole_as_stream(self, body: bytes) -> bytes:
+        """Return a plain reply as the events of a stream that the assembler understands."""

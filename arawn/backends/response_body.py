@@ -64,7 +64,7 @@ class _Unpacked:
 
     def _check_end(self) -> None:
         if not self._inflate.eof:
-            raise httpx.DecodingError("the body ends before its packed content does")
+            raise httpx.DecodingError(f"the body ends before its {self._coding} content does")
 
 
 def content_type_of(response: httpx.Response) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["ReportedError", "WrongShapeError", "decode_as", "reported_error"]
+from arawn.messages import CompletionResponse
+
+__all__ = ["ReportedError", "WrongShapeError", "decode_as", "on_one_line", "reported_error"]
 
 T = TypeVar("T")
 
@@ -31,6 +34,7 @@ class ReportedError(Exception):
         self.message = message
         self.code = code
         self.status = status
+        self.partial: CompletionResponse | None = None  # what a plain answer said before the error
 
 
 def decode_as(decoder: msgspec.json.Decoder[T], text: bytes | str) -> T:
@@ -42,7 +46,26 @@ def decode_as(decoder: msgspec.json.Decoder[T], text: bytes | str) -> T:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise WrongShapeError(str(error)) from error
+        plain = None if isinstance(error, msgspec.ValidationError) else _plain_json(text)
+        if plain is None:
+            raise WrongShapeError(str(error)) from error
+    return decode_as(decoder, plain)
+
+
+def on_one_line(text: bytes) -> bytes:
+    """Return a JSON text as one line: line breaks in it stand between values only."""
+    return text.removeprefix(b"\xef\xbb\xbf").replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _plain_json(text: bytes | str) -> bytes | None:
+    """Return `text` without what only lenient readers take: a BOM, numbers that are none, halves of characters."""
+    try:
+        bare = text.removeprefix("\ufeff") if isinstance(text, str) else text
+        value = json.loads(bare, parse_constant=lambda _: None)
+        plain = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        return None
+    return None if plain == text else plain
 
 
 def reported_error(value: Any) -> ReportedError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
-from arawn.backends.failures import from_reported, unreadable_reply
+from arawn.backends.failures import error_text, from_reported, unreadable_event, unreadable_reply
 from arawn.backends.protocol import Dialect
 from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.errors import BackendError, BadReply
@@ -12,6 +13,9 @@ from arawn.messages import CompletionResponse, StreamEvent
 from arawn.wire.sse import SseEvent, SseParser
 
 __all__ = ["StreamReading"]
+
+_ERROR_LINE = re.compile(rb"(?:^|[\r\n])error: ?([^\r\n]+)\s*$")  # llama.cpp's last: a field that SSE does not know
+_LONGEST_LINE = 4096
 
 
 class StreamReading:
@@ -41,6 +45,7 @@ class StreamReading:
         self._masked = masked
         self._bytes = 0
         self._head = b""
+        self._before = self._last_chunk = b""  # joined only if it is asked how the stream has ended
         self._started = False
         self._handed_out = False
 
@@ -65,6 +70,7 @@ class StreamReading:
             raise BadReply(f"{self._where} sent a stream of more than {self._max_bytes} bytes; lower `max_tokens`")
         if len(self._head) < 400:
             self._head += chunk[:400]
+        self._before, self._last_chunk = self._last_chunk, chunk
         for event in self._events(chunk):
             if self.finished:
                 return
@@ -80,15 +86,18 @@ class StreamReading:
         """Return the terminal event to feed when the body has ended in order and only this was missing.
 
         Raises:
-            BadReply: More was missing.
+            BackendError: More was missing.
         """
         left_out = self._assembler.left_out
         if not left_out:
             raise self.cut()
         return b"\n\n" + left_out  # what is half an event is none, and an error
 
-    def cut(self) -> BadReply:
-        """Return the error for a stream that ended before its terminal event."""
+    def cut(self) -> BackendError:
+        """Return the error for a stream that ended before its terminal event, in the provider's words if it had any."""
+        said = _ERROR_LINE.search((self._before + self._last_chunk)[-_LONGEST_LINE:])
+        if said is not None:
+            return from_reported(self._where, error_text(said[1]), self._masked)
         if not self._started:
             return self._unreadable("it ended before an answer began")
         return BadReply(f"{self._where} cut the stream before its terminal event; what had arrived is kept as partial")
@@ -119,5 +128,7 @@ class StreamReading:
         return deltas
 
     def _unreadable(self, reason: str, body: bytes | None = None) -> BadReply:
+        if self._started and body is not None:
+            return unreadable_event(self._where, self._masked(body), reason)
         body = self._head if body is None else body
         return unreadable_reply(self._where, self.content_type, self._masked(body), reason, self._hint)

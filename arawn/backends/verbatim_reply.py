@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
+from arawn.backends.lenient import Lenient
 from arawn.backends.protocol import Dialect
 from arawn.backends.shape import ReportedError, decode_as, reported_error
 from arawn.backends.stream_reading import StreamReading
-from arawn.errors import BackendError, BadReply
+from arawn.errors import BackendError
 from arawn.messages import (
     Completed,
     CompletionResponse,
@@ -30,14 +32,10 @@ _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _COUNTS = re.compile(rb'"usage"\s*:\s*\{')
 
 
-class _Counts(msgspec.Struct):
-    prompt_tokens: int | None = None
-
-
 class _Other(msgspec.Struct):
-    model: str | None = None
-    error: object = None
-    usage: _Counts | None = None
+    model: Any = None
+    error: Any = None
+    usage: Any = None
 
 
 _OTHER = msgspec.json.Decoder(_Other)
@@ -91,8 +89,13 @@ def other_answer(body: bytes) -> CompletionResponse:
     said = decode_as(_OTHER, body)
     if said.error is not None:
         raise reported_error(said.error)
+    lenient = Lenient()
+    counts = lenient.fields(said.usage, "usage")
     return CompletionResponse(
-        content=(), model=said.model or "", usage=Usage(said.usage.prompt_tokens if said.usage else None)
+        content=(),
+        model=lenient.word(said.model, "model") or "",
+        usage=Usage(lenient.whole(counts.get("prompt_tokens"), "prompt_tokens")),
+        warnings=tuple(lenient.warnings),
     )
 
 
@@ -207,7 +210,10 @@ class VerbatimReading(StreamReading):
             self._last = deltas[-1]
         elif self._last is not None and not self.finished:
             deltas = [_nothing_after(self._last)]
-        if deltas and self._held:
+        if self.finished:  # the terminal event waits for the record
+            for delta in deltas:
+                yield _carrying(delta, b"")
+        elif deltas and self._held:
             raw, self._held = self._held, b""
             for delta in deltas[:-1]:
                 yield _carrying(delta, b"")
@@ -217,9 +223,10 @@ class VerbatimReading(StreamReading):
         """Return the answer, with the bytes that no delta has carried."""
         return with_bytes(super().response(), self._held)
 
-    def cut(self) -> BadReply:
+    def cut(self) -> BackendError:
         """Return the error for a stream that ended before its terminal event."""
         self._head = self._head or bytes(self._rest[:400])
+        self._last_chunk += self._rest
         return super().cut()
 
 

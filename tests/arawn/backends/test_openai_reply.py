@@ -252,13 +252,19 @@ def test_a_chunk_of_another_shape_is_an_error(data: str) -> None:
         OpenAIAssembler().feed(SseEvent(data=data))
 
 
-def test_an_end_without_a_finish_reason_is_an_error() -> None:
-    """A gateway whose upstream died may still say `[DONE]`."""
-    assembler = OpenAIAssembler()
-    assembler.feed(chunk(content="x"))
+@pytest.mark.parametrize("reason", [None, ""])
+def test_an_end_without_a_finish_reason_is_an_end(reason: str | None) -> None:
+    """`[DONE]` says that the answer is whole; that its reason is missing is a warning."""
+    _, response = play(chunk(reason, content="x"), DONE)
 
+    assert (response.text, response.stop_reason) == ("x", None)
+    assert response.warnings == ("the provider gave no reason for the end of its answer",)
+
+
+def test_an_end_without_an_answer_is_an_error() -> None:
+    """A gateway whose upstream died may still say `[DONE]`."""
     with pytest.raises(WrongShapeError, match="finish_reason"):
-        assembler.feed(DONE)
+        play(chunk(role="assistant", content=""), DONE)
 
 
 def test_an_error_chunk_is_the_providers_error() -> None:

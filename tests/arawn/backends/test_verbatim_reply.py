@@ -14,10 +14,22 @@ from arawn.backends.protocol import Dialect
 from arawn.backends.verbatim_reply import VerbatimReading, VerbatimResponse, bytes_of
 from arawn.errors import BackendError, BadReply
 from arawn.messages import StreamEvent
-from tests.fake_provider import anthropic_stream, openai_stream
+from tests.fake_provider import anthropic_stream, events, openai_chunk, openai_stream
 
 DIALECTS: dict[str, Dialect] = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
 STREAMS = {"openai": openai_stream("one", " two"), "anthropic": anthropic_stream("one", " two")}
+CALL = {"index": 0, "function": {"name": "f", "arguments": ""}}
+BLOCK = {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}
+ODD = [
+    ("openai", [openai_chunk(tool_calls=[CALL]), "[DONE]"]),
+    ("openai", [openai_chunk(content="a"), openai_chunk(tool_calls=[CALL]), openai_chunk("tool_call"), "[DONE] "]),
+    (
+        "openai",
+        ["null", openai_chunk(tool_calls=[CALL]), openai_chunk(tool_calls=[CALL]), openai_chunk("stop"), "[DONE]"],
+    ),
+    ("openai", [openai_chunk(function_call=CALL["function"]), openai_chunk("function_call"), "[DONE]"]),
+    ("anthropic", [{"type": "content_block_start", "index": 0, "content_block": BLOCK}, {"type": "message_stop"}]),
+]
 CUTS = st.lists(st.integers(0, 2000), max_size=12)
 
 
@@ -40,6 +52,22 @@ def test_what_is_passed_on_is_what_came(dialect: str, cuts: list[int], ends: byt
     assert isinstance(response, VerbatimResponse)
     assert b"".join(bytes_of(event) or b"" for event in events) + response.raw == whole
     assert "".join(getattr(event, "text", "") for event in events) == response.text == "one two"
+
+
+@given(odd=st.sampled_from(ODD), cuts=CUTS)
+def test_odd_streams_pass_as_they_came(odd: tuple[str, list[object]], cuts: list[int]) -> None:
+    """The terminal event comes with the answer, also where a call begins no earlier than there."""
+    whole = b"".join(events(*odd[1]))
+    places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
+    reading = reading_of(odd[0])
+
+    passed = [bytes_of(event) or b"" for begin, end in pairwise(places) for event in reading.feed(whole[begin:end])]
+
+    response = reading.response()
+    assert isinstance(response, VerbatimResponse)
+    assert b"".join(passed) + response.raw == whole
+    assert events(odd[1][-1])[0] in response.raw
+    assert [call.name for call in response.tool_calls] == ["f"]
 
 
 def test_nothing_is_passed_on_before_something_is_said() -> None:

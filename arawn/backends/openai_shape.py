@@ -1,0 +1,78 @@
+"""What a reply and a chunk of the chat completions dialect hold; typed is only what nobody can do without. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from arawn.backends.shape import ReportedError, reported_error
+
+__all__ = ["COMPLETION", "Choice", "Completion", "Function", "Said", "ToolCall", "reported"]
+
+
+class Function(msgspec.Struct, gc=False):
+    """What is called, or a piece of it."""
+
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class ToolCall(msgspec.Struct, gc=False):
+    """A call, or a piece of one."""
+
+    index: Any = None
+    id: Any = None
+    function: Function | None = None
+
+
+class Said(msgspec.Struct, gc=False):
+    """A whole `message` or the `delta` of a chunk."""
+
+    content: str | list[Any] | None = None
+    refusal: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = None
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One answer, or a piece of one."""
+
+    index: Any = 0
+    message: Said | None = None
+    delta: Said | None = None
+    finish_reason: Any = None
+    error: Any = None
+
+
+class Completion(msgspec.Struct, gc=False):
+    """A whole reply or one chunk of a stream."""
+
+    choices: list[Choice] | None = None
+    id: Any = None
+    model: Any = None
+    usage: Any = None
+    error: Any = None
+    object: Any = None
+    message: Any = None
+    code: Any = None
+    detail: Any = None
+
+
+COMPLETION = msgspec.json.Decoder(Completion)
+
+
+def reported(completion: Completion) -> ReportedError | None:
+    """Return the error that a reply or a chunk stands for, in one of three forms."""
+    if completion.error is not None:
+        return reported_error(completion.error)
+    if completion.object == "error":  # as vLLM says it: without an envelope
+        return reported_error({"message": completion.message, "code": completion.code})
+    if completion.choices is None and completion.detail:  # as frameworks of web servers say it
+        words = (
+            completion.detail if isinstance(completion.detail, str) else msgspec.json.encode(completion.detail).decode()
+        )
+        return reported_error({"message": words, "code": completion.code})
+    return None
