@@ -184,7 +184,7 @@ class OpenAIAssembler:
             self._note("reasoning_content")
         elif isinstance(said.reasoning, str):
             self._note("reasoning")
-        for kind, piece in _pieces(said):
+        for kind, piece in _pieces(said, self._lenient.warnings):
             index = self._indexes.setdefault(kind, len(self._assembly))
             event = TextDelta(index, piece) if kind == "text" else ThinkingDelta(index, piece)
             self._assembly.add(event)
@@ -198,6 +198,8 @@ class OpenAIAssembler:
 
     def _piece(self, call: ToolCall) -> CallPiece:
         function = call.function or Function()
+        if call.custom is not None:  # its input is kept as arguments that are no object
+            function = Function(call.custom.name, call.custom.input)
         arguments = function.arguments or ""
         return CallPiece(
             index=self._lenient.whole(call.index, "index"),
@@ -214,28 +216,34 @@ def _numbered(message: Said) -> Said:
     return message
 
 
-def _pieces(said: Said) -> Iterator[tuple[Literal["text", "thinking"], str]]:
-    """Yield what is said, reasoning first; empty strings say nothing."""
+def _pieces(said: Said, left_out: dict[str, None]) -> Iterator[tuple[Literal["text", "thinking"], str]]:
+    """Yield what is said, reasoning first; empty strings say nothing. Warnings of the rest go into `left_out`."""
     reasoning = said.reasoning_content or said.reasoning
     if reasoning and isinstance(reasoning, str):
         yield "thinking", reasoning
     if isinstance(said.content, list):
-        yield from _parts(said.content)
+        yield from _parts(said.content, left_out)
     elif said.content:
         yield "text", said.content
     if said.refusal:
         yield "text", said.refusal
+    if said.audio or said.images:
+        left_out["sound or pictures were left out of the answer"] = None
 
 
-def _parts(parts: list[Any]) -> Iterator[tuple[Literal["text", "thinking"], str]]:
+def _parts(parts: list[Any], left_out: dict[str, None]) -> Iterator[tuple[Literal["text", "thinking"], str]]:
     """Yield the parts of a content list; reasoning may be a list of text parts of its own."""
     for part in parts:
         match part:
-            case {"type": "text", "text": str(text)} if text:
-                yield "text", text
+            case {"type": "text" | "output_text", "text": str(text)}:
+                if text:
+                    yield "text", text
             case {"type": "thinking", "thinking": list(inner)}:
-                for _, text in _parts(inner):
+                for _, text in _parts(inner, left_out):
                     yield "thinking", text
+            case _:
+                kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+                left_out[f"parts of kind `{kind}` were left out of the answer"] = None
 
 
 def _usage(value: Any, lenient: Lenient) -> Usage:

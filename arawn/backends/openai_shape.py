@@ -18,12 +18,20 @@ class Function(msgspec.Struct, gc=False):
     arguments: str | dict[str, Any] | None = None
 
 
+class Custom(msgspec.Struct, gc=False):
+    """A call of a tool that takes any text, or a piece of it."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class ToolCall(msgspec.Struct, gc=False):
     """A call, or a piece of one."""
 
     index: Any = None
     id: Any = None
     function: Function | None = None
+    custom: Custom | None = None
 
 
 class Said(msgspec.Struct, gc=False):
@@ -35,6 +43,8 @@ class Said(msgspec.Struct, gc=False):
     reasoning: Any = None
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
+    audio: Any = None
+    images: Any = None
 
 
 class Choice(msgspec.Struct, gc=False):

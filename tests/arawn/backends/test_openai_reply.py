@@ -302,3 +302,33 @@ def test_every_call_of_a_whole_reply_is_one(index: int | None) -> None:
     response = DIALECT.decode(reply("tool_calls", tool_calls=calls))
 
     assert response.tool_calls == (ToolUse("a", "f"), ToolUse("b", "", {"x": 1}), ToolUse("b", "g", {"y": 2}))
+
+
+def test_the_input_of_a_custom_tool_is_kept() -> None:
+    """It is any text, as arguments that are no object are."""
+    whole = {"index": 0, "id": "c", "type": "custom", "custom": {"name": "run", "input": "ls -l"}}
+    more = {"index": 0, "custom": {"input": "-l"}}
+    plain = DIALECT.decode(reply("tool_calls", tool_calls=[whole]))
+    _, streamed = play(
+        chunk(tool_calls=[{**whole, "custom": {"name": "run", "input": "ls "}}]),
+        chunk(tool_calls=[more]),
+        chunk("tool_calls"),
+        DONE,
+    )
+
+    assert plain.content == streamed.content == (ToolUse("c", "run", {}, "ls -l"),)
+
+
+@pytest.mark.parametrize(
+    ("message", "warning"),
+    [
+        ({"images": [{"type": "image_url"}]}, "sound or pictures were left out of the answer"),
+        ({"audio": {"id": "a"}}, "sound or pictures were left out of the answer"),
+        ({"content": [{"type": "image_url"}]}, "parts of kind `image_url` were left out of the answer"),
+        ({"content": ["x"]}, "parts of kind `str` were left out of the answer"),
+        ({"images": [], "audio": None, "content": [{"type": "text", "text": ""}]}, None),
+    ],
+)
+def test_what_an_answer_cannot_hold_is_named(message: dict[str, object], warning: str | None) -> None:
+    """A picture that a model has drawn is not passed over in silence."""
+    assert DIALECT.decode(reply(**message)).warnings == (() if warning is None else (warning,))

@@ -326,3 +326,12 @@ async def test_a_provider_of_the_other_dialect_gets_its_own_words(tmp_path: Path
 
     assert provider.received[0].json()["messages"] == [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
     assert response.json()["object"] == "chat.completion"
+
+
+@pytest.mark.parametrize("dialect", ANSWERS)
+async def test_a_field_that_is_null_changes_nothing(dialect: str, tmp_path: Path) -> None:
+    """Also one that Arawn has no word for."""
+    body = {"openai": CHAT, "anthropic": MESSAGES}[dialect].replace(b"{ ", b'{ "odd" : null, ', 1)
+    _, got = await ask(tmp_path, dialect, body, Reply(body=ANSWERS[dialect]))
+
+    assert got[0].body == body
