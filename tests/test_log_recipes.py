@@ -40,6 +40,7 @@ ANSWERS = MappingProxyType(
         "jq-tools": "tools",
         "jq-tokens": "tokens",
         "sql": "tokens",
+        "sql-hours": "hours",
         "duckdb-tokens": "tokens",
         "duckdb-tools": "tools_by_profile",
         "polars": "tokens",
@@ -132,6 +133,7 @@ def expected(calls: list[InteractionRecord], results: list[ToolResultLine]) -> d
         "tools": tools,
         "tools_by_profile": [(profiles[tool[0]], *tool) for tool in tools],
         "answer": [("a thing",)],
+        "hours": [("28 13", str(len(calls)))],  # noon of UTC
     }
 
 

@@ -13,7 +13,7 @@ import msgspec
 from arawn.cli.call_table import print_calls
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
-from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
+from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option, zone_of
 from arawn.cli.log_reading import Reader, kept_of_last, last_entries
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import print_json_array
@@ -21,13 +21,17 @@ from arawn.cli.record_view import chosen_cells, chosen_values
 from arawn.cli.settings import log_directory
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
+from arawn.interactions.judged import with_judged
 
 __all__ = ["interactions", "list_interactions", "path"]
 
 _PLACES = {
     "list": ("arawn.cli.interactions:list_interactions", "List calls, the newest last."),
     "show": ("arawn.cli.interactions_show:show", "Print everything about one call."),
-    "search": ("arawn.cli.interactions_search:search", "Find text in calls: what was said, names, tags, errors."),
+    "search": (
+        "arawn.cli.interactions_search:search",
+        "Find text in calls: what was said, names, tags, errors.",
+    ),
     "tail": ("arawn.cli.interactions_tail:tail", "Print the last calls, and with -f those to come."),
     "stats": ("arawn.cli.interactions_stats:stats", "Count calls, tokens, errors and time."),
     "sql": ("arawn.cli.interactions_sql:sql", "Answer SQL over the log with DuckDB."),
@@ -49,6 +53,7 @@ def interactions() -> None:
 
 @click.command("list", cls=Reader)
 @filter_options
+@label_option
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(min=1), help="At most this many.")
 @fields_option
 @json_option
@@ -65,6 +70,7 @@ def list_interactions(
     paths = parse_fields(fields) if fields is not None else ()
     wanted = filters_of(options, limit=limit)
     directory = log_directory(config_file)
+    wanted = with_judged(directory, wanted)
     if as_json:
         print_json_array(kept_of_last(directory, wanted, partial(_json_of, paths), quiet=quiet))
         return

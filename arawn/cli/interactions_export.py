@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
-from arawn.cli.log_filters import filter_options, filters_of
+from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_reading import Reader, required_log, warn
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, printable
@@ -22,6 +23,7 @@ from arawn.interactions.export.manifest import ExportManifest
 from arawn.interactions.export.parquet import ParquetRows, newest_day, require_duckdb
 from arawn.interactions.export.rows import LineRows, RowWriter
 from arawn.interactions.export.rules import CHOICES, CONVERSATION_FORMATS, FORMATS, Choice, Format, chosen_drops
+from arawn.interactions.judged import with_judged
 
 __all__ = ["export_interactions"]
 
@@ -41,6 +43,7 @@ Write = Callable[[RowWriter], ExportManifest]
 @click.option("--drop", multiple=True, type=click.Choice(CHOICES), help="Drop rows for which this holds.")
 @click.option("--overwrite", is_flag=True, help="Replace an export that is there.")
 @filter_options
+@label_option
 @json_option
 @quiet_option
 @config_option
@@ -69,7 +72,8 @@ def export_interactions(
 
     A conversation is written once, as its last call had it. Of the three formats for training, conversations are
     dropped that have no whole answer at their end, or in which a tool's result was cut or a secret redacted: `--keep
-    cut_answer`, `--keep truncated` and `--keep redacted` keep them. The others drop nothing unless `--drop` says so.
+    cut_answer`, `--keep truncated` and `--keep redacted` keep them. With `--status ok` a conversation ends with its
+    last call that succeeded, whatever came after it. The others drop nothing unless `--drop` says so.
 
     PATH.manifest.json counts what was kept and what was dropped, and why, and names all files with their hashes.
     """  # noqa: D301  # `\b` is click's mark
@@ -81,6 +85,7 @@ def export_interactions(
     )
     _require_sense(order, output, as_json=as_json)
     directory = required_log(config_file)
+    order = msgspec.structs.replace(order, wanted=with_judged(directory, order.wanted))
     destination = Destination(Path(output), is_directory=export_format == "parquet")
     if output != _STDOUT:
         require_place(destination, directory, overwrite=overwrite)
@@ -99,6 +104,8 @@ def export_interactions(
         print_json(manifest)
     elif not quiet:
         note(_summary(manifest))
+        if manifest.answered_calls_dropped:
+            note(_lost_with_the_last(manifest.answered_calls_dropped))
 
 
 def _require_sense(order: Order, output: str, *, as_json: bool) -> None:
@@ -145,6 +152,14 @@ def _telling(*, quiet: bool) -> Iterator[OnCalls]:
                 status.update(f"{counted(calls, 'call')} read")
 
         yield tell
+
+
+def _lost_with_the_last(calls: int) -> str:
+    were = "was" if calls == 1 else "were"
+    return (
+        f"arawn: {counted(calls, 'answered call')} {were} dropped with the last call of the conversation, which has no "
+        "whole answer; with `--status ok` a conversation ends with its last call that has one"
+    )
 
 
 def _summary(manifest: ExportManifest) -> str:

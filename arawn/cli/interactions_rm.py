@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from arawn.cli.log_filters import filter_options, filters_of
+from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_mending import beside_no_daemon, confirm_or_leave
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
 from arawn.cli.settings import configured
+from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.filters import Filters
+from arawn.interactions.heads import UNREADABLE
+from arawn.interactions.judged import with_judged
+from arawn.interactions.log_names import kind_of_name
 
 if TYPE_CHECKING:  # slow to load: it writes compressed files
     from arawn.interactions.remove import Removal, Target
@@ -25,35 +30,54 @@ __all__ = ["remove_command"]
 _WHOLE_ID = len("01890a5d-ac96-774b-bcce-b302099a8057")
 
 
+class _Named(msgspec.Struct, frozen=True):
+    """A line that names a call."""
+
+    id: str
+
+
 @click.command("rm")
 @click.argument("interactions", metavar="[ID]...", nargs=-1)
+@click.option("--from", "source", metavar="FILE", help="Take ids from FILE, one a line; `-` is stdin.")
 @filter_options
+@label_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
 @json_option
 @config_option
 def remove_command(
-    interactions: tuple[str, ...], yes: bool, dry_run: bool, as_json: bool, config_file: Path | None, **options: Any
+    *,
+    interactions: tuple[str, ...],
+    source: str | None,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+    config_file: Path | None,
+    **options: Any,
 ) -> None:
     """Remove calls, with their tool results and feedback, from every file of the log, compressed ones too.
 
     Give ids (or the beginning of one that no other has, or `latest`), or filters, or both: what any of the ids or all
     of the filters name goes. Later calls of a conversation repeat what was said before: remove it whole with
-    `--session` or `--workstream`. No daemon may be running.
+    `--session` or `--workstream`. A line of FILE is an id, or an object with one, as `search --json` prints it. No
+    daemon may be running.
     """
     from arawn.interactions.remove import plan_removal, remove
 
     directory = required_log(config_file)
+    interactions += () if source is None else _ids_from(source)
     target = _target(directory, interactions, filters_of(options, limit=None))
     plan = plan_removal(directory, target)
     if dry_run:
         _report(plan, "would go", as_json=as_json)
+        _tell_unread(directory)
         return
     if not yes:
         confirm_or_leave(f"remove {_sentence(plan)} for good?")
     with beside_no_daemon(config_file):
         done = remove(directory, configured(config_file).logging.interactions, target)
     _report(done, "removed", as_json=as_json)
+    _tell_unread(directory)
 
 
 def _target(directory: Path, interactions: tuple[str, ...], wanted: Filters) -> Target:
@@ -62,7 +86,31 @@ def _target(directory: Path, interactions: tuple[str, ...], wanted: Filters) -> 
     if not interactions and wanted == Filters():
         raise click.UsageError("name what shall go: ids, or a filter such as `--session ID`, `--date 2026-01-28`")
     ids = frozenset(_whole_id(directory, text) for text in interactions)
-    return Target(ids, None if wanted == Filters() else wanted)
+    return Target(ids, None if wanted == Filters() else with_judged(directory, wanted))
+
+
+def _ids_from(source: str) -> tuple[str, ...]:
+    """Return the ids in the lines of a file.
+
+    Raises:
+        BadInput: It cannot be read, a line has no id, or there is none.
+    """
+    name = "stdin" if source == "-" else source
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise BadInput(f"`{source}` cannot be read: {error.strerror or error}") from error
+    ids = [_id_in(line, f"{name}:{number}") for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    if not ids:
+        raise BadInput(f"`{name}` names no call; a line must be an id, or an object with one")
+    return tuple(ids)
+
+
+def _id_in(line: bytes, place: str) -> str:
+    try:
+        return msgspec.json.decode(line, type=_Named).id if line.lstrip().startswith(b"{") else line.strip().decode()
+    except UNREADABLE as error:
+        raise BadInput(f"`{place}`: it is no id, nor an object with one: {error}") from error
 
 
 def _whole_id(directory: Path, text: str) -> str:
@@ -79,6 +127,15 @@ def _report(removal: Removal, what: str, *, as_json: bool) -> None:
         print_json({**msgspec.to_builtins(removal), "ids": sorted(removal.ids)})
     else:
         note(f"{_sentence(removal)}: {what}, from {counted(len(removal.files), 'file')}")
+        if removal.newer:
+            note(f"left as they are: {counted(removal.newer, 'line')} that only a newer Arawn can read")
+
+
+def _tell_unread(directory: Path) -> None:
+    """Name what stands in the directory and is none of the log: a copy of a file holds what was removed from it."""
+    others = [path.name for path in directory.iterdir() if kind_of_name(path.name) in ("foreign", "misnamed")]
+    for name in sorted(others):
+        note(f"arawn: warning: {name}: not a file of the log, so nothing was removed from it")
 
 
 def _sentence(removal: Removal) -> str:

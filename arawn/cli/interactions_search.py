@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
+from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option, zone_of
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable
@@ -25,6 +25,8 @@ from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.filters import Filters
 from arawn.interactions.hits import Hit, TextSearch
+from arawn.interactions.judged import with_judged
+from arawn.interactions.log_names import kind_of_name
 from arawn.interactions.reader import LogReader
 from arawn.interactions.search import Place, Query
 
@@ -39,6 +41,7 @@ _SPACES = str.maketrans("\n\t", "  ")
 @click.option("-e", "--regex", is_flag=True, help="TEXT is a regular expression, as Python reads them.")
 @click.option("-i", "--ignore-case", is_flag=True, help="Upper and lower case are the same.")
 @filter_options
+@label_option
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="The newest calls, at most this many.")
 @fields_option
 @json_option
@@ -56,7 +59,7 @@ def search(
     config_file: Path | None,
     **options: Any,
 ) -> None:
-    """Find TEXT in what was said or given: messages, prompts, tools, their arguments and results, names, tags, errors.
+    """Find TEXT in messages, prompts, answers, tools, their arguments and results, names, tags, errors, feedback notes.
 
     Without TEXT, every call that the filters choose is found. The oldest is printed first; with `--json`, each as one
     line of JSON. Of a call, three places are shown; `--json` has all of them.
@@ -68,6 +71,7 @@ def search(
     zone = zone_of(options["tz"])
     wanted = filters_of(options, limit=limit)
     directory = required_log(config_file)
+    wanted = with_judged(directory, wanted)
     found = False
     with ProgressLine(quiet=quiet) as progress:
         shown = _json_of if as_json else _lines_of
@@ -75,8 +79,18 @@ def search(
             found = True
             with progress.hidden():
                 shown(hit, _entry_getter(directory, hit), paths, zone)
+    if query is not None and not quiet:
+        _tell_unsearched(directory)
     if not found and not quiet:
         note(f"nothing in the interaction log at `{directory}` is what was searched for")
+
+
+def _tell_unsearched(directory: Path) -> None:
+    """Name the pieces of files that are kept aside: what stands there alone is not found."""
+    aside = sorted(path.name for path in directory.iterdir() if kind_of_name(path.name) in ("torn", "damaged"))
+    if aside:
+        more = f" and {counted(len(aside) - 1, 'other')}" if aside[1:] else ""
+        note(f"arawn: warning: not searched, since no call can be read in it: {aside[0]}{more}; `grep` may look there")
 
 
 def _hits(directory: Path, query: Query | None, wanted: Filters, progress: ProgressLine) -> Iterator[Hit]:

@@ -11,12 +11,13 @@ import msgspec
 
 from arawn.cli.bars import bars
 from arawn.cli.chosen_table import print_chosen
-from arawn.cli.log_filters import filter_options, filters_of, zone_of
+from arawn.cli.log_filters import filter_options, filters_of, label_option, zone_of
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, print_table, printable
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
+from arawn.interactions.judged import with_judged
 from arawn.interactions.reader import LogReader
 from arawn.interactions.stats import DIMENSIONS, Dimension, Percentiles, Report, Row, Stats
 
@@ -71,6 +72,7 @@ _PLOTS = {  # the figure, and what stands above its bars
     help="Draw bars of this instead of the table; calls if nothing is named. Latency and ttft are their p95.",
 )
 @filter_options
+@label_option
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="The groups with the most calls, at most this many.")
 @click.option("--fields", metavar="FIGURE,…", help=f"Show these figures: {', '.join(_FIGURES)}.")
 @json_option
@@ -90,23 +92,26 @@ def stats(
     """Count calls, tokens and errors, and how long calls took.
 
     Milliseconds are percentiles: half, 95 and 99 of a hundred calls took no longer. An error is a call that failed, or
-    whose stream broke; grouped by tool, calls are those of the tool, and errors the results that say so. A narrow
-    terminal has room for some of the figures alone: `--fields` names those to show.
+    whose stream broke. Grouped by tool, calls are how often models called the tool, and errors the results that say
+    so; tokens and milliseconds are of the calls to models that called it, each counted once in a row, and in the row
+    `all` once. A narrow terminal has room for some of the figures alone: `--fields` names those to show.
     """
     if plot and (as_json or fields):
         raise BadInput(f"give `--plot` or `--{'json' if as_json else 'fields'}`, not both")
     dimensions = _dimensions(by)
     columns = _columns(fields)
     zone = zone_of(options["tz"])
-    counted = Stats(dimensions, filters_of(options, limit=None), zone)
+    wanted = filters_of(options, limit=None)
     directory = required_log(config_file)
+    counted = Stats(dimensions, with_judged(directory, wanted), zone)
     with ProgressLine(quiet=quiet) as progress:
         reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
         for _, _, head in reader.lines(counted.wanted):
             counted.add(head)
     report = _largest(counted.report(), limit)
     if not report.total.calls and not quiet:
-        note(f"no call in the interaction log at `{directory}` is one of those asked for")
+        what = "call of a tool" if "tool" in dimensions else "call"
+        note(f"no {what} in the interaction log at `{directory}` is one of those asked for")
     if as_json:
         print_json(_as_json(report, tuple(columns.values()) if fields else ()))
     elif plot:
@@ -171,7 +176,7 @@ def _flush_right(rows: Sequence[Sequence[str]], begin: int) -> list[tuple[str, .
     return list(zip(*columns[:begin], *flush, strict=True))
 
 
-def _cells(key: Sequence[str], row: Row, columns: dict[str, str]) -> tuple[str, ...]:
+def _cells(key: Sequence[str | None], row: Row, columns: dict[str, str]) -> tuple[str, ...]:
     values = field_values(msgspec.to_builtins(row), list(columns.values()))
     return (*(text or "(none)" for text in key), *(_cell(path, values[path]) for path in columns.values()))
 

@@ -16,20 +16,21 @@ from arawn.errors import BadInput
 from arawn.interactions.filters import Filters, time_window
 from arawn.interactions.record import Status
 
-__all__ = ["fields_option", "filter_options", "filters_of", "zone_of"]
+__all__ = ["fields_option", "filter_options", "filters_of", "label_option", "zone_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", re.ASCII)
 _OPTIONS = (
     click.option("--date", "on", metavar="DAY", help="One day: 2026-01-28, today or yesterday."),
     click.option("--since", metavar="TIME", help="From a day, a time (2026-01-28T14:30), or an age (15m, 1.5h, 3d)."),
-    click.option("--until", metavar="TIME", help="Up to a day (all of it), a time, now, or an age."),
+    click.option("--until", metavar="TIME", help="Up to a day (all of it), or to before a time, now, or an age."),
     click.option(
         "--tz", metavar="ZONE", help="Zone of days and times, such as Europe/Berlin, UTC or +02:00; local if none."
     ),
     click.option("-w", "--workstream", metavar="NAME"),
     click.option("--session", metavar="ID"),
+    click.option("--call", metavar="CALL_ID", help="All attempts of one call."),
     click.option("-p", "--profile", metavar="NAME"),
     click.option("-m", "--model", metavar="NAME", help="Asked for, or answered."),
     click.option("--status", type=click.Choice(get_args(Status))),
@@ -40,6 +41,9 @@ _OPTIONS = (
 )
 
 
+label_option = click.option(
+    "--label", "labels", metavar="LABEL", multiple=True, help="The last feedback of the call is this; repeatable."
+)
 fields_option = click.option(
     "--fields", metavar="PATH,…", help="Show these fields, by dotted paths such as id,tags.team,tool_calls.tool_name."
 )
@@ -61,8 +65,9 @@ def filters_of(options: dict[str, Any], *, limit: int | None) -> Filters:
     zone = zone_of(options.pop("tz"))
     times = {name: options.pop(name) for name in ("on", "since", "until")}
     start, end = time_window(**times, zone=zone, now=datetime.now(UTC))
-    tags = _tags_wanted(options.pop("tags"))
-    return msgspec.convert({**options, "start": start, "end": end, "tags": tags, "limit": limit}, Filters)
+    tags, labels = _tags_wanted(options.pop("tags")), options.pop("labels", ())
+    wanted = msgspec.convert({**options, "start": start, "end": end, "tags": tags, "limit": limit}, Filters)
+    return msgspec.structs.replace(wanted, labels=labels)
 
 
 def _tags_wanted(texts: tuple[str, ...]) -> dict[str, str]:
@@ -86,6 +91,6 @@ def zone_of(name: str | None) -> tzinfo:
         ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
         return timezone(ahead if offset[1] == "+" else -ahead)
     try:
-        return ZoneInfo(name)
+        return ZoneInfo("UTC" if name.upper() in ("UTC", "Z") else name)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise BadInput(f"there is no time zone `{name}`; write it as `Europe/Berlin`, `UTC` or `+02:00`") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import msgspec
@@ -26,13 +26,16 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What an interaction must be to be shown; None asks nothing.
 
     `start` (inclusive) and `end` (exclusive) are timestamps as the log writes them; `time_window` makes them. `model`
-    is the one asked for or the one that answered. `limit` counts interactions shown.
+    is the one asked for or the one that answered; `call` is a `call_id`, of all attempts of one call.
+    `judged` are the ids whose last feedback has one of `labels`; `with_judged` finds them. `limit` counts interactions
+    shown.
     """
 
     start: str | None = None
     end: str | None = None
     workstream: str | None = None
     session: str | None = None
+    call: str | None = None
     profile: str | None = None
     model: str | None = None
     status: str | None = None
@@ -40,6 +43,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     min_duration_ms: int | None = None
     has_error: bool = False
+    labels: Collection[str] = ()
+    judged: Collection[str] = frozenset()
     limit: int | None = None
 
 
@@ -50,6 +55,7 @@ def matches(head: InteractionHead, wanted: Filters) -> bool:
         and (wanted.end is None or head.timestamp < wanted.end)
         and (wanted.workstream is None or head.workstream == wanted.workstream)
         and (wanted.session is None or head.session_id == wanted.session)
+        and (wanted.call is None or head.call_id == wanted.call)
         and (wanted.profile is None or head.profile == wanted.profile)
         and (wanted.model is None or wanted.model in (head.model_used, head.model_requested))
         and (wanted.status is None or head.status == wanted.status)
@@ -57,6 +63,7 @@ def matches(head: InteractionHead, wanted: Filters) -> bool:
         and all(head.tags.get(key) == value for key, value in wanted.tags.items())
         and (wanted.min_duration_ms is None or head.duration_ms >= wanted.min_duration_ms)
         and (not wanted.has_error or head.status in FAILED)
+        and (not wanted.labels or head.id in wanted.judged)
     )
 
 

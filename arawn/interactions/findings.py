@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from arawn.interactions.counted import counted
 from arawn.interactions.files import DayFile, parse_name
-from arawn.interactions.line_check import CheckedLine
+from arawn.interactions.line_check import CheckedLine, NewerLine
 from arawn.interactions.line_numbers import LineNumbers, Missing, NumberRange, without
 from arawn.interactions.manifest import SeqSpan
 from arawn.interactions.record import GapLine, MarkLine
@@ -18,9 +18,9 @@ from arawn.interactions.seen import Place
 
 __all__ = ["Declared", "Findings", "Problem", "ProblemKind", "Report"]
 
-ProblemKind = Literal["damaged", "lost", "gone", "twin", "manifest", "name", "mode", "unreadable"]
+ProblemKind = Literal["damaged", "lost", "gone", "twin", "manifest", "name", "mode", "unreadable", "newer"]
 
-_UNMENDED = ("name", "unreadable")  # what a person has to see to
+_UNMENDED = ("name", "unreadable", "newer")  # what a person has to see to
 _NAMED_PER_FILE = 1_000
 _MOST_NUMBERS = 1 << 40  # no writer lives to write more lines into one part
 
@@ -146,6 +146,12 @@ class Findings:
         self.add(file, 0, "unreadable", what)
         self._unread.append(file)
 
+    def take_removed(self, names: Sequence[str]) -> None:
+        """Take into account that retention is removing these files, as its note says."""
+        self._retention = True
+        self._account(names)
+        self.note(f"retention was removing {counted(len(names), 'file')} when its process died; the next start ends it")
+
     def miss_parts(self, known: Container[tuple[str, int]]) -> None:
         """Name the parts that a mark says were compressed, and that are neither `known` nor accounted for."""
         if self._unread:  # what accounts for them may stand there
@@ -170,6 +176,17 @@ class Findings:
         elif isinstance(line, MarkLine):
             self._take_mark(line, place)
 
+    def take_newer(self, newer: NewerLine, place: Place) -> None:
+        """Take into account a line that only a newer Arawn can read; without a number it may be any that is missing."""
+        self._files.add(place.file)
+        what = f"written by a newer Arawn ({newer.why}), which can read it; `repair` leaves it as it is"
+        if newer.writer is not None and newer.seq is not None:
+            self._numbers.is_new(newer.writer, newer.seq, place)
+            self.add(place.file, place.line, "newer", what)
+        else:
+            self.add(place.file, place.line, "unreadable", what)
+            self._unread.append(place.file)
+
     def prove(self, file: str, writers: Mapping[str, SeqSpan]) -> None:
         """Take into account which numbers once stood in a sealed `file`, as its manifest says."""
         for writer, span in writers.items():
@@ -189,10 +206,13 @@ class Findings:
         part = parse_name(detail.file)
         if part is not None and mark.event == "compaction" and detail.error is None:
             self._compressed[part.plain] = _Compressed(place, detail.lines)
-        self._accounted.update(part.plain for part in map(parse_name, detail.removed + detail.gone) if part)
+        self._account(detail.removed + detail.gone)
         for name in detail.gone:
             self.note(f"{name}: gone as a whole, as {place.file}:{place.line} declares")
         self._take_missing(detail.missing, mark, place)
+
+    def _account(self, names: Sequence[str]) -> None:
+        self._accounted.update(part.plain for part in map(parse_name, names) if part)
 
     def _take_missing(self, gone: list[NumberRange], mark: MarkLine, place: Place) -> None:
         for writer, first, last in gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
@@ -18,11 +19,18 @@ from arawn.interactions.record import (
 __all__ = ["UNREADABLE", "Head", "decode_head", "decode_line", "decode_scalars", "scalars_size"]
 
 T = TypeVar("T")
+L = TypeVar("L", bound=msgspec.Struct)
 
 Head = InteractionHead | ToolResultLine | FeedbackLine | GapLine | MarkLine
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what decoding any bytes at all can raise
 
+_COUNTS = (
+    *("input_tokens", "output_tokens", "reasoning_tokens"),
+    *("cache_read_tokens", "cache_write_tokens", "total_input_tokens"),
+)
+_counts_of = attrgetter(*_COUNTS)
+_MOST = (1 << 63) - 1  # as much as every tool takes that reads Parquet
 _FIRST_BODY_KEY = b',"system_prompt":'
 _CUTS = 8  # places tried; a line with more of them before its bodies is decoded whole
 _head_decoder: msgspec.json.Decoder[Head] = msgspec.json.Decoder(Head)
@@ -30,7 +38,7 @@ _line_decoder: msgspec.json.Decoder[LogLine] = msgspec.json.Decoder(LogLine)
 
 
 def decode_head(line: bytes) -> Head:
-    """Return the scalars of an interaction, or another kind of line whole.
+    """Return the scalars of an interaction, or another kind of line whole; counts of tokens that are none are null.
 
     The line is cut before its first body key. The same key can stand deeper inside the scalars (in the arguments of a
     tool call); a cut there leaves an object open, which never decodes, so the next place is tried.
@@ -38,7 +46,7 @@ def decode_head(line: bytes) -> Head:
     Raises:
         msgspec.DecodeError: The line is no JSON, or not of a kind and shape that this version knows.
     """
-    return decode_scalars(line, _head_decoder)
+    return _with_possible_counts(decode_scalars(line, _head_decoder))
 
 
 def decode_scalars(line: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -66,4 +74,17 @@ def decode_line(line: bytes) -> LogLine:
     Raises:
         msgspec.DecodeError: As `decode_head`.
     """
-    return _line_decoder.decode(line)
+    return _with_possible_counts(_line_decoder.decode(line))
+
+
+def _with_possible_counts(line: L) -> L:
+    """Return `line` with null for each count of tokens that can be none: all readers take those alike."""
+    if not isinstance(line, InteractionHead):
+        return line
+    for count in _counts_of(line):
+        if count is not None and not 0 <= count <= _MOST:
+            break
+    else:
+        return line
+    counts = zip(_COUNTS, _counts_of(line), strict=True)
+    return msgspec.structs.replace(line, **{name: None for name, count in counts if not 0 <= (count or 0) <= _MOST})

@@ -1,4 +1,4 @@
-"""Searches a log: which interactions hold a text, in their own line or in that of a tool result."""
+"""Searches a log: which interactions hold a text, in their own line, a tool result's or a feedback's."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.reader import LogReader
-from arawn.interactions.record import InteractionHead, ToolResultLine
+from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, wanted_files
 from arawn.interactions.search import Place, Query
 from arawn.interactions.seen import SeenLines
 
 __all__ = ["Hit", "TextSearch"]
 
-_REMEMBERED = 65_536  # interactions of which is known whether they are wanted, for the tool results that follow
+_REMEMBERED = 65_536  # interactions of which is known whether they are wanted, for what follows them
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that holds the text: of the interaction `id`, or of the result of one of its tool calls.
+    """A line that holds the text: of the interaction `id`, of the result of one of its tool calls, or of its feedback.
 
-    `entry` is the interaction; None for a tool result, which stands elsewhere.
+    `entry` is the interaction; None for the others, which stand elsewhere.
     """
 
     id: str
@@ -92,7 +92,10 @@ class TextSearch:
     def _hit(self, path: Path, offset: int, line: bytes, *, may_hit: bool) -> Hit | None:
         head = decode_head(line)
         if isinstance(head, ToolResultLine):
-            return self._result_hit(head, line) if may_hit else None
+            where = f"tool_calls[{head.tool_call_id}].result_content"
+            return self._later_hit(head, line, "content", where) if may_hit else None
+        if isinstance(head, FeedbackLine):
+            return self._later_hit(head, line, "note", "feedback.note") if may_hit else None
         if not isinstance(head, InteractionHead):
             return None
         is_wanted = matches(head, self._wanted)
@@ -103,11 +106,11 @@ class TextSearch:
         entry = Entry(path, offset, len(line), head)
         return Hit(id=head.id, timestamp=head.timestamp, entry=entry, places=places)
 
-    def _result_hit(self, head: ToolResultLine, line: bytes) -> Hit | None:
-        found = [place for place in self._query.places(line) if place.where == "content"]
-        if not found or not self._is_wanted(head) or not self._seen.is_new(head.writer, head.seq):
+    def _later_hit(self, head: ToolResultLine | FeedbackLine, line: bytes, key: str, where: str) -> Hit | None:
+        """Return the hit of what was written after the interaction: the text at `key`, shown as at `where`."""
+        found = [place for place in self._query.places(line) if place.where == key]
+        if not found or not self._is_wanted(head.interaction_id) or not self._seen.is_new(head.writer, head.seq):
             return None
-        where = f"tool_calls[{head.tool_call_id}].result_content"
         place = msgspec.structs.replace(found[0], where=where)
         return Hit(id=head.interaction_id, timestamp=head.timestamp, entry=None, places=(place,))
 
@@ -117,13 +120,13 @@ class TextSearch:
             if len(self._known) > _REMEMBERED:
                 del self._known[next(iter(self._known))]
 
-    def _is_wanted(self, result: ToolResultLine) -> bool:
-        """Say whether the interaction of a tool result is one of those asked for; look it up if it is not known."""
+    def _is_wanted(self, interaction_id: str) -> bool:
+        """Say whether an interaction is one of those asked for; look it up if it is not known."""
         if not self._asks_calls:
             return True
-        if result.interaction_id not in self._known:
-            self._remember(result.interaction_id, is_wanted=self._looked_up(result.interaction_id))
-        return self._known[result.interaction_id]
+        if interaction_id not in self._known:
+            self._remember(interaction_id, is_wanted=self._looked_up(interaction_id))
+        return self._known[interaction_id]
 
     def _looked_up(self, interaction_id: str) -> bool:
         try:

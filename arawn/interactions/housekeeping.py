@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from functools import partial
@@ -25,21 +24,21 @@ from arawn.interactions.compact import (
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.health import LogHealth
+from arawn.interactions.last_run import read_last_run, write_last_run
 from arawn.interactions.manifest import Manifest
 from arawn.interactions.opening import now_utc
 from arawn.interactions.record import LogLine, MarkEvent, MarkLine, timestamp_text
 from arawn.interactions.retention import LastRun, Verdict, judge
-from arawn.interactions.whole_file import write_whole
 from arawn.threads import RunInThread, abandonable, run_patiently
 
 __all__ = ["Housekeeper", "Plan", "Tell", "delete_expired", "open_housekeeper", "plan_deletion"]
 
 _LOG = logging.getLogger("arawn.log")
-_LAST_RUN = ".last-housekeeping"
 _SETTLE_SECONDS = 10.0  # before the first compaction: a process that only asks one question does not begin one
 _LOOK_SECONDS = 3600.0  # how soon a new day is noticed, also by a machine that was asleep
-_MARK_SECONDS = 1.0  # between the mark of a deletion and the deletion: until then it is written and synced
+_MARK_SECONDS = 0.2  # between the mark of a deletion and the end of the note of it: by then it is written and synced
 _HUNG_SECONDS = 3.0  # longer than any step takes on a disk that still works
+_END_SECONDS = 1.5  # at most so long a process that ends waits for the deletion of its first day
 
 T = TypeVar("T")
 Tell = Callable[[LogLine], Awaitable[None]]
@@ -51,6 +50,12 @@ class Plan(msgspec.Struct, frozen=True):
     verdict: Verdict
     before: LastRun | None
 
+    @property
+    def to_mark(self) -> tuple[str, ...]:
+        """The files that go, and those that a run that was cut short may have removed without a word."""
+        before = () if self.before is None else self.before.removing
+        return tuple(dict.fromkeys([*before, *self.verdict.delete]))
+
 
 def plan_deletion(filesystem: Filesystem, directory: Path, today: date, retention_days: int) -> Plan:
     """Decide which files are past their time. Changes nothing.
@@ -58,37 +63,34 @@ def plan_deletion(filesystem: Filesystem, directory: Path, today: date, retentio
     Raises:
         OSError: The directory cannot be read.
     """
-    names = filesystem.names(directory)
-    before = _read_last_run(filesystem, directory / _LAST_RUN) if _LAST_RUN in names else None
-    return Plan(judge(names, today, retention_days, before), before)
+    before = read_last_run(filesystem, directory)
+    return Plan(judge(filesystem.names(directory), today, retention_days, before), before)
 
 
 def delete_expired(filesystem: Filesystem, directory: Path, plan: Plan) -> list[str]:
-    """Remove the files that are past their time, and remember that this ran; return what could not be done."""
-    failures = []
+    """Remove the files that are past their time, and remember that this ran; return what could not be done.
+
+    What goes is noted on the disk before. Where there is no room for the note, the files go all the same: they make it.
+    """
+    run = msgspec.structs.replace(plan.verdict.last_run, removing=plan.to_mark)
+    noted = write_last_run(filesystem, directory, run) if run != plan.before else None
+    failures = [noted] if noted is not None else []
     for name in plan.verdict.delete:
         try:
             filesystem.unlink(directory / name)
         except OSError as error:
             failures.append(f"cannot remove `{name}`: {error.strerror}")
-    try:
-        if plan.verdict.delete:
+    if plan.verdict.delete:
+        try:
             filesystem.fsync_directory(directory)
-        if plan.verdict.last_run != plan.before:
-            write_whole(filesystem, directory / _LAST_RUN, msgspec.json.encode(plan.verdict.last_run))
-    except OSError as error:
-        failures.append(f"cannot write `{_LAST_RUN}`: {error.strerror}")
+        except OSError as error:
+            failures.append(f"cannot sync `{directory}`: {error.strerror}")
     return failures
 
 
-def _read_last_run(filesystem: Filesystem, path: Path) -> LastRun:
-    fd = filesystem.open(path, os.O_RDONLY, 0)
-    try:
-        return msgspec.json.decode(filesystem.pread(fd, 4096, 0), type=LastRun)
-    except msgspec.DecodeError:
-        return LastRun(date.min)  # nothing is known: as if the clock had jumped
-    finally:
-        filesystem.close(fd)
+def _gone(filesystem: Filesystem, directory: Path, names: Iterable[str]) -> list[str]:
+    there = set(filesystem.names(directory))
+    return [name for name in names if name not in there]
 
 
 class Housekeeper:
@@ -112,6 +114,7 @@ class Housekeeper:
         self._clock = clock
         self._run_in_thread = run_in_thread
         self._left_behind = False
+        self._first_day_done = trio.Event()
 
     def __repr__(self) -> str:
         return f"<Housekeeper {self._directory} {self.health.state}>"
@@ -132,6 +135,7 @@ class Housekeeper:
             if (today := self._today()) != day:
                 day = today
                 failures = await self._delete(today)
+                self._first_day_done.set()
                 await trio.sleep(settle)
                 self._report(failures + await self._compact(today))
                 settle = 0.0
@@ -140,8 +144,18 @@ class Housekeeper:
     def _today(self) -> date:
         return self._clock().astimezone(UTC).date()
 
+    async def wait_first_deletion(self) -> None:
+        """Wait until what was past its time at the start is gone, and the log says so.
+
+        Checkpoint: always.
+        """
+        await self._first_day_done.wait()
+
     async def _delete(self, today: date) -> list[str]:
-        """Delete what is past its time. The log says so first: no day is ever missing without a word."""
+        """Delete what is past its time; then the log says what is gone, and never what is not.
+
+        A process that dies in between leaves its note of what goes, and the next one marks what of it is gone.
+        """
         days = self._config.retention_days
         plan = await self._in_thread(partial(plan_deletion, self._filesystem, self._directory, today, days))
         verdict = plan.verdict
@@ -151,11 +165,22 @@ class Housekeeper:
                 "retention: the clock jumped by more than %d days; deletes nothing before %s", days, held_until
             )
             await self._mark("retention", {"retention_days": days, "removed": [], "held_until": held_until})
-        if verdict.delete:
-            _LOG.info("retention: removes %d files older than %d days: %s", len(verdict.delete), days, verdict.delete)
-            await self._mark("retention", {"retention_days": days, "removed": verdict.delete})
+        failures = await self._in_thread(partial(delete_expired, self._filesystem, self._directory, plan))
+        if plan.to_mark:
+            failures += await self._mark_gone(plan)
+        return failures
+
+    async def _mark_gone(self, plan: Plan) -> list[str]:
+        """Say in the log which files are gone, then end the note of them; return what could not be done."""
+        gone = await self._in_thread(partial(_gone, self._filesystem, self._directory, plan.to_mark))
+        if gone:
+            days = self._config.retention_days
+            _LOG.info("retention: removed %d files older than %d days: %s", len(gone), days, gone)
+            await self._mark("retention", {"retention_days": days, "removed": gone})
             await trio.sleep(_MARK_SECONDS)
-        return await self._in_thread(partial(delete_expired, self._filesystem, self._directory, plan))
+        last_run = plan.verdict.last_run
+        failure = await self._in_thread(partial(write_last_run, self._filesystem, self._directory, last_run))
+        return [] if failure is None else [failure]
 
     async def _compact(self, today: date) -> list[str]:
         """Compress what is closed, one part at a time; a full disk ends it for this day."""
@@ -234,7 +259,7 @@ async def open_housekeeper(
     Raises:
         OSError: The directory cannot be read.
 
-    Checkpoint: always.
+    Checkpoint: always; at its end, until the deletion of the first day is done, or `_END_SECONDS` are over.
     If cancelled: the step under way, at most a frame of 64 MiB, ends first, or is left behind where the disk hangs; a
         part half compressed stays as it was.
     """
@@ -243,4 +268,6 @@ async def open_housekeeper(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.run_daily)
         yield keeper
+        with trio.move_on_after(_END_SECONDS):
+            await keeper.wait_first_deletion()
         nursery.cancel_scope.cancel(reason="the log is being closed")

@@ -3,6 +3,9 @@
 Checked: one newline at its end, UTF-8, JSON, a known kind and version, every key in its place and no byte between them,
 a type for each known value, a number, a timestamp as the log writes it. A flipped bit inside a text, a digit or a
 body that leaves all this true cannot be seen in the line alone: only the SHA-256 in a sealed file's manifest shows it.
+
+A line that a newer Arawn wrote is no damage: JSON of a later version, of a kind that is unknown here, or with keys
+besides those of its kind. What this one cannot read in any other way, the newer one marks by a later version.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any
 import msgspec
 
 from arawn.interactions.counted import counted
-from arawn.interactions.heads import decode_line
+from arawn.interactions.heads import UNREADABLE, decode_line
 from arawn.interactions.record import (
     FeedbackLine,
     GapLine,
@@ -24,7 +27,7 @@ from arawn.interactions.record import (
     ToolResultLine,
 )
 
-__all__ = ["CheckedLine", "check_line"]
+__all__ = ["CheckedLine", "NewerLine", "check_line", "newer_line"]
 
 _VERSION = 1
 _KINDS: tuple[type[msgspec.Struct], ...] = (InteractionRecord, ToolResultLine, FeedbackLine, GapLine, MarkLine)
@@ -44,8 +47,16 @@ class CheckedLine(msgspec.Struct, frozen=True):
     about: str | None
 
 
-def check_line(data: bytes) -> CheckedLine | str:
-    """Return what the line says, or, in a few words, why it is not whole."""
+class NewerLine(msgspec.Struct, frozen=True):
+    """A line that a newer Arawn wrote: how that shows, and its number, None where that cannot be read."""
+
+    why: str
+    writer: str | None
+    seq: int | None
+
+
+def check_line(data: bytes) -> CheckedLine | NewerLine | str:
+    """Return what the line says, or that it is of a newer Arawn, or, in a few words, why it is not whole."""
     if not data.endswith(b"\n"):
         return "the line has no end"
     if not data.strip():
@@ -53,17 +64,61 @@ def check_line(data: bytes) -> CheckedLine | str:
     try:
         line = decode_line(data)
         misfit = _misfit(line, data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _why_not(data, error)
+    except UNREADABLE as error:
+        return newer_line(data) or _why_not(data, error)
     if misfit is not None or line.writer is None or line.seq is None:
-        return misfit or "it has no number"
+        return newer_line(data) or misfit or "it has no number"
     return CheckedLine(line, line.writer, line.seq, _about(line))
+
+
+def newer_line(data: bytes) -> NewerLine | None:
+    """Return what shows that a newer Arawn wrote a line; None if nothing does."""
+    try:
+        fields = _fields.decode(data)
+        kind, version = (msgspec.json.decode(fields[key]) for key in ("kind", "v"))
+    except (KeyError, *UNREADABLE):
+        return None
+    if type(kind) is not str or type(version) is not int or not data.endswith(b"\n"):
+        return None
+    why = _what_is_newer(kind, version, tuple(fields))
+    is_spliced = version == _VERSION and _compact_size(fields) != len(data)  # a key stands there twice, or spaces do
+    return None if why is None or is_spliced else NewerLine(why, *_number(fields))
+
+
+def _what_is_newer(kind: str, version: int, keys: tuple[str, ...]) -> str | None:
+    if version != _VERSION:
+        return f"version {version}" if version > _VERSION else None
+    if kind not in _KEYS:
+        return None if any(_is_one_bit_off(kind, str(known)) for known in _KEYS) else f"kind `{kind[:40]}`"
+    added = [key for key in keys if key not in _KEYS[kind]]
+    if not added or tuple(key for key in keys if key in _KEYS[kind]) != _KEYS[kind]:
+        return None
+    return f"key `{added[0][:40]}`"
+
+
+def _compact_size(fields: dict[str, msgspec.Raw]) -> int:
+    """Return how long a line with these keys is, each there once, and no byte between them."""
+    return len("{}\n") - 1 + sum(len(f'"{key}":,'.encode()) + len(memoryview(raw)) for key, raw in fields.items())
+
+
+def _is_one_bit_off(text: str, known: str) -> bool:
+    """Say whether `text` is `known` with one bit flipped, as damage does."""
+    pairs = zip(text.encode(), known.encode(), strict=False)
+    return len(text) == len(known) and sum((one ^ other).bit_count() for one, other in pairs) == 1
+
+
+def _number(fields: dict[str, msgspec.Raw]) -> tuple[str | None, int | None]:
+    try:
+        writer, seq = (msgspec.json.decode(fields[key]) for key in ("writer", "seq"))
+    except (KeyError, *UNREADABLE):
+        return None, None
+    return (writer, seq) if type(writer) is str and type(seq) is int and seq > 0 else (None, None)
 
 
 def _misfit(line: LogLine, data: bytes) -> str | None:
     """Return what is wrong with a line that decodes."""
     if line.v != _VERSION:
-        return f"it is of version {line.v}, and this program knows {_VERSION}"
+        return f"it is of version {line.v}, and the first one is {_VERSION}"
     fields = _fields.decode(data)
     if tuple(fields) != _KEYS[line.__struct_config__.tag]:
         return "its keys are not those of its kind, in their order"

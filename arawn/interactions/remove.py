@@ -20,6 +20,7 @@ from arawn.interactions.files import day_files, parse_name, unfinished_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_head, decode_line
+from arawn.interactions.line_check import newer_line
 from arawn.interactions.line_numbers import NumberRange, ranges_of
 from arawn.interactions.log_names import kind_of_name, part_of_name
 from arawn.interactions.mending import Mending, open_mending
@@ -49,6 +50,7 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
         pieces: Damaged pieces in the files concerned; nobody can tell whether they belong to what goes, so they go.
         files: The files that are rewritten or removed.
         numbers: The numbers that no line will have any more.
+        newer: Lines in these files that only a newer Arawn can read, and that name nothing of what goes: they stay.
     """
 
     ids: frozenset[str]
@@ -57,6 +59,7 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
     pieces: int
     files: tuple[str, ...]
     numbers: tuple[NumberRange, ...]
+    newer: int = 0
 
 
 class _Survey(msgspec.Struct):
@@ -69,6 +72,7 @@ class _Survey(msgspec.Struct):
     pieces_size: int = 0
     named: bool = False  # a damaged piece names one of the ids, or cannot be read and is of their days
     numbers: list[tuple[str, int]] = []
+    newer: int = 0
 
 
 def plan_removal(directory: Path, target: Target) -> Removal:
@@ -98,6 +102,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
         pieces=sum(survey.pieces for survey in chosen),
         files=tuple(survey.name for survey in chosen if survey.lines or survey.pieces),
         numbers=tuple(ranges_of(number for survey in chosen for number in survey.numbers)),
+        newer=sum(survey.newer for survey in chosen),
     )
 
 
@@ -193,6 +198,8 @@ def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
             survey.pieces += 1
             survey.pieces_size += len(line)
             survey.named = survey.named or marks.stand_in(line)
+        elif verdict == "newer":
+            survey.newer += 1
         elif verdict is not None:
             survey.lines += 1
             survey.size += len(line)
@@ -201,16 +208,16 @@ def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
     return survey
 
 
-def _verdict(line: bytes, ids: frozenset[str], marks: Marks) -> Head | Literal["piece"] | None:
-    """Return the head of a line that goes, "piece" for what no reader can read, None for what stays.
+def _verdict(line: bytes, ids: frozenset[str], marks: Marks) -> Head | Literal["piece", "newer"] | None:
+    """Return the head of a line that goes, "piece" for what no reader can read, None or "newer" for what stays.
 
     A line whose head can be read is a call that readers show, and stays, whatever `verify` says of it; but not one
-    with damaged bodies, spliced perhaps, that names what goes.
+    with damaged bodies, spliced perhaps, that names what goes. What only a newer Arawn can read goes if it names that.
     """
     try:
         head = decode_head(line)
     except UNREADABLE:
-        return "piece"
+        return "piece" if newer_line(line) is None or marks.stand_in(line) else "newer"
     if not line.endswith(b"\n"):
         return "piece"
     if _about(head) in ids:
@@ -266,5 +273,5 @@ def _kept(path: Path, ids: frozenset[str], marks: Marks) -> Iterator[bytes]:
     for item in lines_and_damage(path):
         if isinstance(item, DamagedFile):
             continue
-        if _verdict(item[1], ids, marks) is None:
+        if _verdict(item[1], ids, marks) in (None, "newer"):
             yield item[1]

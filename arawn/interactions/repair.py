@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +18,7 @@ from arawn.interactions.compact import seal
 from arawn.interactions.files import DayFile, unfinished_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.findings import Report
-from arawn.interactions.heads import decode_head
+from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.line_numbers import Missing
 from arawn.interactions.log_names import damaged_name, kind_of_name
 from arawn.interactions.manifest import manifest_name, write_manifest
@@ -198,11 +199,17 @@ def _seal(mending: Mending, file: DayFile, lines: Iterable[bytes]) -> None:
 
 
 def _each_once(lines: Iterable[bytes]) -> Iterator[bytes]:
-    seen = SeenLines()
+    seen, unread = SeenLines(), set[bytes]()
     for line in lines:
-        head = decode_head(line)
-        if seen.is_new(head.writer, head.seq):
-            yield line
+        try:
+            head = decode_head(line)
+        except UNREADABLE:  # of a newer Arawn
+            if (known := sha256(line).digest()) not in unread:
+                unread.add(known)
+                yield line
+        else:
+            if seen.is_new(head.writer, head.seq):
+                yield line
 
 
 def _aside(mending: Mending, path: Path) -> Path:

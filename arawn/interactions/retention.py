@@ -13,10 +13,14 @@ __all__ = ["LastRun", "Verdict", "expired", "judge"]
 
 
 class LastRun(msgspec.Struct, frozen=True):
-    """What is kept between runs: the UTC day of the last one, and until when nothing is deleted after a jump."""
+    """What is kept between runs: the UTC day of the last one, and until when nothing is deleted after a jump.
+
+    `removing` names the files that a run is about to remove, until the log says which of them are gone.
+    """
 
     day: date
     held_until: date | None = None
+    removing: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):

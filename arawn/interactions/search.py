@@ -15,12 +15,14 @@ from arawn.interactions.encode import encode_line
 __all__ = ["Place", "Query"]
 
 # Below these keys the keys themselves were written by callers, models or tools.
-_FREE_KEYS = frozenset({"arguments", "parameters", "params", "tags", "features", "detail"})
+_FREE_KEYS = frozenset({"arguments", "parameters", "tags"})
 # What the log or a protocol says of a text, and not the text: its type, number, hash. Below free keys all is text.
 _NOT_SAID = frozenset(
     {"kind", "id", "writer", "timestamp", "call_id", "tool_call_id", "interaction_id"}
     | {"type", "role", "media_type", "data", "sha256", "where", "redactions"}
 )
+# What the log says of a call as a whole in words of its own: filters ask for these.
+_ABOUT_THE_CALL = frozenset({"provider", "status", "stop_reason", "stop_reason_raw", "params", "routing"})
 _PIECE = 1 << 18
 _AROUND = 80  # characters shown on either side of a match
 _LONGEST_MATCH = 200
@@ -130,6 +132,8 @@ def _collect(
     Paths are made for what holds texts, not for each text: that is what takes the time in a long conversation.
     """
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if not where and key in _ABOUT_THE_CALL:
+            continue
         if free and isinstance(key, str) and (match := search(key)) is not None:
             found.append((_below(where, key), key, match))
         kind = type(item)

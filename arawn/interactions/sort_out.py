@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from arawn.interactions.files import DayFile
-from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.record import GapLine, MarkLine
 from arawn.interactions.salvage import whole_lines_in
@@ -21,6 +21,8 @@ Piece = bytes | tuple[int, int]  # a whole line that stays, or the place of byte
 
 def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
     """Yield the lines of a part that stay, whole, and the places of all other bytes, in order.
+
+    A line of a newer Arawn stays as it is.
 
     Of a compressed part the places are offsets in its text, and those that cannot be decoded are passed over.
 
@@ -45,6 +47,9 @@ def _sorted_line(
     offset: int, line: bytes, file: DayFile, seen: SeenLines, known: Callable[[], frozenset[str]]
 ) -> Iterator[Piece]:
     checked = check_line(line)
+    if isinstance(checked, NewerLine):
+        yield line
+        return
     if not isinstance(checked, str):
         yield line if misplaced(checked, file, seen) is None else (offset, offset + len(line))
         return
@@ -66,4 +71,4 @@ def _is_credible(salvaged: CheckedLine, known: Callable[[], frozenset[str]]) -> 
 
 def _writers_of_whole_lines(path: Path) -> frozenset[str]:
     lines = (check_line(item[1]) for item in lines_and_damage(path) if not isinstance(item, DamagedFile))
-    return frozenset(line.writer for line in lines if not isinstance(line, str))
+    return frozenset(line.writer for line in lines if isinstance(line, CheckedLine))

@@ -98,7 +98,7 @@ def view_statement(name: str, files: Sequence[str], *, longest_line: int, double
     if not files:
         nothing = ", ".join(f'CAST(NULL AS {type_}) AS "{column}"' for column, type_ in columns.items())
         return f"CREATE TEMP VIEW {name} AS SELECT {nothing} WHERE false"
-    shown = ", ".join(f'"{column}"' for column in columns)
+    shown = ", ".join(map(_shown, columns))
     lines = f"{_read(files, columns, longest_line)} WHERE kind = {text_literal(kind)}"
     once = f"SELECT {shown} FROM {lines}"  # noqa: S608  # of names and quoted texts alone
     if doubles:
@@ -106,6 +106,13 @@ def view_statement(name: str, files: Sequence[str], *, longest_line: int, double
         first = f"SELECT DISTINCT ON (writer, seq) {shown} FROM {lines} AND (writer, seq) IN ({numbers})"  # noqa: S608
         once += f" AND (writer IS NULL OR seq IS NULL OR (writer, seq) NOT IN ({numbers})) UNION ALL ({first})"
     return f"CREATE TEMP VIEW {name} AS {once}"
+
+
+def _shown(column: str) -> str:
+    """Return the expression of a column: of a count of tokens, null for what no count can be, as other readers do."""
+    if not column.endswith("_tokens"):
+        return f'"{column}"'
+    return f'CASE WHEN "{column}" < {1 << 63} THEN "{column}" END AS "{column}"'
 
 
 def _read(files: Sequence[str], columns: Mapping[str, str], longest_line: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -16,6 +17,7 @@ from arawn.interactions.record import InteractionHead, ToolResultLine
 __all__ = ["DIMENSIONS", "Dimension", "Percentiles", "Report", "Row", "Stats"]
 
 Dimension = Literal["day", "profile", "provider", "model", "workstream", "session", "status", "tool"]
+_Key = tuple[str | None, ...]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
 _EXACT_BITS = 11  # milliseconds are kept exactly below 2,048, else to 11 bits: a thousandth part
@@ -34,15 +36,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one group of calls.
 
     Attributes:
-        key: What the group has in common, in the order asked for; "" where a call has none.
-        calls: Attempts, as in the log; grouped by tool, the calls of that tool.
+        key: What the group has in common, in the order asked for; None where a call has none.
+        calls: Attempts, as in the log; grouped by tool, how often models called it.
         errors: Calls that ended in an error, streams that broke among them; grouped by tool, results that failed.
         error_rate: Errors of a call; None without calls.
-        total_input_tokens: All that was read, cache reads and writes included.
+        total_input_tokens: All that was read, cache reads and writes included. As all tokens and milliseconds, those
+            of the calls to models; grouped by tool, of those that called the tool, each counted once in a row.
         duration_ms, ttft_ms: How long a call took, and the time to its first token where it was streamed.
     """
 
-    key: tuple[str, ...]
+    key: tuple[str | None, ...]
     calls: int
     errors: int
     error_rate: float | None
@@ -56,7 +59,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The rows, sorted by their keys, and all interactions as one row."""
+    """The rows, sorted by their keys, and all as one row; grouped by tool, interactions without one are left out.
+
+    What two rows have in common, as a call that called two tools, counts once in `total`.
+    """
 
     by: tuple[Dimension, ...]
     rows: tuple[Row, ...]
@@ -77,7 +83,7 @@ class Stats:
         self._by = tuple(by)
         self.wanted = wanted
         self._key_of = _key_function(self._by, zone)
-        self._groups: dict[tuple[str, ...], _Group] = {}
+        self._groups: dict[_Key, _Group] = {}
         self._total = _Group()
         self._waiting: dict[tuple[str, str], _Group] = {}
 
@@ -90,25 +96,34 @@ class Stats:
             group = self._waiting.pop((head.interaction_id, head.tool_call_id), None)
             if group is not None and not head.success:
                 group.errors += 1
+                self._total.errors += 1
 
     def report(self) -> Report:
         """Return the figures so far."""
-        rows = tuple(group.row(key) for key, group in sorted(self._groups.items()))
-        return Report(self._by, rows, self._total.row(()))
+        ordered = sorted(self._groups.items(), key=lambda item: [text or "" for text in item[0]])
+        return Report(self._by, tuple(group.row(key) for key, group in ordered), self._total.row(()))
 
     def _add_call(self, head: InteractionHead) -> None:
-        self._total.add(head, errors=head.status in FAILED)
-        if "tool" not in self._by:
-            self._group(self._key_of(head, "")).add(head, errors=head.status in FAILED)
+        if "tool" in self._by:
+            self._add_tool_calls(head)
             return
+        errors = int(head.status in FAILED)
+        self._total.add(head, calls=1, errors=errors)
+        self._group(self._key_of(head, None)).add(head, calls=1, errors=errors)
+
+    def _add_tool_calls(self, head: InteractionHead) -> None:
+        """Count each tool call, and the interaction once in each of their rows."""
+        if not head.tool_calls:
+            return
+        self._total.add(head, calls=len(head.tool_calls), errors=0)
+        for tool, calls in Counter(call.tool_name for call in head.tool_calls).items():
+            self._group(self._key_of(head, tool)).add(head, calls=calls, errors=0)
         for call in head.tool_calls:
-            group = self._group(self._key_of(head, call.tool_name))
-            group.add(head, errors=False)
-            self._waiting[head.id, call.tool_call_id] = group
+            self._waiting[head.id, call.tool_call_id] = self._group(self._key_of(head, call.tool_name))
         while len(self._waiting) > _WAITING:
             del self._waiting[next(iter(self._waiting))]
 
-    def _group(self, key: tuple[str, ...]) -> _Group:
+    def _group(self, key: _Key) -> _Group:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group()
@@ -122,8 +137,8 @@ class _Group:
         self.durations: dict[int, int] = {}
         self.firsts: dict[int, int] = {}
 
-    def add(self, head: InteractionHead, *, errors: bool) -> None:
-        self.calls += 1
+    def add(self, head: InteractionHead, *, calls: int, errors: int) -> None:
+        self.calls += calls
         self.errors += errors
         self.read += head.total_input_tokens or 0
         self.written += head.output_tokens or 0
@@ -134,7 +149,7 @@ class _Group:
         if head.ttft_ms is not None:
             _count(self.firsts, head.ttft_ms)
 
-    def row(self, key: tuple[str, ...]) -> Row:
+    def row(self, key: _Key) -> Row:
         return Row(
             key=key,
             calls=self.calls,
@@ -169,14 +184,14 @@ def _at_rank(ordered: Iterable[tuple[int, int]], rank: int) -> int | None:
     return None
 
 
-def _key_function(by: Sequence[Dimension], zone: tzinfo) -> Callable[[InteractionHead, str], tuple[str, ...]]:
+def _key_function(by: Sequence[Dimension], zone: tzinfo) -> Callable[[InteractionHead, str | None], _Key]:
     """Return the function from an interaction, and the tool it called, to the key of its group."""
 
     @lru_cache(maxsize=4_096)
     def day(minute: str) -> str:
         return datetime.fromisoformat(f"{minute}:00Z").astimezone(zone).date().isoformat()
 
-    parts: dict[Dimension, Callable[[InteractionHead, str], str | None]] = {
+    parts: dict[Dimension, Callable[[InteractionHead, str | None], str | None]] = {
         "day": lambda head, _: day(head.timestamp[:16]),
         "profile": lambda head, _: head.profile,
         "provider": lambda head, _: head.provider,
@@ -187,4 +202,4 @@ def _key_function(by: Sequence[Dimension], zone: tzinfo) -> Callable[[Interactio
         "tool": lambda _, tool: tool,
     }
     chosen = [parts[name] for name in by]
-    return lambda head, tool: tuple([part(head, tool) or "" for part in chosen])
+    return lambda head, tool: tuple([part(head, tool) or None for part in chosen])

@@ -17,7 +17,8 @@ from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.findings import Findings, Report
 from arawn.interactions.heads import UNREADABLE
-from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.last_run import read_last_run
+from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
 from arawn.interactions.lock_file import LOCK, read_owner
 from arawn.interactions.lock_state import writer_is_active
 from arawn.interactions.log_names import IGNORE, kind_of_name, part_of_name
@@ -64,10 +65,12 @@ class _Verification:
         self._findings = Findings()
         self._readings: dict[tuple[str, int], _Reading] = {}
         self._described: set[tuple[str, int]] = set()  # parts that are gone, as the manifest beside them says
+        self._going: frozenset[str] = frozenset()  # files that retention was removing when its process died
 
     def run(self) -> Report:
         """Check names and modes, then lines, then what remains open."""
         self._check_names()
+        self._take_note_of_retention()
         newest: DayFile | None = None
         while new := [file for file in self._files() if (file.day, file.part) not in self._readings]:
             if newest is not None:  # it may have grown until its writer turned to the new one
@@ -106,6 +109,14 @@ class _Verification:
                 self._findings.note(f"{path.name}: was being written when its writer died; nothing needs it")
             if path.name != IGNORE:  # it may have been there before, and says nothing of anybody
                 self._check_mode(path, path.name)
+
+    def _take_note_of_retention(self) -> None:
+        """Take into account what a process was removing when it died: the next one ends that, and says so in a mark."""
+        with contextlib.suppress(OSError):  # what cannot be read is named with the others
+            run = read_last_run(RealFilesystem(), self._directory)
+            if run is not None and run.removing:
+                self._going = frozenset(run.removing)
+                self._findings.take_removed(run.removing)
 
     def _check_mode(self, path: Path, name: str) -> None:
         try:
@@ -164,6 +175,8 @@ class _Verification:
         self._findings.size += len(line)
         if isinstance(checked, str):
             self._findings.add(place.file, place.line, "damaged", checked)
+        elif isinstance(checked, NewerLine):
+            self._findings.take_newer(checked, place)
         elif (why := misplaced(checked, file, reading.seen)) is not None:
             self._findings.add(place.file, place.line, "damaged", why)
         else:
@@ -223,7 +236,7 @@ class _Verification:
         """Name the manifests whose part is gone."""
         known = {manifest_name(file) for file in self._files()}
         for path in sorted(self._directory.glob("interactions-*.manifest.json")):
-            if path.name not in known:
+            if path.name not in known and path.name not in self._going:
                 self._findings.add(path.name, 0, "lost", "the file that it describes is gone")
                 self._take_proof(path.name, path.name)
                 if (part := part_of_name(path.name)) is not None:
@@ -267,4 +280,16 @@ def _misfits(found: dict[str, Any], right: Manifest) -> list[str]:
     wanted = msgspec.to_builtins(right)
     keys = dict.fromkeys([*wanted, *found])
     differing = [key for key in keys if found.get(key) != wanted.get(key)]
-    return [f"`{key}` is {found.get(key)!r:.80} and would be {wanted.get(key)!r:.80}" for key in differing]
+    return [f"`{key}` {_differs(found.get(key), wanted.get(key))}" for key in differing]
+
+
+def _differs(found: Any, wanted: Any) -> str:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        names = [str(name) for name in dict.fromkeys([*wanted, *found]) if found.get(name) != wanted.get(name)]
+        more = f" and {counted(len(names) - 1, 'other')}" if names[1:] else ""
+        return f"says otherwise than the file of `{names[0]:.40}`{more}"
+    return f"is {_in_words(found)} and would be {_in_words(wanted)}"
+
+
+def _in_words(value: Any) -> str:
+    return "missing" if value is None else f"`{msgspec.json.encode(value).decode():.80}`"

@@ -42,25 +42,28 @@ class End(msgspec.Struct, frozen=True, gc=False):
         tools: The hash of the tools that were offered last; None where none ever were.
         offered_by: The calls that began to offer other tools than those before them, the first one first.
         is_last_offer: Whether the call itself offers the tools of that hash.
+        answered: How many calls of the conversation had a whole answer, this one included.
     """
 
     id: str
     tools: bytes | None = None
     offered_by: tuple[str, ...] = ()
     is_last_offer: bool = False
+    answered: int = 0
 
     @property
     def earlier_offers(self) -> tuple[str, ...]:
         """The calls whose tools this one does not offer itself."""
         return self.offered_by[:-1] if self.is_last_offer else self.offered_by
 
-    def followed_by(self, call_id: str, tools: msgspec.Raw) -> End:
+    def followed_by(self, head: InteractionHead, tools: msgspec.Raw) -> End:
         """Return the end that a call with these tools makes of it."""
+        answered = self.answered + (head.status == "ok")
         if bytes(tools) == b"[]":
-            return End(call_id, self.tools, self.offered_by)
+            return End(head.id, self.tools, self.offered_by, answered=answered)
         offered = _hash(tools)
-        is_known = offered == self.tools
-        return End(call_id, offered, self.offered_by if is_known else (*self.offered_by, call_id), is_last_offer=True)
+        calls = self.offered_by if offered == self.tools else (*self.offered_by, head.id)
+        return End(head.id, offered, calls, is_last_offer=True, answered=answered)
 
 
 class Conversations:
@@ -80,7 +83,7 @@ class Conversations:
             before = self._pass(place, before)
         if head.status == "ok" and not any(is_digest(block) for block in bodies.response_content):
             place = _hash(place + _said({"role": "assistant", "content": bodies.response_content}))
-        self._ends.setdefault(place, []).append(before.followed_by(head.id, bodies.tools))
+        self._ends.setdefault(place, []).append(before.followed_by(head, bodies.tools))
         while len(self._passed) > _REMEMBERED:
             del self._passed[next(iter(self._passed))]
 

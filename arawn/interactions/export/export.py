@@ -17,7 +17,7 @@ from arawn.interactions.export.openai_chat import openai_chat_row
 from arawn.interactions.export.parquet_row import parquet_row
 from arawn.interactions.export.router import router_row
 from arawn.interactions.export.rows import Row, RowWriter
-from arawn.interactions.export.rules import CONVERSATION_FORMATS, Choice, Format, Reason, unwanted
+from arawn.interactions.export.rules import CONVERSATION_FORMATS, UNANSWERED, Choice, Format, Reason, unwanted
 from arawn.interactions.export.sharegpt import sharegpt_row
 from arawn.interactions.export.sources import Survey, survey
 from arawn.interactions.export.transcript import Transcript, transcript_of, with_called_tools
@@ -124,7 +124,9 @@ class _Export:
         for entry in self._entries(lambda _: None):
             end = ends.pop(entry.head.id, None)
             if end is not None:
-                self._write(entry, [lent.get(call, ()) for call in end.earlier_offers])
+                dropped = self._write(entry, [lent.get(call, ()) for call in end.earlier_offers])
+                if dropped in UNANSWERED:
+                    self._tally.answered_calls_dropped += end.answered
                 loans.subtract(end.earlier_offers)
                 for call in (call for call in end.earlier_offers if not loans[call]):
                     lent.pop(call, None)
@@ -154,16 +156,17 @@ class _Export:
                 self._tally.interactions += 1
                 self._tally.drop("damaged")
 
-    def _write(self, entry: Entry, earlier: Iterable[Tools] = ()) -> None:
-        """Write the row of a call, or count why there is none; `earlier` is what earlier calls of it offered."""
+    def _write(self, entry: Entry, earlier: Iterable[Tools] = ()) -> Reason | None:
+        """Write the row of a call, or count and return why there is none; `earlier` is what calls before it offered."""
         record = self._readable(entry, self._bodies.record)
         row = "damaged" if record is None else self._row(record, earlier)
         del record  # a row that repeats it as text is not made into a line beside it
         if isinstance(row, str):
             self._tally.drop(row)
-            return
+            return row
         self._rows.write(row)
         self._tally.rows += 1
+        return None
 
     def _row(self, record: InteractionRecord, earlier: Iterable[Tools]) -> Row | Reason:
         order = self._order
@@ -208,6 +211,7 @@ class _Export:
             conversations=conversations,
             rows=tally.rows,
             dropped=tally.dropped,
+            answered_calls_dropped=tally.answered_calls_dropped,
             left_out=tally.left_out,
             damages=tally.damages,
             sources=self._survey.sources,

@@ -28,7 +28,9 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     """The manifest of one export; the same log, filters and version give the same bytes.
 
     `rows` and what is `dropped` add up to `conversations`, or to `interactions` where that is None. Calls that a later
-    one goes on from are rows of no kind of their own. `damages` counts places in the log that could not be read.
+    one goes on from are rows of no kind of their own. `answered_calls_dropped` counts the calls with a whole answer in
+    conversations that were dropped because their last call had none. `damages` counts places in the log that
+    could not be read.
     """
 
     v: int = 1
@@ -41,6 +43,7 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     conversations: int | None
     rows: int
     dropped: dict[str, int]
+    answered_calls_dropped: int = 0
     left_out: dict[str, int]
     damages: int
     sources: tuple[Source, ...]
@@ -55,6 +58,7 @@ class Tally:
         self.interactions = 0
         self.rows = 0
         self.damages = 0
+        self.answered_calls_dropped = 0
         self._dropped: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
 
@@ -78,9 +82,9 @@ class Tally:
 
 
 def filters_said(wanted: Filters) -> dict[str, Any]:
-    """Return the filters that ask for something."""
+    """Return the filters that ask for something, as they were asked for."""
     nothing = Filters()
-    said = msgspec.structs.asdict(wanted)
+    said = msgspec.structs.asdict(msgspec.structs.replace(wanted, judged=nothing.judged))
     return {name: value for name, value in sorted(said.items()) if value != getattr(nothing, name)}
 
 

@@ -9,7 +9,17 @@ from typing import Literal
 from arawn.errors import BadInput
 from arawn.interactions.record import InteractionHead
 
-__all__ = ["CHOICES", "CONVERSATION_FORMATS", "FORMATS", "Choice", "Format", "Reason", "chosen_drops", "unwanted"]
+__all__ = [
+    "CHOICES",
+    "CONVERSATION_FORMATS",
+    "FORMATS",
+    "UNANSWERED",
+    "Choice",
+    "Format",
+    "Reason",
+    "chosen_drops",
+    "unwanted",
+]
 
 Format = Literal["parquet", "jsonl", "openai-chat", "trl", "sharegpt", "router"]
 Choice = Literal["error", "cancelled", "partial", "cut_answer", "truncated", "redacted", "no_tools"]
@@ -32,8 +42,8 @@ FORMATS: tuple[Format, ...] = ("parquet", "jsonl", "openai-chat", "trl", "shareg
 CONVERSATION_FORMATS: frozenset[Format] = frozenset(("openai-chat", "trl", "sharegpt"))
 CHOICES: tuple[Choice, ...] = ("error", "cancelled", "partial", "cut_answer", "truncated", "redacted", "no_tools")
 
-_UNANSWERED: frozenset[Choice] = frozenset(("error", "cancelled", "partial"))
-_NOT_FOR_TRAINING: frozenset[Choice] = _UNANSWERED | {"cut_answer", "truncated", "redacted"}
+UNANSWERED: frozenset[Choice] = frozenset(("error", "cancelled", "partial"))
+_NOT_FOR_TRAINING: frozenset[Choice] = UNANSWERED | {"cut_answer", "truncated", "redacted"}
 _STATUS_REASONS: MappingProxyType[str, Choice] = MappingProxyType(
     {"error": "error", "cancelled": "cancelled", "partial": "partial"}
 )
@@ -55,7 +65,7 @@ def chosen_drops(
         raise BadInput(f"`{both[0]}` cannot be both kept and dropped; give it to `--keep` or to `--drop`")
     if export_format not in CONVERSATION_FORMATS:
         return frozenset(drop)
-    unanswered = sorted(_UNANSWERED & set(keep))
+    unanswered = sorted(UNANSWERED & set(keep))
     if unanswered:
         raise BadInput(
             f"`--keep {unanswered[0]}` cannot go with `--format {export_format}`: such a call has no whole answer to "

@@ -185,6 +185,23 @@ def test_what_can_find_nothing_is_said(asked: list[str], command: Command, argum
     assert (result.code, said in result.err) == (2, True), result.err
 
 
+@pytest.mark.parametrize(("zone", "same"), [("utc", "UTC"), ("Z", "UTC"), ("z", "UTC"), ("+0545", "+05:45")])
+def test_a_zone_has_several_spellings(asked: list[str], command: Command, zone: str, same: str) -> None:
+    """As ISO 8601 writes them, with and without a colon, in either case."""
+    shown, known = (command("interactions", "list", "--tz", name) for name in (zone, same))
+
+    assert (shown.code, shown.out) == (0, known.out)
+
+
+def test_all_attempts_of_one_call_are_listed(asked: list[str], command: Command) -> None:
+    """By the id that they share."""
+    calls = json.loads(command("interactions", "list", "--json").out)
+
+    found = json.loads(command("interactions", "list", "--json", "--call", calls[1]["call_id"]).out)
+
+    assert found == [calls[1]]
+
+
 def test_a_zone_can_be_an_offset(asked: list[str], command: Command) -> None:
     """As times are written with it."""
     utc, ahead = (command("interactions", "list", "--tz", zone).out.splitlines()[1] for zone in ("UTC", "+02:00"))

@@ -148,3 +148,27 @@ def test_feedback_goes_into_the_log_that_list_reads(place: Place) -> None:
         for line in path.read_bytes().splitlines()
         if theirs["id"].encode() in line
     )
+
+
+def test_calls_are_chosen_by_their_last_label(asked: list[str], command: Command, place: Place) -> None:
+    """By all readers and `rm`; a judgement that was taken back counts no more."""
+    for identity, label in ((asked[0], "bad"), (asked[0], "good"), (asked[1], "good"), (asked[1], "meh")):
+        command("interactions", "feedback", identity, label)
+
+    def listed(*labels: str) -> list[str]:
+        arguments = [part for label in labels for part in ("--label", label)]
+        return [call["id"] for call in json.loads(command("interactions", "list", "--json", *arguments).out)]
+
+    assert [listed("good"), listed("bad"), listed("good", "meh")] == [asked[:1], [], asked[:2]]
+    found = command("interactions", "search", "--json", "--label", "meh").out
+    assert [json.loads(line)["id"] for line in found.splitlines()] == [asked[1]]
+    stats = json.loads(command("interactions", "stats", "--json", "--label", "meh").out)
+    assert stats["total"]["calls"] == 1
+    command("interactions", "export", "--format", "jsonl", "-o", "rows.jsonl", "--label", "good")
+    rows = (place.directory / "rows.jsonl").read_text().splitlines()
+    manifest = json.loads((place.directory / "rows.jsonl.manifest.json").read_text())
+    assert [json.loads(row)["id"] for row in rows] == [asked[0]]
+    assert manifest["filters"] == {"labels": ["good"]}
+    assert command("interactions", "rm", "--label", "meh", "--yes").code == 0
+    assert listed() == [asked[0], asked[2]]
+    assert command("interactions", "rm", "--label", "nobody", "--yes").code == 2

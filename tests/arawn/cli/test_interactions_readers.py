@@ -116,6 +116,20 @@ def test_search_shows_where_a_text_was_found(asked: list[str], command: Command)
     assert fields.startswith("default  echo\n  response_content[0].text: ")
 
 
+def test_search_reads_notes_and_says_what_it_cannot_read(asked: list[str], command: Command, place: Place) -> None:
+    """A note leads to its call; a piece that is kept aside is named."""
+    command("interactions", "feedback", asked[1], "meh", "--note", "Frau Zwiebelhaus")
+    aside = place.log / "interactions-2026-01-01.jsonl.torn-20260101T000000.000000Z"
+    aside.write_text("Zwiebelhaus")
+    aside.chmod(0o600)
+
+    result = command("interactions", "search", "Zwiebelhaus", "--json")
+
+    assert [hit["id"] for hit in objects(result.out)] == [asked[1]]
+    assert f"not searched, since no call can be read in it: {aside.name}; " in result.err
+    assert command("interactions", "search", "Zwiebelhaus", "--quiet").err == ""
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -194,6 +208,14 @@ def test_stats_count_by_what_is_asked_for(asked: list[str], command: Command) ->
     ]
     assert [row["calls"] for row in whole["rows"]] == [2, 1] or [row["calls"] for row in whole["rows"]] == [1, 2]
     assert whole["total"]["calls"] == 3
+
+
+def test_stats_have_no_name_for_what_has_none(asked: list[str], command: Command) -> None:
+    """Null in JSON, as in the log and in SQL."""
+    rows = json.loads(command("interactions", "stats", "--by", "session,workstream", "--json").out)["rows"]
+
+    assert None in [row["by"]["session"] for row in rows] + [row["by"]["workstream"] for row in rows]
+    assert "" not in [text for row in rows for text in row["by"].values()]
 
 
 def test_stats_are_cut_to_fields_and_groups(asked: list[str], command: Command) -> None:

@@ -22,12 +22,12 @@ from arawn.interactions import compact, housekeeping
 from arawn.interactions.compact import Progress, compact_file
 from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
-from arawn.interactions.housekeeping import Housekeeper, open_housekeeper
+from arawn.interactions.housekeeping import Housekeeper, delete_expired, open_housekeeper, plan_deletion
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.record import LogLine, MarkLine
 from arawn.interactions.verify import check_directory
-from tests.arawn.interactions.mending_logs import CONFIG, FIRST, SECOND, later, written_log
+from tests.arawn.interactions.mending_logs import CONFIG, later, written_log
 from tests.arawn.interactions.samples import NOON
 from tests.arawn.interactions.simulated_filesystem import os_error
 from tests.runtimes import configured, in_place, lines, running
@@ -55,6 +55,26 @@ class FullDisk(RealFilesystem):
         if self.full and bytes(data[:4]) == b"\x28\xb5\x2f\xfd":
             raise os_error(errno.ENOSPC)
         return super().write(fd, data)
+
+
+class DiesAtUnlink(RealFilesystem):
+    """Ends its process at the nth removal of a file."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def unlink(self, path: Path) -> None:
+        self._left -= 1
+        if not self._left:
+            raise RuntimeError("killed")
+        super().unlink(path)
+
+
+class NoRoomAtAll(RealFilesystem):
+    """Takes no byte."""
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        raise os_error(errno.ENOSPC)
 
 
 class HungDisk(RealFilesystem):
@@ -131,31 +151,93 @@ async def test_it_runs_at_the_start_and_on_every_new_day(tmp_path: Path, autojum
     assert [detail["file"] for detail in told.details("compaction")] == [f"{kept}.jsonl", f"{today}.jsonl"]
 
 
-async def test_a_deletion_is_in_the_log_before_anything_is_deleted(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """A process that is killed in between leaves no day missing without a word, and `verify` finds nothing lost."""
-    log, told = written_log(tmp_path / "log", days=3), Told()
-    present_at_mark: list[list[str]] = []
+async def test_the_log_says_of_a_deletion_only_what_is_done(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """When the mark is written, what it names is gone; what could not be removed is not in it."""
+    told, files = Told(), [day_file(tmp_path, days) for days in (9, 8, 0)]
+    (tmp_path / "interactions-2020-01-01.jsonl").mkdir()
+    at_mark: list[list[str]] = []
 
     async def tell(line: LogLine) -> None:
-        present_at_mark.append(present(log))
+        at_mark.append(present(tmp_path))
         await told(line)
-        if told.details("retention"):
-            writer = open_day_log(log, CONFIG, clock=later)
-            writer.append([line])
-            writer.close()
 
-    async with open_housekeeper(
-        log,
-        InteractionLogConfig(retention_days=1, compact_after_days=0),
-        tell,
-        clock=later,
-        run_in_thread=in_place,
-    ):
+    START[0] = trio.current_time()
+    config = InteractionLogConfig(retention_days=3, compact_after_days=0)
+    async with open_housekeeper(tmp_path, config, tell, clock=virtual_time, run_in_thread=in_place):
         await trio.sleep(60)
 
-    assert present_at_mark[0][0] == told.details("retention")[0]["removed"][0] == FIRST
-    assert present(log)[0] == SECOND
+    assert told.details("retention") == [
+        {"retention_days": 3, "removed": [f"{files[0]}.jsonl", f"{files[1]}.jsonl"]},
+    ]
+    assert at_mark == [["interactions-2020-01-01.jsonl", f"{files[2]}.jsonl"]]
+
+
+async def test_a_process_that_ends_at_once_has_deleted_and_said_so(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """However short it lives, its mark is true, and the process after it has nothing left to delete or to say."""
+    told, today = Told(), None
+    day_file(tmp_path, 100)
+    for _ in range(2):
+        today = day_file(tmp_path, 0)
+        async with keeping(tmp_path, told):
+            pass
+
+    assert present(tmp_path) == [f"{today}.jsonl"]
+    assert len(told.details("retention")) == 1
+    assert (tmp_path / ".last-housekeeping").exists()
+
+
+async def test_a_question_asked_and_gone_keeps_no_day_for_ever(tmp_path: Path) -> None:
+    """A runtime that answers one call and closes has removed what is past its time, with one true mark."""
+    (tmp_path / "log").mkdir(mode=0o700)
+    old = tmp_path / "log" / "interactions-2001-01-01.jsonl"
+    old.write_text("{}\n")
+    old.chmod(0o600)
+    for _ in range(2):
+        async with running(configured(tmp_path)) as runtime:
+            await runtime.workstream("talk").send("hi")
+
+    removed = [line["detail"]["removed"] for line in lines(tmp_path) if line.get("event") == "retention"]
+    assert not old.exists()
+    assert removed == [[old.name]]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_a_deletion_that_was_cut_short_is_ended_and_told_by_the_next_process(
+    tmp_path: Path, autojump_clock: MockClock, *, sealed: bool
+) -> None:
+    """A process that dies with a file removed and no mark written leaves its note: `verify` finds nothing lost."""
+    log, told = written_log(tmp_path / "log", days=4, sealed=sealed), Told()
+    config = InteractionLogConfig(retention_days=1, compact_after_days=0)
+    filesystem, before = DiesAtUnlink(2), set(present(log))
+    at = later() + timedelta(days=1)
+    plan = plan_deletion(filesystem, log, at.date(), 1)
+    with pytest.raises(RuntimeError):
+        delete_expired(filesystem, log, plan)
+    gone = sorted(before - set(present(log)))
+    clean = check_directory(log)
+
+    async with open_housekeeper(log, config, told, clock=lambda: at, run_in_thread=in_place):
+        await trio.sleep(60)
+
+    assert (len(gone), clean.problems) == (1, ())
+    assert "retention was removing" in clean.notes[0]
+    assert told.details("retention")[0]["removed"] == list(plan.verdict.delete)
+    writer = open_day_log(log, CONFIG, clock=lambda: at)
+    writer.append(list(told))
+    writer.close()
     assert check_directory(log).problems == ()
+
+
+async def test_without_room_for_its_note_it_still_makes_room(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """On a full disk days are deleted all the same, and told."""
+    told, old = Told(), day_file(tmp_path, 100)
+
+    async with keeping(tmp_path, told, filesystem=NoRoomAtAll()) as keeper:
+        await trio.sleep(60)
+        health = keeper.health
+
+    assert told.details("retention")[0]["removed"] == [f"{old}.jsonl"]
+    assert "cannot write `.last-housekeeping`" in (health.reason or "")
 
 
 async def test_a_hung_disk_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,6 +264,28 @@ def test_calls_that_readers_show_are_no_damage(tmp_path: Path, form: Callable[[A
     assert shown[2].head.id.encode() not in everything(log)
 
 
+@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "compressed"])
+def test_what_only_a_newer_arawn_can_read_stays_unless_it_names_what_goes(tmp_path: Path, *, sealed: bool) -> None:
+    """Byte for byte beside what was removed; but a line of what was asked for goes, whoever can read it."""
+    log = written_log(tmp_path / "log")
+    identity = ids_of(log)[1]
+    lines = [
+        line.replace(b'"v":1', b'"v":2').replace(b'{"kind":"', b'{"kind":"new_')
+        for line in (log / FIRST).read_bytes().splitlines(keepends=True)[5:]
+    ]
+    named = b'{"kind":"opinion","v":2,"interaction_id":"%s","writer":"w","seq":1}\n' % identity.encode()
+    with (log / FIRST).open("ab") as file:
+        file.write(b"".join([*lines, named]))
+    if sealed:
+        seal(log, FIRST)
+
+    removal = removed(log, identity)
+
+    assert [line for line in lines_of(log) if b'{"kind":"new_' in line] == lines
+    assert identity.encode() not in everything(log)
+    assert (removal.newer, removal.pieces) == (len(lines), 1)
+
+
 def test_a_line_spliced_with_what_goes_is_a_piece(tmp_path: Path) -> None:
     """Its head can be read and is another call's; behind it stands what has to go."""
     log = written_log(tmp_path / "log")

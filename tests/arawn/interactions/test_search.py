@@ -22,10 +22,18 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.hits import Hit, TextSearch
 from arawn.interactions.needle_lines import needle_lines
 from arawn.interactions.raw_lines import forward_lines
-from arawn.interactions.record import ErrorRecord
+from arawn.interactions.record import ErrorRecord, FeedbackLine
 from arawn.interactions.scan import Damage
 from arawn.interactions.search import Query
-from arawn.messages import CallContext, CompletionRequest, CompletionResponse, ToolDefinition, ToolUse, user
+from arawn.messages import (
+    CallContext,
+    CompletionRequest,
+    CompletionResponse,
+    RoutingMetadata,
+    ToolDefinition,
+    ToolUse,
+    user,
+)
 from tests.arawn.interactions.samples import record
 from tests.arawn.interactions.test_reader import result
 
@@ -133,6 +141,34 @@ def test_what_nobody_said_is_not_found(text: str) -> None:
 
     wheres = {place.where.rpartition(".")[2] for place in Query(text).places(line)}
     assert not wheres & {"kind", "id", "writer", "timestamp", "call_id", "tool_call_id", "type", "role"}
+
+
+@pytest.mark.parametrize("text", ["end_turn", "groq", "partial", "temperature", "0.5", "by hand"])
+def test_what_the_log_says_of_a_call_is_not_found(text: str) -> None:
+    """How it ended, who answered it, with which settings, why there: `search turn` is about what was said."""
+    routing = RoutingMetadata("fast", "by hand", 1.0, {})
+    said = {"status": "partial", "routing": routing, "stop_reason_raw": "end_turn"}
+    line = encode_line(msgspec.structs.replace(full_record(), **said))
+    assert text.encode() in line
+
+    assert list(Query(text).places(line)) == []
+
+
+def test_a_note_of_feedback_is_found(searched: Path) -> None:
+    """The hit names the call that was judged; filters ask that call; a label is no text."""
+    first = next(TextSearch(searched, Query("question 1"), Filters(), on_damage=lambda _: None).oldest_first())
+    line = FeedbackLine(interaction_id=first.id, label="meh", note="the tern", timestamp=first.timestamp)
+    with (searched / "interactions-2026-01-28.jsonl").open("wb") as file:
+        file.write(encode_line(msgspec.structs.replace(line, writer="w", seq=9)))
+
+    def found(text: str, wanted: Filters) -> list[tuple[str, str]]:
+        hits = TextSearch(searched, Query(text), wanted, on_damage=lambda _: None).oldest_first()
+        return [(hit.id, hit.places[0].where) for hit in hits]
+
+    assert found("tern", Filters()) == [(first.id, "feedback.note")]
+    assert found("tern", Filters(session="s-2")) == [(first.id, "feedback.note")]
+    assert found("tern", Filters(session="s-1")) == []
+    assert found("meh", Filters()) == []
 
 
 def test_the_type_of_an_error_is_found() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from arawn.errors import Overloaded
 from arawn.interactions.filters import Filters
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.stats import DIMENSIONS, Dimension, Percentiles, Report, Stats
-from arawn.messages import CallContext, CompletionResponse, Text, Usage
+from arawn.messages import CallContext, CompletionResponse, Text, ToolUse, Usage
 from tests.arawn.interactions.samples import NOON, record
 from tests.arawn.interactions.test_reader import TOOL_USE, result
 
@@ -55,12 +56,12 @@ def test_calls_tokens_and_errors_are_summed() -> None:
         ("profile", ["big", "fast"]),
         ("provider", ["groq"]),
         ("model", ["llama-default"]),
-        ("workstream", ["", "research"]),
-        ("session", ["", "s-1"]),
+        ("workstream", [None, "research"]),
+        ("session", [None, "s-1"]),
         ("status", ["ok", "partial"]),
     ],
 )
-def test_calls_are_grouped_by_what_is_asked_for(dimension: Dimension, keys: list[str]) -> None:
+def test_calls_are_grouped_by_what_is_asked_for(dimension: Dimension, keys: list[str | None]) -> None:
     """A call without one is in the group of nothing."""
     other = record(2, NOON + timedelta(days=1), profile="big", context=CallContext(), status="partial")
 
@@ -79,7 +80,7 @@ def test_days_begin_where_the_zone_says() -> None:
 
 
 def test_tools_are_counted_with_the_results_that_failed() -> None:
-    """A call of two tools counts for both, and once in all; results of calls that are not wanted count nowhere."""
+    """A call of two tools counts for both; results of calls that are not wanted count nowhere."""
     asked, other = record(1, response=TOOL_USE), record(2, response=TOOL_USE, profile="big")
     bad = {"success": False}
     lines = [asked, other, *(_changed(result(one.id, call), **bad) for one in (asked, other) for call in ("t1", "t9"))]
@@ -87,7 +88,20 @@ def test_tools_are_counted_with_the_results_that_failed() -> None:
     report = counted(*lines, by=("tool",), wanted=Filters(profile="fast"))
 
     assert [(row.key, row.calls, row.errors) for row in report.rows] == [(("fetch",), 1, 0), (("search",), 1, 1)]
-    assert report.total.calls == 1
+    assert (report.total.calls, report.total.errors) == (2, 1)
+
+
+def test_grouped_by_tool_a_record_counts_once_in_each_row() -> None:
+    """Its tokens and its time are its own, however many tools it called, and however often; so in the row of all."""
+    usage = Usage(1_000, 50)
+    uses = (*(ToolUse(f"u{number}", "search", {}) for number in range(3)), ToolUse("u3", "fetch", {}))
+    answer = msgspec.structs.replace(TOOL_USE, content=uses, usage=usage)
+    lines = [record(1, response=answer), record(2, response=answer), record(3)]
+
+    report = counted(*lines, by=("tool",))
+
+    figures = [(row.key, row.calls, row.total_input_tokens, row.output_tokens) for row in (*report.rows, report.total)]
+    assert figures == [(("fetch",), 2, 2_000, 100), (("search",), 6, 2_000, 100), ((), 8, 2_000, 100)]
 
 
 def _changed(line: Any, **changes: Any) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from arawn.interactions.encode import encode_line
 from arawn.interactions.findings import Report
-from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
 from arawn.interactions.line_numbers import LineNumbers, ranges_of, without
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
@@ -82,7 +82,7 @@ def _looks_whole(found: list[bytes], lines: list[bytes]) -> bool:
     return [_number(line) for line in after] == [_number(line) for line in before]
 
 
-def _number(checked: CheckedLine | str) -> tuple[str, int]:
+def _number(checked: CheckedLine | NewerLine | str) -> tuple[str, int]:
     assert isinstance(checked, CheckedLine)
     return checked.writer, checked.seq
 
@@ -290,9 +290,9 @@ def test_garbage_files_stop_nothing(whole: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
-        (b'"v":1', b'"v":2', "version 2"),
+        (b'"v":1', b'"v":0', "version 0"),
         (b',"seq"', b', "seq"', "bytes between"),
-        (b'"kind":"interaction"', b'"kind":"intersection"', "cannot be read"),
+        (b'"kind":"interaction"', b'"kind":"interactioo"', "cannot be read"),
         (b'"stream":false', b'"stream":0', "cannot be read"),
         (b"question", b"quest\0on", "NUL"),
         (b"question", b"quest\xffon", "cannot be read"),
@@ -311,6 +311,58 @@ def test_what_is_wrong_with_a_line_is_said(before: bytes, after: bytes, why: str
 
     assert isinstance(found, str)
     assert why in found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (b'"v":1', b'"v":2', "version 2"),
+        (b'"v":1,"id"', b'"v":2,"key"', "version 2"),
+        (b'"kind":"interaction"', b'"kind":"embedding"', "kind `embedding`"),
+        (b'"messages":', b'"budget":1,"messages":', "key `budget`"),
+    ],
+)
+def test_a_line_of_a_newer_arawn_is_told_from_damage(before: bytes, after: bytes, why: str) -> None:
+    """A later version, a kind or a key that is unknown here; its number counts."""
+    line = encode_line(msgspec.structs.replace(record(), writer="w", seq=3))
+    assert before in line
+
+    assert check_line(line.replace(before, after)) == NewerLine(why, "w", 3)
+
+
+def test_lines_of_a_newer_arawn_are_named_as_such(whole: Path, tmp_path: Path) -> None:
+    """Not damaged and not lost; where one has no number, nothing is called lost that may be it."""
+    log = fresh_copy(whole, tmp_path / "log")
+    lines = (log / FIRST).read_bytes().splitlines(keepends=True)
+    lines[2:4] = (line.replace(b'"v":1', b'"v":2') for line in lines[2:4])
+    (log / FIRST).write_bytes(b"".join(lines))
+    numbered = check_directory(log)
+    (log / FIRST).write_bytes(b"".join([*lines[:4], lines[4].replace(b'"v":1', b'"v":3').replace(b'"seq"', b'"no"')]))
+    (log / "interactions-2026-01-29.jsonl").unlink()
+    unnumbered = check_directory(log)
+
+    assert [(problem.kind, problem.lines) for problem in numbered.problems] == [("newer", 2)]
+    assert "written by a newer Arawn (version 2)" in str(numbered.problems[0])
+    assert [problem.kind for problem in unnumbered.problems] == ["newer", "unreadable"]
+    assert unnumbered.missing == ()
+
+
+def test_what_a_manifest_says_wrongly_is_said_in_words(tmp_path: Path) -> None:
+    """Keys and values as in the file, nothing in the form of a program."""
+    log = written_log(tmp_path / "log", sealed=True)
+    manifest = log / "interactions-2026-01-28.manifest.json"
+    said = msgspec.json.decode(manifest.read_bytes())
+    (writer,) = said["writers"]
+    said["writers"][writer]["first"] = 484
+    del said["lines"]
+    manifest.write_bytes(msgspec.json.encode({**said, "day": "2026-01-27"}))
+
+    (problem,) = check_directory(log).problems
+
+    assert problem.what == (
+        'it does not fit interactions-2026-01-28.jsonl.zst: `day` is `"2026-01-27"` and would be `"2026-01-28"`; '
+        f"`writers` says otherwise than the file of `{writer}`; `lines` is missing and would be `15`"
+    )
 
 
 def test_keys_out_of_order_are_damage() -> None:

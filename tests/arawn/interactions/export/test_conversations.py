@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.filters import Filters
 from arawn.messages import Message, Text, Thinking, ToolDefinition, ToolResult, ToolUse, user
 from tests.arawn.interactions.export.logs import ANSWERED, ASKED, FOUND, LOOKED, SEARCH, call, made, turns, write_log
 from tests.arawn.interactions.mending_logs import seal
@@ -173,3 +174,29 @@ def test_tools_of_another_conversation_are_not_lent(tmp_path: Path) -> None:
     write_log(tmp_path, [call(1, ASKED), call(2, (*TOOL_CALLS, ANSWERED, user("else")), tools=(), session="s-9")])
 
     assert offered(tmp_path)[-1] == []
+
+
+def test_a_last_call_that_failed_costs_the_whole_conversation_and_it_is_said(tmp_path: Path) -> None:
+    """The manifest counts the answered calls that went with it; asked for alone, they are there."""
+    *good, last = turns(5)
+    failed = msgspec.structs.replace(last, status="error", response_content=())
+    write_log(tmp_path, [*good, failed, *turns(2, first=10)])
+
+    dropped, asked = made(tmp_path, "openai-chat"), made(tmp_path, "openai-chat", wanted=Filters(status="ok"))
+
+    assert dropped.manifest.dropped == {"error": 1}
+    assert (dropped.manifest.rows, dropped.manifest.answered_calls_dropped) == (1, 4)
+    assert (asked.manifest.rows, asked.manifest.answered_calls_dropped) == (2, 0)
+
+
+def test_a_client_that_trims_its_window_begins_a_conversation_with_each_call(tmp_path: Path) -> None:
+    """Only equal beginnings make one conversation; a question asked anew gives an equal row."""
+    history = (*ASKED, ANSWERED, user("a"), ANSWERED, user("b"))
+    write_log(
+        tmp_path, [call(1, history), call(2, (*history[2:], ANSWERED, user("c"))), call(3, ASKED), call(4, ASKED)]
+    )
+
+    exported = made(tmp_path, "openai-chat")
+
+    assert [len(row["messages"]) - 1 for row in exported.rows] == [6, 6, 2, 2]
+    assert exported.rows[2] == exported.rows[3]

@@ -150,7 +150,7 @@ def test_numbers_and_times_that_no_column_holds_drop_their_row(tmp_path: Path, t
     """The others are written."""
     write_log(tmp_path / "log", [call(1, ASKED)])
     path = next((tmp_path / "log").glob("*.jsonl"))
-    huge = encode_line(call(2, ASKED)).replace(b'"input_tokens":5', b'"input_tokens":%d' % 2**64)
+    huge = encode_line(call(2, ASKED)).replace(b'"attempt":1', b'"attempt":%d' % 2**64)
     never = encode_line(call(3, ASKED)).replace(b'"timestamp":"2026-01-28T12', b'"timestamp":"../../x')
     path.write_bytes(path.read_bytes() + huge + never)
 

@@ -1,0 +1,45 @@
+"""The note of the retention in the log directory: when it last ran, and which files it is about to remove."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.retention import LastRun
+from arawn.interactions.whole_file import write_whole
+
+__all__ = ["read_last_run", "write_last_run"]
+
+_NAME = ".last-housekeeping"
+_LONGEST = 1 << 22  # names of a hundred thousand files
+
+
+def read_last_run(filesystem: Filesystem, directory: Path) -> LastRun | None:
+    """Return what the last run left; None for the first one.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        fd = filesystem.open(directory / _NAME, os.O_RDONLY, 0)
+    except FileNotFoundError:
+        return None
+    try:
+        return msgspec.json.decode(filesystem.pread(fd, _LONGEST, 0), type=LastRun)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return LastRun(date.min)  # nothing is known: as if the clock had jumped
+    finally:
+        filesystem.close(fd)
+
+
+def write_last_run(filesystem: Filesystem, directory: Path, run: LastRun) -> str | None:
+    """Keep `run` for the next one; return why it could not be kept, None if it is on the disk."""
+    try:
+        write_whole(filesystem, directory / _NAME, msgspec.json.encode(run))
+    except OSError as error:
+        return f"cannot write `{_NAME}`: {error.strerror}"
+    return None
