@@ -112,10 +112,18 @@ def _native(fields: dict[str, Any], wanted: str | None) -> Asked:
 
 
 def _messages(body: bytes) -> tuple[str, CompletionRequest]:
-    """Return model and request of a body with `messages`: plain ones read alike in both dialects, others fit one."""
+    """Return model and request of a body with `messages`: plain ones read alike in both dialects, others fit one.
+
+    Where both read it, its tools decide: each dialect passes over those of the other.
+    """
+    readings: list[tuple[str, CompletionRequest]] = []
     try:
         message = read_messages(body)
-        return message.known.model, translate_messages(message, _ANY).request
-    except Refused:
+        readings.append((message.known.model, translate_messages(message, _ANY).request))
         chat = read_chat(body)
-        return chat.known.model, translate_chat(chat, _ANY).request
+        readings.append((chat.known.model, translate_chat(chat, _ANY).request))
+    except Refused:
+        if not readings:
+            chat = read_chat(body)
+            return chat.known.model, translate_chat(chat, _ANY).request
+    return max(readings, key=lambda reading: len(reading[1].tools))  # the first of equals
