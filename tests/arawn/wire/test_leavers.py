@@ -106,7 +106,7 @@ def test_exactly_those_are_told_that_leave_while_they_are_watched(steps: list[tu
     async def main() -> None:
         told: list[int] = []
         expected: list[int] = []
-        watched, due, gone = set[int](), set[int](), set[int]()
+        watched, due, gone, noticed = set[int](), set[int](), set[int](), set[int]()
         pairs = [socket.socketpair() for _ in range(4)]
         with contextlib.ExitStack() as stack:
             for pair in pairs:
@@ -121,7 +121,10 @@ def test_exactly_those_are_told_that_leave_while_they_are_watched(steps: list[tu
                     if step == "watch" and number not in watched:
                         leavers.watch(ours.fileno(), lambda number=number: told.append(number))  # type: ignore[misc]
                         watched.add(number)
-                        due |= gone & {number}
+                        if number in noticed:
+                            expected.append(number)  # at once
+                        else:
+                            due |= gone & {number}
                     elif step == "unwatch" and number in watched:
                         leavers.unwatch(ours.fileno())
                         watched.discard(number)
@@ -136,6 +139,7 @@ def test_exactly_those_are_told_that_leave_while_they_are_watched(steps: list[tu
                         await trio.testing.wait_all_tasks_blocked(0.001)
                         expected += due
                         due.clear()
+                        noticed |= gone
                         assert sorted(told) == sorted(expected)
 
     trio.run(main)
