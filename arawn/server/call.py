@@ -107,11 +107,8 @@ class Call:
         if self._leaving_cancels is None:
             await self._beside_watch(work)
             return
-        self._leaving_cancels(True)
-        try:
+        with self._leaving_cancels():
             await work()
-        finally:
-            self._leaving_cancels(False)
 
     async def _beside_watch(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do as above where the server tells only who waits for it."""

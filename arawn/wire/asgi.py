@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 __all__ = ["LEAVING_CANCELS", "ASGIApp", "ClientLeft", "Event", "LeavingCancels", "Receive", "Scope", "Send"]
@@ -14,13 +15,13 @@ Send = Callable[[Event], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-LeavingCancels = Callable[[bool], None]
+LeavingCancels = Callable[[], AbstractContextManager[None]]
 
 LEAVING_CANCELS = "arawn.leaving_cancels"
-"""Key of an extension: a function that says whether the application is to be cancelled when its client leaves.
+"""Key of an extension: makes a block in which the application is cancelled when its client leaves.
 
-It tells the same as waiting for `http.disconnect` beside the work, and takes no task. True comes once the body has been
-read, False before the application returns.
+It tells the same as waiting for `http.disconnect` beside the work, and takes no task. For after the body has been read;
+one block at a time.
 """
 
 

@@ -211,7 +211,7 @@ class Connection:
     def _scope(self, head: RequestHead, exchange: Exchange, scope: trio.CancelScope) -> Scope:
         leavers, extensions = self._shared.leavers, {}
         if leavers is not None:
-            extensions[LEAVING_CANCELS] = partial(exchange.cancel_when_left, leavers, scope)
+            extensions[LEAVING_CANCELS] = partial(exchange.cancelled_when_left, leavers, scope)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from functools import partial
 
 import trio
@@ -167,11 +168,13 @@ class Exchange:
         self._body_delivered = self._body.done
         return {"type": "http.request", "body": piece, "more_body": not self._body.done}
 
-    def cancel_when_left(self, leavers: Leavers, scope: trio.CancelScope, cancels: bool) -> None:  # noqa: FBT001
-        """Have `scope` cancelled or not; see `arawn.wire.asgi.LEAVING_CANCELS`."""
-        if cancels:
-            leavers.watch(self._peer.descriptor, partial(self._left, scope))
-        else:
+    @contextlib.contextmanager
+    def cancelled_when_left(self, leavers: Leavers, scope: trio.CancelScope) -> Iterator[None]:
+        """Cancel `scope` if the client leaves during the block; see `arawn.wire.asgi.LEAVING_CANCELS`."""
+        leavers.watch(self._peer.descriptor, partial(self._left, scope))
+        try:
+            yield
+        finally:
             leavers.unwatch(self._peer.descriptor)
 
     def _left(self, scope: trio.CancelScope) -> None:

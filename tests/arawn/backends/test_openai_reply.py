@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -329,6 +330,6 @@ def test_the_input_of_a_custom_tool_is_kept() -> None:
         ({"images": [], "audio": None, "content": [{"type": "text", "text": ""}]}, None),
     ],
 )
-def test_what_an_answer_cannot_hold_is_named(message: dict[str, object], warning: str | None) -> None:
+def test_what_an_answer_cannot_hold_is_named(message: dict[str, Any], warning: str | None) -> None:
     """A picture that a model has drawn is not passed over in silence."""
     assert DIALECT.decode(reply(**message)).warnings == (() if warning is None else (warning,))

@@ -43,15 +43,13 @@ async def test_work_is_cancelled_at_once_when_its_client_leaves(
 
     async def app(scope: Scope, receive: Receive, _: Send) -> None:
         await read_body(receive)
-        scope["extensions"][LEAVING_CANCELS](True)
-        try:
-            at_work.set()
-            await trio.sleep_forever()
-        except trio.Cancelled:
-            cancelled.set()
-            raise
-        finally:
-            scope["extensions"][LEAVING_CANCELS](False)
+        with scope["extensions"][LEAVING_CANCELS]():
+            try:
+                at_work.set()
+                await trio.sleep_forever()
+            except trio.Cancelled:
+                cancelled.set()
+                raise
 
     async with serving(app) as served:
         stream = await served.connect()
@@ -71,11 +69,8 @@ async def test_work_that_is_done_is_not_cancelled_later() -> None:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read_body(receive)
-        scope["extensions"][LEAVING_CANCELS](True)
-        try:
+        with scope["extensions"][LEAVING_CANCELS]():
             await respond(send, 200, b"ok", [(b"content-length", b"2")])
-        finally:
-            scope["extensions"][LEAVING_CANCELS](False)
         if left.is_set():
             await trio.testing.wait_all_tasks_blocked(0.01)
             cleaned_up.set()
