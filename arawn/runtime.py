@@ -70,7 +70,7 @@ async def open_runtime(
     Raises:
         ConfigError: The configuration is wrong; every problem is listed.
         LogWriteFailed: The interaction log cannot be opened, or another process owns it.
-        StoreFailed: The workstream database cannot be opened.
+        StoreFailed: The workstream database cannot be opened, or another process owns it.
         Unavailable: The default profile has no key, or its model server does not start.
         LogWriteFailed: On leaving the block, too: records were lost, or the log could not be closed.
 
@@ -98,6 +98,7 @@ async def start_runtime(
     run_in_thread: RunInThread = trio.to_thread.run_sync,
     policy: RoutingPolicy | None = None,
     waits_for_room: bool = True,
+    converses: bool = True,
 ) -> AsyncIterator[Runtime]:
     """Start every part in order; see `open_runtime`.
 
@@ -110,6 +111,7 @@ async def start_runtime(
         run_in_thread: Runs what may block on the disk; tests on the virtual clock run it in place.
         policy: As for `open_runtime`.
         waits_for_room: Whether a call to a profile whose mailbox is full waits; if not, it fails with `MailboxFull`.
+        converses: Whether conversations are wanted: then the start fails when another process has their database.
     """
     board = Board()
     log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
@@ -119,7 +121,7 @@ async def start_runtime(
         open_supervisor(SupervisorSpec(name="arawn", total=_KEEPS_TRYING), hooks=[board.hear]) as root,
     ):
         journal = await _start_log(root, config.logging.interactions, log_path, board, run_in_thread)
-        store = await root.start(_store_spec(database_path(config, environ), board, run_in_thread))
+        store = await root.start(_store_spec(database_path(config, environ), board, run_in_thread, converses=converses))
         counts = Counts()
         backends = await _start_backends(root, config, environ=environ, secrets=secrets, journal=journal, counts=counts)
         if required is not None and (found := backends.health(required)).state == "unavailable":
@@ -208,10 +210,10 @@ def _housekeeping_spec(
     )
 
 
-def _store_spec(path: Path, board: Board, run_in_thread: RunInThread) -> ChildSpec[Query[Any]]:
+def _store_spec(path: Path, board: Board, run_in_thread: RunInThread, *, converses: bool) -> ChildSpec[Query[Any]]:
     return ChildSpec(
         name="workstream-store",
-        start=partial(open_store, path, board.store_health, run_in_thread=run_in_thread),
+        start=partial(open_store, path, board.store_health, held_at_once=converses, run_in_thread=run_in_thread),
         mailbox=_STORE_MAILBOX,
         batch=_STORE_BATCH,
         abandoned="run",

@@ -100,7 +100,8 @@ async def _open_in_process(wanted: Wanted) -> AsyncIterator[Answerer]:
     if local is not None and wanted.told:
         note(f"starting the local model `{local.model}` …")
     quiet_retries()
-    async with start_runtime(config, os.environ, required=None) as runtime:
+    converses = wanted.workstream is not None
+    async with start_runtime(config, os.environ, required=None, converses=converses) as runtime:
         yield InProcessAnswerer(runtime, found.why, every)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from arawn.cli.durations import duration_words, since_words
+from arawn.cli.table_fit import on_one_line, shortened
 from arawn.interactions.counted import counted
 from arawn.status import BackendStatus, RuntimeStatus
 
@@ -16,6 +18,8 @@ LOG_WORDS = "give it room, or its directory back, and it goes on by itself"
 
 _WELL = ("ready", "starting")
 
+_NAMES, _NAME_COLUMNS = 10, 24  # of workstreams: so many, each so wide at most, are two or three lines
+
 HEADERS = ("profile", "kind", "model", "health", "queued", "in hand", "restarts", "reason")
 
 
@@ -24,13 +28,20 @@ def head_lines(found: RuntimeStatus, now: datetime) -> list[str]:
     health = found.log.health
     log = "off" if found.log.path is None else f"{health.state}  {found.log.path}"
     reason = f"  ({since_words(health.since, now)}: {health.reason})" if health.reason else ""
-    active = ", ".join(found.active_workstreams) or "none"
     database = f"; {found.database_fault}" if found.database_fault else ""
     return [
         f"daemon       arawn {found.version}, process {found.pid}, up {duration_words(found.uptime_s)}",
         f"log          {log}{reason}",
-        f"workstreams  {active} in memory{database}",
+        f"workstreams  {_in_memory(found.active_workstreams)}{database}",
     ]
+
+
+def _in_memory(active: Sequence[str]) -> str:
+    if not active:
+        return "none in memory"
+    shown = [shortened(on_one_line(name), _NAME_COLUMNS) for name in active[:_NAMES]]
+    more = f" and {len(active) - _NAMES:,} more" if len(active) > _NAMES else ""
+    return f"{len(active):,} in memory: {', '.join(shown)}{more}"
 
 
 def rows(found: RuntimeStatus, now: datetime) -> list[tuple[str, ...]]:

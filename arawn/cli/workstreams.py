@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import click
 
+from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option, json_option, tag_option, tags_of
-from arawn.cli.output import note, print_json, print_table, printable
+from arawn.cli.output import note, print_json, printable
 from arawn.cli.transcript import message_lines
 from arawn.cli.workstream_access import WorkstreamAccess, open_access
 from arawn.server.workstreams import WorkstreamSettings
@@ -51,7 +52,7 @@ def list_workstreams(archived: bool, as_json: bool, config_file: Path | None) ->
     if as_json:
         print_json(found)
         return
-    print_table(("name", "profile", "turns", "last change", "tags"), [_row(summary) for summary in found])
+    print_chosen(("name", "profile", "turns", "last change", "tags"), [_row(summary) for summary in found])
 
 
 def _row(summary: Summary) -> tuple[str, ...]:

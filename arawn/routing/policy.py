@@ -23,7 +23,10 @@ def choose_profile(
 
     Raises:
         UnknownProfile: The name that decides is not configured (or nothing decides); never a silent fallback.
+            Of a binding the message says how to change it.
     """
+    if hint is None and bound is not None and bound not in known:
+        raise _unknown_binding(bound, known)
     for name, reason in ((hint, "CallerHint"), (bound, "Workstream"), (default, "Default")):
         if name is not None:
             return RoutingMetadata(require_profile(name, known), reason)
@@ -39,3 +42,11 @@ def require_profile(name: str, known: Collection[str]) -> str:
     if name not in known:
         raise UnknownProfile(name, known)
     return name
+
+
+def _unknown_binding(name: str, known: Collection[str]) -> UnknownProfile:
+    """Return the error for a binding to a profile that a new configuration no longer has."""
+    error = UnknownProfile(name, known)
+    remedy = "`arawn workstreams bind WORKSTREAM PROFILE` binds it to another"
+    error.args = (f"{error}; the workstream is bound to `{name}`: {remedy}",)
+    return error

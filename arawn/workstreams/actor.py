@@ -30,6 +30,7 @@ from arawn.messages import (
 from arawn.routing.policy import require_profile
 from arawn.routing.router import Router
 from arawn.stream import Begun
+from arawn.workstreams.names import require_new_name
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
 from arawn.workstreams.store_actor import Query
 
@@ -138,7 +139,8 @@ class _Workstream:
         Raises:
             UnknownProfile: A profile was named that is not configured; nothing was sent, nothing changed.
             PolicyFailed: The routing policy decided nothing; nothing was sent, nothing changed.
-            BadInput: It is to be created and is there already, or spoken to and archived.
+            BadInput: It is to be created and is there already, spoken to and archived, or new under a name that none
+                may have.
             BackendError: The call failed; the conversation is as it was, or has what a turn with tools had come to.
             StoreFailed: The history cannot be read, or the answer cannot be kept; the conversation is as it was.
 
@@ -147,6 +149,8 @@ class _Workstream:
         if not self._loaded:
             name = self._state.name
             stored = await self._parts.store.ask(Query(lambda store: store.load(name)))
+            if stored is None and not isinstance(message, Remove):
+                require_new_name(name)
             self._state, self._loaded = stored or self._state, True
         match message:
             case Say():

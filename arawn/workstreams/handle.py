@@ -100,10 +100,16 @@ class Workstream:
     async def remove(self) -> bool:
         """Delete the conversation, after the calls before; its records stay. Return whether there was one.
 
+        It leaves the memory, too, unless calls wait behind: those begin it afresh.
+
         Checkpoint: always.
         If cancelled: it is deleted, or it is not.
         """
-        return await self._ref.ask(Remove())
+        removed = await self._ref.ask(Remove())
+        now = self._ref.status()
+        if not (now.queued or now.waiting or now.in_hand):  # else it is made anew by what comes next
+            await self._ref.stop()
+        return removed
 
     @overload
     async def send(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
@@ -14,8 +13,10 @@ import msgspec
 
 from arawn.errors import BadInput, StoreFailed
 from arawn.messages import Message
+from arawn.workstreams.names import require_name, require_new_name
 from arawn.workstreams.remedies import is_damage, remedy
 from arawn.workstreams.store_file import StoreFile, orphaned_journal
+from arawn.workstreams.store_lock import StoreLock
 from arawn.workstreams.store_schema import migrate
 
 __all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name", "require_text"]
@@ -23,7 +24,6 @@ __all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name", "req
 _BUSY_MS = 5_000
 _ALONE = ("BEGIN IMMEDIATE", "ROLLBACK", "COMMIT")
 _NESTED = ("SAVEPOINT one", "ROLLBACK TO one", "RELEASE one")
-_NAME = re.compile(r"[^\x00-\x1f\x7f/\ud800-\udfff]{1,200}")
 
 
 class WorkstreamState(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,21 +50,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     updated: str
 
 
-def require_name(name: str) -> str:
-    """Return `name` if a workstream can have it.
-
-    Raises:
-        BadInput: It is empty, longer than 200 characters, or holds a slash or a control character.
-    """
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name != name.strip():
-        shown = str(name)[:40]
-        raise BadInput(
-            f"{shown!r} cannot name a workstream; a name has 1 to 200 characters, no slash, no control character "
-            "and no space at either end"
-        )
-    return name
-
-
 def require_text(text: str) -> str:
     """Return `text` if it is one that can be sent and stored.
 
@@ -87,6 +72,7 @@ def require_text(text: str) -> str:
 class WorkstreamStore:
     """Reads and writes the database. Every write is one transaction, on the disk when the method returns.
 
+    Anyone may read; a write has the lock of the database for its time, or fails.
     Every method raises `StoreFailed` when SQLite does.
     """
 
@@ -94,6 +80,7 @@ class WorkstreamStore:
         self._path = path
         self._grouped = False
         self._damage: str | None = None
+        self._lock = StoreLock(path)
         with self._explained("open"):
             self._refuse(orphaned_journal(path), "open")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,6 +96,16 @@ class WorkstreamStore:
     def close(self) -> None:
         """Close the database; the store cannot be used afterwards."""
         self._db.close()
+        self._lock.release()
+
+    def hold(self) -> None:
+        """Have the lock until `close`: whoever keeps in memory what is stored must be the only one who changes it.
+
+        Raises:
+            StoreFailed: Somebody else has it, or it cannot be had.
+        """
+        with self._explained("lock"):
+            self._lock.take()
 
     def fault(self) -> str | None:
         """Return what is wrong with the database, in a sentence; None if nothing is known. Any thread may ask."""
@@ -165,7 +162,6 @@ class WorkstreamStore:
         Raises:
             BadInput: There is one of that name.
         """
-        require_name(state.name)
         with self._transaction("write"):
             made = self._insert_row(state)
         if not made:
@@ -232,12 +228,15 @@ class WorkstreamStore:
             "INSERT OR IGNORE INTO workstreams VALUES (?, ?, ?, ?, ?, ?, ?)",
             (state.name, state.profile, state.system_prompt, _encoded(state.tags), int(state.archived), now, now),
         )
-        return cursor.rowcount > 0
+        made = cursor.rowcount > 0
+        if made:
+            require_new_name(state.name)  # raised within the transaction, which undoes it
+        return made
 
     @contextmanager
     def _transaction(self, verb: str) -> Iterator[None]:
         begin, undo, end = _NESTED if self._grouped else _ALONE
-        with self._explained(verb):
+        with self._explained(verb), self._lock.held():
             if self._grouped and not self._db.in_transaction:
                 raise sqlite3.OperationalError("the writes of the same moment were undone together")
             self._refuse(None if self._grouped else self._file.fault(), verb)

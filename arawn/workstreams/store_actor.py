@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import trio
 
 from actors import Request
-from arawn.errors import ArawnError
+from arawn.errors import ArawnError, StoreFailed
 from arawn.threads import RunInThread
 from arawn.workstreams.store import WorkstreamStore
 
@@ -49,26 +49,33 @@ class StoreHealth:
 
 @asynccontextmanager
 async def open_store(
-    path: Path, health: StoreHealth | None = None, *, run_in_thread: RunInThread = trio.to_thread.run_sync
+    path: Path,
+    health: StoreHealth | None = None,
+    *,
+    held_at_once: bool = False,
+    run_in_thread: RunInThread = trio.to_thread.run_sync,
 ) -> AsyncIterator[Callable[[list[Query[Any]]], Awaitable[list[Any]]]]:
     """Open the database and yield the handler of batches of queries, which are run one after another.
 
     What a batch writes goes to the disk together. A query that fails undoes itself alone; a failed commit fails all.
+    The lock of the database is held from the start to the end, so that nobody else changes what is kept in memory.
     Every `LOOK_S` the file is looked at: whether it is still there and a database. If not, a warning says so once.
 
     Args:
         path: Of the database.
         health: Where what is seen is kept.
+        held_at_once: Whether the start fails when another process has the lock. Otherwise every query asks for it
+            again, and fails until it is free: enough for a command that has no conversation.
         run_in_thread: Runs what may block on the disk.
 
     Raises:
-        StoreFailed: The database cannot be opened.
+        StoreFailed: The database cannot be opened; or another process has it.
 
     Checkpoint: always.
     If cancelled: a batch that has begun ends first.
     """
     health = health or StoreHealth()
-    store = await run_in_thread(partial(WorkstreamStore, path))
+    store = await run_in_thread(partial(_opened, path, held_at_once=held_at_once))
 
     async def handle(queries: list[Query[Any]]) -> list[Any]:
         return await run_in_thread(partial(_run_all, store, queries))
@@ -93,8 +100,20 @@ async def _keep_looking(store: WorkstreamStore, health: StoreHealth, run_in_thre
         await trio.sleep(LOOK_S)
 
 
+def _opened(path: Path, *, held_at_once: bool) -> WorkstreamStore:
+    store = WorkstreamStore(path)
+    try:
+        store.hold()
+    except StoreFailed:
+        if held_at_once:
+            store.close()
+            raise
+    return store
+
+
 def _run_all(store: WorkstreamStore, queries: list[Query[Any]]) -> list[Any]:
     """Return the result of each query, or the error it raised."""
+    store.hold()
     if len(queries) == 1:
         return [_run(store, queries[0])]
     with store.group():

@@ -40,8 +40,10 @@ async def test_a_binding_to_a_profile_that_is_gone_is_an_error(tmp_path: Path) -
         conversation = runtime.workstream("research", profile="fast")
         await conversation.send("one")
         await runtime.follow(changed(config, profiles={"default": ECHO}))
-        with pytest.raises(UnknownProfile):
+        with pytest.raises(UnknownProfile, match=r"is bound to `fast`: `arawn workstreams bind WORKSTREAM PROFILE`"):
             await conversation.send("two")
+        with pytest.raises(UnknownProfile, match=r"the profiles are: `default`$"):
+            await conversation.send("two", profile="fast")
         await runtime.follow(config)
 
         assert (await conversation.send("two")).profile == "fast"

@@ -150,6 +150,39 @@ async def test_an_idle_workstream_leaves_memory_and_comes_back(tmp_path: Path, a
     assert len(records(tmp_path)[1]["messages"]) == 3
 
 
+async def test_a_deleted_workstream_leaves_memory(tmp_path: Path) -> None:
+    """At once, and whoever says something in it afterwards begins afresh."""
+    async with running(configured(tmp_path)) as runtime:
+        talk = runtime.workstream("talk")
+        await talk.send("one")
+        removed = await talk.remove()
+        active = runtime.status().active_workstreams
+        await talk.send("two")
+
+    assert (removed, active) == (True, ())
+    assert [record["turn_id"] for record in records(tmp_path)] == [1, 1]
+
+
+async def test_what_waits_behind_a_deletion_is_answered(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A deletion in the first call waits for it, and the message behind it begins afresh."""
+    answers: list[object] = []
+
+    async def say(text: str) -> None:
+        answers.append((await runtime.workstream("talk").send(text)).text)
+
+    async def remove() -> None:
+        answers.append(await runtime.workstream("talk").remove())
+
+    profile = scripted(tmp_path, [{"delay_s": 1}])
+    async with running(configured(tmp_path, {"default": profile})) as runtime, trio.open_nursery() as nursery:
+        for act in (lambda: say("one"), remove, lambda: say("two")):
+            nursery.start_soon(act)
+            await trio.testing.wait_all_tasks_blocked()
+
+    assert answers == ["echo: one", True, "echo: two"]
+    assert [record["turn_id"] for record in records(tmp_path)] == [1, 1]
+
+
 async def test_standing_settings_apply(tmp_path: Path) -> None:
     """`[workstreams.named.X]` gives profile, system prompt and tags; a call's own tags are added."""
     named = {"talk": NamedWorkstream(profile="fast", system_prompt="Be brief.", tags={"team": "search"})}

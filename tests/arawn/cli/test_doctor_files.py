@@ -17,6 +17,7 @@ from arawn.config.schema import Config, ServerConfig
 from arawn.messages import user
 from arawn.wire.listeners import open_unix_listener
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
+from arawn.workstreams.store_lock import lock_of
 from tests.runtimes import configured
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -101,7 +102,7 @@ def test_a_look_leaves_no_file_and_changes_none(tmp_path: Path) -> None:
         store.add_turn(WorkstreamState(name="a"), 1, (user("hello"),), None)
         kept.hardlink_to(journal)
         before = path.read_bytes()
-    assert (wrong(tmp_path, config), sorted(path.parent.glob(f"{path.name}*"))) == ([], [path])
+    assert (wrong(tmp_path, config), sorted(path.parent.glob(f"{path.name}*"))) == ([], [path, lock_of(path)])
 
     kept.rename(journal)
     path.write_bytes(before)

@@ -32,7 +32,7 @@ WELL = BackendStatus(
 )
 
 
-def status_of(backend: BackendStatus, **fields: str) -> RuntimeStatus:
+def status_of(backend: BackendStatus, **fields: str | tuple[str, ...]) -> RuntimeStatus:
     return msgspec.structs.replace(
         RuntimeStatus(
             version="1",
@@ -86,3 +86,20 @@ def test_a_database_that_cannot_be_used_is_told() -> None:
     )
     assert any("conversations cannot be kept" in step for step in next_steps(found))
     assert not any("conversations" in step for step in next_steps(status_of(WELL)))
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        ((), "workstreams  none in memory"),
+        (("a", "b"), "workstreams  2 in memory: a, b"),
+        (
+            tuple(f"w{number}" for number in range(3_200)),
+            "workstreams  3,200 in memory: w0, w1, w2, w3, w4, w5, w6, w7, w8, w9 and 3,190 more",
+        ),
+        (("n" * 200, "two\u2028lines"), f"workstreams  2 in memory: {'n' * 23}…, two\u2028lines"),
+    ],
+)
+def test_workstreams_in_memory_take_a_few_lines_at_most(names: tuple[str, ...], line: str) -> None:
+    """However many there are, and however long their names: the number, and ten of them."""
+    assert head_lines(status_of(WELL, active_workstreams=names), NOW)[-1] == line

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
+from tests.arawn.cli.terminal import Terminal
 
 
 @pytest.fixture(params=["store", "daemon"])
@@ -138,3 +140,19 @@ def test_half_a_character_in_a_setting_is_wrong_use(command: Command, option: st
     assert (result.code, result.out) == (2, "")
     assert f"`{field}` holds half a character at position" in result.err
     assert "\nx" not in command("workstreams", "list").out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_long_name_takes_no_room_from_the_others(command: Command, place: Place, columns: int) -> None:
+    """On a terminal it is cut, and each conversation is one line; piped, it is whole."""
+    long = "n" * 200
+    for name in (long, "x"):
+        command("workstreams", "new", name, "-p", "fast", "--tag", "team=search")
+
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", Terminal(place, "workstreams", "list", columns=columns).rest())
+
+    lines = shown.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [[lines[1].split()[0], "fast", "0"], ["x", "fast", "0"]]
+    assert max(map(len, lines)) <= columns
+    assert long in command("workstreams", "list").out

@@ -1,0 +1,99 @@
+"""The lock of the workstream database: one process alone writes to it, and the lock file says which."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from arawn.errors import StoreFailed
+from arawn.interactions.lock_file import Owner
+
+__all__ = ["StoreLock", "lock_of"]
+
+_BLOCK = 4096
+
+
+class StoreLock:
+    """An `flock` on a file beside the database, never on the database itself, whose locks are SQLite's.
+
+    The system takes it away from a process that ends, however it ends. The file stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """`path` is that of the database."""
+        self._path = path
+        self._descriptor: int | None = None
+
+    def take(self) -> bool:
+        """Take the lock and keep it; return False if it was here already.
+
+        Raises:
+            StoreFailed: Somebody else has it, in this process or another; the message says who, and what to do.
+            OSError: The lock file cannot be made or locked.
+        """
+        if self._descriptor is not None:
+            return False
+        descriptor = os.open(lock_of(self._path), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._lock(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let others have it; nothing happens if it is not here."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the lock for the block, and afterwards only if it was here before; errors as for `take`."""
+        taken = self.take()
+        try:
+            yield
+        finally:
+            if taken:
+                self.release()
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreFailed(
+                f"cannot use the workstream database `{self._path}`: {_holder(descriptor)} has it; wait until that "
+                "has ended; or run `arawn start` once, and every command goes through that daemon; or set another "
+                "`workstreams.database` for this one"
+            ) from error
+        _sign(descriptor)
+
+
+def lock_of(path: Path) -> Path:
+    """Return the lock file of the database at `path`: beside the file, not beside a link."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}.lock")
+
+
+def _sign(descriptor: int) -> None:
+    """Write who has the lock. On a full disk nobody's name stands there, which takes nothing from the lock."""
+    owner = msgspec.json.encode(Owner(pid=os.getpid(), started=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, owner, 0)
+
+
+def _holder(descriptor: int) -> str:
+    """Return who has the lock, in words; nameless where the name is just being written, or could not be."""
+    try:
+        owner = msgspec.json.decode(os.pread(descriptor, _BLOCK, 0), type=Owner)
+    except (OSError, msgspec.DecodeError):
+        return "another process"
+    return f"process {owner.pid} (since {owner.started})"
