@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +13,14 @@ import msgspec
 import trio
 from trio_util import wait_any  # type: ignore[import-untyped]
 
-from actors import ChildSpec, NotStarted, Ref, Request
+from actors import ChildSpec, Request
 from arawn.config import default_profile, listen_address
 from arawn.config.paths import socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.errors import ArawnError
-from arawn.reload import Reload, Reread, reloader_spec
+from arawn.listen_faults import listen_fault
+from arawn.reload import Reread, reloader_spec
+from arawn.reload_asked import ReloadSignal, reloaded, token_has_changed
 from arawn.runtime import start_runtime
 from arawn.runtime_door import Runtime
 from arawn.server.app import build_app, server_words
@@ -73,19 +74,6 @@ class StopRequest:
         self.wanted.set()
 
 
-class ReloadRequest:
-    """What SIGHUP asks for. A daemon that is still starting has just read its configuration, and does nothing."""
-
-    def __init__(self) -> None:
-        self.reloader: Ref[Reload] | None = None
-
-    def ask(self) -> None:
-        """Ask for a reload; one that waits already will read the newest configuration too."""
-        if self.reloader is not None:
-            with suppress(NotStarted):
-                self.reloader.tell_nowait(Reload())
-
-
 class _Where(Request[tuple[str, ...]]):
     """Ask the doors for the URLs that they answer on."""
 
@@ -110,11 +98,12 @@ async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: An
     If cancelled: calls in flight are cancelled and recorded; the log is flushed.
     """
     stop = StopRequest()
-    reloading = ReloadRequest()
+    reloading = ReloadSignal()
     ready = trio.Event()
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop, reloading)
+        nursery.start_soon(reloading.serve)
         with trio.CancelScope() as starting:
             nursery.start_soon(_give_up_start, stop, ready, starting)  # noqa: ASYNC111  # cancelling it late is harmless
             try:
@@ -132,7 +121,7 @@ def _tell(announce: Announce, ready: trio.Event, opened: Opened) -> Callable[[],
     return announce(opened)
 
 
-async def _watch_signals(stop: StopRequest, reloading: ReloadRequest, task_status: trio.TaskStatus[None]) -> None:
+async def _watch_signals(stop: StopRequest, reloading: ReloadSignal, task_status: trio.TaskStatus[None]) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         async for number in signals:
@@ -153,7 +142,7 @@ async def _run(
     config: Config,
     environ: Mapping[str, str],
     stop: StopRequest,
-    reloading: ReloadRequest,
+    reloading: ReloadSignal,
     *,
     announce: Announce,
     reread: Reread,
@@ -164,7 +153,9 @@ async def _run(
     async with start_runtime(
         config, environ, required=default_profile(config), secrets=secrets, waits_for_room=False
     ) as runtime:
-        reloader = reloading.reloader = await runtime.start(reloader_spec(runtime, reread, environ))
+        reloader = await runtime.start(reloader_spec(runtime, reread, environ))
+        token_changed = partial(token_has_changed, token, state_dir(environ), environ)
+        reload = reloading.reload = partial(reloaded, reloader, token_changed)
         app = build_app(
             runtime,
             door=open_door(config.server, token),
@@ -173,7 +164,7 @@ async def _run(
                 **workstream_routes(runtime),
                 **feedback_routes(runtime),
                 **operation_routes(runtime),
-                **reload_routes(lambda: reloader.ask(Reload())),
+                **reload_routes(reload),
             },
         )
         doors = await runtime.start(_doors_spec(app, config, socket, stop, runtime.end_calls))
@@ -273,10 +264,8 @@ async def _listen(listen: str) -> list[trio.SocketListener]:
     host, port = listen_address(listen)
     try:
         return await open_tcp_listeners(host, port)
-    except OSError as error:
-        why = "another process listens there" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-        other = "stop that process, or give another address with `--listen` or `server.listen`"
-        raise DoorFailed(f"cannot listen on `{listen}`: {why}; {other}") from error
+    except (OSError, UnicodeError) as error:
+        raise DoorFailed(listen_fault(listen, error)) from error
 
 
 def _listen_on_socket(path: Path, stack: ExitStack) -> trio.SocketListener:

@@ -19,12 +19,7 @@ from arawn.cli.settings import socket_of
 from arawn.config.paths import runtime_dir
 from arawn.errors import ArawnError, BadInput, ConfigError
 from arawn.interactions.counted import counted
-from arawn.messages import (
-    TextDelta,
-    ThinkingDelta,
-    ToolUseDelta,
-    ToolUseStart,
-)
+from arawn.messages import TextDelta, ThinkingDelta, ToolUseDelta, ToolUseStart
 from arawn.running_daemons import RunningDaemon, running_daemons
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.reply import ErrorBody
@@ -52,6 +47,14 @@ _CALL_LOST = (
     "one that was killed may have left no record"
 )
 _REMOVE = "end it, or set `server.socket` to another path"
+_HUNG = (
+    f"does not answer within {_PROBE_S:g} s; if it is suspended (SIGSTOP), `kill -CONT {{pid}}` lets it go on; if the "
+    "machine is busy, wait; else `arawn stop` asks it to end, and `kill -KILL {pid}` ends it at once"
+)
+_CROWDED = (
+    "has no place left for a connection through its socket (503 `too_many_connections`); end programs of yours that "
+    "hold them open, or wait; `arawn stop` asks the daemon to end all the same"
+)
 _MISUSE = frozenset({"unknown_profile", "bad_input", "invalid_request", "not_found", "already_exists"})
 _Delta = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | ToolStarted | ToolEnded
 
@@ -173,15 +176,11 @@ class DaemonSilent(DaemonFault):
 
 
 class DaemonHung(DaemonFault):
-    """Something takes connections on the daemon's socket and says nothing, and its process is there."""
+    """Something takes connections on the daemon's socket and serves none, and its process is there."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, why: str) -> None:
         self.pid = pid
-        super().__init__(
-            f"the daemon, process {pid}, does not answer within {_PROBE_S:g} s; if it is suspended (SIGSTOP), "
-            f"`kill -CONT {pid}` lets it go on; if the machine is busy, wait; else `arawn stop` asks it to end, and "
-            f"`kill -KILL {pid}` ends it at once"
-        )
+        super().__init__(f"the daemon, process {pid}, {why}")
 
 
 @asynccontextmanager
@@ -189,7 +188,7 @@ async def find_daemon(socket: Path | None) -> AsyncIterator[DaemonClient | None]
     """Yield a client of the daemon that answers on `socket`; None if there is none.
 
     Raises:
-        DaemonHung: There is one, and it says nothing.
+        DaemonHung: There is one, and it says nothing, or has no place for this connection.
         DaemonFault: Something else holds the socket, and does not answer as a daemon does.
 
     Checkpoint: only if there is a socket.
@@ -265,11 +264,25 @@ async def _answers(http: httpx.AsyncClient, socket: Path) -> bool:
             raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: {error!r}; {_REMOVE}") from error
         if reply.status_code == httpx.codes.OK:
             return True
+        if _kind(reply) == "too_many_connections":
+            raise _unserved(socket, _CROWDED) or DaemonFault(f"what answers on `{socket}` {_CROWDED}")
         raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: status {reply.status_code}; {_REMOVE}")
+    silence = f"what listens on `{socket}` says nothing within {_PROBE_S:g} s; {_REMOVE}"
+    raise _unserved(socket, _HUNG) or DaemonFault(silence)
+
+
+def _unserved(socket: Path, why: str) -> DaemonHung | None:
+    """Return what to say of the daemon of `socket`, which takes connections; None if no daemon is known to be there."""
     silent = silence_of(socket)
-    if silent is not None:
-        raise DaemonHung(silent.pid)
-    raise DaemonFault(f"what listens on `{socket}` says nothing within {_PROBE_S:g} s; {_REMOVE}")
+    return None if silent is None else DaemonHung(silent.pid, why.format(pid=silent.pid))
+
+
+def _kind(reply: httpx.Response) -> str | None:
+    """Return the type of an error of Arawn's; None if the answer is none."""
+    try:
+        return msgspec.json.decode(reply.content, type=ErrorBody).error.type
+    except msgspec.DecodeError:
+        return None
 
 
 def _error(body: bytes) -> ArawnError:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from arawn.config.paths import database_path, interactions_dir, socket_path, state_dir
 from arawn.config.schema import Config
+from arawn.errors import ConfigError
+from arawn.server.auth import read_token
 
 __all__ = ["impossible_places"]
 
 
 def impossible_places(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield a problem for every place that cannot be used: log, database, socket, token."""
+    """Yield a problem for every place that cannot be used: log, database, socket, token; for a wrong token too."""
     if config.logging.interactions.enabled:
         yield from _directory("logging.interactions.path", interactions_dir(config, environ))
     database = database_path(config, environ)
@@ -25,7 +27,18 @@ def impossible_places(config: Config, environ: Mapping[str, str]) -> Iterator[st
     if socket is not None:
         yield from _directory("server.socket", socket.parent)
     if config.server.auth == "token":
-        yield from _directory("the state directory, for the token", state_dir(environ))
+        yield from _token(state_dir(environ), environ)
+
+
+def _token(directory: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what keeps a start from using the token, or from making one."""
+    wrong = list(_directory("the state directory, for the token", directory))
+    if not wrong:
+        try:
+            read_token(directory, environ)
+        except ConfigError as error:
+            wrong += error.problems
+    yield from wrong
 
 
 def _directory(key: str, directory: Path) -> Iterator[str]:

@@ -22,6 +22,7 @@ from arawn.config.paths import interactions_dir, socket_path
 from arawn.config.schema import Config, Profile
 from arawn.interactions.counted import counted
 from arawn.interactions.lock_state import writer_is_active
+from arawn.listen_faults import listen_fault
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 from arawn.wire.connect import Connector, Origin
 from arawn.wire.listeners import open_tcp_listeners
@@ -121,9 +122,8 @@ async def _address(listen: str) -> Finding:
     """Say whether the daemon's address is free, by listening there for a moment."""
     try:
         listeners = await open_tcp_listeners(*listen_address(listen))
-    except OSError as error:
-        words = f"cannot listen on `{listen}`: {error.strerror or error}; end what listens there, or set another"
-        return Finding("address", False, words)
+    except (OSError, UnicodeError) as error:
+        return Finding("address", False, listen_fault(listen, error))
     for listener in listeners:
         listener.socket.close()
     return Finding("address", True, f"`{listen}` is free")

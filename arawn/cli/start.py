@@ -13,11 +13,13 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 import trio
 
 from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
 from arawn.cli.process_files import open_files
+from arawn.cli.start_address import address_to_use, only_loopback
 from arawn.config.paths import runtime_dir, state_dir
 from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
@@ -44,6 +46,7 @@ def start(listen: str | None, config_file: Path | None, quiet: bool, verbose: bo
     `server.shutdown_grace_s`; a second signal takes that grace away. SIGHUP reloads the configuration.
     """
     show_from(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("arawn.reload").setLevel(logging.INFO)  # a line for each reload, also without `--verbose`
     quiet_retries()
     trio.run(partial(_start, listen, config_file, quiet=quiet))
 
@@ -61,6 +64,10 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
 
     def announce(told: ExitStack, opened: Opened) -> Callable[[], None]:
         tell_end = told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))
+        for address in opened.addresses:
+            narrow = only_loopback(address, found.loaded.config.server)
+            if narrow is not None:
+                _LOG.warning("%s", narrow)
         _calm_collector()
         if not quiet:
             _announce(found, opened)
@@ -87,7 +94,9 @@ def _calm_collector() -> None:
 
 
 def _announce(found: Found, opened: Opened) -> None:
-    for line in [*_account(found, opened), "", *_exports(opened), *_try_it(opened), "ready"]:
+    listen = found.loaded.config.server.listen
+    used = msgspec.structs.replace(opened, addresses=tuple(address_to_use(url, listen) for url in opened.addresses))
+    for line in [*_account(found, opened), "", *_exports(used), *_try_it(used), "ready"]:
         click.echo(line)
     sys.stdout.flush()
 
@@ -101,12 +110,17 @@ def _account(found: Found, opened: Opened) -> list[str]:
         ("configuration", files or found.why or "environment"),
         ("", found.why if files and found.why else ""),
         *(("profile", _profile_words(backend)) for backend in runtime.status().backends),
-        *(("http", address) for address in opened.addresses),
+        *(("http", _address_words(url, found.loaded.config.server.listen)) for url in opened.addresses),
         ("socket", str(opened.socket) if opened.socket else "none"),
         ("token", "none is asked for" if opened.token is None else _token_place()),
         ("log", str(runtime.log_path) if runtime.log_path else "off"),
     ]
     return [f"{name:<14} {text}" for name, text in rows if text]
+
+
+def _address_words(url: str, listen: str) -> str:
+    used = address_to_use(url, listen)
+    return url if used == url else f"{used} (listening on {url})"
 
 
 def _profile_words(backend: BackendStatus) -> str:

@@ -131,7 +131,10 @@ MEANINGS: dict[tuple[type[msgspec.Struct], str], str] = {
     (schema.ServerConfig, "listen"): "Host and port of the HTTP door; port 0 lets the system pick.",
     (schema.ServerConfig, "socket"): 'The Unix socket; none means the runtime directory, `""` means no socket.',
     (schema.ServerConfig, "auth"): '`"none"` asks for no token; only on a loopback address.',
-    (schema.ServerConfig, "allowed_hosts"): "`Host` names accepted beside the loopback ones.",
+    (
+        schema.ServerConfig,
+        "allowed_hosts",
+    ): "Names and addresses accepted as `Host` beside the loopback ones: no port, scheme or pattern.",
     (schema.ServerConfig, "shutdown_grace_s"): "Seconds that calls in flight get when the daemon stops.",
 }
 

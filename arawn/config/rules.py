@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from arawn.config.describe import any_of, suggestion, ticked
+from arawn.config.host_rules import host_findings
 from arawn.config.keypath import Finding, KeyPath
 from arawn.config.profiles import DEFAULT
 from arawn.config.routing_rules import routing_findings
@@ -23,6 +24,7 @@ def config_findings(config: Config) -> Iterator[Finding]:
     yield from _profile_names(config)
     yield from routing_findings(config)
     yield from tool_findings(config.tools)
+    yield from host_findings(config.server.allowed_hosts)
     yield from _server(config)
 
 

@@ -51,7 +51,7 @@ def build_app(
     """
     routes: Routes = {
         ("GET", "/healthz"): healthz,
-        ("GET", "/readyz"): partial(readyz, why_not_ready),
+        ("GET", "/readyz"): partial(readyz, why_not_ready, door),
         ("GET", "/status"): partial(_status, runtime),
         ("POST", "/chat"): partial(chat, runtime),
         **(v1_routes(runtime) if isinstance(runtime, DialectDoor) else {}),  # model names are those of its profiles

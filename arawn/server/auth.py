@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from arawn.config import is_loopback
 from arawn.config.schema import ServerConfig
 from arawn.errors import ConfigError
 from arawn.server.call import came_through_socket
@@ -24,7 +25,7 @@ TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 TOKEN_VARIABLE = "ARAWN_TOKEN"  # noqa: S105 - the name of a variable
 
 _TOKEN = re.compile(r"[!-~]+")
-_PROBES = frozenset(("/healthz", "/readyz"))  # answered without a token: they tell no more than an open port does
+_PROBES = frozenset(("/healthz", "/readyz"))  # for any `Host` and without a token: they tell little more than the port
 
 
 def read_token(directory: Path, environ: Mapping[str, str]) -> str | None:
@@ -108,34 +109,35 @@ class Door:
             hosts: Accepted names in `Host` and `Origin`, besides the loopback ones. Config: `server.allowed_hosts`.
         """
         self._token = None if token is None else token.encode("ascii")
-        self._hosts = {"localhost", *(host.lower().strip("[]") for host in hosts)}
+        self._hosts = {_one_spelling(host.lower().strip("[]")) for host in hosts}
 
     def refuse(self, scope: Scope) -> Reply | None:
         """Return the answer to a request that may not come in, or None."""
         if came_through_socket(scope):
             return None
         fields: dict[bytes, bytes] = dict(scope["headers"])
-        if not self._knows(_host_name(fields.get(b"host", b""))):
+        probe = scope["path"] in _PROBES
+        if not probe and not self.knows_host(fields):
             allow = "use a loopback name or list it in `server.allowed_hosts`"
             return refusal(403, "foreign_host", f"the `Host` of this request is not accepted; {allow}")
         if b"origin" in fields and not self._knows(_origin_name(fields[b"origin"])):
             allow = "list its host in `server.allowed_hosts` if a proxy serves the page and this API at one address"
             message = f"requests of this web page's `Origin` are not accepted; {allow}; other pages get no CORS headers"
             return refusal(403, "foreign_origin", message)
-        if self._token is None or scope["path"] in _PROBES or self._holds_token(fields):
+        if self._token is None or probe or self._holds_token(fields):
             return None
         found = "the token is wrong" if _offered(fields) else "no token was sent"
-        wanted = f"send it as `Authorization: Bearer` or `x-api-key`; it is in `{TOKEN_FILE}` of the state directory"
+        where = f"it is what `{TOKEN_FILE}` of the state directory, or `{TOKEN_VARIABLE}`, held at the daemon's start"
+        wanted = f"send it as `Authorization: Bearer` or `x-api-key`; {where}"
         challenge = [(b"www-authenticate", b"Bearer")]
         return refusal(401, "unauthorized", f"{found}; {wanted}", headers=challenge)
 
+    def knows_host(self, fields: Mapping[bytes, bytes]) -> bool:
+        """Say whether the `Host` of a request names this machine."""
+        return self._knows(_host_name(fields.get(b"host", b"")))
+
     def _knows(self, name: str) -> bool:
-        if name in self._hosts:
-            return True
-        try:
-            return ip_address(name).is_loopback
-        except ValueError:
-            return False
+        return _one_spelling(name) in self._hosts or is_loopback(name)
 
     def _holds_token(self, fields: dict[bytes, bytes]) -> bool:
         token = self._token or b""
@@ -153,6 +155,14 @@ def _offered(fields: dict[bytes, bytes]) -> list[bytes]:
     scheme, _, credentials = fields.get(b"authorization", b"").partition(b" ")
     bearer = [credentials.strip()] if scheme.lower() == b"bearer" else []
     return bearer + ([fields[b"x-api-key"]] if b"x-api-key" in fields else [])
+
+
+def _one_spelling(name: str) -> str:
+    """Return a name as it is, and an address as every spelling of it becomes."""
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return name
 
 
 def _host_name(value: bytes) -> str:

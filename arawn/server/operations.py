@@ -67,6 +67,7 @@ NATIVE_OPERATIONS: Operations = {
         ChatRequest,
         {200: Answer("The answer, or with `stream` its events.", ChatReply, (EVENTS,))},
         _CALL,
+        otherwise=Answer("A refusal of the provider, with its own status.", ErrorBody),
     ),
     ("POST", "/routing/explain"): _take(
         "Which profile a request would go to, and why",

@@ -7,11 +7,15 @@ from typing import Literal
 
 import msgspec
 
+from arawn.server.auth import Door
 from arawn.server.call import Call
 from arawn.server.reply import json_reply, refusal
 from arawn.status import RuntimeStatus
 
 __all__ = ["Probe", "healthz", "readyz", "why_not_ready"]
+
+
+_UNTOLD = "calls cannot be taken; `arawn status` says why, and so does this route for a `Host` that is accepted"
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -28,12 +32,17 @@ async def healthz(call: Call) -> None:
     await call.respond(json_reply(200, Probe("ok")))
 
 
-async def readyz(why_not_ready: Callable[[], str | None], call: Call) -> None:
-    """Answer 200 when calls can be taken, else 503 with the reason.
+async def readyz(why_not_ready: Callable[[], str | None], door: Door, call: Call) -> None:
+    """Answer 200 when calls can be taken, else 503 with the reason; a foreign `Host` is not told the reason.
+
+    A balancer of loads probes by any address. A reason may name files and providers, which is nothing for a web page
+    whose name was pointed at this machine.
 
     Checkpoint: always. If cancelled: a part may have been sent.
     """
     reason = why_not_ready()
+    if reason is not None and not (call.through_socket or door.knows_host(call.headers)):
+        reason = _UNTOLD
     await call.respond(json_reply(200, Probe("ready")) if reason is None else refusal(503, "not_ready", reason))
 
 

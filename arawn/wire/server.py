@@ -6,6 +6,8 @@ import contextlib
 import logging
 import math
 import os
+import socket
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -76,19 +78,23 @@ async def serve(
 
 
 class _Door:
-    """Lets connections in, as many as the limit allows."""
+    """Lets connections in, as many as the limit allows: through Unix sockets so many, and over the network so many.
+
+    Whoever can fill the network's places with connections that carry no token takes none from the owner of the machine.
+    """
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._limits = shared.limits
-        self._open = 0
+        self._open: Counter[str] = Counter()  # by the way they came
         self._refusing = 0
 
     async def admit(self, stream: trio.SocketStream) -> None:
         """Serve one accepted connection, or say that there are too many; closes it."""
         try:
-            if self._open < self._limits.connections:
-                await self._serve(stream)
+            way = "socket" if stream.socket.family == socket.AF_UNIX else "network"
+            if self._open[way] < self._limits.connections:
+                await self._serve(stream, way)
             else:
                 await self._turn_away(stream)
         except Exception:  # one connection's fault never ends the server
@@ -114,12 +120,12 @@ class _Door:
             waiting = [until for until in self._shared.idle.values() if until > now]
             await trio.sleep_until(min([now + shortest, *waiting]))
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
-        self._open += 1
+    async def _serve(self, stream: trio.SocketStream, way: str) -> None:
+        self._open[way] += 1
         try:
             await Connection(stream, self._shared).serve()
         finally:
-            self._open -= 1
+            self._open[way] -= 1
 
     async def _turn_away(self, stream: trio.SocketStream) -> None:
         reason = f"all {self._limits.connections} connections are in use; try again later"

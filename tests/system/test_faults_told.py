@@ -269,6 +269,27 @@ def far_away(place: Place) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def nowhere(place: Place) -> Iterator[None]:
+    configure(place, listen="nohost.invalid:1")
+    yield
+
+
+@contextmanager
+def open_token(place: Place) -> Iterator[None]:
+    path = place.directory / "state" / "token"
+    path.parent.mkdir()
+    path.write_text("t0ken")
+    path.chmod(0o644)
+    yield
+
+
+@contextmanager
+def empty_token(place: Place) -> Iterator[None]:
+    place.environ["ARAWN_TOKEN"] = ""
+    yield
+
+
 STARTING: dict[str, Provoked] = {
     "the log's directory is read-only": lambda place: read_only(place.log),
     "the state directory is read-only": lambda place: read_only(place.directory / "state"),
@@ -278,10 +299,18 @@ STARTING: dict[str, Provoked] = {
     "the socket's path is too long": far_away,
     "a second daemon": second,
     "the address is taken": address_taken,
+    "the name to listen on has no address": nowhere,
+    "others may read the token file": open_token,
+    "the token is empty": empty_token,
     "no key for the default profile": no_key,
     "the configuration is wrong": misspelt,
 }
-WRONG_USE = {"the state directory is read-only", "the configuration is wrong"}
+WRONG_USE = {
+    "the state directory is read-only",
+    "others may read the token file",
+    "the token is empty",
+    "the configuration is wrong",
+}
 
 
 @pytest.mark.parametrize("fault", STARTING)

@@ -51,6 +51,23 @@ def test_the_routes_say_what_the_commands_say(configured: Place) -> None:
         assert listing == [{name: one[name] for name in listing[0]} for one in backends]
 
 
+def test_a_start_on_every_address_says_who_is_answered(place: Place) -> None:
+    """Loopback names alone, until others are listed; the address that is printed works."""
+    every = SCRIPTED.replace("127.0.0.1:0", "0.0.0.0:0")
+    said = []
+    for hosts in ("[]", '["box.lan"]'):
+        place.configure(f"{every}allowed_hosts = {hosts}\n")
+        with running(place) as daemon:
+            answered = daemon.chat("hello"), get(daemon, "/status")
+            under_a_name = httpx.get(f"{daemon.url}/status", headers={"x-api-key": daemon.token, "host": "box.lan"})
+            _, err = daemon.end(signal.SIGTERM)
+        assert [one.status_code for one in answered] == [200, 200]
+        assert f"export OPENAI_BASE_URL={daemon.url}/v1" in daemon.said
+        said.append((under_a_name.status_code, "answered under loopback names only" in err))
+
+    assert said == [(403, True), (200, False)]
+
+
 def test_the_start_says_what_to_export(configured: Place) -> None:
     """A shell that runs the lines has the addresses and the token, which itself is never printed."""
     with running(configured) as daemon:

@@ -228,6 +228,22 @@ def test_sighup_reloads(place: Place) -> None:
 
     assert code == 0
     assert err.count("nothing was changed") == 1
+    assert "arawn.reload: the configuration was read again: started fast\n" in err
+
+
+def test_a_token_that_has_changed_waits_for_a_restart(place: Place) -> None:
+    """The reload says so, and the one of the start goes on to count."""
+    place.configure(BASE)
+    with running(place) as daemon:
+        (place.directory / "state" / "token").write_text("another-one\n")
+        said = place.run("reload")
+        status = [
+            httpx.get(f"{daemon.url}/status", headers={"x-api-key": token}) for token in (daemon.token, "another-one")
+        ]
+
+    assert said.stderr == "arawn: these are changed and wait for a restart: token\n"
+    assert [each.status_code for each in status] == [200, 401]
+    assert "held at the daemon's start" in status[1].text
 
 
 def test_the_network_cannot_reload(place: Place) -> None:
@@ -301,8 +317,10 @@ def test_reloads_in_a_row_drop_no_call(place: Place) -> None:
             daemon.child.send_signal(signal.SIGHUP)
             time.sleep(0.1)
         replies = [answer.result() for answer in answers]
-        assert daemon.end(signal.SIGTERM) == (0, "")
+        code, err = daemon.end(signal.SIGTERM)
 
+    assert code == 0
+    assert set(err.splitlines()) == {"INFO arawn.reload: the configuration was read again: replaced default"}
     assert {reply.status_code for reply in replies} == {200}
     assert {reply.json()["interaction_id"] for reply in replies} == {record["id"] for record in records(place)}
     assert len({record["model_used"] for record in records(place)}) > 2

@@ -87,6 +87,43 @@ socket = "{file}/s/arawn.sock"
     assert not (place.directory / "state").exists()
 
 
+@pytest.mark.parametrize("token", ["", "two words"])
+def test_a_token_of_the_environment_that_start_refuses_is_a_problem(
+    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """In the words of start; without a check of tokens it is none."""
+    monkeypatch.setenv("ARAWN_TOKEN", token)
+
+    refused = checked(command, place, FINE)
+    unused = checked(command, place, f'{FINE}[server]\nauth = "none"\n')
+
+    assert (refused.code, unused.code) == (2, 0)
+    assert refused.err.startswith("arawn: environment ARAWN_TOKEN: the token must be one or more visible ASCII")
+
+
+def test_a_token_file_that_others_may_read_is_a_problem(command: Command, place: Place) -> None:
+    """With what to do; it is left as it is."""
+    file = place.directory / "state" / "token"
+    file.parent.mkdir()
+    file.write_text("t0ken")
+    file.chmod(0o644)
+
+    result = checked(command, place, FINE)
+
+    assert result.code == 2
+    assert f"others may read the token file (mode 0644); run `chmod 600 {file}`" in result.err
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("host", ["*", "*.team.example", "arawn.team.example:443", "https://arawn.team.example"])
+def test_a_host_that_never_matches_is_a_problem(command: Command, place: Place, host: str) -> None:
+    """At its place in the file, with what fits."""
+    result = checked(command, place, f'{FINE}[server]\nallowed_hosts = ["box.lan", "{host}"]\n')
+
+    assert result.code == 2
+    assert f"server.allowed_hosts[1]: found `{host}`; accepted: a name such as" in result.err
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_may_not_be_written_to_is_a_problem(command: Command, place: Place) -> None:
     """Named with where the permission is missing."""

@@ -49,6 +49,15 @@ async def test_not_ready_says_why_and_stays_alive() -> None:
     assert ready.json()["error"] == {"type": "not_ready", "message": "draining"}
 
 
+async def test_a_foreign_host_is_told_that_it_is_not_ready_and_not_why() -> None:
+    """A balancer that probes by address needs the status alone; a reason may name files and providers."""
+    async with client_of(MemoryRuntime(), reason="`/home/me/x.db` is gone") as client:
+        told = await client.get("/readyz", headers={"host": "10.1.2.3"})
+
+    assert (told.status_code, told.json()["error"]["type"]) == (503, "not_ready")
+    assert "/home" not in told.text
+
+
 @pytest.mark.parametrize(
     ("path", "more"),
     [

@@ -72,13 +72,23 @@ def test_the_unix_socket_needs_no_token_and_no_host() -> None:
     assert refused(Door(token=TOKEN, hosts=()), scope("/chat", None, host="whatever")) is None
 
 
-def test_the_probes_need_no_token_but_a_known_host() -> None:
-    """A supervisor of services may ask whether Arawn lives; a web page may not."""
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_the_probes_need_no_token_and_no_known_host(path: str) -> None:
+    """A balancer of loads may ask by any address whether Arawn lives; a web page elsewhere may not."""
     door = Door(token=TOKEN, hosts=())
 
-    assert refused(door, scope("/healthz")) is None
-    assert refused(door, scope("/readyz")) is None
-    assert refused(door, scope("/healthz", host="evil.example")) == 403
+    assert refused(door, scope(path, host="10.1.2.3:8470")) is None
+    assert refused(door, scope(path, origin="https://evil.example")) == 403
+    assert refused(door, scope(f"{path}/", host="10.1.2.3:8470")) == 403
+
+
+@pytest.mark.parametrize("listed", ["2001:DB8:0::7", "[2001:db8::7]"])
+def test_an_address_is_known_in_every_spelling(listed: str) -> None:
+    """What is listed and what is asked for may be written in two ways."""
+    door = Door(token=None, hosts=(listed,))
+
+    assert refused(door, scope(host="[2001:db8::0:7]:8470")) is None
+    assert refused(door, scope(host="[2001:db8::8]:8470")) == 403
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,14 @@ async def test_the_document_is_openapi_3_1(tmp_path: Path) -> None:
     assert set(names) <= set(described["components"]["schemas"])
 
 
+@pytest.mark.parametrize("path", ["/chat", "/v1/chat/completions"])
+async def test_a_status_of_the_provider_is_described(tmp_path: Path, path: str) -> None:
+    """A refusal keeps the provider's own status, such as 402 or 418, whichever it is."""
+    described = await document(tmp_path)
+
+    assert "default" in described["paths"][path]["post"]["responses"]
+
+
 async def test_only_the_probes_are_open(tmp_path: Path) -> None:
     """Everything else asks for the token, in the document and at the door."""
     async with whole_api(tmp_path) as url, httpx.AsyncClient() as client:
