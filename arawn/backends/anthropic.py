@@ -8,7 +8,6 @@ from typing import Any
 from arawn.backends.anthropic_reply import REDACTED, AnthropicAssembler, decode_reply
 from arawn.backends.own_ids import with_own_ids
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.shape import on_one_line
 from arawn.backends.turns import alternate, plainly_named
 from arawn.errors import BadInput
 from arawn.messages import (
@@ -75,12 +74,7 @@ class AnthropicDialect:
         """Return an assembler for one stream."""
         return AnthropicAssembler()
 
-    def whole_as_stream(self, body: bytes) -> bytes:
-        """Return the reply as a beginning that says all, and the end."""
-        begin = b'data: {"type":"message_start","message":' + on_one_line(body) + b"}\n\n"
-        return begin + b'data: {"type":"message_stop"}\n\n'
-
-    def learns_from(self, refusal: bytes) -> bool:  # noqa: ARG002  # all servers of this dialect are alike
+    def learns_from(self, sent: bytes, refusal: bytes) -> bool:  # noqa: ARG002  # all servers of this dialect are alike
         """Return False."""
         return False
 

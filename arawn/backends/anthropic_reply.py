@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -109,7 +110,7 @@ class AnthropicAssembler:
     def __init__(self) -> None:
         self.finished = False
         self._assembly = ContentAssembly()
-        self._silent: list[Piece] = []  # begin blocks of which nothing has been said yet
+        self._silent: deque[Piece] = deque()  # begin blocks of which nothing has been said yet
         self._indexes: dict[int, int | None] = {}  # the provider's index -> ours, None for a block left out
         self._id: str | None = None
         self._model = ""
@@ -133,7 +134,8 @@ class AnthropicAssembler:
             case "content_block_delta" if sent.delta is not None:
                 return self._grow(self._lenient.whole(sent.index, "index") or 0, sent.delta)
             case "content_block_stop":
-                return self._say_given()
+                ours = self._indexes.get(self._lenient.whole(sent.index, "index") or 0)
+                return [] if ours is None else self._say_given(ours)
             case "message_delta" if sent.delta is not None:
                 self._stop(sent.delta.stop_reason)
                 self._count(sent.usage)
@@ -150,7 +152,7 @@ class AnthropicAssembler:
     def end(self) -> list[StreamEvent]:
         """Take in that no more will come."""
         self.finished = True
-        return self._say_given()
+        return [event for ours in list(self._given) for event in self._say_given(ours)]
 
     def take(self, message: _Message) -> list[StreamEvent]:
         """Take in a whole message, or the empty one that begins a stream."""
@@ -197,10 +199,10 @@ class AnthropicAssembler:
             if count is not None:
                 self._counts[name] = count
 
-    def _say_given(self) -> list[StreamEvent]:
-        """Return the arguments that came with the beginning of their block, now that no delta has repeated them."""
-        given, self._given = self._given, {}
-        return [event for ours, text in given.items() for event in self._add(ToolUseDelta(ours, text), text)]
+    def _say_given(self, ours: int) -> list[StreamEvent]:
+        """Return the arguments that came with the beginning of a block, now that no delta of it has repeated them."""
+        given = self._given.pop(ours, "")
+        return self._add(ToolUseDelta(ours, given), given) if given else []
 
     def _start(self, index: int, block: _Block) -> list[StreamEvent]:
         ours = len(self._assembly)
@@ -261,8 +263,10 @@ class AnthropicAssembler:
         begins = event.index == len(self._assembly)
         self._assembly.add(event)
         if not said:
-            self._silent += [event] if begins else []
+            self._silent.extend([event] if begins else [])
             return []
-        before = [silent for silent in self._silent if silent.index < event.index]
-        self._silent = [silent for silent in self._silent if silent.index > event.index]
+        before: list[StreamEvent] = []
+        while self._silent and self._silent[0].index <= event.index:
+            silent = self._silent.popleft()
+            before += [silent] if silent.index < event.index else []
         return [*before, event]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, assert_never
 
 import msgspec
@@ -20,7 +21,7 @@ from arawn.messages import (
     ToolUseStart,
 )
 
-__all__ = ["ContentAssembly", "tool_use_from_text"]
+__all__ = ["ContentAssembly", "deltas_of", "tool_use_from_text"]
 
 _ANY_JSON = msgspec.json.Decoder()
 
@@ -36,6 +37,20 @@ def tool_use_from_text(tool_id: str, name: str, arguments: str) -> ToolUse:
     if isinstance(parsed, dict):
         return ToolUse(tool_id, name, parsed)
     return ToolUse(tool_id, name, invalid_arguments=arguments)
+
+
+def deltas_of(content: tuple[ContentBlock, ...]) -> Iterator[StreamEvent]:
+    """Yield what a stream would have said of an answer that came whole."""
+    for index, block in enumerate(content):
+        if isinstance(block, Text):
+            yield TextDelta(index, block.text)
+        elif isinstance(block, Thinking):
+            yield ThinkingDelta(index, block.text)
+        elif isinstance(block, ToolUse):
+            yield ToolUseStart(index, block.id, block.name)
+            arguments = block.invalid_arguments or (block.arguments and msgspec.json.encode(block.arguments).decode())
+            if arguments:
+                yield ToolUseDelta(index, arguments)
 
 
 class _Growing:

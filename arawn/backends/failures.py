@@ -168,7 +168,9 @@ def from_reported(where: str, said: ReportedError, masked: Callable[[bytes], byt
 
     `masked` takes secrets out of what was said, before it is cut.
     """
-    said = ReportedError(masked(said.message.encode("utf-8", "replace")).decode(), code=said.code, status=said.status)
+    words = (said.message, said.code or "")
+    message, code = (masked(text.encode("utf-8", "replace")).decode() for text in words)
+    said = ReportedError(message, code=code or None, status=said.status)
     status = said.status or _status_of(said)
     answer = "an error inside a 200" if said.status is None else f"{status} inside a 200"
     error = _typed(where, status, said, answer=answer)

@@ -12,21 +12,21 @@ import httpx
 import msgspec
 import trio
 
-from arawn.backends.connection_failures import broken_body, from_httpx, timed_out
+from arawn.backends.connection_failures import from_httpx, timed_out
 from arawn.backends.endpoint import Carrier, Endpoint, endpoint_url, sender
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
 from arawn.backends.masking import Masking
 from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
 from arawn.backends.request_head import request_head
-from arawn.backends.response_body import close, content_at_hand, content_of, content_type_of
+from arawn.backends.response_body import close, content_at_hand, content_of, content_type_of, next_piece, read_all
 from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.stream_reading import StreamReading
 from arawn.backends.verbatim import Verbatim, asks_for_usage, verbatim_body, verbatim_of
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimReading, other_answer, with_bytes
 from arawn.config.hidden import is_secret
 from arawn.config.schema import Profile
-from arawn.errors import BackendError, BadInput, BadReply
+from arawn.errors import BackendError, BadInput
 from arawn.messages import CompletionRequest, CompletionResponse
 from arawn.wire.client_request import Content
 
@@ -107,7 +107,7 @@ class HttpProvider:
         if body is None:
             chunks = content_of(response)
             try:
-                body = await self._read_all(chunks)
+                body = await read_all(self._where, chunks, _MAX_BODY_BYTES)
             finally:
                 await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
         if not response.is_success:
@@ -157,8 +157,13 @@ class HttpProvider:
             try:
                 reading.content_type = content_type_of(response)
                 head = await self._head_of_stream(response, chunks, call)
+                if isinstance(head, CompletionResponse):
+                    scope.deadline = math.inf  # while the reader of the events takes its time
+                    for event in reading.whole(head):
+                        await emit(event)
+                    return self._completed(head, call, response)
                 while not reading.finished:
-                    chunk, head = head or await self._next(chunks), b""
+                    chunk, head = head or await next_piece(self._where, chunks), b""
                     if chunk is None:
                         chunk = reading.end()
                     scope.deadline = math.inf  # while the reader of the events takes its time
@@ -183,7 +188,7 @@ class HttpProvider:
         """Pass on what the provider says right after an error event, such as the end; faults change nothing by now."""
         if isinstance(reading, VerbatimReading) and reading.refused_midway:
             with trio.move_on_after(_DRAIN_S), contextlib.suppress(BackendError):
-                while (chunk := await self._next(chunks)) is not None:
+                while (chunk := await next_piece(self._where, chunks)) is not None:
                     for event in reading.feed(chunk):
                         await emit(event)
 
@@ -229,37 +234,22 @@ class HttpProvider:
             request.url = endpoint_url(self._endpoint.base_url, path, verbatim.query)
         return request
 
-    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
-        """Return the next piece of the body, None at its end."""
-        try:
-            return await anext(chunks, None)
-        except httpx.HTTPError as error:
-            raise broken_body(self._where, error) from error
-
-    async def _read_all(self, chunks: AsyncIterator[bytes]) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while (chunk := await self._next(chunks)) is not None:
-            size += len(chunk)
-            if size > _MAX_BODY_BYTES:
-                raise BadReply(f"{self._where} sent a reply of more than {_MAX_BODY_BYTES} bytes; lower `max_tokens`")
-            pieces.append(chunk)
-        return b"".join(pieces)
-
-    async def _head_of_stream(self, response: httpx.Response, chunks: AsyncIterator[bytes], call: _Call) -> bytes:
-        """Return what was read of a stream to know that it is one; raise what an answer that is none stands for."""
+    async def _head_of_stream(
+        self, response: httpx.Response, chunks: AsyncIterator[bytes], call: _Call
+    ) -> bytes | CompletionResponse:
+        """Return what was read of a stream to know that it is one, or an answer that came whole."""
         content_type = content_type_of(response)
         if response.is_success and not ("json" in content_type or "html" in content_type):
             return b""
-        first = await self._next(chunks) or b""
+        first = await next_piece(self._where, chunks) or b""
         if response.is_success and first.startswith(_SSE_FIELDS):  # some servers name it wrongly
             return first
-        body = first + await self._read_all(chunks)
+        body = first + await read_all(self._where, chunks, _MAX_BODY_BYTES)
         if not response.is_success:
             raise self._refusal(response, body, call)
-        self._decode(response, body, call)  # an error inside a 200, or another shape, says more than the line below
+        answer = self._decode(response, body, call)  # of an error inside a 200, or another shape, it says more
         if call.verbatim is None:
-            return self._dialect.whole_as_stream(body)
+            return answer
         reason = "a whole reply where a stream was asked for"
         shown = self._masking.of_bytes(body)
         raise unreadable_reply(self._where, content_type, shown, reason, "the server must support `stream`")
@@ -279,8 +269,8 @@ class HttpProvider:
     def _refusal(self, response: httpx.Response, body: bytes, call: _Call) -> BackendError:
         body = self._masking.of_bytes(body)
         error = from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
-        if response.status_code == 400 and call.verbatim is None and self._dialect.learns_from(body):
-            error.retryable = True
+        if response.status_code in {400, 422} and call.verbatim is None:
+            error.retryable = self._dialect.learns_from(call.content, body) or error.retryable
         if response.is_error:
             error.__cause__ = ProviderAnswer(self._dialect.name, response.status_code, response.headers, body)
         return error

@@ -10,7 +10,6 @@ import msgspec
 
 from arawn.backends.openai_reply import OpenAIAssembler, ReasoningField, decode_reply
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.shape import on_one_line
 from arawn.backends.turns import alternate, plainly_named
 from arawn.messages import (
     CompletionRequest,
@@ -28,6 +27,7 @@ from arawn.messages import (
 __all__ = ["OpenAIDialect"]
 
 _MISSES_REASONING = re.compile(rb"(?i)missing.{0,40}reasoning_content|reasoning_content.{0,80}(?:missing|passed back)")
+_REASONING_FIELDS: tuple[ReasoningField, ...] = ("reasoning_content", "reasoning")
 _THINKING_DROPPED = (
     "thinking blocks were dropped: in the openai dialect they are sent only with tool calls, to a server that has "
     "said reasoning itself"
@@ -94,15 +94,19 @@ class OpenAIDialect:
         """Return an assembler for one stream."""
         return OpenAIAssembler(self._note)
 
-    def whole_as_stream(self, body: bytes) -> bytes:
-        """Return the reply as one chunk, and the end."""
-        return b"data: " + on_one_line(body) + b"\n\ndata: [DONE]\n\n"
+    def learns_from(self, sent: bytes, refusal: bytes) -> bool:
+        """Take note of a server that misses its reasoning in a conversation that began elsewhere, or refuses it.
 
-    def learns_from(self, refusal: bytes) -> bool:
-        """Take note of a server that misses its reasoning in the calls of a conversation that began elsewhere."""
-        if self._reasoning_field is not None or _MISSES_REASONING.search(refusal) is None:
+        Behind one address there may be many models, and only some of them reason. What was sent is looked at, not what
+        is known: calls at the same time may have learnt it already.
+        """
+        field = next((name for name in _REASONING_FIELDS if f'"{name}":"'.encode() in sent), None)
+        if _MISSES_REASONING.search(refusal) is not None:
+            self._reasoning_field = "reasoning_content"
+            return field != "reasoning_content"
+        if field is None or re.search(rb"\b%s\b" % field.encode(), refusal) is None:
             return False
-        self._reasoning_field = "reasoning_content"
+        self._reasoning_field = None
         return True
 
     def _note(self, field: ReasoningField) -> None:

@@ -11,6 +11,8 @@ from arawn.messages import StreamEvent, ToolUse, ToolUseDelta, ToolUseStart
 
 __all__ = ["CallPiece", "ToolCalls"]
 
+_MOST_LOOKS = 64  # at all arguments of one call; each costs as much as they are long
+
 
 class CallPiece(msgspec.Struct, frozen=True, gc=False):
     """What one chunk says of a call; what it does not say is None or empty."""
@@ -30,6 +32,7 @@ class _Call:
         self.name = name
         self.pieces: list[str] = []
         self.index: int | None = None
+        self._looks = 0
 
     @property
     def arguments(self) -> str:
@@ -44,7 +47,10 @@ class _Call:
         What begins with a brace right after one that ends is no rest; only then all of it is looked at.
         """
         ends = bool(self.pieces) and self.pieces[-1].rstrip().endswith("}")
-        return ends and (not more or more.startswith("{")) and self.block().invalid_arguments is None
+        if not ends or (more and not more.startswith("{")) or self._looks == _MOST_LOOKS:
+            return False
+        self._looks += 1
+        return self.block().invalid_arguments is None
 
 
 class ToolCalls:
@@ -53,7 +59,9 @@ class ToolCalls:
     def __init__(self, assembly: ContentAssembly) -> None:
         self._assembly = assembly
         self._calls: dict[int, _Call] = {}  # by the provider's index
-        self._waiting: list[_Call] = []
+        self._keys: dict[str, int] = {}  # by the call's id
+        self._last = -1  # the highest of the provider's indexes
+        self._waiting: dict[_Call, None] = {}  # in order
 
     def take(self, piece: CallPiece, position: int, answer_id: str | None) -> Iterator[StreamEvent]:
         """Take in what one chunk says of a call.
@@ -66,13 +74,15 @@ class ToolCalls:
         key = piece.index if piece.index is not None else self._key_without_index(piece, position)
         call = self._calls.get(key)
         if call is None or _begins_another(call, piece):
-            yield from self._begin(named_only=True)
+            yield from self._begin_last()
             number = len(self._assembly) + len(self._waiting)
             call = _Call(piece.id or f"call_{answer_id or 'unnamed'}_{number}", own_id=not piece.id, name=piece.name)
             self._calls[key] = call
-            self._waiting.append(call)
+            self._last = max(self._last, key)
+            self._waiting[call] = None
         else:
             _complete(call, piece)
+        self._keys[call.id] = key
         if piece.arguments and not _is_repeated(call, piece):
             call.pieces.append(piece.arguments)
             if call.index is not None:
@@ -82,18 +92,21 @@ class ToolCalls:
 
     def begin_all(self) -> Iterator[StreamEvent]:
         """Begin the calls that still wait for more: none will come."""
-        yield from self._begin(named_only=False)
+        for call in list(self._waiting):
+            yield from self._begin_one(call)
 
     def waiting(self) -> tuple[ToolUse, ...]:
         """Return the calls that have not begun, as far as they have arrived."""
         return tuple(call.block() for call in self._waiting)
 
-    def _begin(self, *, named_only: bool) -> Iterator[StreamEvent]:
-        for call in [call for call in self._waiting if call.name or call.is_whole_before("") or not named_only]:
+    def _begin_last(self) -> Iterator[StreamEvent]:
+        """Begin the call before a new one, if it says enough; those before it have been looked at."""
+        call = next(reversed(self._waiting), None)
+        if call is not None and (call.name or call.is_whole_before("")):
             yield from self._begin_one(call)
 
     def _begin_one(self, call: _Call) -> Iterator[StreamEvent]:
-        self._waiting.remove(call)
+        del self._waiting[call]
         call.index = len(self._assembly)
         yield self._add(ToolUseStart(call.index, call.id, call.name))
         if call.pieces:
@@ -101,10 +114,10 @@ class ToolCalls:
 
     def _key_without_index(self, piece: CallPiece, position: int) -> int:
         """A call without index is new if it has a name and no known id; otherwise it goes on with the last one."""
-        for key, call in self._calls.items():
-            if piece.id == call.id:
-                return key
-        return len(self._calls) if piece.name else max(self._calls, default=position)
+        key = self._keys.get(piece.id or "")
+        if key is not None and self._calls[key].id == piece.id:
+            return key
+        return len(self._calls) if piece.name else self._last if self._calls else position
 
     def _add(self, event: StreamEvent) -> StreamEvent:
         self._assembly.add(event)

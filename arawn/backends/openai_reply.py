@@ -118,8 +118,9 @@ class OpenAIAssembler:
         if completion.usage is not None:
             self._usage = _usage(completion.usage, self._lenient)
         events: list[StreamEvent] = []
-        for choice in completion.choices or ():
-            if choice.index and self._lenient.whole(choice.index, "index"):
+        for place, choice in enumerate(completion.choices or ()):
+            # of a whole reply the first is kept, whatever its number: some servers give none, or begin with 1
+            if place if choice.message else choice.index and self._lenient.whole(choice.index, "index"):
                 self._lenient.warnings["further choices were dropped: only the first is kept"] = None
                 continue
             said = choice.delta if choice.message is None else _numbered(choice.message)

@@ -126,8 +126,5 @@ class Dialect(Protocol):
     def assembler(self) -> Assembler:
         """Return an assembler for one stream."""
 
-    def learns_from(self, refusal: bytes) -> bool:
-        """Say whether a refusal told something of the server, so that the same request will be written otherwise."""
-
-    def whole_as_stream(self, body: bytes) -> bytes:
-        """Return a plain reply as the events of a stream that the assembler understands."""
+    def learns_from(self, sent: bytes, refusal: bytes) -> bool:
+        """Say whether the refusal of the body `sent` told something of the server, to be written otherwise."""

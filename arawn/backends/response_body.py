@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 import httpx
 import trio
 
+from arawn.backends.connection_failures import broken_body
+from arawn.errors import BadReply
 from arawn.wire.client_request import Content
 
-__all__ = ["close", "content_at_hand", "content_of", "content_type_of"]
+__all__ = ["close", "content_at_hand", "content_of", "content_type_of", "next_piece", "read_all"]
 
 _CLOSE_S = 2.0
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -71,6 +73,38 @@ def content_type_of(response: httpx.Response) -> str:
     """Return the media type, in small letters and without parameters; empty if there is none."""
     header: str = response.headers.get("content-type", "")
     return header.partition(";")[0].strip().lower()
+
+
+async def next_piece(where: str, chunks: AsyncIterator[bytes]) -> bytes | None:
+    """Return the next piece of the body, None at its end.
+
+    Raises:
+        BadReply: The body broke off, or cannot be unpacked.
+
+    Checkpoint: as the body. If cancelled: as the body.
+    """
+    try:
+        return await anext(chunks, None)
+    except httpx.HTTPError as error:
+        raise broken_body(where, error) from error
+
+
+async def read_all(where: str, chunks: AsyncIterator[bytes], most: int) -> bytes:
+    """Return the rest of the body, which may have `most` bytes.
+
+    Raises:
+        BadReply: It has more; or as `next_piece`.
+
+    Checkpoint: as the body. If cancelled: as the body.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while (chunk := await next_piece(where, chunks)) is not None:
+        size += len(chunk)
+        if size > most:
+            raise BadReply(f"{where} sent a reply of more than {most} bytes; lower `max_tokens`")
+        pieces.append(chunk)
+    return b"".join(pieces)
 
 
 async def close(response: httpx.Response, chunks: AsyncIterator[bytes], *, drain_s: float) -> None:

@@ -9,9 +9,11 @@ import msgspec
 
 from arawn.messages import CompletionResponse
 
-__all__ = ["ReportedError", "WrongShapeError", "decode_as", "on_one_line", "reported_error"]
+__all__ = ["ReportedError", "WrongShapeError", "decode_as", "reported_error"]
 
 T = TypeVar("T")
+
+_STATUS_DIGITS = 3
 
 
 class WrongShapeError(ValueError):
@@ -46,22 +48,17 @@ def decode_as(decoder: msgspec.json.Decoder[T], text: bytes | str) -> T:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        plain = None if isinstance(error, msgspec.ValidationError) else _plain_json(text)
+        plain = _plain_json(text)  # a number beyond all floats is an error of shape too
         if plain is None:
             raise WrongShapeError(str(error)) from error
     return decode_as(decoder, plain)
 
 
-def on_one_line(text: bytes) -> bytes:
-    """Return a JSON text as one line: line breaks in it stand between values only."""
-    return text.removeprefix(b"\xef\xbb\xbf").replace(b"\r", b" ").replace(b"\n", b" ")
-
-
 def _plain_json(text: bytes | str) -> bytes | None:
     """Return `text` without what only lenient readers take: a BOM, numbers that are none, halves of characters."""
     try:
-        bare = text.removeprefix("\ufeff") if isinstance(text, str) else text
-        value = json.loads(bare, parse_constant=lambda _: None)
+        said = text if isinstance(text, str) else text.decode(json.detect_encoding(text), "replace")
+        value = json.loads(said.removeprefix("\ufeff"), parse_constant=lambda _: None)
         plain = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError):
         return None
@@ -77,7 +74,8 @@ def reported_error(value: Any) -> ReportedError:
         return ReportedError(value if isinstance(value, str) else "")
     names = [value.get(key) for key in ("code", "type", "status")]
     words = [name for name in names if isinstance(name, str) and name and not name.isdecimal()]
-    numbers = [int(name) for name in names if isinstance(name, int) or (isinstance(name, str) and name.isdecimal())]
+    short = [name for name in names if isinstance(name, int) or (isinstance(name, str) and len(name) == _STATUS_DIGITS)]
+    numbers = [int(name) for name in short if isinstance(name, int) or name.isdecimal()]
     statuses = [number for number in numbers if 400 <= number <= 599]
     sentence = value.get("message") or value.get("detail")
     return ReportedError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from arawn.backends.assembly import deltas_of
 from arawn.backends.failures import error_text, from_reported, unreadable_event, unreadable_reply
 from arawn.backends.protocol import Dialect
 from arawn.backends.shape import ReportedError, WrongShapeError
@@ -48,6 +49,7 @@ class StreamReading:
         self._before = self._last_chunk = b""  # joined only if it is asked how the stream has ended
         self._started = False
         self._handed_out = False
+        self._whole: CompletionResponse | None = None
 
     @property
     def started(self) -> bool:
@@ -78,9 +80,16 @@ class StreamReading:
                 self._handed_out = True
                 yield delta
 
+    def whole(self, answer: CompletionResponse) -> Iterator[StreamEvent]:
+        """Yield the deltas of an answer that came whole where a stream was asked for."""
+        self._whole, self._started = answer, True
+        for delta in deltas_of(answer.content):
+            self._handed_out = True
+            yield delta
+
     def response(self) -> CompletionResponse:
         """Return the answer as far as it has arrived."""
-        return self._assembler.response()
+        return self._whole or self._assembler.response()
 
     def end(self) -> bytes:
         """Return the terminal event to feed when the body has ended in order and only this was missing.
@@ -104,7 +113,7 @@ class StreamReading:
 
     def partial(self) -> CompletionResponse | None:
         """Return what had arrived when the stream broke; None if that is nothing at all."""
-        return self._assembler.response() if self._started else None
+        return self.response() if self._started else None
 
     def spoil(self, error: BackendError) -> None:
         """Forbid a retry once a delta was handed out: the reader would see it twice."""

@@ -92,7 +92,7 @@ def read_loosely(body: bytes, kind: type[B], turn: type[msgspec.Struct]) -> Body
         turn: One of the messages: has `role` and `content`, which may be a text.
 
     Raises:
-        Refused: It is not JSON, not an object, or names no model (400).
+        Refused: It is not JSON, not an object, names no model, or leaves open whether to stream (400).
     """
     value = decoded(body)
     known = _fitting(value, kind)
@@ -100,6 +100,8 @@ def read_loosely(body: bytes, kind: type[B], turn: type[msgspec.Struct]) -> Body
         return Body(known, _others(value, kind.__struct_encode_fields__))
     if not isinstance(value, dict) or not isinstance(value.get("model"), str):
         raise known
+    if not isinstance(value.get("stream"), bool | None):  # a provider may take it for either
+        raise odd("`$.stream` must be true or false, or be left out: it says how the answer is read")
     said = value.get("messages")
     listed = said if isinstance(said, list) else [] if said is None else [said]
     fields: dict[str, Any] = {"messages": [_turn(message, turn) for message in listed]}

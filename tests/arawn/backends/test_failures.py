@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from arawn.backends.connection_failures import from_httpx, timed_out
 from arawn.backends.failures import error_text, from_reported, from_status, retry_after
-from arawn.backends.shape import ReportedError
+from arawn.backends.masking import Masking
+from arawn.backends.shape import ReportedError, reported_error
 from arawn.config.schema import TimeoutsConfig
 from arawn.errors import (
     AuthFailed,
@@ -274,3 +275,19 @@ def test_a_header_that_cannot_be_sent_is_not_quoted() -> None:
 
     assert not error.retryable
     assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize("code", ["4" * 5000, "²²²", 10**30])
+def test_a_code_that_is_no_status_costs_no_refusal(code: object) -> None:
+    """However long it is: the words are what counts."""
+    said = reported_error({"message": "no", "code": code})
+
+    assert (said.message, said.status) == ("no", None)
+
+
+def test_a_key_in_the_code_of_an_error_inside_a_200_is_masked() -> None:
+    """Clients are shown the code beside the message."""
+    error = from_reported("p", ReportedError("no", code="bad k-secret-123"), Masking(["k-secret-123"]).of_bytes)
+
+    assert error.code == "bad [key]"
+    assert "k-secret-123" not in error.user_message

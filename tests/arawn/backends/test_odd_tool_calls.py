@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -133,3 +134,61 @@ def test_arguments_of_a_block_count_once(repeated: bool) -> None:
     assert response.content == (ToolUse("t", "f", {"a": 1}),)
     said = "".join(delta.partial_json for delta in deltas if isinstance(delta, ToolUseDelta))
     assert json.loads(said) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [{"choices": [{"message": {"tool_calls": [{}] * 20_000}, "finish_reason": "stop"}]}],
+        [
+            openai_chunk(tool_calls=[{"id": f"c{n}", "function": {"name": "f", "arguments": "{}"}}])
+            for n in range(20_000)
+        ],
+        [call("f", '{"a":"'), *[call(None, "{}")] * 60_000],
+    ],
+    ids=["nameless", "unnumbered", "braces"],
+)
+def test_odd_calls_cost_no_more_than_they_are_long(chunks: list[Any]) -> None:
+    """A provider that sends a hundred kilobytes of them does not stop all other calls."""
+    assembler = OPENAI.assembler()
+    events = [SseEvent(data=json.dumps(chunk)) for chunk in chunks]
+
+    begun = time.process_time()
+    for event in events:
+        assembler.feed(event)
+    response = assembler.response()
+
+    assert time.process_time() - begun < 3
+    assert response.tool_calls
+
+
+def test_arguments_that_begin_with_their_block_are_said_once() -> None:
+    """Also where the blocks of two calls grow at the same time: the end of one says nothing of the other."""
+    calls = [{"type": "tool_use", "id": name, "name": name, "input": {name: 1}} for name in ("a", "b")]
+    sent: list[dict[str, Any]] = [{"type": "message_start", "message": {"content": []}}]
+    sent += [{"type": "content_block_start", "index": at, "content_block": call} for at, call in enumerate(calls)]
+    for at, call in enumerate(calls):
+        again = {"type": "input_json_delta", "partial_json": json.dumps(call["input"])}
+        sent += [
+            {"type": "content_block_delta", "index": at, "delta": again},
+            {"type": "content_block_stop", "index": at},
+        ]
+
+    _, response = play(*sent, {"type": "message_stop"}, dialect=ANTHROPIC)
+
+    assert [(call.arguments, call.invalid_arguments) for call in response.tool_calls] == [
+        ({"a": 1}, None),
+        ({"b": 1}, None),
+    ]
+
+
+def test_silent_blocks_cost_no_more_than_they_are_long() -> None:
+    """A block that says nothing waits for a later one; so may very many."""
+    many = 20_000
+    said = [{"type": "content_block_start", "index": at, "content_block": {"type": "text"}} for at in range(many)]
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}}
+
+    begun = time.process_time()
+    play(*said, *[delta] * many, {"type": "message_stop"}, dialect=ANTHROPIC)
+
+    assert time.process_time() - begun < 3

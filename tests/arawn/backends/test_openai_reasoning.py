@@ -12,6 +12,7 @@ import pytest
 from arawn.backends.open import open_provider
 from arawn.backends.openai import OpenAIDialect
 from arawn.config.schema import Profile, RetryConfig
+from arawn.errors import BadRequest
 from arawn.messages import CompletionRequest, Message, Text, Thinking, ToolResult, ToolUse, user
 from tests.arawn.agent.turns import look
 from tests.arawn.server.sdk.doors import TOKEN, open_api
@@ -195,8 +196,33 @@ def test_a_call_without_reasoning_says_so_where_it_is_missed(field: str, expecte
     ],
 )
 def test_only_a_refusal_that_misses_the_field_is_learnt_from(refusal: bytes, learns: bool) -> None:
-    """Another names the field because it was sent. What is known already is no reason to ask again."""
+    """Another names the field because it was sent. What was sent already is no reason to ask again."""
     dialect = OpenAIDialect()
 
-    assert dialect.learns_from(refusal) is learns
-    assert not dialect.learns_from(refusal)
+    assert dialect.learns_from(b"{}", refusal) is learns
+    assert dialect.learns_from(b"{}", refusal) is learns  # of a call that was under way at the same time
+    assert not (learns and dialect.learns_from(b'{"reasoning_content":""}', refusal))
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+async def test_a_model_that_refuses_reasoning_is_asked_without(field: str, status: int) -> None:
+    """A proxy has many models under one address: what one of them has said is no law for another."""
+    asked: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        if any(field in message for message in asked[-1]["messages"]):
+            return httpx.Response(status, json={"error": {"message": f"property '{field}' is unsupported"}})
+        return httpx.Response(200, content=openai_reply("blue", **({} if len(asked) > 1 else {field: "so"})))
+
+    profile = Profile(backend="custom", dialect="openai", model="m", base_url="http://proxy.example/v1", api_key="k")
+    request = CompletionRequest(messages=(user("look"), CALLED, TOLD))
+    async with open_provider("p", profile, environ={}, transport=httpx.MockTransport(answer)) as provider:
+        await provider.complete(request)
+        with pytest.raises(BadRequest) as refused:
+            await provider.complete(request)
+        await provider.complete(request)
+
+    assert refused.value.retryable
+    assert [any(field in message for message in body["messages"]) for body in asked] == [False, True, False]

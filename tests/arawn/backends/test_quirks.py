@@ -231,3 +231,39 @@ def test_a_reported_error_has_no_partial_where_nothing_was_said() -> None:
         OPENAI.decode(b'{"error":{"message":"no"}}')
 
     assert caught.value.partial is None
+
+
+@pytest.mark.parametrize("number", [{}, {"index": 0}, {"index": 1}])
+def test_of_a_whole_reply_the_first_choice_is_kept(number: dict[str, int]) -> None:
+    """Whatever its number is: some servers give none, or begin with 1."""
+    choices = [{**number, "message": {"content": text}, "finish_reason": "stop"} for text in ("Paris", "Rome")]
+
+    response = OPENAI.decode(json.dumps({"choices": choices}).encode())
+
+    assert (response.text, response.stop_reason) == ("Paris", "end_turn")
+    assert response.warnings == ("further choices were dropped: only the first is kept",)
+
+
+@pytest.mark.parametrize(("text", "count"), [(b"caf\xe9", b"7"), (b"caf\xef\xbf\xbd", b"1e999")])
+def test_a_plain_answer_with_a_broken_byte_or_number_is_read(text: bytes, count: bytes) -> None:
+    """As a stream with the byte is; the number is left out."""
+    body = b'{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}],"usage":{"prompt_tokens":%s}}' % (
+        text,
+        count,
+    )
+
+    response = OPENAI.decode(body)
+
+    assert response.text == "caf\ufffd"
+    assert response.usage.input_tokens == (7 if count == b"7" else None)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 9_000_000], ids=["empty", "long"])
+async def test_a_whole_reply_to_a_stream_is_what_it_is_without_one(text: str) -> None:
+    """Also where no event could be so long, or it says nothing."""
+    body = json.dumps({"model": "m", "choices": [{"message": {"content": text}}]}).encode()
+
+    _, response = await read(Reply(body=body, content_type="application/json"), "openai")
+
+    assert response.text == text
+    assert response.warnings == ("the provider gave no reason for the end of its answer",)

@@ -110,7 +110,7 @@ SAID: list[tuple[str, tuple[Mode, ...], Pieces, Told, str | None]] = [
     ("a malformed event after a word", ("stream",), after_a_word("{no json"), CUT_OFF, None),
     ("no end", ("stream",), begun, CUT_OFF, None),
     ("no events, only comments", ("stream",), lambda *_: [b": hello\n\n"], UNREADABLE, None),
-    ("bad UTF-8", ("plain",), garbled, UNREADABLE, None),
+    ("bad UTF-8", ("plain",), garbled, ANSWERED, None),
     ("bad UTF-8 in an event", ("stream",), garbled, ANSWERED, None),
     ("an oversized body", ("plain",), lambda *_: [b" " * 1_000] * 5,
      replace(UNREADABLE, says="more than 4000 bytes"), None),

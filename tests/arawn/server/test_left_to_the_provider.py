@@ -108,6 +108,16 @@ async def test_a_model_must_be_named_all_the_same(tmp_path: Path) -> None:
     assert "`$.model`" in response.json()["error"]["message"]
 
 
+@DIALECTS
+@pytest.mark.parametrize("stream", [1, "true", []])
+async def test_whether_to_stream_must_be_said_plainly(dialect: str, stream: object, tmp_path: Path) -> None:
+    """Some providers take 1 and "true" for true: they would send a stream to whoever waits for a whole answer."""
+    response, got = await ask(tmp_path, dialect, body_of({"stream": stream}))
+
+    assert (response.status_code, got) == (400, [])
+    assert "`$.stream`" in response.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("more", [{"input": {"text": "hi"}}, {"input": 3}, {}])
 async def test_inputs_of_embeddings_pass_as_they_are(more: dict[str, Any], tmp_path: Path) -> None:
     """Some servers embed pictures and objects."""
@@ -167,7 +177,7 @@ JSON = st.recursive(
     ),
     max_leaves=9,
 )
-FIELDS = ["messages", "max_tokens", "tools", "tool_choice", "system", "stop", "stream", "stream_options", "temperature"]
+FIELDS = ["messages", "max_tokens", "tools", "tool_choice", "system", "stop", "stream_options", "temperature"]
 
 
 @DIALECTS
