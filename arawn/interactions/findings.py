@@ -107,7 +107,7 @@ class _Compressed(msgspec.Struct, frozen=True):
 
 
 class Findings:
-    """Collects; bounded, whatever the damage: past a thousand of one file, those of lines are only counted."""
+    """Collects; bounded, whatever the damage: past a thousand of a kind in a file, those of lines only count."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -117,7 +117,7 @@ class Findings:
         self._files: set[str] = set()
         self._doubles = 0
         self._problems: list[Problem] = []
-        self._per_file: Counter[str] = Counter()
+        self._per_file: Counter[tuple[str, ProblemKind]] = Counter()
         self._notes: list[str] = []
         self._declared: list[Declared] = []
         self._gone: dict[str, list[tuple[int, int]]] = {}
@@ -137,8 +137,8 @@ class Findings:
         if longer is not None:
             self._problems[-1] = longer
             return
-        self._per_file[file] += 1
-        if not line or self._per_file[file] <= _NAMED_PER_FILE:
+        self._per_file[file, kind] += 1
+        if not line or self._per_file[file, kind] <= _NAMED_PER_FILE:
             self._problems.append(Problem(file, line, kind, what))
 
     def add_unreadable(self, file: str, what: str) -> None:
@@ -227,10 +227,10 @@ class Findings:
         missing = tuple(self._undeclared(oldest_day))
         for gap in missing:
             self.add(gap.place.file, gap.place.line, "unreadable" if self._unread else "lost", self._loss(gap))
-        for file, total in self._per_file.items():
+        for (file, kind), total in self._per_file.items():
             if total > _NAMED_PER_FILE:
                 what = f"not named: {counted(total - _NAMED_PER_FILE, 'more problem')} in this file"
-                self._problems.append(Problem(file, 0, "damaged", what))
+                self._problems.append(Problem(file, 0, kind, what))
         return Report(
             clean=not self._problems,
             files=len(self._files),

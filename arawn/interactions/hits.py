@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 import msgspec
 
 from arawn.errors import BadInput
 from arawn.interactions.entry import Entry
-from arawn.interactions.filters import Filters, matches
+from arawn.interactions.files import DayFile
+from arawn.interactions.filters import Filters, days_of_id, matches
 from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.reader import LogReader
@@ -21,6 +22,7 @@ from arawn.interactions.seen import SeenLines
 
 __all__ = ["Hit", "TextSearch"]
 
+_FEEDBACK = b'"feedback"'
 _REMEMBERED = 65_536  # interactions of which is known whether they are wanted, for what follows them
 
 
@@ -54,6 +56,7 @@ class TextSearch:
         self._scan = LogScan(directory, on_damage=on_damage, on_progress=on_progress)
         self._asks_calls = wanted != Filters(limit=wanted.limit)
         self._known: dict[str, bool] = {}
+        self._looked_at: set[tuple[str, str]] = set()  # days of which all calls were looked up once
         self._seen = SeenLines()
 
     def oldest_first(self) -> Iterator[Hit]:
@@ -64,13 +67,21 @@ class TextSearch:
         """
         files = wanted_files(self._directory, self._wanted)
         if self._asks_calls or not self._query.is_literal:
-            return self._hits(self._scan.forwards(files))
+            return chain(self._hits(self._scan.forwards(files)), self._later_notes(files))
         return self._hits(self._scan.holding(files, self._query.find_in, self._query.width))
 
     def newest_first(self) -> Iterator[Hit]:
         """Yield hits up to the limit, the last written first. Errors as for `oldest_first`."""
-        hits = self._hits(self._scan.backwards(wanted_files(self._directory, self._wanted)))
-        return islice(hits, self._wanted.limit)
+        files = wanted_files(self._directory, self._wanted)
+        later = list(self._later_notes(files))
+        return islice(chain(later[::-1], self._hits(self._scan.backwards(files))), self._wanted.limit)
+
+    def _later_notes(self, files: Sequence[DayFile]) -> Iterator[Hit]:
+        """Yield the hits in files behind those of the calls asked for: a call is judged on any later day."""
+        if self._wanted.end is None:
+            return iter(())
+        later = [file for file in wanted_files(self._directory, Filters(start=self._wanted.start)) if file not in files]
+        return self._hits(self._scan.holding(later, lambda data, *span: data.find(_FEEDBACK, *span), len(_FEEDBACK)))
 
     def _hits(self, lines: Iterator[tuple[Path, RawLine]]) -> Iterator[Hit]:
         for path, raw in lines:
@@ -129,8 +140,21 @@ class TextSearch:
         return self._known[interaction_id]
 
     def _looked_up(self, interaction_id: str) -> bool:
+        start, end = self._wanted.start or "", self._wanted.end or "9"
+        first, last = days_of_id(interaction_id)
+        if last < start[:10] or first > end[:10]:
+            return False
+        reader = LogReader(self._directory, on_damage=_told_already)
+        if first and (first, last) not in self._looked_at:  # all at once: notes and results come in numbers
+            self._looked_at.add((first, last))
+            days = Filters(start=f"{first}T00:00:00.000000Z", end=f"{last}T23:59:59.999999Z")
+            for _, _, head in reader.lines(days):
+                if isinstance(head, InteractionHead):
+                    self._remember(head.id, is_wanted=matches(head, self._wanted))
+            if interaction_id in self._known:
+                return self._known[interaction_id]
         try:
-            entry = LogReader(self._directory, on_damage=_told_already).find(interaction_id)
+            entry = reader.find(interaction_id)
         except BadInput:  # it is not in the log any more
             return False
         return matches(entry.head, self._wanted)

@@ -48,9 +48,10 @@ class CheckedLine(msgspec.Struct, frozen=True):
 
 
 class NewerLine(msgspec.Struct, frozen=True):
-    """A line that a newer Arawn wrote: how that shows, and its number, None where that cannot be read."""
+    """A line that a newer Arawn wrote: how that shows, its kind, and its number, None where that cannot be read."""
 
     why: str
+    kind: str
     writer: str | None
     seq: int | None
 
@@ -82,7 +83,7 @@ def newer_line(data: bytes) -> NewerLine | None:
         return None
     why = _what_is_newer(kind, version, tuple(fields))
     is_spliced = version == _VERSION and _compact_size(fields) != len(data)  # a key stands there twice, or spaces do
-    return None if why is None or is_spliced else NewerLine(why, *_number(fields))
+    return None if why is None or is_spliced else NewerLine(why, kind, *_number(fields))
 
 
 def _what_is_newer(kind: str, version: int, keys: tuple[str, ...]) -> str | None:

@@ -13,6 +13,7 @@ from msgspec import Meta
 from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.heads import UNREADABLE, decode_head
+from arawn.interactions.line_check import newer_line
 from arawn.interactions.record import InteractionHead
 from arawn.interactions.whole_file import write_whole
 
@@ -73,7 +74,7 @@ class Tally:
         try:
             head = decode_head(line)
         except UNREADABLE:
-            self.damaged += 1
+            self._add_unreadable(line)
             return
         if not line.endswith(b"\n"):
             self.damaged += 1
@@ -83,6 +84,16 @@ class Tally:
             self.statuses[head.status] += 1
         if head.writer is not None and head.seq is not None:
             self._number(head.writer, head.seq)
+
+    def _add_unreadable(self, line: bytes) -> None:
+        """Count a line of a newer Arawn as that one does: both say the same of a file."""
+        newer = newer_line(line)
+        if newer is None:
+            self.damaged += 1
+            return
+        self.kinds[newer.kind] += 1
+        if newer.writer is not None and newer.seq is not None:
+            self._number(newer.writer, newer.seq)
 
     def _number(self, writer: str, seq: int) -> None:
         known = self.writers.get(writer)

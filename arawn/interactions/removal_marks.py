@@ -14,6 +14,7 @@ from arawn.interactions.filters import Filters, days_of_id
 __all__ = ["Marks", "marks_of"]
 
 _ID = re.compile(rb'"(?:interaction_)?id":"([^"\\]{1,200})')
+_ANY_ID = re.compile(rb'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 
 
 class Marks(msgspec.Struct, frozen=True):
@@ -30,6 +31,10 @@ class Marks(msgspec.Struct, frozen=True):
     def stand_in(self, data: bytes) -> bool:
         """Say whether `data` has one of them."""
         return any(found[1] in self.ids for found in _ID.finditer(data)) or any(text in data for text in self.literals)
+
+    def are_named(self, data: bytes) -> bool:
+        """Say whether `data`, of a form that is not known here, has one of them, or an id as any value or key."""
+        return any(found[1] in self.ids for found in _ANY_ID.finditer(data)) or self.stand_in(data)
 
 
 def marks_of(named: Iterable[str], wanted: Filters | None, ids: Iterable[str]) -> Marks:

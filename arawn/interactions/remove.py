@@ -16,6 +16,7 @@ import msgspec
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.compact import seal
+from arawn.interactions.counted import counted
 from arawn.interactions.files import day_files, parse_name, unfinished_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.filters import Filters, matches
@@ -50,7 +51,7 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
         pieces: Damaged pieces in the files concerned; nobody can tell whether they belong to what goes, so they go.
         files: The files that are rewritten or removed.
         numbers: The numbers that no line will have any more.
-        newer: Lines in these files that only a newer Arawn can read, and that name nothing of what goes: they stay.
+        newer: Lines of its days that only a newer Arawn can read, and that name nothing of what goes: they stay.
     """
 
     ids: frozenset[str]
@@ -92,8 +93,12 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     marks = marks_of(target.ids, target.wanted, ids)
     surveys = [_survey(path, ids, marks) for path in sorted(directory.iterdir()) if _may_hold(path)]
     concerned = {part_of_name(survey.name) for survey in surveys if survey.lines or survey.named}
+    newer = sum(survey.newer for survey in surveys if marks.may_stand_in(part_of_name(survey.name)))
     if not concerned:
-        raise BadInput("nothing in the interaction log is what you asked to remove; `interactions list` shows all")
+        unread = f", but {counted(newer, 'line')} that only a newer Arawn can read may be" if newer else ""
+        raise BadInput(
+            f"nothing in the interaction log is what you asked to remove{unread}; `interactions list` shows all"
+        )
     chosen = [survey for survey in surveys if part_of_name(survey.name) in concerned]
     return Removal(
         ids=ids,
@@ -102,7 +107,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
         pieces=sum(survey.pieces for survey in chosen),
         files=tuple(survey.name for survey in chosen if survey.lines or survey.pieces),
         numbers=tuple(ranges_of(number for survey in chosen for number in survey.numbers)),
-        newer=sum(survey.newer for survey in chosen),
+        newer=newer,
     )
 
 
@@ -197,7 +202,7 @@ def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
         if verdict == "piece":
             survey.pieces += 1
             survey.pieces_size += len(line)
-            survey.named = survey.named or marks.stand_in(line)
+            survey.named = survey.named or marks.are_named(line)
         elif verdict == "newer":
             survey.newer += 1
         elif verdict is not None:
@@ -217,7 +222,7 @@ def _verdict(line: bytes, ids: frozenset[str], marks: Marks) -> Head | Literal["
     try:
         head = decode_head(line)
     except UNREADABLE:
-        return "piece" if newer_line(line) is None or marks.stand_in(line) else "newer"
+        return "piece" if newer_line(line) is None or marks.are_named(line) else "newer"
     if not line.endswith(b"\n"):
         return "piece"
     if _about(head) in ids:

@@ -15,14 +15,14 @@ from arawn.interactions.encode import encode_line
 __all__ = ["Place", "Query"]
 
 # Below these keys the keys themselves were written by callers, models or tools.
-_FREE_KEYS = frozenset({"arguments", "parameters", "tags"})
+_FREE_KEYS = frozenset({"arguments", "extra", "parameters", "tags"})
 # What the log or a protocol says of a text, and not the text: its type, number, hash. Below free keys all is text.
 _NOT_SAID = frozenset(
     {"kind", "id", "writer", "timestamp", "call_id", "tool_call_id", "interaction_id"}
-    | {"type", "role", "media_type", "data", "sha256", "where", "redactions"}
+    | {"type", "role", "media_type", "data", "sha256", "where", "redactions", "tool_choice"}
 )
-# What the log says of a call as a whole in words of its own: filters ask for these.
-_ABOUT_THE_CALL = frozenset({"provider", "status", "stop_reason", "stop_reason_raw", "params", "routing"})
+# What the log says of a call as a whole in words of its own; of `params`, `stop` and `extra` are a caller's.
+_ABOUT_THE_CALL = frozenset({"provider", "status", "stop_reason", "stop_reason_raw", "routing"})
 _PIECE = 1 << 18
 _AROUND = 80  # characters shown on either side of a match
 _LONGEST_MATCH = 200

@@ -92,7 +92,7 @@ class Conversations:
         ends = self._ends.pop(place, None)
         if ends is None:
             return self._passed.get(place, before)
-        self._passed[place] = ends[-1]
+        self._passed[place] = msgspec.structs.replace(ends[-1], answered=0)  # counted on the first way on
         return ends[-1]
 
     def ends(self) -> Iterable[End]:

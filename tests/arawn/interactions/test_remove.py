@@ -332,3 +332,26 @@ def test_a_running_daemon_keeps_rm_out(tmp_path: Path) -> None:
         writer.close()
 
     assert identity in ids_of(log)
+
+
+def test_a_line_of_a_newer_arawn_goes_by_an_id_under_any_key(tmp_path: Path) -> None:
+    """Also where it alone, in a later file, is of the call; nobody knows what the newer one calls its keys."""
+    log = written_log(tmp_path / "log")
+    identity = ids_of(log)[1]
+    with (log / SECOND).open("ab") as file:
+        file.write(b'{"kind":"rating","v":1,"about":"%s","text":"SECRET","writer":"w","seq":1}\n' % identity.encode())
+
+    removed(log, identity)
+
+    assert b"SECRET" not in everything(log)
+
+
+def test_rm_says_that_lines_of_a_newer_arawn_may_be_of_the_days_asked_for(tmp_path: Path) -> None:
+    """Where it can read none of them: "nothing is there" would be no answer to whoever wants a day gone."""
+    log = written_log(tmp_path / "log")
+    data = (log / FIRST).read_bytes()
+    (log / FIRST).write_bytes(data.replace(b'"v":1', b'"v":2').replace(b'"duration_ms":', b'"duration_us":'))
+    first_day = Filters(start="2026-01-28T00:00:00.000000Z", end="2026-01-28T13:00:00.000000Z")
+
+    with pytest.raises(BadInput, match="only a newer Arawn can read may be"):
+        plan_removal(log, Target(wanted=first_day))

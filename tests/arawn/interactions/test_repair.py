@@ -440,3 +440,16 @@ def test_a_file_that_the_disk_refuses_keeps_repair_from_nothing_else(whole: Path
     assert (log / FIRST).read_bytes() == damaged
     assert (log / SECOND).read_bytes() == (whole / SECOND).read_bytes()
     assert (mended(log).left, check_directory(log).clean) == ((), True)
+
+
+def test_any_number_of_lines_of_a_newer_arawn_is_no_damage(tmp_path: Path) -> None:
+    """Past the thousandth they are only counted; `repair` sets nothing aside for that."""
+    log = written_log(tmp_path, days=2, calls=1_010)
+    (log / FIRST).write_bytes((log / FIRST).read_bytes().replace(b'"kind":"tool_result"', b'"kind":"rating"'))
+    seal(log, FIRST)
+
+    repaired = repair(log, CONFIG, clock=later)
+
+    assert repaired.files == ()
+    assert any("not named: 10 more problems" in text for text in repaired.left)
+    assert not list(log.glob("*.damaged-*"))

@@ -22,6 +22,7 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.hits import Hit, TextSearch
 from arawn.interactions.needle_lines import needle_lines
 from arawn.interactions.raw_lines import forward_lines
+from arawn.interactions.reader import LogReader
 from arawn.interactions.record import ErrorRecord, FeedbackLine
 from arawn.interactions.scan import Damage
 from arawn.interactions.search import Query
@@ -34,6 +35,7 @@ from arawn.messages import (
     ToolUse,
     user,
 )
+from tests.arawn.interactions.mending_logs import written_log
 from tests.arawn.interactions.samples import record
 from tests.arawn.interactions.test_reader import result
 
@@ -154,6 +156,20 @@ def test_what_the_log_says_of_a_call_is_not_found(text: str) -> None:
     assert list(Query(text).places(line)) == []
 
 
+def test_what_a_caller_wrote_into_the_settings_is_found() -> None:
+    """Whoever has to find all that holds a name finds it there too; `arawn interactions rm` begins with that."""
+    params = {"tool_choice": "auto", "temperature": 0.5, "stop": ["grebe"], "extra": {"user": "alice", "smew": 1}}
+    line = encode_line(msgspec.structs.replace(full_record(), params=params))
+
+    def wheres(text: str) -> list[str]:
+        return [place.where for place in Query(text).places(line)]
+
+    assert wheres("grebe") == ["params.stop[0]"]
+    assert wheres("alice") == ["params.extra.user"]
+    assert wheres("smew") == ["params.extra.smew"]
+    assert wheres("temperature") == wheres("auto") == []
+
+
 def test_a_note_of_feedback_is_found(searched: Path) -> None:
     """The hit names the call that was judged; filters ask that call; a label is no text."""
     first = next(TextSearch(searched, Query("question 1"), Filters(), on_damage=lambda _: None).oldest_first())
@@ -247,3 +263,39 @@ def test_a_limited_search_has_the_newest(searched: Path) -> None:
     assert ids(found) == ["1", "4"]
     assert found[0].entry is None
     assert found[0].places[0].where == "tool_calls[t1].result_content"
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_a_note_of_a_later_day_is_found_by_the_day_of_its_call(tmp_path: Path, limit: int | None) -> None:
+    """People judge a call days after it; `--date` asks when the call was."""
+    log = written_log(tmp_path / "log", days=4)
+    head = next(iter(LogReader(log, on_damage=print).oldest_first(Filters()))).head
+    line = FeedbackLine(interaction_id=head.id, label="meh", note="the tern", timestamp="2026-01-31T13:00:00.000000Z")
+    with (log / "interactions-2026-01-31.jsonl").open("ab") as file:
+        file.write(encode_line(msgspec.structs.replace(line, writer="w", seq=9)))
+
+    def found(start: str, end: str) -> list[str]:
+        wanted = Filters(start=f"{start}T00:00:00.000000Z", end=f"{end}T00:00:00.000000Z", limit=limit)
+        search = TextSearch(log, Query("tern"), wanted, on_damage=print)
+        return [hit.id for hit in (search.newest_first() if limit else search.oldest_first())]
+
+    assert found("2026-01-28", "2026-01-29") == [head.id]
+    assert found("2026-01-29", "2026-01-30") == []
+
+
+def test_calls_that_notes_belong_to_are_looked_up_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read backwards, a note stands before its call: a look through the log for each would take for ever."""
+    log = written_log(tmp_path / "log")
+    heads = [entry.head for entry in LogReader(log, on_damage=print).oldest_first(Filters())]
+    notes = [
+        FeedbackLine(interaction_id=head.id, label="meh", note="the tern", timestamp="2026-01-30T13:00:00.000000Z")
+        for head in heads
+    ]
+    with (log / "interactions-2026-01-30.jsonl").open("wb") as file:
+        for number, line in enumerate(notes, 1):
+            file.write(encode_line(msgspec.structs.replace(line, writer="w", seq=number)))
+    monkeypatch.setattr(LogReader, "find", None)
+
+    hits = TextSearch(log, Query("tern"), Filters(session="s1", limit=5), on_damage=print).newest_first()
+
+    assert [hit.id for hit in hits] == [head.id for head in heads[::-1] if head.session_id == "s1"]

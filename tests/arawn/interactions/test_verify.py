@@ -15,6 +15,7 @@ from arawn.interactions.encode import encode_line
 from arawn.interactions.findings import Report
 from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
 from arawn.interactions.line_numbers import LineNumbers, ranges_of, without
+from arawn.interactions.manifest import read_manifest
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
 from arawn.interactions.seen import Place
@@ -327,7 +328,10 @@ def test_a_line_of_a_newer_arawn_is_told_from_damage(before: bytes, after: bytes
     line = encode_line(msgspec.structs.replace(record(), writer="w", seq=3))
     assert before in line
 
-    assert check_line(line.replace(before, after)) == NewerLine(why, "w", 3)
+    newer = check_line(line.replace(before, after))
+
+    assert isinstance(newer, NewerLine)
+    assert (newer.why, newer.writer, newer.seq) == (why, "w", 3)
 
 
 def test_lines_of_a_newer_arawn_are_named_as_such(whole: Path, tmp_path: Path) -> None:
@@ -441,3 +445,15 @@ def test_a_day_that_was_renamed_is_named(whole: Path, tmp_path: Path) -> None:
     (problem,) = check_directory(log).problems
     assert (problem.file, problem.kind) == ("interactions-2026-02-20.jsonl", "name")
     assert "it begins with a line of 2026-01-28" in problem.what
+
+
+def test_a_manifest_counts_the_lines_of_a_newer_arawn_as_that_one_does(tmp_path: Path) -> None:
+    """Both say the same of a sealed day, so neither finds the other's manifest wrong."""
+    log = written_log(tmp_path)
+    (log / FIRST).write_bytes((log / FIRST).read_bytes().replace(b'"kind":"feedback"', b'"kind":"rating"'))
+    seal(log, FIRST)
+
+    made = read_manifest(log / "interactions-2026-01-28.manifest.json")
+
+    assert (made.damaged, made.kinds["rating"]) == (0, 1)
+    assert [span.lines for span in made.writers.values()] == [made.lines]

@@ -200,3 +200,17 @@ def test_a_client_that_trims_its_window_begins_a_conversation_with_each_call(tmp
 
     assert [len(row["messages"]) - 1 for row in exported.rows] == [6, 6, 2, 2]
     assert exported.rows[2] == exported.rows[3]
+
+
+def test_answered_calls_that_two_dropped_conversations_share_count_once(tmp_path: Path) -> None:
+    """A client that asks anew in other words, and fails again, loses its answers once."""
+    *good, last = turns(5)
+    failed = msgspec.structs.replace(last, status="error", response_content=())
+    said = {"role": "user", "content": [{"type": "text", "text": "in other words"}]}
+    other = msgspec.structs.replace(failed, id=call(9, ASKED).id, messages=(*last.messages[:-1], said))
+    write_log(tmp_path, [*good, failed, other])
+
+    manifest = made(tmp_path, "openai-chat").manifest
+
+    assert manifest.dropped == {"error": 2}
+    assert manifest.answered_calls_dropped == len(good)
