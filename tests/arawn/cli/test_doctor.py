@@ -54,6 +54,7 @@ def wrong(place: Place) -> list[tuple[str, str]]:
     return [(what, found) for what, ok, found in rows if not ok]
 
 
+@pytest.mark.slow
 def test_all_is_well_with_and_without_a_daemon(place: Place) -> None:
     """Exit code 0, a row for everything that was looked at; the table says the same."""
     with FakeProvider() as fake:
@@ -93,6 +94,7 @@ def test_a_missing_key_and_a_taken_address_are_named(place: Place) -> None:
     assert f"cannot listen on `{listen}`" in found["address"]
 
 
+@pytest.mark.slow
 def test_the_key_of_a_running_daemon_is_its_own(place: Place) -> None:
     """It may have another environment than the shell has in which doctor runs; without it the key is missing."""
     with FakeProvider() as fake:

@@ -222,6 +222,7 @@ async def test_a_slow_key_command_is_over_before_the_first_call(tmp_path: Path) 
     assert server.received[0].headers["authorization"] == "Bearer k"
 
 
+@pytest.mark.slow
 async def test_a_reload_has_the_key_ready_too(tmp_path: Path) -> None:
     """Before it takes effect."""
     with EmbeddingServer() as server:

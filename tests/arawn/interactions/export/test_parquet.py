@@ -159,6 +159,7 @@ def test_numbers_and_times_that_no_column_holds_drop_their_row(tmp_path: Path, t
     assert (manifest.rows, manifest.dropped) == (1, {"malformed": 2})
 
 
+@pytest.mark.slow
 def test_a_long_row_fits(tmp_path: Path, target: Path) -> None:
     """Longer than a batch."""
     write_log(tmp_path / "log", [call(1, (user("y" * 40_000_000),)), call(2, ASKED)])
