@@ -122,7 +122,6 @@ async def _change(runtime: WorkstreamsDoor, call: Call) -> None:
 
 async def _remove(runtime: WorkstreamsDoor, call: Call) -> None:
     name = _name(call)
-    await _stored(runtime, name)  # a name that nobody has needs no actor
     if not await runtime.workstream(name).remove():
         raise Refused(refusal(404, "not_found", no_workstream(name)))
     await call.respond(json_reply(200, Removed(name)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trio
 
 from arawn.config.schema import Config, InteractionLogConfig, LoggingConfig, Profile, WorkstreamsConfig
 from arawn.runtime import start_runtime
@@ -16,14 +17,15 @@ from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.server.workstreams import workstream_routes
 from arawn.workstreams import store
+from tests.runtimes import scripted
 from tests.serving import serving_with_lifespan
 
 
 @asynccontextmanager
-async def serving(directory: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
+async def serving(directory: Path, default: Profile | None = None) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
     """Serve a runtime whose files are in `directory`, and yield a client of it."""
     config = Config(
-        profiles={"default": Profile(backend="scripted"), "fast": Profile(backend="scripted")},
+        profiles={"default": default or Profile(backend="scripted"), "fast": Profile(backend="scripted")},
         workstreams=WorkstreamsConfig(database=str(directory / "workstreams.db")),
         logging=LoggingConfig(InteractionLogConfig(enabled=False)),
     )
@@ -44,6 +46,19 @@ async def test_a_workstream_is_made_shown_and_listed(tmp_path: Path) -> None:
     assert made.json() == shown.json()
     assert (shown.json()["name"], shown.json()["profile"], shown.json()["tags"]) == ("a b?é", "fast", {"k": "v"})
     assert [one["name"] for one in listed.json()] == ["a b?é"]
+
+
+async def test_a_workstream_in_its_first_call_is_deleted_after_it(tmp_path: Path) -> None:
+    """It is not stored yet, and there all the same: nothing of it is left behind."""
+    async with serving(tmp_path, scripted(tmp_path, [{"text": "a", "delay_s": 0.1}])) as (client, runtime):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(runtime.workstream("new").send, "hi")
+            await trio.testing.wait_all_tasks_blocked()
+            removed = await client.delete("/workstreams/new")
+        listed = await client.get("/workstreams")
+
+    assert (removed.status_code, removed.json()) == (200, {"removed": "new"})
+    assert listed.json() == []
 
 
 async def test_a_part_of_the_list_is_refused(tmp_path: Path) -> None:
