@@ -248,8 +248,8 @@ class Runtime:
             workstream=workstream, session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing
         )
         call = Call(require_request(request), context, trio.current_time(), sink)
-        backend = self._backends[routing.profile]
-        return await backend.submit(call) if self._waits_for_room else submit_at_once(backend, routing.profile, call)
+        backend, name = self._backends[routing.profile], routing.profile
+        return await backend.submit(call) if self._waits_for_room else submit_at_once(backend, name, call, self.counts)
 
     async def explain_routing(
         self, request: CompletionRequest, *, profile: str | None = None, workstream: str | None = None

@@ -48,11 +48,21 @@ class Histogram:
 class ProfileCounts:
     """The numbers of one profile; they outlive its backend's restarts and replacements."""
 
-    __slots__ = ("attempts", "call_seconds", "calls", "first_token_seconds", "queue_seconds", "retries", "tokens")
+    __slots__ = (
+        "attempts",
+        "call_seconds",
+        "calls",
+        "first_token_seconds",
+        "queue_seconds",
+        "refused",
+        "retries",
+        "tokens",
+    )
 
     def __init__(self) -> None:
         self.calls: dict[Ending, int] = {"ok": 0, "error": 0, "cancelled": 0}
         self.attempts: dict[Status, int] = {"ok": 0, "error": 0, "cancelled": 0, "partial": 0}
+        self.refused = 0  # by a full mailbox
         self.retries = 0
         self.tokens = {"input": 0, "output": 0, "cache_read": 0, "cache_write": 0, "reasoning": 0}
         self.call_seconds = Histogram(_CALL_SECONDS)

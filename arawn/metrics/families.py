@@ -81,6 +81,8 @@ def _of_backends(status: RuntimeStatus) -> Iterator[Family]:
 def _of_calls(every: list[tuple[str, ProfileCounts]]) -> Iterator[Family]:
     calls = [Sample({"profile": name, "status": key}, n) for name, c in every for key, n in c.calls.items()]
     yield _counter("arawn_calls_total", "Calls that have ended, by how.", calls)
+    refused = [Sample({"profile": name}, c.refused) for name, c in every]
+    yield _counter("arawn_calls_refused_total", "Calls that were not taken: the mailbox was full.", refused)
     attempts = [Sample({"profile": name, "status": key}, n) for name, c in every for key, n in c.attempts.items()]
     yield _counter("arawn_attempts_total", "Attempts at calls, by the status of their records.", attempts)
     retries = [Sample({"profile": name}, c.retries) for name, c in every]

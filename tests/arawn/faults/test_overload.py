@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors import MailboxFull
 from arawn.config.schema import Profile, RetryConfig
 from arawn.errors import RateLimited
 from arawn.messages import CompletionRequest, user
@@ -109,6 +110,28 @@ async def test_a_limit_that_is_used_up_says_so_at_once(tmp_path: Path, autojump_
     assert len(told) == 500 - 60 - _LONGEST_WAIT_S
     assert took == pytest.approx(_LONGEST_WAIT_S)
     assert min(told) > _LONGEST_WAIT_S
+
+
+async def test_calls_that_are_not_taken_are_counted(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """What was shed is seen by whoever watches: every call is among those that ended or those that were refused."""
+    refused = 0
+
+    async def ask(runtime: Runtime) -> None:
+        nonlocal refused
+        try:
+            await runtime.complete(CompletionRequest(messages=(user("hi"),)))
+        except MailboxFull:
+            refused += 1
+
+    config = configured(tmp_path, {"default": one_second(tmp_path, max_concurrency=1, mailbox=3)})
+    async with running(config, waits_for_room=False) as runtime:
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(ask, runtime)
+        counts = runtime.counts.of("default")
+
+    assert counts.refused == refused > 0
+    assert counts.calls["ok"] == len(records(tmp_path)) == 10 - refused
 
 
 @pytest.mark.slow

@@ -96,10 +96,12 @@ def test_the_counts_are_in_the_metrics() -> None:
     fast.count_attempt("error", number=1, first_token=None, usage=None)
     fast.count_attempt("ok", number=2, first_token=0.3, usage=Usage(input_tokens=7, output_tokens=3))
     fast.count_call("ok", queued=0.2, seconds=1.5)
+    fast.refused += 3
     found = parsed(status_of(backend("fast")), counts)
 
     assert found["arawn_calls_total"][labels(profile="fast", status="ok")] == 1
     assert found["arawn_attempts_total"][labels(profile="fast", status="error")] == 1
+    assert found["arawn_calls_refused_total"] == {labels(profile="fast"): 3}
     assert found["arawn_retries_total"] == {labels(profile="fast"): 1}
     assert found["arawn_tokens_total"][labels(profile="fast", kind="input")] == 7
     for name, value in (("call_duration", 1.5), ("time_to_first_token", 0.3), ("queue_duration", 0.2)):
