@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import msgspec
 
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.retention import LastRun
-from arawn.interactions.whole_file import write_whole
+from arawn.interactions.whole_file import read_small, write_whole
 
 __all__ = ["read_last_run", "write_last_run"]
 
@@ -24,16 +23,11 @@ def read_last_run(filesystem: Filesystem, directory: Path) -> LastRun | None:
     Raises:
         OSError: It cannot be read.
     """
+    data = read_small(filesystem, directory / _NAME, _LONGEST)
     try:
-        fd = filesystem.open(directory / _NAME, os.O_RDONLY, 0)
-    except FileNotFoundError:
-        return None
-    try:
-        return msgspec.json.decode(filesystem.pread(fd, _LONGEST, 0), type=LastRun)
+        return None if data is None else msgspec.json.decode(data, type=LastRun)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return LastRun(date.min)  # nothing is known: as if the clock had jumped
-    finally:
-        filesystem.close(fd)
 
 
 def write_last_run(filesystem: Filesystem, directory: Path, run: LastRun) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.whole_file import read_small
 
 __all__ = ["LOCK", "Owner", "Unwritten", "note_unwritten", "read_owner", "write_owner"]
 
@@ -41,16 +42,11 @@ def read_owner(filesystem: Filesystem, directory: Path) -> Owner | None:
     Raises:
         OSError: It cannot be read.
     """
+    data = read_small(filesystem, directory / LOCK, _BLOCK)
     try:
-        fd = filesystem.open(directory / LOCK, os.O_RDONLY, 0)
-    except FileNotFoundError:
+        return None if data is None else msgspec.json.decode(data, type=Owner)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    try:
-        return msgspec.json.decode(filesystem.pread(fd, _BLOCK, 0), type=Owner)
-    except msgspec.DecodeError:
-        return None
-    finally:
-        filesystem.close(fd)
 
 
 def write_owner(filesystem: Filesystem, directory: Path, owner: Owner) -> None:

@@ -1,4 +1,4 @@
-"""Writes a file so that it is there whole or not at all."""
+"""Small files: read in one piece; written so that they are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,10 +10,26 @@ from pathlib import Path
 from arawn.interactions.files import unfinished_name
 from arawn.interactions.filesystem import Filesystem, write_fully
 
-__all__ = ["FILE_MODE", "write_whole"]
+__all__ = ["FILE_MODE", "read_small", "write_whole"]
 
 FILE_MODE = 0o600
 _BUFFER = 1 << 20
+
+
+def read_small(filesystem: Filesystem, path: Path, most: int) -> bytes | None:
+    """Return the first `most` bytes of a file, None if there is none.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        fd = filesystem.open(path, os.O_RDONLY, 0)
+    except FileNotFoundError:
+        return None
+    try:
+        return filesystem.pread(fd, most, 0)
+    finally:
+        filesystem.close(fd)
 
 
 def write_whole(filesystem: Filesystem, path: Path, content: bytes | Iterable[bytes]) -> None:

@@ -94,6 +94,6 @@ def _holder(descriptor: int) -> str:
     """Return who has the lock, in words; nameless where the name is just being written, or could not be."""
     try:
         owner = msgspec.json.decode(os.pread(descriptor, _BLOCK, 0), type=Owner)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return "another process"
     return f"process {owner.pid} (since {owner.started})"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from arawn.interactions import lock_state
+from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.lock_file import LOCK, read_owner
 from arawn.interactions.lock_state import writer_is_active
 from arawn.interactions.opening import open_day_log
 from tests.arawn.interactions.mending_logs import CONFIG
@@ -41,3 +43,11 @@ def test_files_of_other_devices_are_others(
     monkeypatch.setattr(lock_state, "_LOCKS", locks)
 
     assert writer_is_active(log) is is_active
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"pid":1,"started":"\xff"}'], ids=["empty", "cut", "no text"])
+def test_a_lock_file_that_nobody_can_read_names_nobody(data: bytes, tmp_path: Path) -> None:
+    """It is no fault of the log."""
+    (tmp_path / LOCK).write_bytes(data)
+
+    assert read_owner(RealFilesystem(), tmp_path) is None

@@ -132,11 +132,12 @@ def test_a_link_leads_to_the_lock_of_the_database(tmp_path: Path) -> None:
     assert json.loads(lock_of(path).read_text())["pid"] == os.getpid()
 
 
-def test_a_lock_file_that_names_nobody_still_locks(tmp_path: Path) -> None:
-    """As on a full disk: the refusal says `another process`."""
+@pytest.mark.parametrize("data", [b"", b'{"pid":1,"started":"\xff"}'], ids=["empty", "no text"])
+def test_a_lock_file_that_names_nobody_still_locks(data: bytes, tmp_path: Path) -> None:
+    """As on a full disk, or after a fault of it: the refusal says `another process`."""
     path = tmp_path / "w.db"
     with StoreLock(path).held():
-        lock_of(path).write_text("")
+        lock_of(path).write_bytes(data)
         with pytest.raises(StoreFailed, match="another process has it"):
             StoreLock(path).take()
 
