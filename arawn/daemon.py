@@ -14,7 +14,7 @@ import trio
 from trio_util import wait_any  # type: ignore[import-untyped]
 
 from actors import ChildSpec, Request
-from arawn.config import default_profile, listen_address
+from arawn.config import listen_address
 from arawn.config.paths import socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.errors import ArawnError
@@ -99,26 +99,20 @@ async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: An
     """
     stop = StopRequest()
     reloading = ReloadSignal()
-    ready = trio.Event()
+    answers = trio.Event()
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop, reloading)
         nursery.start_soon(reloading.serve)
         with trio.CancelScope() as starting:
-            nursery.start_soon(_give_up_start, stop, ready, starting)  # noqa: ASYNC111  # cancelling it late is harmless
+            nursery.start_soon(_give_up_start, stop, answers, starting)  # noqa: ASYNC111  # cancelling it late is harmless
             try:
-                run = partial(_run, config, environ, announce=partial(_tell, announce, ready), reread=reread)
-                await run(stop, reloading)
+                await _run(config, environ, stop, reloading, answers, announce=announce, reread=reread)
             except Exception as error:  # noqa: BLE001  # raised again below, outside the nursery
                 failure = error
         nursery.cancel_scope.cancel(reason="the daemon has stopped")
     if failure is not None:
         raise failure
-
-
-def _tell(announce: Announce, ready: trio.Event, opened: Opened) -> Callable[[], None]:
-    ready.set()
-    return announce(opened)
 
 
 async def _watch_signals(stop: StopRequest, reloading: ReloadSignal, task_status: trio.TaskStatus[None]) -> None:
@@ -131,10 +125,10 @@ async def _watch_signals(stop: StopRequest, reloading: ReloadSignal, task_status
                 stop.ask()
 
 
-async def _give_up_start(stop: StopRequest, ready: trio.Event, starting: trio.CancelScope) -> None:
-    """Cancel a start that is not wanted any more; once it is ready, the daemon ends in order instead."""
+async def _give_up_start(stop: StopRequest, answers: trio.Event, starting: trio.CancelScope) -> None:
+    """Cancel a start that is not wanted any more; once the doors answer, the daemon ends in order instead."""
     await stop.wanted.wait()
-    if not ready.is_set():
+    if not answers.is_set():
         starting.cancel(reason="a signal came during the start")
 
 
@@ -143,16 +137,17 @@ async def _run(
     environ: Mapping[str, str],
     stop: StopRequest,
     reloading: ReloadSignal,
+    answers: trio.Event,
     *,
     announce: Announce,
     reread: Reread,
 ) -> None:
+    """Open the doors, then wait for the default profile: a model may take minutes to load, and probes ask meanwhile."""
     token = ensure_token(state_dir(environ), environ) if config.server.auth == "token" else None
     socket = socket_path(config, environ)
     secrets = [token] if token else []
-    async with start_runtime(
-        config, environ, required=default_profile(config), secrets=secrets, waits_for_room=False
-    ) as runtime:
+    async with start_runtime(config, environ, secrets=secrets, waits_for_room=False) as runtime:
+        runtime.require_default()
         reloader = await runtime.start(reloader_spec(runtime, reread, environ))
         token_changed = partial(token_has_changed, token, state_dir(environ), environ)
         reload = reloading.reload = partial(reloaded, reloader, token_changed)
@@ -168,7 +163,13 @@ async def _run(
             },
         )
         doors = await runtime.start(_doors_spec(app, config, socket, stop, runtime.end_calls))
-        tell_end = announce(Opened(runtime, await doors.ask(_Where()), socket, token))
+        addresses = await doors.ask(_Where())
+        answers.set()
+        await wait_any(stop.wanted.wait, runtime.settled)
+        if stop.wanted.is_set():
+            return
+        runtime.require_default()
+        tell_end = announce(Opened(runtime, addresses, socket, token))
         try:
             await stop.wanted.wait()
         finally:

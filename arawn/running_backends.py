@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 import msgspec
@@ -21,13 +22,14 @@ from arawn.backends.health import BackendHealth
 from arawn.backends.told_health import ToldHealth
 from arawn.config import default_profile
 from arawn.config.schema import Config, Profile
-from arawn.errors import ArawnError, ConfigError
+from arawn.errors import ArawnError, ConfigError, Unavailable
 from arawn.reload_plan import ReloadPlan, compared
 from arawn.status import BackendStatus
 
 __all__ = ["Blueprint", "Followed", "RunningBackends", "drain"]
 
 _ROOM_POLL_S = 0.05
+_LOOK_AGAIN_S = 1.0
 
 
 class Blueprint(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ class RunningBackends:
         self.refs: Mapping[str, Ref[Call]] = MappingProxyType(self._refs)
 
     async def start(self) -> None:
-        """Start the backends of the configuration.
+        """Start the backends of the configuration; those that take long go on starting afterwards.
 
         Raises:
             Exception: Whatever the start of one of them raised.
@@ -94,7 +96,30 @@ class RunningBackends:
         If cancelled: those started so far are in the map.
         """
         for name, blueprint in self._blueprints(self.config).items():
-            self._adopt(name, await self._started(name, blueprint))
+            running = await self._started(name, blueprint)
+            self._adopt(name, running)
+            if name != default_profile(self.config) and running.health.value.state == "starting":
+                running.health.value = BackendHealth("starting", since=datetime.now(UTC))  # nobody waits for its news
+
+    async def settled(self) -> None:
+        """Wait until it is known whether the default profile can take calls.
+
+        Checkpoint: always.
+        If cancelled: nothing has changed.
+        """
+        await trio.lowlevel.checkpoint()
+        while (running := self._default()) is not None and running.health.value.state == "starting":
+            with trio.move_on_after(_LOOK_AGAIN_S):  # a reload may choose another one meanwhile
+                await _settled(running)
+
+    def require_default(self) -> None:
+        """Raise `Unavailable` if the default profile cannot take calls as things are."""
+        running = self._default()
+        if running is not None and running.health.value.state == "unavailable":
+            raise Unavailable(running.health.value.reason or "", retryable=False)
+
+    def _default(self) -> _Running | None:
+        return self._running.get(default_profile(self.config) or "")
 
     async def follow(self, config: Config) -> Followed:
         """Put a new configuration in force; calls queued or under way stay where they are.
@@ -180,6 +205,8 @@ class RunningBackends:
         complete = False
         try:
             problems = [line for name in wanted for line in await self._try_start(name, wanted[name], fresh)]
+            for running in fresh.values():
+                await _settled(running)
             problems += _missing(default_profile(config), fresh)
             complete = not problems
         finally:
@@ -210,6 +237,10 @@ class RunningBackends:
         health = ToldHealth(name)
         ref = await self._supervisor.start(self._make(label, name, blueprint, health))
         return _Running(name, label, blueprint, ref, health)
+
+
+async def _settled(running: _Running) -> None:
+    await running.health.wait_value(lambda health: health.state != "starting")
 
 
 def _status(running: _Running, actor: actors.Status) -> BackendStatus:

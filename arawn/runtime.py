@@ -17,12 +17,11 @@ from arawn.agent.servers import start_tool_servers
 from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.secret_values import secret_values
 from arawn.board import Board
-from arawn.config import default_profile
 from arawn.config.check import checked
 from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, InteractionLogConfig
 from arawn.config.search import find_config
-from arawn.errors import ArawnError, Unavailable
+from arawn.errors import ArawnError
 from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal, write_appends
@@ -84,7 +83,9 @@ async def open_runtime(
         path = None if config is None else Path(config)
         found = await find_config(path, environ=environ, cwd=Path.cwd())
         config = found.loaded.config
-    async with start_runtime(config, environ, required=default_profile(config), policy=policy) as runtime:
+    async with start_runtime(config, environ, policy=policy) as runtime:
+        await runtime.settled()
+        runtime.require_default()
         yield runtime
 
 
@@ -93,20 +94,17 @@ async def start_runtime(
     config: Config,
     environ: Mapping[str, str],
     *,
-    required: str | None = None,
     secrets: Sequence[str] = (),
     run_in_thread: RunInThread = trio.to_thread.run_sync,
     policy: RoutingPolicy | None = None,
     waits_for_room: bool = True,
     converses: bool = True,
 ) -> AsyncIterator[Runtime]:
-    """Start every part in order; see `open_runtime`.
+    """Start every part in order; see `open_runtime`. A profile may be unavailable, the default one too, or still start.
 
     Args:
         config: A configuration that has passed every check.
         environ: The process environment.
-        required: The profile without which there is no point in starting; others may be unavailable, and say so to
-            each call.
         secrets: Texts that must never reach the log, besides the keys of the profiles.
         run_in_thread: Runs what may block on the disk; tests on the virtual clock run it in place.
         policy: As for `open_runtime`.
@@ -124,8 +122,6 @@ async def start_runtime(
         store = await root.start(_store_spec(database_path(config, environ), board, run_in_thread, converses=converses))
         counts = Counts()
         backends = await _start_backends(root, config, environ=environ, secrets=secrets, journal=journal, counts=counts)
-        if required is not None and (found := backends.health(required)).state == "unavailable":
-            raise Unavailable(found.reason or "", retryable=False)
         async with aclosing(Router(config, backends.refs, environ, policy)) as router:
             await router.start()
             yield Runtime(

@@ -80,6 +80,14 @@ class Runtime:
         """The configuration in force."""
         return self._running.config
 
+    async def settled(self) -> None:
+        """Wait until it is known whether the default profile can take calls; see `RunningBackends.settled`."""
+        await self._running.settled()
+
+    def require_default(self) -> None:
+        """Raise `Unavailable` if the default profile cannot take calls as things are."""
+        self._running.require_default()
+
     async def follow(self, config: Config) -> Followed:
         """Put a new configuration in force; see `RunningBackends.follow`.
 
@@ -170,18 +178,9 @@ class Runtime:
         """
         if self.log_path is None:
             raise BadInput("the interaction log is off; set `logging.interactions.enabled` to judge calls")
-        line = await trio.to_thread.run_sync(
-            lambda path: feedback_line(
-                path,
-                interaction,
-                judgement,
-                at=datetime.now(UTC),
-                config=self.config.logging.interactions,
-                secrets=self._running.secrets,
-            ),
-            self.log_path,
-            abandon_on_cancel=True,
-        )
+        log, secrets = self.config.logging.interactions, self._running.secrets
+        make = partial(feedback_line, at=datetime.now(UTC), config=log, secrets=secrets)
+        line = await trio.to_thread.run_sync(make, self.log_path, interaction, judgement, abandon_on_cancel=True)
         lost_before = self._journal.health().count
         await self._journal.record(line)
         health = self._journal.health()

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import trio
 
-from arawn.config import default_profile
 from arawn.config.schema import (
     Config,
     InteractionLogConfig,
@@ -58,10 +57,11 @@ async def running(
     async with start_runtime(
         config,
         {} if environ is None else environ,
-        required=default_profile(config),
         run_in_thread=in_place,
         waits_for_room=waits_for_room,
     ) as runtime:
+        await runtime.settled()
+        runtime.require_default()
         yield runtime
 
 

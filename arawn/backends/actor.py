@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import stamina
@@ -18,9 +19,10 @@ from arawn.backends.admission import Admission
 from arawn.backends.attempt import Attempt, Outcome
 from arawn.backends.health import BackendHealth
 from arawn.backends.local import LocalProvider, ModelServerDied
-from arawn.backends.open import open_provider
+from arawn.backends.open import open_provider, takes_long
 from arawn.backends.protocol import Provider
 from arawn.backends.retry_hooks import RETRIES, hide_own_retries
+from arawn.backends.stand_in import StandIn
 from arawn.config.schema import InteractionLogConfig, Profile
 from arawn.errors import ArawnError, BackendError, Unavailable
 from arawn.interactions.ids import RecordIds
@@ -34,9 +36,7 @@ from arawn.stream import Begun
 
 __all__ = ["BackendParts", "Call", "open_backend"]
 
-RETRY_START_S = 15.0  # how long a backend that could not start answers `Unavailable` before it tries again
 _LOG = logging.getLogger("arawn.backends")
-_RECORD_S = 5.0  # bounds the record of a failed call when the log has no room; it is counted as lost then
 _LAST_CALLS_S = 1.0  # calls under way get this long to fail by themselves when their model server has died
 
 
@@ -66,6 +66,10 @@ class BackendParts(msgspec.Struct, frozen=True):
     counts: ProfileCounts
     health: AsyncValue
 
+    def new_id(self) -> str:
+        """Return the id of a call that begins now."""
+        return self.ids.next(time.time_ns() // 1_000_000)
+
 
 class CallFailed(BackendError):
     """A call failed inside Arawn itself; its cause is attached, and its traceback is in the program's log."""
@@ -79,8 +83,9 @@ class CallFailed(BackendError):
 async def open_backend(parts: BackendParts) -> AsyncIterator[Callable[[Call], Awaitable[CompletionResponse]]]:
     """Open one incarnation of a backend and yield the handler of its calls.
 
-    A provider that cannot start makes a backend that answers every call with the reason, at once, and looks every
-    `RETRY_START_S` whether it can start now: it waits for what is missing, which is no crash and no restart.
+    A provider that takes long to start keeps nobody else waiting: the block begins at once, and calls wait for it. One
+    that cannot start makes a backend that answers every call with the reason, at once, and looks again and again
+    whether it can start now: it waits for what is missing, which is no crash and no restart; see `StandIn`.
 
     Raises:
         ConfigError: The profile can never work as it stands.
@@ -90,39 +95,42 @@ async def open_backend(parts: BackendParts) -> AsyncIterator[Callable[[Call], Aw
     If cancelled: the provider is closed.
     """
     async with AsyncExitStack() as stack:
-        try:
-            handle = await stack.enter_async_context(_open_ready(parts))
-        except Unavailable as reason:
-            waiting = _Waiting(parts, reason)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(waiting.look_again)
-                yield waiting.handle
-                nursery.cancel_scope.cancel(reason="the backend is stopping")
-            return
-        yield handle
+        reason = None
+        if not takes_long(parts.name, parts.profile):
+            try:
+                backend = await stack.enter_async_context(_open_ready(parts))
+            except Unavailable as error:
+                reason = error
+            else:
+                yield backend.handle
+                return
+        async with trio.open_nursery() as nursery:
+            stand_in = StandIn(parts, partial(_open_watched, parts, nursery), reason)
+            nursery.start_soon(stand_in.run)
+            yield stand_in.handle
+            nursery.cancel_scope.cancel(reason="the backend is stopping")
 
 
 @asynccontextmanager
-async def _open_ready(parts: BackendParts) -> AsyncIterator[Callable[[Call], Awaitable[CompletionResponse]]]:
-    """Yield the handler of a backend whose provider is there; raises `Unavailable` on the way in if it is not."""
+async def _open_ready(parts: BackendParts) -> AsyncIterator[_Backend]:
+    """Yield a backend whose provider is there; raises `Unavailable` on the way in if it is not."""
     async with open_provider(parts.name, parts.profile, environ=parts.environ) as provider:
-        backend = _Backend(parts, provider)
         parts.health.value = BackendHealth("ready", since=datetime.now(UTC))
         try:
-            async with trio.open_nursery() as nursery:
-                if isinstance(provider, LocalProvider):
-                    nursery.start_soon(_crash_with_server, provider, backend)
-                yield backend.handle
-                nursery.cancel_scope.cancel(reason="the backend is stopping")
+            yield _Backend(parts, provider)
         finally:
             parts.health.value = BackendHealth("starting", since=datetime.now(UTC))
 
 
-def _tell_unavailable(parts: BackendParts, reason: str) -> None:
-    """Say so, since when it first was for this reason."""
-    before: BackendHealth = parts.health.value
-    if (before.state, before.reason) != ("unavailable", reason):
-        parts.health.value = BackendHealth("unavailable", reason, datetime.now(UTC))
+@asynccontextmanager
+async def _open_watched(
+    parts: BackendParts, nursery: trio.Nursery
+) -> AsyncIterator[Callable[[Call], Awaitable[CompletionResponse]]]:
+    """Yield the handler of a backend that is there; when its model server dies, `nursery` ends before it is closed."""
+    async with _open_ready(parts) as backend:
+        if isinstance(backend.provider, LocalProvider):
+            nursery.start_soon(_crash_with_server, backend.provider, backend)
+        yield backend.handle
 
 
 async def _crash_with_server(provider: LocalProvider, backend: _Backend) -> None:
@@ -132,50 +140,6 @@ async def _crash_with_server(provider: LocalProvider, backend: _Backend) -> None
     raise ModelServerDied(story)
 
 
-class _Waiting:
-    """Stands in for a provider that is not there, and gives way to it when it is."""
-
-    def __init__(self, parts: BackendParts, reason: Unavailable) -> None:
-        self._parts = parts
-        self._redactor = Redactor(parts.secrets)
-        self._refuse_for(reason)
-
-    async def handle(self, call: Call) -> CompletionResponse:
-        """Answer as things are now."""
-        return await self._answer(call)
-
-    async def look_again(self) -> None:
-        """Look every `RETRY_START_S` for what is missing; never returns.
-
-        Checkpoint: always.
-        If cancelled: the provider is closed if it is there by then.
-        """
-        while True:
-            await trio.sleep(RETRY_START_S)
-            try:
-                async with _open_ready(self._parts) as answer:
-                    self._answer = answer
-                    await trio.sleep_forever()
-            except Unavailable as reason:
-                self._refuse_for(reason)
-
-    def _refuse_for(self, reason: Unavailable) -> None:
-        self._reason = reason
-        self._answer = self._refuse
-        _tell_unavailable(self._parts, reason.user_message)
-
-    async def _refuse(self, call: Call) -> CompletionResponse:
-        """Answer with the reason, and leave a record of it."""
-        error = Unavailable(self._reason.user_message, retryable=self._reason.retryable)
-        attempt = Attempt(
-            self._parts, self._redactor, self._parts.profile, call, call_id=_new_id(self._parts), number=1
-        )
-        with trio.move_on_after(_RECORD_S, shield=True):  # this stand-in may end at any moment
-            await attempt.record(Outcome("error", error=error))
-        attempt.explain(error)
-        raise error
-
-
 class _Backend:
     """Handles calls, several at a time, on one provider."""
 
@@ -183,7 +147,7 @@ class _Backend:
         self.under_way = AsyncValue(0)
         self._parts = parts
         self._redactor = Redactor([*parts.secrets, *provider.secrets])
-        self._provider = provider
+        self.provider = provider
         self._admission = Admission(parts.name, parts.profile, parts.health, self._redactor)
 
     async def handle(self, call: Call) -> CompletionResponse:
@@ -212,7 +176,7 @@ class _Backend:
         The first is made before stamina is asked at all, which takes as long as the rest of a call's bookkeeping; its
         failure is then the first that stamina sees.
         """
-        call_id = _new_id(self._parts)
+        call_id = self._parts.new_id()
         await self._log_tool_results(call)
         try:
             return await self._attempt(self._new_attempt(call, call_id, 1))
@@ -236,7 +200,7 @@ class _Backend:
         raise AssertionError("stamina returns or raises")  # pragma: no cover
 
     def _new_attempt(self, call: Call, call_id: str, number: int) -> Attempt:
-        attempt = Attempt(self._parts, self._redactor, self._provider.defaults, call, call_id=call_id, number=number)
+        attempt = Attempt(self._parts, self._redactor, self.provider.defaults, call, call_id=call_id, number=number)
         attempt.on_first_delta = self._admission.saw_answer  # a stream may go on for minutes
         return attempt
 
@@ -266,17 +230,15 @@ class _Backend:
         try:
             await self._admission.enter(attempt)
             attempt.begin()
-            response = await attempt.ask(self._provider)
+            response = await attempt.ask(self.provider)
         except Exception as error:
             self._admission.saw_failure(attempt, error)
-            with trio.move_on_after(_RECORD_S, shield=True):
-                await attempt.record(attempt.failed(error))
+            await attempt.record_shielded(attempt.failed(error))
             attempt.explain(error)
             raise
         except trio.Cancelled:
             self._admission.lost_sight(attempt)
-            with trio.move_on_after(_RECORD_S, shield=True):
-                await attempt.record(attempt.cancelled())
+            await attempt.record_shielded(attempt.cancelled())
             raise
         self._admission.saw_answer(response)
         await attempt.record(Outcome("ok", response))
@@ -290,7 +252,3 @@ def wait_before_retry(error: Exception, longest: float) -> bool | float:
     if error.retry_after_s is None:
         return True
     return error.retry_after_s if error.retry_after_s <= longest else False
-
-
-def _new_id(parts: BackendParts) -> str:
-    return parts.ids.next(time.time_ns() // 1_000_000)

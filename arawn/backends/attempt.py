@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
 
 _LOG = logging.getLogger("arawn.backends")
+_RECORD_S = 5.0  # bounds the record of a failed call when the log has no room; it is counted as lost then
 
 __all__ = ["Attempt", "Outcome", "ReaderGone"]
 
@@ -120,6 +121,15 @@ class Attempt:
         if not len(self._received):
             return None
         return CompletionResponse(content=self._received.content(), model=self._request.model or "")
+
+    async def record_shielded(self, outcome: Outcome) -> None:
+        """Record an attempt without an answer, also for a caller who has left or while the backend is being stopped.
+
+        Checkpoint: always, unless the log is off.
+        If cancelled: it takes its time all the same, 5 s at most.
+        """
+        with trio.move_on_after(_RECORD_S, shield=True):
+            await self.record(outcome)
 
     async def record(self, outcome: Outcome) -> None:
         """Count this attempt, and write the record of it.

@@ -13,6 +13,7 @@ from arawn.backends.anthropic import AnthropicDialect
 from arawn.backends.http_provider import Carrier, Endpoint, HttpProvider
 from arawn.backends.keys import resolve_key
 from arawn.backends.local import open_local
+from arawn.backends.local_model import find_model, read_settings
 from arawn.backends.openai import OpenAIDialect
 from arawn.backends.presets import PRESETS, Preset
 from arawn.backends.protocol import Dialect, Provider
@@ -23,7 +24,7 @@ from arawn.errors import ConfigError
 from arawn.wire.proxies import uses_proxy
 from arawn.wire.transport import Transport, TransportLimits
 
-__all__ = ["open_provider"]
+__all__ = ["open_provider", "takes_long"]
 
 _KEEP_IDLE_S = 30.0
 
@@ -57,6 +58,19 @@ def open_provider(
     if profile.backend == "local":
         return open_local(name, profile)
     return _open_http(name, profile, preset, environ, transport)
+
+
+def takes_long(name: str, profile: Profile) -> bool:
+    """Say whether opening this provider means waiting for another program: a model server, or one that prints a key.
+
+    Raises:
+        ConfigError: The model or a setting of its server is wrong, which is known without waiting.
+    """
+    if profile.backend == "local":
+        find_model(name, profile.model)
+        read_settings(name, profile)
+        return True
+    return bool(profile.api_key_command) and not profile.api_key
 
 
 @asynccontextmanager

@@ -101,7 +101,7 @@ async def _open_in_process(wanted: Wanted) -> AsyncIterator[Answerer]:
         note(f"starting the local model `{local.model}` …")
     quiet_retries()
     converses = wanted.workstream is not None
-    async with start_runtime(config, os.environ, required=None, converses=converses) as runtime:
+    async with start_runtime(config, os.environ, converses=converses) as runtime:
         yield InProcessAnswerer(runtime, found.why, every)
 
 

@@ -142,7 +142,7 @@ async def _ask_daemon(daemon: DaemonClient, name: str) -> str:
 
 async def _ask_here(config: Config, name: str) -> str:
     quiet_retries()
-    async with start_runtime(narrowed(config, name), os.environ, required=None, converses=False) as runtime:
+    async with start_runtime(narrowed(config, name), os.environ, converses=False) as runtime:
         request = CompletionRequest(messages=(user(_PROMPT),), max_tokens=_MAX_TOKENS)
         return (await runtime.complete(request, profile=name)).text
 

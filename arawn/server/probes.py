@@ -55,4 +55,6 @@ def why_not_ready(status: RuntimeStatus) -> str | None:
     default = next((backend for backend in status.backends if backend.profile == status.default_profile), None)
     if default is not None and default.health == "unavailable":
         return f"profile `{default.profile}` is unavailable: {default.reason}"
+    if default is not None and default.health == "starting":
+        return f"profile `{default.profile}` is starting; calls wait for it"
     return None

@@ -248,7 +248,7 @@ async def found_late(
     directory: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Runtime]:
     """Run a profile `late` whose key is there only when the runtime has started."""
-    monkeypatch.setattr("arawn.backends.actor.RETRY_START_S", 0.02)
+    monkeypatch.setattr("arawn.backends.stand_in.RETRY_START_S", 0.02)
     environ: dict[str, str] = {}
     profiles = {"default": scripted(directory, [{"text": "ok"}]), "late": custom(provider.address, api_key_env="LATE")}
     async with running(configured(directory, profiles), environ) as runtime:
@@ -580,9 +580,9 @@ async def test_a_request_that_is_none_is_refused_before_it_is_sent(tmp_path: Pat
 
 
 async def test_a_default_without_a_key_need_not_stop_those_who_ask_another(tmp_path: Path) -> None:
-    """Without a required profile the runtime starts, and the default says why it cannot when it is asked."""
+    """Who does not require the default profile can use another, and the default says why it cannot when it is asked."""
     config = configured(tmp_path, {"default": Profile(backend="groq", model="m"), "mine": Profile(backend="scripted")})
-    async with start_runtime(config, {}, required=None) as runtime:
+    async with start_runtime(config, {}) as runtime:
         assert (await runtime.complete(ASK, profile="mine")).text
         with pytest.raises(Unavailable, match="GROQ_API_KEY"):
             await runtime.complete(ASK)

@@ -1,0 +1,101 @@
+"""What answers for a provider that is not there: it has calls wait while it starts, refuses them when it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import trio
+
+from arawn.backends.attempt import Attempt, Outcome
+from arawn.backends.health import BackendHealth
+from arawn.errors import Unavailable
+from arawn.interactions.redact import Redactor
+from arawn.messages import CompletionResponse
+
+if TYPE_CHECKING:
+    from arawn.backends.actor import BackendParts, Call
+
+__all__ = ["RETRY_START_S", "StandIn"]
+
+RETRY_START_S = 15.0  # how long a backend that could not start answers `Unavailable` before it tries again
+
+
+class StandIn:
+    """Stands in for a provider that is not there, and gives way to it when it is."""
+
+    def __init__(
+        self,
+        parts: BackendParts,
+        open_ready: Callable[[], AbstractAsyncContextManager[Callable[[Call], Awaitable[CompletionResponse]]]],
+        reason: Unavailable | None,
+    ) -> None:
+        """Open nothing yet; `run` does.
+
+        Args:
+            parts: Of the backend.
+            open_ready: Opens the provider and yields the handler of its calls; raises `Unavailable` if it is not there.
+            reason: Why it was not there a moment ago; None if nobody has looked.
+        """
+        self._parts = parts
+        self._open_ready = open_ready
+        self._redactor = Redactor(parts.secrets)
+        self._answer: Callable[[Call], Awaitable[CompletionResponse]] = self._wait
+        self._looked = trio.Event()
+        if reason is not None:
+            self._refuse_for(reason)
+
+    async def handle(self, call: Call) -> CompletionResponse:
+        """Answer as things are now."""
+        return await self._answer(call)
+
+    async def run(self) -> None:
+        """Open the provider; while it cannot be, look again every `RETRY_START_S`. Never returns.
+
+        Checkpoint: always.
+        If cancelled: the provider is closed if it is there by then.
+        """
+        if self._looked.is_set():
+            await trio.sleep(RETRY_START_S)
+        while True:
+            try:
+                async with self._open_ready() as answer:
+                    self._answer = answer
+                    self._looked.set()
+                    await trio.sleep_forever()
+            except Unavailable as reason:
+                self._refuse_for(reason)
+            await trio.sleep(RETRY_START_S)
+
+    def _refuse_for(self, reason: Unavailable) -> None:
+        """Refuse calls for `reason`, and say so, since when it first was for this reason."""
+        self._reason = reason
+        self._answer = self._refuse
+        self._looked.set()
+        before: BackendHealth = self._parts.health.value
+        if (before.state, before.reason) != ("unavailable", reason.user_message):
+            self._parts.health.value = BackendHealth("unavailable", reason.user_message, datetime.now(UTC))
+
+    async def _wait(self, call: Call) -> CompletionResponse:
+        """Answer once it is known whether the provider is there: the wait counts as time in the queue."""
+        try:
+            await self._looked.wait()
+        except trio.Cancelled:
+            attempt = self._attempt(call)
+            await attempt.record_shielded(attempt.cancelled())
+            raise
+        return await self._answer(call)
+
+    async def _refuse(self, call: Call) -> CompletionResponse:
+        """Answer with the reason, and leave a record of it."""
+        error = Unavailable(self._reason.user_message, retryable=self._reason.retryable)
+        attempt = self._attempt(call)
+        await attempt.record_shielded(Outcome("error", error=error))  # this stand-in may end at any moment
+        attempt.explain(error)
+        raise error
+
+    def _attempt(self, call: Call) -> Attempt:
+        parts = self._parts
+        return Attempt(parts, self._redactor, parts.profile, call, call_id=parts.new_id(), number=1)
