@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -40,6 +41,8 @@ from arawn.wire.server import serve
 
 __all__ = ["DoorFailed", "Opened", "StopRequest", "run_daemon"]
 
+_LOG = logging.getLogger("arawn.daemon")
+_WONDERED_S = 2.0  # a start that takes longer says why
 _LAST_WORDS_S = 1.0  # past the grace: time for ended calls to say so
 _DOORS_CLEANUP_S = 5.0  # past the grace: time for last words, and for cancelled requests to unwind
 _serve = partial(serve, limits=Limits(body_bytes=sys.maxsize), words=server_words)  # the application bounds bodies
@@ -165,7 +168,7 @@ async def _run(
         doors = await runtime.start(_doors_spec(app, config, socket, stop, runtime.end_calls))
         addresses = await doors.ask(_Where())
         answers.set()
-        await wait_any(stop.wanted.wait, runtime.settled)
+        await wait_any(stop.wanted.wait, runtime.settled, partial(_say_what_takes_long, runtime))
         if stop.wanted.is_set():
             return
         runtime.require_default()
@@ -174,6 +177,13 @@ async def _run(
             await stop.wanted.wait()
         finally:
             tell_end()
+
+
+async def _say_what_takes_long(runtime: Runtime) -> None:
+    """Say once what a start waits for, to whoever wonders; never returns."""
+    await trio.sleep(_WONDERED_S)
+    _LOG.warning("not ready yet: %s", why_not_ready(runtime.status()))
+    await trio.sleep_forever()
 
 
 def operation_routes(runtime: Runtime) -> dict[tuple[str, str], Callable[[Call], Awaitable[None]]]:

@@ -61,6 +61,8 @@ def test_the_doors_answer_before_it_is_ready(place: Place) -> None:
         before = client.get("/readyz")
         other = client.post("/chat", json={"message": "hi", "routing_profile": "other"})
         status = client.get("/status").json()
+        assert child.stderr is not None
+        waiting = child.stderr.readline()
         (place.directory / "told").write_text("key-of-the-provider\n")
         assert child.stdout is not None
         said = [line.rstrip("\n") for line in iter(child.stdout.readline, "ready\n")]
@@ -68,6 +70,7 @@ def test_the_doors_answer_before_it_is_ready(place: Place) -> None:
 
     assert (lives.status_code, before.status_code) == (200, 503)
     assert before.json()["error"]["message"] == "profile `default` is starting; calls wait for it"
+    assert waiting.endswith("not ready yet: profile `default` is starting; calls wait for it\n")
     assert other.json()["text"] == "echo: hi"
     assert [backend["health"] for backend in status["backends"]] == ["starting", "ready"]
     assert any(line.startswith("profile ") and "default" in line for line in said)
@@ -81,7 +84,8 @@ def test_a_signal_ends_it_in_order(place: Place) -> None:
         child.send_signal(signal.SIGTERM)
         out, err = child.communicate(timeout=PATIENCE)
 
-    assert (child.returncode, out, err) == (0, "", "")
+    assert (child.returncode, out) == (0, "")
+    assert all("not ready yet" in line for line in err.splitlines())  # a slow machine has it say so
     assert [record["status"] for record in records(place)] == ["ok"]
 
 
@@ -92,5 +96,5 @@ def test_a_default_profile_that_cannot_be_used_ends_it(place: Place) -> None:
         out, err = child.communicate(timeout=PATIENCE)
 
     assert (child.returncode, out) == (1, "")
-    assert "has a key that cannot be sent" in err
-    assert len(err.splitlines()) == 1
+    (said,) = (line for line in err.splitlines() if "not ready yet" not in line)
+    assert "has a key that cannot be sent" in said
