@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from arawn.errors import TimedOut as TimedOut
     from arawn.errors import Unavailable as Unavailable
     from arawn.errors import UnknownProfile as UnknownProfile
+    from arawn.interactions.feedback import Judgement as Judgement
     from arawn.messages import Completed as Completed
     from arawn.messages import CompletionRequest as CompletionRequest
     from arawn.messages import CompletionResponse as CompletionResponse
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from arawn.messages import user as user
     from arawn.runtime import open_runtime as open_runtime
     from arawn.runtime_door import Runtime as Runtime
+    from arawn.trio_run import WrongLoop as WrongLoop
     from arawn.workstreams.handle import Workstream as Workstream
 
 _HOME = {
@@ -70,6 +72,7 @@ _HOME = {
         "Unavailable",
         "UnknownProfile",
     ),
+    "arawn.interactions.feedback": ("Judgement",),
     "arawn.messages": (
         "Completed",
         "CompletionRequest",
@@ -92,6 +95,7 @@ _HOME = {
     ),
     "arawn.runtime": ("open_runtime",),
     "arawn.runtime_door": ("Runtime",),
+    "arawn.trio_run": ("WrongLoop",),
     "arawn.workstreams.handle": ("Workstream",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -4,6 +4,7 @@ ArawnError
 ├── ConfigError             the configuration is wrong: every problem, with file, line, key path
 ├── UnknownProfile          the name asked for and the names there are
 ├── BadInput                a request, a name or an argument that can never work as it stands
+├── WrongLoop               called from outside the trio run that the runtime lives in; see `arawn.trio_run`
 ├── LogWriteFailed          the interaction log cannot be opened or written
 ├── StoreFailed             the workstream database cannot be opened, read or written
 └── BackendError            one call to one backend failed; carries profile, provider, status, code, attempt

@@ -12,11 +12,23 @@ from typing import Any
 
 import msgspec
 
+from arawn.arguments import require_text_or_none
 from arawn.backends.verbatim import VerbatimMessages
 from arawn.errors import BadInput
-from arawn.messages import CompletionRequest, Image, Message, Text, Thinking, ToolDefinition, ToolResult, ToolUse
+from arawn.messages import (
+    CallContext,
+    CompletionRequest,
+    Image,
+    Message,
+    RoutingMetadata,
+    Text,
+    Thinking,
+    ToolDefinition,
+    ToolResult,
+    ToolUse,
+)
 
-__all__ = ["require_request", "require_session_id", "require_tags"]
+__all__ = ["call_context", "require_request", "require_session_id", "require_tags"]
 
 _Fields = tuple[tuple[str, tuple[type, ...]], ...]
 
@@ -76,15 +88,29 @@ def require_request(request: CompletionRequest) -> CompletionRequest:
     return request
 
 
+def call_context(
+    routing: RoutingMetadata, *, workstream: str | None, session_id: str | None, tags: Mapping[str, str] | None
+) -> CallContext:
+    """Return where a call of no conversation comes from, as it goes into its record.
+
+    Raises:
+        BadInput: A part of it is no text.
+    """
+    return CallContext(
+        workstream=require_text_or_none("workstream", workstream),
+        session_id=require_session_id(session_id),
+        tags=require_tags(tags),
+        routing=routing,
+    )
+
+
 def require_session_id(session_id: str | None) -> str | None:
     """Return the session id if it is a text or None.
 
     Raises:
         BadInput: It is something else.
     """
-    if session_id is None or isinstance(session_id, str):
-        return session_id
-    raise BadInput(f"`session_id` is a text, found {type(session_id).__name__}")
+    return require_text_or_none("session_id", session_id)
 
 
 def require_tags(tags: Mapping[str, str] | None) -> dict[str, str]:

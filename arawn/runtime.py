@@ -14,6 +14,7 @@ from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
 from arawn.agent.servers import start_tool_servers
+from arawn.arguments import require_config_source, require_kind, require_policy
 from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.secret_values import secret_values
 from arawn.board import Board
@@ -38,6 +39,7 @@ from arawn.routing.router import Router
 from arawn.running_backends import Blueprint, RunningBackends
 from arawn.runtime_door import Runtime
 from arawn.threads import RunInThread
+from arawn.trio_run import current_run
 from arawn.workstreams.actor import WorkstreamParts, open_workstream
 from arawn.workstreams.store_actor import Query, open_store
 
@@ -67,6 +69,8 @@ async def open_runtime(
         policy: Chooses the profile of calls that name none and are bound to none, whatever `[routing]` says.
 
     Raises:
+        WrongLoop: The caller is no trio task; docs/library.md shows how asyncio, threads and notebooks do it.
+        BadInput: An argument is of another kind than these.
         ConfigError: The configuration is wrong; every problem is listed.
         LogWriteFailed: The interaction log cannot be opened, or another process owns it.
         StoreFailed: The workstream database cannot be opened, or another process owns it.
@@ -76,13 +80,15 @@ async def open_runtime(
     Checkpoint: always.
     If cancelled: calls under way are cancelled and recorded as such; the log is flushed and synced.
     """
-    environ = os.environ if environ is None else environ
-    if isinstance(config, Config):
-        config = checked(config)
+    current_run("`open_runtime` was entered")
+    environ = os.environ if environ is None else require_kind("environ", environ, Mapping)
+    source = require_config_source(config)
+    if isinstance(source, Config):
+        config = checked(source)
     else:
-        path = None if config is None else Path(config)
-        found = await find_config(path, environ=environ, cwd=Path.cwd())
+        found = await find_config(source, environ=environ, cwd=Path.cwd())
         config = found.loaded.config
+    require_policy(policy)
     async with start_runtime(config, environ, policy=policy) as runtime:
         await runtime.settled()
         runtime.require_default()

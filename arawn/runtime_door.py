@@ -5,36 +5,37 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import trio
 
 from actors import ChildSpec, OnDemand, Ref, Reply, Supervisor
 from arawn.agent.servers import ToolServers
 from arawn.agent.tool import Tool
+from arawn.arguments import require_kind
 from arawn.backends.actor import Call
 from arawn.config import default_profile
-from arawn.config.schema import Config, NamedWorkstream
-from arawn.errors import BadInput, LogWriteFailed
+from arawn.config.schema import Config
 from arawn.full_mailbox import submit_at_once
-from arawn.interactions.feedback import Judgement, feedback_line
+from arawn.interactions.feedback import Judgement
 from arawn.interactions.journal import Journal
+from arawn.interactions.judging import write_feedback
 from arawn.interactions.record import FeedbackLine, MarkLine
-from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
+from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
 from arawn.metrics.counts import Counts
-from arawn.requests import require_request, require_session_id, require_tags
+from arawn.requests import call_context, require_request
 from arawn.routing.explain import Explanation
 from arawn.routing.policy import require_profile
 from arawn.routing.router import Router
 from arawn.running_backends import Followed, RunningBackends
 from arawn.status import LogStatus, RuntimeStatus
 from arawn.stream import Begun, EventStream, open_stream
+from arawn.trio_run import current_run, require_run
 from arawn.version import VERSION
 from arawn.workstreams.handle import Workstream
+from arawn.workstreams.settings import said_within
 from arawn.workstreams.store import Summary, WorkstreamState, require_name
 from arawn.workstreams.store_actor import Query, StoreHealth
 
@@ -44,7 +45,10 @@ M = TypeVar("M")
 
 
 class Runtime:
-    """A running Arawn; made by `open_runtime`."""
+    """A running Arawn; made by `open_runtime`.
+
+    Every method but `workstream` raises `WrongLoop` outside the trio run that opened it.
+    """
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class Runtime:
         self._router = router
         self._tools = tools
         self._waits_for_room = waits_for_room
+        self._run = current_run("a runtime was made")
         self._began = trio.current_time()
 
     @property
@@ -82,6 +87,7 @@ class Runtime:
 
     async def settled(self) -> None:
         """Wait until it is known whether the default profile can take calls; see `RunningBackends.settled`."""
+        require_run(self._run)
         await self._running.settled()
 
     def require_default(self) -> None:
@@ -94,10 +100,10 @@ class Runtime:
         Raises:
             ConfigError: A backend cannot be started, or the routing policy cannot be used; nothing was changed.
 
-        Checkpoint: always.
-        If cancelled: nothing has changed.
+        Checkpoint: always. If cancelled: nothing has changed.
         """
-        fresh = self._router.prepare(config)
+        require_run(self._run)
+        fresh = self._router.prepare(require_kind("config", config, Config))
         try:
             await fresh.start()
             followed = await self._running.follow(config)
@@ -113,12 +119,14 @@ class Runtime:
 
         Checkpoint: always. If cancelled: they end without this caller.
         """
+        require_run(self._run)
         self._workstreams.request_stop(0)  # a turn may be in the middle of a tool
         await self._running.end()
 
     async def mark(self, line: MarkLine) -> None:
         """Write a line about the log itself into it; see `Journal.record`."""
-        await self._journal.record(line)
+        require_run(self._run)
+        await self._journal.record(require_kind("line", line, MarkLine))
 
     def workstream(self, name: str, profile: str | None = None) -> Workstream:
         """Return the handle of the conversation called `name`; it need not exist yet.
@@ -133,32 +141,37 @@ class Runtime:
         """
         if profile is not None:
             require_profile(profile, self._backends)
-        return Workstream(require_name(name), profile, self._workstreams.ref(name))
+        return Workstream(require_name(name), profile, self._workstreams.ref(name), self._run)
 
     async def tools(self, *names: str) -> tuple[Tool, ...]:
         """Return the tools that the configuration has under these names; see `ToolServers.tools`."""
+        require_run(self._run)
         return await self._tools.tools(names)
 
     async def workstreams(self, *, archived: bool = False) -> list[Summary]:
-        """Return every stored conversation by name.
+        """Return every stored conversation by name; the archived ones only if asked for.
 
         Raises:
+            BadInput: `archived` is neither True nor False.
             StoreFailed: The database cannot be read.
 
-        Checkpoint: always.
-        If cancelled: nothing has changed.
+        Checkpoint: always. If cancelled: nothing has changed.
         """
+        require_run(self._run)
+        require_kind("archived", archived, bool)
         return await self._store.ask(Query(lambda store: store.list(archived=archived)))
 
     async def stored_workstream(self, name: str) -> WorkstreamState | None:
         """Return one stored conversation with its history; None if there is none.
 
         Raises:
+            BadInput: The name is none that a workstream can have.
             StoreFailed: The database cannot be read.
 
-        Checkpoint: always.
-        If cancelled: nothing has changed.
+        Checkpoint: always. If cancelled: nothing has changed.
         """
+        require_run(self._run)
+        require_name(name)
         return await self._store.ask(Query(lambda store: store.load(name)))
 
     async def give_feedback(self, interaction: str, judgement: Judgement) -> FeedbackLine:
@@ -169,24 +182,15 @@ class Runtime:
             judgement: What is said.
 
         Raises:
-            BadInput: There is no such call; or the log is off.
+            BadInput: There is no such call, the log is off, or the judgement is none that a line can hold.
             LogWriteFailed: Something was lost while it was being written, perhaps this; give it again.
             OSError: The log cannot be read.
 
-        Checkpoint: always.
-        If cancelled: the line may be written.
+        Checkpoint: always. If cancelled: the line may be written.
         """
-        if self.log_path is None:
-            raise BadInput("the interaction log is off; set `logging.interactions.enabled` to judge calls")
+        require_run(self._run)
         log, secrets = self.config.logging.interactions, self._running.secrets
-        make = partial(feedback_line, at=datetime.now(UTC), config=log, secrets=secrets)
-        line = await trio.to_thread.run_sync(make, self.log_path, interaction, judgement, abandon_on_cancel=True)
-        lost_before = self._journal.health().count
-        await self._journal.record(line)
-        health = self._journal.health()
-        if health.state == "lost" and health.count > lost_before:
-            raise LogWriteFailed(f"the feedback is not in the interaction log: {health.reason}; give it again")
-        return line
+        return await write_feedback(self._journal, self.log_path, interaction, judgement, config=log, secrets=secrets)
 
     async def start(self, spec: ChildSpec[M]) -> Ref[M]:
         """Start one more part; it is supervised like the others and stopped before them.
@@ -194,10 +198,10 @@ class Runtime:
         Raises:
             Exception: Whatever its own start raised.
 
-        Checkpoint: always.
-        If cancelled: the part is stopped.
+        Checkpoint: always. If cancelled: the part is stopped.
         """
-        return await self._root.start(spec)
+        require_run(self._run)
+        return await self._root.start(require_kind("spec", spec, ChildSpec))
 
     async def complete(
         self,
@@ -240,12 +244,11 @@ class Runtime:
         workstream: str | None,
     ) -> Reply[CompletionResponse]:
         """Choose the profile that answers, and put the call into its mailbox."""
+        require_run(self._run)
         routing = self._router.settled(hint=profile, bound=None)
         if routing is None:
             routing = await self._router.choose(require_request(request))
-        context = CallContext(
-            workstream=workstream, session_id=require_session_id(session_id), tags=require_tags(tags), routing=routing
-        )
+        context = call_context(routing, workstream=workstream, session_id=session_id, tags=tags)
         call = Call(require_request(request), context, trio.current_time(), sink)
         backend, name = self._backends[routing.profile], routing.profile
         return await backend.submit(call) if self._waits_for_room else submit_at_once(backend, name, call, self.counts)
@@ -269,22 +272,19 @@ class Runtime:
         Checkpoint: only if there is a workstream, or the policy waits.
         If cancelled: nothing has changed.
         """
+        require_run(self._run)
+        require_request(request)
         bound = None
         if workstream is not None:
-            stored = await self.stored_workstream(require_name(workstream)) or WorkstreamState(name=workstream)
-            standing = self.config.workstreams.named.get(workstream, NamedWorkstream())
-            bound = stored.profile or standing.profile
-            request = msgspec.structs.replace(
-                request,
-                messages=(*stored.history, *request.messages),
-                system=request.system or stored.system_prompt or standing.system_prompt,
-            )
-        return await self._router.explain(require_request(request), hint=profile, bound=bound)
+            stored = await self.stored_workstream(workstream)
+            request, bound = said_within(request, stored, self.config.workstreams.named.get(workstream))
+        return await self._router.explain(request, hint=profile, bound=bound)
 
     def status(self) -> RuntimeStatus:
         """Return the state of everything, now; synchronous and free of side effects."""
+        require_run(self._run)
         tree = self._root.status()
-        below = {child.name: child for child in tree.children}
+        talks = [talk.name for part in tree.children if part.name == "workstreams" for talk in part.children]
         return RuntimeStatus(
             version=VERSION,
             pid=os.getpid(),
@@ -294,6 +294,6 @@ class Runtime:
             backends=self._running.statuses(),
             draining=self._running.draining(),
             database_fault=self._store_health.fault,
-            active_workstreams=tuple(child.name for child in below["workstreams"].children),
+            active_workstreams=tuple(talks),
             tree=tree,
         )

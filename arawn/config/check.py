@@ -24,7 +24,7 @@ def checked(config: Config) -> Config:
 
     try:
         config = msgspec.convert(msgspec.to_builtins(config), Config)
-    except (msgspec.ValidationError, TypeError) as error:
+    except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
         raise ConfigError([f"Config: {error}"]) from error
     entries = [NamedProfile(name, ("profiles", name), profile) for name, profile in config.profiles.items()]
     findings = [finding for entry in entries for finding in profile_findings(entry, PRESETS)]

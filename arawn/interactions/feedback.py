@@ -48,10 +48,12 @@ def feedback_line(
         secrets: Texts that are redacted as well, if anything is.
 
     Raises:
-        BadInput: There is no such call, or several; or the value is no number.
+        BadInput: There is no such call, or several; or the judgement is none that a line can hold.
         OSError: The log cannot be read.
     """
-    _require_finite(judgement)
+    _require_judgement(judgement)
+    if not isinstance(interaction, str):
+        raise BadInput(f"a call is named by its id, a text, found {type(interaction).__name__}")
     found = LogReader(directory, on_damage=lambda _: None).find(interaction)  # damage elsewhere is no matter here
     return judgement_line(found.head.id, judgement, at=at, config=config, secrets=secrets)
 
@@ -65,7 +67,7 @@ def judgement_line(
     secrets: Iterable[str] = (),
 ) -> FeedbackLine:
     """Return the line for a call that is known to be there, by its whole id; arguments and errors as above."""
-    _require_finite(judgement)
+    _require_judgement(judgement)
     if config.redact_secrets:
         judgement, _ = redact(judgement, secrets)
     return FeedbackLine(
@@ -77,12 +79,20 @@ def judgement_line(
     )
 
 
-def _require_finite(judgement: Judgement) -> None:
-    """Refuse a value that no line can hold.
+def _require_judgement(judgement: Judgement) -> None:
+    """Refuse what no line can hold.
 
     Raises:
-        BadInput: It is none that JSON has a word for.
+        BadInput: It is no judgement, a field does not fit, or the value is none that JSON has a word for.
     """
+    if not isinstance(judgement, Judgement):
+        found = type(judgement).__name__
+        raise BadInput(f'a judgement is an `arawn.Judgement`, found {found}; `arawn.Judgement("good")` makes one')
+    try:
+        msgspec.convert(msgspec.to_builtins(judgement), Judgement)
+        msgspec.json.encode(judgement)
+    except (msgspec.ValidationError, TypeError, UnicodeEncodeError, OverflowError) as error:
+        raise BadInput(f"the judgement does not fit: {error}") from error
     if judgement.value is not None and not math.isfinite(judgement.value):
         raise BadInput(f"the value of a feedback must be a finite number, not {judgement.value}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from arawn.arguments import require_kind
 from arawn.errors import UnknownProfile
 from arawn.messages import RoutingMetadata
 
@@ -37,8 +38,10 @@ def require_profile(name: str, known: Collection[str]) -> str:
     """Return `name` if it is configured.
 
     Raises:
+        BadInput: It is no text.
         UnknownProfile: It is not; the error lists the names there are.
     """
+    require_kind("profile", name, str)
     if name not in known:
         raise UnknownProfile(name, known)
     return name

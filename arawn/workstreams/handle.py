@@ -12,9 +12,11 @@ import trio
 from actors import Ref, Reply
 from arawn.agent.events import TurnEvent, TurnReply
 from arawn.agent.functions import AnyTool, tools_by_name
+from arawn.arguments import require_text_or_none
 from arawn.messages import CompletionResponse, StreamEvent
 from arawn.requests import require_session_id, require_tags
 from arawn.stream import Begun, EventStream, open_stream
+from arawn.trio_run import require_run
 from arawn.workstreams.actor import Act, Change, Create, Remove, Say, WorkstreamMessage
 from arawn.workstreams.settings import require_settings, require_system
 from arawn.workstreams.store import require_text
@@ -23,22 +25,31 @@ __all__ = ["Workstream"]
 
 
 class Workstream:
-    """The handle of one conversation. Calls on it are answered one after another, in order."""
+    """The handle of one conversation. Calls on it are answered one after another, in order.
 
-    def __init__(self, name: str, profile: str | None, ref: Ref[WorkstreamMessage]) -> None:
+    Every method raises `WrongLoop` outside the trio run that opened the runtime.
+    """
+
+    def __init__(
+        self, name: str, profile: str | None, ref: Ref[WorkstreamMessage], run: trio.lowlevel.TrioToken
+    ) -> None:
         self.name = name
         self._profile = profile
         self._ref = ref
+        self._run = run
 
     async def bind(self, profile: str | None) -> None:
         """Bind the conversation to a profile, durably; None binds it to none.
 
         Raises:
+            BadInput: It is no text.
             UnknownProfile: It is not configured; the binding is as it was.
 
         Checkpoint: always.
         If cancelled: it is bound, or it is not.
         """
+        require_run(self._run)
+        require_settings({"profile": profile})
         await self._ref.ask(Change(profile=profile))
 
     async def create(
@@ -53,6 +64,7 @@ class Workstream:
         Checkpoint: always.
         If cancelled: it is stored, or it is not.
         """
+        require_run(self._run)
         wanted = Create(profile=profile, system_prompt=system_prompt, tags=require_tags(tags))
         require_settings(msgspec.structs.asdict(wanted))
         await self._ref.ask(wanted)
@@ -83,6 +95,7 @@ class Workstream:
         Checkpoint: always.
         If cancelled: all of it is changed, or nothing.
         """
+        require_run(self._run)
         new_tags = tags if tags is msgspec.UNSET else require_tags(tags)
         wanted = Change(profile=profile, system_prompt=system_prompt, tags=new_tags, archived=archived)
         given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
@@ -105,6 +118,7 @@ class Workstream:
         Checkpoint: always.
         If cancelled: it is deleted, or it is not.
         """
+        require_run(self._run)
         removed = await self._ref.ask(Remove())
         now = self._ref.status()
         if not (now.queued or now.waiting or now.in_hand):  # else it is made anew by what comes next
@@ -164,6 +178,7 @@ class Workstream:
         Checkpoint: always.
         If cancelled: the provider call is cancelled and recorded; the conversation is as after a `BackendError`.
         """
+        require_run(self._run)
         said = _said(text, session_id=session_id, profile=profile, system=system, tags=tags)
         act = None if tools is None else Act(said, tools_by_name(tools))
         await self._bind_first()
@@ -211,6 +226,7 @@ class Workstream:
         named = None if tools is None else tools_by_name(tools)
 
         async def submit(sink: trio.MemorySendChannel[StreamEvent | Begun]) -> Reply[CompletionResponse]:
+            require_run(self._run)
             said = _said(text, session_id=session_id, profile=profile, system=system, tags=tags, sink=sink)
             await self._bind_first()
             message: Say | Act = said if named is None else Act(said, named)
@@ -236,7 +252,7 @@ def _said(
     """Return the message, if every part of it is what its type promises."""
     return Say(
         text=require_text(text),
-        profile=profile,
+        profile=require_text_or_none("profile", profile),
         session_id=require_session_id(session_id),
         system=require_system(system),
         tags=require_tags(tags),

@@ -7,9 +7,12 @@ from typing import Any
 
 import msgspec
 
+from arawn.config.schema import NamedWorkstream
 from arawn.errors import BadInput
+from arawn.messages import CompletionRequest
+from arawn.workstreams.store import WorkstreamState
 
-__all__ = ["require_settings", "require_system"]
+__all__ = ["require_settings", "require_system", "said_within"]
 
 
 class _Settings(msgspec.Struct, frozen=True):
@@ -29,7 +32,7 @@ def require_settings(given: Mapping[str, Any]) -> None:
     """
     try:
         settings = msgspec.convert(given, _Settings)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the latter for text in the place of something else
         raise BadInput(f"these cannot be the settings of a workstream: {error}") from error
     for field, text in _texts(settings):
         _require_whole(field, text)
@@ -49,6 +52,26 @@ def require_system(system: str | None) -> str | None:
         raise BadInput("`system` is empty; leave it out, or say something in it")
     _require_whole("system", system)
     return system
+
+
+def said_within(
+    request: CompletionRequest, stored: WorkstreamState | None, standing: NamedWorkstream | None
+) -> tuple[CompletionRequest, str | None]:
+    """Return a request as it is sent when it is said in a conversation, and the profile that this is bound to.
+
+    Args:
+        request: What is said.
+        stored: The conversation; None if there is none yet.
+        standing: What the configuration says of it, if anything.
+    """
+    stored = stored or WorkstreamState(name="")
+    standing = standing or NamedWorkstream()
+    request = msgspec.structs.replace(
+        request,
+        messages=(*stored.history, *request.messages),
+        system=request.system or stored.system_prompt or standing.system_prompt,
+    )
+    return request, stored.profile or standing.profile
 
 
 def _texts(settings: _Settings) -> Iterator[tuple[str, str]]:

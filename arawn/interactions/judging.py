@@ -1,0 +1,57 @@
+"""What somebody says of one call goes into the log of a running runtime, and it is known whether it got there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from arawn.config.schema import InteractionLogConfig
+from arawn.errors import BadInput, LogWriteFailed
+from arawn.interactions.feedback import Judgement, feedback_line
+from arawn.interactions.journal import Journal
+from arawn.interactions.record import FeedbackLine
+
+__all__ = ["write_feedback"]
+
+
+async def write_feedback(
+    journal: Journal,
+    directory: Path | None,
+    interaction: str,
+    judgement: Judgement,
+    *,
+    config: InteractionLogConfig,
+    secrets: Iterable[str],
+) -> FeedbackLine:
+    """Find the call, write the line and return it; see `Runtime.give_feedback`.
+
+    Args:
+        journal: Takes the line to the log.
+        directory: The log directory; None while the log is off.
+        interaction: The call's id, or the beginning of it that no other has.
+        judgement: What is said.
+        config: The log's configuration.
+        secrets: Texts that are redacted as well, if anything is.
+
+    Raises:
+        BadInput: There is no such call, the log is off, or the judgement is none that a line can hold.
+        LogWriteFailed: Something was lost while it was being written, perhaps this; give it again.
+        OSError: The log cannot be read.
+
+    Checkpoint: always.
+    If cancelled: the line may be written.
+    """
+    if directory is None:
+        raise BadInput("the interaction log is off; set `logging.interactions.enabled` to judge calls")
+    make = partial(feedback_line, at=datetime.now(UTC), config=config, secrets=secrets)
+    line = await trio.to_thread.run_sync(make, directory, interaction, judgement, abandon_on_cancel=True)
+    lost_before = journal.health().count
+    await journal.record(line)
+    health = journal.health()
+    if health.state == "lost" and health.count > lost_before:
+        raise LogWriteFailed(f"the feedback is not in the interaction log: {health.reason}; give it again")
+    return line

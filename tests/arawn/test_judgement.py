@@ -1,0 +1,49 @@
+"""Judging a call from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import arawn
+from tests.arawn.test_wrong_arguments import REQUEST
+from tests.runtimes import configured, lines, running
+
+UNFIT: list[tuple[Any, str]] = [
+    ("good", r"a judgement is an `arawn.Judgement`, found str; `arawn.Judgement\(\"good\"\)` makes one"),
+    (None, "found NoneType"),
+    (arawn.Judgement(""), "the judgement does not fit: .*label"),
+    (arawn.Judgement(5), "the judgement does not fit: .*label"),  # type: ignore[arg-type]
+    (arawn.Judgement("x" * 201), "the judgement does not fit: .*label"),
+    (arawn.Judgement("half \ud800"), "the judgement does not fit"),
+    (arawn.Judgement("good", "1"), "the judgement does not fit: .*value"),  # type: ignore[arg-type]
+    (arawn.Judgement("good", value=float("nan")), "finite number"),
+    (arawn.Judgement("good", value=10**400), "the judgement does not fit"),
+    (arawn.Judgement("good", note=5), "the judgement does not fit: .*note"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("judgement", "why"), UNFIT)
+async def test_what_is_no_judgement_is_refused(judgement: Any, why: str, tmp_path: Path) -> None:
+    """The message says what does not fit; nothing is written."""
+    async with running(configured(tmp_path)) as runtime:
+        interaction = (await runtime.complete(REQUEST)).interaction_id
+        assert interaction is not None
+        with pytest.raises(arawn.BadInput, match=why):
+            await runtime.give_feedback(interaction, judgement)
+
+    assert not [line for line in lines(tmp_path) if line["kind"] == "feedback"]
+
+
+async def test_a_call_is_judged(tmp_path: Path) -> None:
+    """By the public names alone; the line is in the log when it returns."""
+    async with running(configured(tmp_path)) as runtime:
+        interaction = (await runtime.complete(REQUEST)).interaction_id
+        assert interaction is not None
+        await runtime.give_feedback(interaction, arawn.Judgement("good", value=1, note="why"))
+
+        (line,) = [line for line in lines(tmp_path) if line["kind"] == "feedback"]
+
+    assert (line["interaction_id"], line["label"], line["value"], line["note"]) == (interaction, "good", 1.0, "why")
