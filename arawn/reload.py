@@ -14,10 +14,12 @@ import trio
 
 from actors import ChildSpec, Request
 from arawn.agent.obstacles import tool_obstacles
+from arawn.backends.preflight import preflight
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput, ConfigError
 from arawn.interactions.record import MarkLine, timestamp_text
 from arawn.reload_plan import configuration_hash
+from arawn.routing.prepared import routing_obstacles
 from arawn.running_backends import Followed, drain
 
 __all__ = ["Reload", "ReloadReport", "Reloadable", "configuration_mark", "reloader_spec", "unusable"]
@@ -69,7 +71,7 @@ def reloader_spec(runtime: Reloadable, reread: Reread, environ: Mapping[str, str
     Args:
         runtime: What follows the configuration.
         reread: Reads the configuration again, and checks its text.
-        environ: Where the programs and tokens of tools are looked for.
+        environ: Where keys, and the programs and tokens of tools, are looked for.
     """
     return ChildSpec(
         name="reloader",
@@ -99,20 +101,26 @@ async def _open_reloader(
 
 
 async def _usable(reread: Reread, environ: Mapping[str, str]) -> Config:
-    """Return the configuration if its tools can be used: otherwise the next turn would be the first to say so.
+    """Return the configuration if nothing in it is known to fail: what starts would tell of its own faults alone.
 
     Raises:
-        ConfigError: It is wrong, or they cannot be used.
+        ConfigError: It is wrong, or names scripts, models, policies or tools that cannot be used; all of them are
+            listed, as `arawn config check` does.
 
     Checkpoint: always.
     If cancelled: nothing has changed; an import of a module goes on.
     """
     config = await reread()
-    if config.tools:
-        problems = await trio.to_thread.run_sync(tool_obstacles, config, environ, abandon_on_cancel=True)
-        if problems:
-            raise ConfigError(problems)
+    problems = [obstacle.text for obstacle in await preflight(config, environ) if obstacle.fatal]
+    if config.tools or config.routing.enabled:
+        problems += await trio.to_thread.run_sync(_named_in_vain, config, environ, abandon_on_cancel=True)
+    if problems:
+        raise ConfigError(problems)
     return config
+
+
+def _named_in_vain(config: Config, environ: Mapping[str, str]) -> list[str]:
+    return [*routing_obstacles(config, environ), *tool_obstacles(config, environ)]
 
 
 async def _reload(runtime: Reloadable, reread: Reread) -> Followed:

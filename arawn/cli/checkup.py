@@ -15,10 +15,12 @@ import msgspec
 from arawn.cli.places import impossible_places
 from arawn.config.paths import database_path, interactions_dir, socket_path
 from arawn.config.schema import Config
-from arawn.interactions.files import day_of_name
+from arawn.errors import StoreFailed
+from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.housekeeping import plan_deletion
 from arawn.workstreams.store_file import HEADER_BYTES, header_fault, journal_of, orphaned_journal
+from arawn.workstreams.store_schema import migrate
 
 __all__ = ["Finding", "look_around"]
 
@@ -94,12 +96,14 @@ def _room(what: str, directory: Path) -> Finding:
 
 def _clock(log: Path, today: date, retention_days: int) -> Finding:
     """Say whether the days of the log fit to today, the UTC day."""
-    newest = max((day for path in log.iterdir() if (day := day_of_name(path.name)) is not None), default=today)
+    ahead = [file for file in day_files(path.name for path in log.iterdir()) if file.day > today.isoformat()]
     plan = plan_deletion(RealFilesystem(), log, today, retention_days)
     held_until = plan.verdict.last_run.held_until
-    if newest > today:
-        words = f"today is {today} by the clock, and the log has a file of {newest}: the clock is behind, or was ahead"
-        return Finding("clock", False, f"{words}; set it right; until that day records go into that file")
+    if ahead:
+        found = f"today is {today} by the clock (UTC), and `{log / ahead[-1].name}` is of a later day"
+        once = f"it was ahead once, and until {ahead[-1].day} records go into files of that day"
+        what_to_do = f"if the clock is behind, set it right; if it is right, {once}: see docs/interaction-log.md"
+        return Finding("clock", False, f"{found}: {what_to_do}")
     if held_until is not None:
         words = f"the clock is more than `retention_days` ahead of the last run, {today}: if it is wrong, set it right"
         return Finding("clock", False, f"{words}; if it is right, wait: nothing is deleted before {held_until}")
@@ -121,6 +125,8 @@ def _database(path: Path) -> Finding:
         return Finding("workstreams", False, f"`{path}` is damaged: {fault}")
     try:
         verdict = _verdict(path)
+    except StoreFailed as error:
+        return Finding("workstreams", False, str(error))
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             return Finding("workstreams", False, f"`{path}` is locked by another program; end that program")
@@ -139,6 +145,9 @@ def _verdict(path: Path) -> str:
 
     Whoever closes a database as the last one deletes its journal. Where the file is not the one that a daemon has open,
     that would be the daemon's. A reader cannot, and as long as it reads, nobody else can: it is the last to close.
+
+    Raises:
+        StoreFailed: It is sound, and nothing that this Arawn can use.
     """
     mode = "ro" if journal_of(path).exists() else "rw"  # without a journal a reader would leave one behind
     with closing(_connected(path, mode)) as reader:
@@ -147,6 +156,10 @@ def _verdict(path: Path) -> str:
         with closing(_connected(path, "rw")) as writer:
             writer.execute("BEGIN IMMEDIATE")
             writer.execute("ROLLBACK")
+        reader.execute("PRAGMA query_only = ON")
+        has_tables = reader.execute("PRAGMA user_version").fetchone()[0] > 0
+        if verdict == "ok" and has_tables:
+            migrate(reader, path)  # changes nothing, and refuses what is newer
     return str(verdict)
 
 

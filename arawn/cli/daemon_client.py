@@ -13,16 +13,16 @@ import msgspec
 import trio
 
 from arawn.agent.events import ToolEnded, ToolStarted
+from arawn.cli.daemon_bodies import DaemonFault, encoded, error_in, kind_of_error, misfit_of
 from arawn.cli.output import note
 from arawn.cli.question import Emit
 from arawn.cli.settings import socket_of
 from arawn.config.paths import runtime_dir
-from arawn.errors import ArawnError, BadInput, ConfigError
+from arawn.errors import ArawnError, ConfigError
 from arawn.interactions.counted import counted
 from arawn.messages import TextDelta, ThinkingDelta, ToolUseDelta, ToolUseStart
 from arawn.running_daemons import RunningDaemon, running_daemons
 from arawn.server.native import ChatReply, ChatRequest
-from arawn.server.reply import ErrorBody
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
 from arawn.status import RuntimeStatus
 from arawn.wire.sse import SseEvent, SseParser
@@ -55,16 +55,11 @@ _CROWDED = (
     "has no place left for a connection through its socket (503 `too_many_connections`); end programs of yours that "
     "hold them open, or wait; `arawn stop` asks the daemon to end all the same"
 )
-_MISUSE = frozenset({"unknown_profile", "bad_input", "invalid_request", "not_found", "already_exists"})
 _Delta = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | ToolStarted | ToolEnded
 
 
 class _Completed(msgspec.Struct, frozen=True, tag="completed"):
     response: ChatReply
-
-
-class DaemonFault(ArawnError):
-    """The daemon cannot be reached, or said that what was asked of it failed."""
 
 
 class DaemonClient:
@@ -78,7 +73,7 @@ class DaemonClient:
         """Return the body of `GET path`; see `call`."""
         return await self.call("GET", path)
 
-    async def call(self, method: str, path: str, body: object = None) -> bytes:
+    async def call(self, method: str, path: str, body: msgspec.Struct | None = None) -> bytes:
         """Make one request and return the body of its answer.
 
         Raises:
@@ -88,11 +83,11 @@ class DaemonClient:
         Checkpoint: always.
         If cancelled: what was asked may have been done.
         """
-        content = None if body is None else msgspec.json.encode(body)
+        content = None if body is None else encoded(body)
         with self._explained(_CHANGE_LOST):
             reply = await self._http.request(method, path, content=content)
         if reply.is_error:
-            raise _error(reply.content)
+            raise await self._error_of(reply)
         return reply.content
 
     async def status(self) -> RuntimeStatus:
@@ -129,9 +124,10 @@ class DaemonClient:
         If cancelled: the daemon sees that its client left, and cancels the call.
         """
         with self._explained(_CALL_LOST):
-            async with self._http.stream("POST", "/chat", content=msgspec.json.encode(request)) as reply:
+            async with self._http.stream("POST", "/chat", content=encoded(request)) as reply:
                 if reply.is_error:
-                    raise _error(await reply.aread())
+                    await reply.aread()
+                    raise await self._error_of(reply)
                 return await self._last_event(reply, emit)
 
     async def _last_event(self, reply: httpx.Response, emit: Emit) -> ChatReply:
@@ -146,8 +142,14 @@ class DaemonClient:
         if last is not None and last.event == "completed":
             return msgspec.json.decode(last.data, type=_Completed).response
         if last is not None:
-            raise _error(last.data.encode())
+            raise error_in(last.data.encode())
         raise DaemonFault(f"the daemon on `{self.socket}` ended its answer too early; {_CALL_LOST}")
+
+    async def _error_of(self, reply: httpx.Response) -> ArawnError:
+        """Return the error that an answer stands for; of a body that did not fit, also how old the daemon may be."""
+        error = error_in(reply.content)
+        misfit = reply.status_code == httpx.codes.UNPROCESSABLE_ENTITY
+        return misfit_of(error, await self.get("/status")) if misfit else error
 
     @contextmanager
     def _explained(self, lost: str) -> Iterator[None]:
@@ -264,7 +266,7 @@ async def _answers(http: httpx.AsyncClient, socket: Path) -> bool:
             raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: {error!r}; {_REMOVE}") from error
         if reply.status_code == httpx.codes.OK:
             return True
-        if _kind(reply) == "too_many_connections":
+        if kind_of_error(reply.content) == "too_many_connections":
             raise _unserved(socket, _CROWDED) or DaemonFault(f"what answers on `{socket}` {_CROWDED}")
         raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: status {reply.status_code}; {_REMOVE}")
     silence = f"what listens on `{socket}` says nothing within {_PROBE_S:g} s; {_REMOVE}"
@@ -275,23 +277,6 @@ def _unserved(socket: Path, why: str) -> DaemonHung | None:
     """Return what to say of the daemon of `socket`, which takes connections; None if no daemon is known to be there."""
     silent = silence_of(socket)
     return None if silent is None else DaemonHung(silent.pid, why.format(pid=silent.pid))
-
-
-def _kind(reply: httpx.Response) -> str | None:
-    """Return the type of an error of Arawn's; None if the answer is none."""
-    try:
-        return msgspec.json.decode(reply.content, type=ErrorBody).error.type
-    except msgspec.DecodeError:
-        return None
-
-
-def _error(body: bytes) -> ArawnError:
-    """Return the error that an error answer stands for."""
-    try:
-        detail = msgspec.json.decode(body, type=ErrorBody).error
-    except msgspec.DecodeError:
-        return DaemonFault(f"the daemon answered with an error that cannot be read: {body[:200]!r}")
-    return BadInput(detail.message) if detail.type in _MISUSE else DaemonFault(detail.message)
 
 
 def _path(name: str) -> str:

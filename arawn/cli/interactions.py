@@ -13,7 +13,7 @@ import msgspec
 from arawn.cli.call_table import print_calls
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
-from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option, zone_of
+from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
 from arawn.cli.log_reading import Reader, kept_of_last, last_entries
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import print_json_array
@@ -22,6 +22,7 @@ from arawn.cli.settings import log_directory
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.judged import with_judged
+from arawn.interactions.zones import zone_of
 
 __all__ = ["interactions", "list_interactions", "path"]
 

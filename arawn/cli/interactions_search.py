@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option, zone_of
+from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable
@@ -29,6 +29,7 @@ from arawn.interactions.judged import with_judged
 from arawn.interactions.log_names import kind_of_name
 from arawn.interactions.reader import LogReader
 from arawn.interactions.search import Place, Query
+from arawn.interactions.zones import zone_of
 
 __all__ = ["search"]
 

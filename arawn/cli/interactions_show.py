@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from arawn.cli.log_filters import fields_option, zone_of
+from arawn.cli.log_filters import fields_option
 from arawn.cli.log_reading import Reader, emphasised, required_log, warn
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table, printable
@@ -23,6 +23,7 @@ from arawn.interactions.fields import parse_fields
 from arawn.interactions.filters import Filters
 from arawn.interactions.reader import Entry, LogReader
 from arawn.interactions.record import InteractionRecord
+from arawn.interactions.zones import zone_of
 
 __all__ = ["found", "show"]
 

@@ -11,7 +11,7 @@ import msgspec
 
 from arawn.cli.bars import bars
 from arawn.cli.chosen_table import print_chosen
-from arawn.cli.log_filters import filter_options, filters_of, label_option, zone_of
+from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, print_table, printable
@@ -20,6 +20,7 @@ from arawn.interactions.fields import field_values
 from arawn.interactions.judged import with_judged
 from arawn.interactions.reader import LogReader
 from arawn.interactions.stats import DIMENSIONS, Dimension, Percentiles, Report, Row, Stats
+from arawn.interactions.zones import zone_of
 
 __all__ = ["stats"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from arawn.cli.interrupts import Interrupts, run_async
-from arawn.cli.log_filters import fields_option, filter_options, filters_of, zone_of
+from arawn.cli.log_filters import fields_option, filter_options, filters_of
 from arawn.cli.log_reading import Reader, is_there, last_entries, missing, warn
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, printable, write_out
@@ -24,6 +24,7 @@ from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.follow import Follower, follow
+from arawn.interactions.zones import zone_of
 
 __all__ = ["tail"]
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime
 from typing import Any, TypeVar, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import msgspec
 
 from arawn.cli.options import tag_option, tags_of
-from arawn.errors import BadInput
 from arawn.interactions.filters import Filters, time_window
 from arawn.interactions.record import Status
+from arawn.interactions.zones import zone_of
 
-__all__ = ["fields_option", "filter_options", "filters_of", "label_option", "zone_of"]
+__all__ = ["fields_option", "filter_options", "filters_of", "label_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", re.ASCII)
 _OPTIONS = (
     click.option("--date", "on", metavar="DAY", help="One day: 2026-01-28, today or yesterday."),
     click.option("--since", metavar="TIME", help="From a day, a time (2026-01-28T14:30), or an age (15m, 1.5h, 3d)."),
@@ -75,22 +72,3 @@ def _tags_wanted(texts: tuple[str, ...]) -> dict[str, str]:
     unnamed = [text[1:] for text in texts if text.startswith("=")]
     named = tags_of(tuple(text for text in texts if not text.startswith("=")))
     return {**named, "": unnamed[-1]} if unnamed else named
-
-
-def zone_of(name: str | None) -> tzinfo:
-    """Return the time zone of that name, this machine's own if None.
-
-    Raises:
-        BadInput: There is no such zone.
-    """
-    if name is None:
-        local = datetime.now(UTC).astimezone().tzinfo
-        assert local is not None
-        return local
-    if (offset := _OFFSET.fullmatch(name)) is not None:
-        ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-        return timezone(ahead if offset[1] == "+" else -ahead)
-    try:
-        return ZoneInfo("UTC" if name.upper() in ("UTC", "Z") else name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise BadInput(f"there is no time zone `{name}`; write it as `Europe/Berlin`, `UTC` or `+02:00`") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
@@ -92,7 +93,8 @@ def time_window(
         since, until: A day as for `on` (`until` includes all of it), a time `YYYY-MM-DDTHH:MM[:SS[.ffffff]]` (or with
             a space in the middle) and `Z`, `+HH:MM` or nothing behind it, `now`, or an age: a number, perhaps with a
             fraction, and `s`, `m`, `h`, `d` or `w`.
-        zone: Where days begin, and where times without an offset are read.
+        zone: Where days begin, and where times without an offset are read. A time that its clocks showed twice, since
+            they were set back, is the first; one that they never showed is when they were set past it.
         now: With a time zone.
 
     Raises:
@@ -119,7 +121,8 @@ def time_window(
 
 def _bound(choose: Callable[[Iterable[datetime]], datetime], moments: Sequence[datetime]) -> str | None:
     try:
-        return timestamp_text(choose(moments)) if moments else None
+        in_order = [moment.astimezone(UTC) for moment in moments]  # two of one zone compare by what clocks show
+        return timestamp_text(choose(in_order)) if in_order else None
     except OverflowError:
         raise _beyond() from None
 
@@ -153,7 +156,22 @@ def _later(day: date, by: timedelta) -> date:
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
-    return datetime.combine(day, time(), zone)
+    return _first(datetime.combine(day, time(), zone))
+
+
+def _first(shown: datetime) -> datetime:
+    """Return the first moment at which clocks of its zone show that time; if they were set past it, that moment."""
+    before, after = shown.utcoffset(), shown.replace(fold=1).utcoffset()
+    if before is None or after is None or before >= after:
+        return shown
+    time_shown = shown.replace(tzinfo=None)
+    begin = shown.replace(fold=1, microsecond=0).astimezone(UTC)  # shortly before the change
+
+    def clocks(seconds: int) -> datetime:
+        return (begin + timedelta(seconds=seconds)).astimezone(shown.tzinfo).replace(tzinfo=None)
+
+    skipped = int((after - before).total_seconds())
+    return begin + timedelta(seconds=bisect_left(range(skipped), time_shown, key=clocks))
 
 
 def _moment(text: str, zone: tzinfo, now: datetime, *, whole_day: timedelta) -> datetime:
@@ -176,4 +194,4 @@ def _moment(text: str, zone: tzinfo, now: datetime, *, whole_day: timedelta) -> 
             f"`{text}` is no time; write it as `2026-01-28`, `today`, `yesterday`, `2026-01-28T14:30`, `now`, or an "
             "age such as `90s`, `15m`, `1.5h`, `3d`, `1w`"
         )
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    return moment if moment.tzinfo else _first(moment.replace(tzinfo=zone))

@@ -6,11 +6,10 @@ The log is read in a thread, by few at a time and for a bounded time, so that no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import trio
@@ -22,6 +21,7 @@ from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import Status
 from arawn.interactions.scan import Progress
+from arawn.interactions.zones import zone_of
 from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, Reply, json_reply, refusal
 
@@ -74,7 +74,7 @@ def wanted_of(query: list[tuple[str, str]], *, now: datetime) -> Filters:
         else:
             values[name] = value
     times = {key: values.pop(name, None) for name, key in (("date", "on"), ("since", "since"), ("until", "until"))}
-    start, end = time_window(**times, zone=_zone(values.pop("tz", None), now), now=now)
+    start, end = time_window(**times, zone=zone_of(values.pop("tz", None) or None), now=now)
     return Filters(
         start=start,
         end=end,
@@ -92,15 +92,6 @@ def _tag(text: str) -> tuple[str, str]:
     if not equals:
         raise BadInput(f"{ticked(text)} is no tag; write it as `tag=key=value`")
     return key, value
-
-
-def _zone(name: str | None, now: datetime) -> tzinfo:
-    try:
-        zone = ZoneInfo(name) if name else now.astimezone().tzinfo
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadInput(f"there is no time zone {ticked(name or '')}; write it as `Europe/Berlin` or `UTC`") from error
-    assert zone is not None
-    return zone
 
 
 def _one_of(text: str | None, name: str, accepted: tuple[str, ...]) -> str | None:

@@ -1,4 +1,4 @@
-"""A reload refuses the tools that `config check` refuses."""
+"""A reload refuses what `config check` refuses, and lists it as that does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from actors import SupervisorSpec, open_supervisor
 from arawn.agent.obstacles import tool_obstacles
-from arawn.config.schema import Config, ToolSource
+from arawn.config.schema import Config, Profile, RoutingConfig, ToolSource
 from arawn.errors import BadInput
 from arawn.reload import Reload, reloader_spec
 from tests.arawn.test_reload import NEW, NotingRuntime
@@ -55,3 +55,24 @@ async def test_tools_that_can_be_used_are_taken(autojump_clock: MockClock) -> No
     await reload_to(config, runtime)
 
     assert runtime.followed == [config]
+
+
+async def test_models_scripts_policies_and_tools_are_one_list(autojump_clock: MockClock) -> None:
+    """A problem does not hide the next one: nothing is started to find them."""
+    profiles = {
+        "default": Profile(backend="openai", model="m"),
+        "local": Profile(backend="local", model="/nowhere/m.gguf"),
+        "script": Profile(backend="scripted", script="/nowhere/s.toml"),
+        "keyless": Profile(backend="groq", model="m"),
+    }
+    routing = RoutingConfig(enabled=True, policy="no_such_module:policy")
+    runtime = NotingRuntime()
+
+    with pytest.raises(BadInput) as caught:
+        await reload_to(Config(profiles=profiles, routing=routing, tools=SOURCES), runtime)
+
+    assert runtime.followed == []
+    _, *said = (line.strip() for line in str(caught.value).splitlines())
+    begins = ["profile `default` (openai) has no key", "profile `local`: model: ", "/nowhere/s.toml: script of profile"]
+    begins += ["routing.policy: ", *(line[:20] for line in tool_obstacles(Config(tools=SOURCES), {}))]
+    assert [line[: len(begin)] for line, begin in zip(said, begins, strict=True)] == begins

@@ -180,6 +180,24 @@ def test_a_profile_that_cannot_be_built_changes_nothing(place: Place) -> None:
         assert profiles(daemon) == {"default": "one"}
 
 
+def test_a_refusal_lists_what_config_check_lists(place: Place) -> None:
+    """Line by line: a model that is not there beside tools that cannot be used."""
+    place.configure(BASE)
+    with running(place) as daemon:
+        place.configure(
+            BASE
+            + '[llm_profiles.s]\nbackend = "local"\nmodel = "/no/model.gguf"\n'
+            + '[tools.one]\ncommand = ["no-such-program"]\n[tools.two]\npython = "no_such_module:x"\n'
+        )
+        refused, checked = place.run("reload"), place.run("config", "check")
+
+        assert (refused.returncode, checked.returncode) == (2, 2)
+        assert profiles(daemon) == {"default": "one"}
+    listed = checked.stderr.splitlines()[1:]
+    assert len(listed) == 3
+    assert refused.stderr.splitlines()[1:] == listed
+
+
 def test_a_profile_that_cannot_be_used_yet_is_named(place: Place) -> None:
     """The reload counts; the command says which profile lacks what, and JSON stays JSON."""
     keyless = FAST.format(model="a") + '[llm_profiles.k]\nbackend = "groq"\nmodel = "m"\n'

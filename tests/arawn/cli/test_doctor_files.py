@@ -5,19 +5,23 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from arawn.cli.checkup import look_around
-from arawn.config.paths import database_path
+from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, ServerConfig
+from arawn.errors import StoreFailed
+from arawn.interactions.opening import open_day_log
 from arawn.messages import user
 from arawn.wire.listeners import open_unix_listener
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
 from arawn.workstreams.store_lock import lock_of
+from tests.arawn.interactions.samples import note
 from tests.runtimes import configured
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -149,3 +153,51 @@ def test_an_index_that_does_not_fit_its_table_is_found(tmp_path: Path) -> None:
     ((what, found),) = wrong(tmp_path, config)
 
     assert (what, "is damaged" in found) == ("workstreams", True)
+
+
+def test_a_database_of_a_newer_schema_is_told_as_every_command_tells_it(tmp_path: Path) -> None:
+    """It is sound, and no command of this version can use it; a look leaves it as it is."""
+    config = configured(tmp_path)
+    path = database_path(config, {})
+    WorkstreamStore(path).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+
+    found = wrong(tmp_path, config)
+
+    with pytest.raises(StoreFailed, match="was written by a newer Arawn") as refused:
+        WorkstreamStore(path)
+    assert found == [("workstreams", str(refused.value))]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["empty", "without tables"])
+def test_a_database_that_is_still_to_be_made_stays_so(tmp_path: Path, begun: bool) -> None:
+    """Doctor makes no tables: the first conversation does."""
+    config = configured(tmp_path)
+    path = database_path(config, {})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        if begun:
+            database.execute("PRAGMA journal_mode = WAL")
+    path.touch()
+    before = path.read_bytes()
+
+    assert (wrong(tmp_path, config), path.read_bytes() == before) == ([], True)
+
+
+def test_a_clock_that_was_ahead_once_is_told_as_that(tmp_path: Path) -> None:
+    """When it is right by now, there is nothing to set; the file is named, and where the remedy is."""
+    config = configured(tmp_path)
+    log = interactions_dir(config, {})
+    for day in (NOW, NOW + timedelta(days=400)):
+        with closing(open_day_log(log, config.logging.interactions, clock=partial(day.replace))) as written:
+            written.append([note(1)])
+
+    ((what, found),) = wrong(tmp_path, config)
+
+    later = f"`{log}/interactions-2027-12-27.jsonl` is of a later day"
+    assert (what, later in found, "2026-11-22 by the clock" in found) == ("clock", True, True)
+    assert "if the clock is behind, set it right; if it is right, it was ahead once" in found
+    assert "until 2027-12-27 records go into files of that day: see docs/interaction-log.md" in found

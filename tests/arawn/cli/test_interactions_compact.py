@@ -70,7 +70,7 @@ def test_a_dry_run_changes_nothing(log: Path, command: Command, as_json: bool) -
     held.close()
 
 
-def test_a_running_daemon_is_named(log: Path, command: Command) -> None:
+def test_whoever_writes_to_the_log_is_named(log: Path, command: Command) -> None:
     """One clear sentence, and nothing changes."""
     held = open_day_log(log, CONFIG)
 
@@ -78,7 +78,7 @@ def test_a_running_daemon_is_named(log: Path, command: Command) -> None:
 
     held.close()
     assert result.code == 1
-    assert "is writing to it" in result.err
+    assert f"{os.getpid()}" in result.err
     assert (log / name(10)).exists()
 
 

@@ -149,6 +149,7 @@ async def test_two_reads_of_the_log_go_on_at_a_time(tmp_path: Path) -> None:
         ({"status": "error"}, 0),
         ({"has_error": "true"}, 0),
         ({"since": "1h", "tz": "UTC"}, 3),
+        ({"since": "1h", "tz": "+02:00"}, 3),
         ({"until": "1h"}, 0),
         ({"tag": "team=x"}, 0),
         ({"min_duration": "3600000"}, 0),

@@ -1,0 +1,68 @@
+"""Time zones: by name, by offset, and that of this machine. Pure but for the system's rules of them."""
+
+from __future__ import annotations
+
+import re
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
+from typing import overload
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from arawn.config.describe import ticked
+from arawn.errors import BadInput
+
+__all__ = ["LocalZone", "zone_of"]
+
+_OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", re.ASCII)
+
+
+def zone_of(name: str | None) -> tzinfo:
+    """Return the time zone of that name, this machine's own if None.
+
+    Raises:
+        BadInput: There is no such zone.
+    """
+    if name is None:
+        return LocalZone()
+    if (offset := _OFFSET.fullmatch(name)) is not None:
+        ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return timezone(ahead if offset[1] == "+" else -ahead)
+    try:
+        return ZoneInfo("UTC" if name.upper() in ("UTC", "Z") else name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadInput(
+            f"there is no time zone {ticked(name)}; write it as `Europe/Berlin`, `UTC` or `+02:00`"
+        ) from error
+
+
+class LocalZone(tzinfo):
+    """The zone that `TZ`, or else the system, names: summer and winter have each their own offset.
+
+    `datetime.astimezone()` alone gives a zone with one offset, that of one moment, which is wrong for half the year.
+    """
+
+    def fromutc(self, moment: datetime) -> datetime:
+        """Return what clocks here show at `moment`, which is read as UTC."""
+        shown = moment.replace(tzinfo=UTC).astimezone()
+        first = shown.replace(tzinfo=self)
+        return first if first.utcoffset() == shown.utcoffset() else first.replace(fold=1)
+
+    @overload
+    def utcoffset(self, moment: datetime, /) -> timedelta: ...
+    @overload
+    def utcoffset(self, moment: None, /) -> None: ...
+    def utcoffset(self, moment: datetime | None, /) -> timedelta | None:
+        """Return how far clocks here are ahead of UTC when they show `moment`."""
+        return None if moment is None else _read_here(moment).utcoffset()
+
+    def tzname(self, moment: datetime | None, /) -> str | None:
+        """Return what the zone is called when clocks here show `moment`, such as `CEST`."""
+        return None if moment is None else _read_here(moment).tzname()
+
+    def dst(self, moment: datetime | None, /) -> None:
+        """Return None: the system says only the whole offset."""
+
+
+def _read_here(moment: datetime) -> datetime:
+    """Return the moment at which clocks here show this time, with the offset of then."""
+    year = min(max(moment.year, MINYEAR + 1), MAXYEAR - 1)  # of the first and the last year the system knows not all
+    return moment.replace(year=year, tzinfo=None).astimezone()
