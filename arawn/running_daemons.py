@@ -22,6 +22,7 @@ __all__ = ["RunningDaemon", "announced", "last_words", "running_daemons"]
 _LOG = logging.getLogger("arawn.daemon")
 _PREFIX, _SUFFIX = "daemon-", ".json"
 _LONGEST_WORDS = 1000
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 _WORDLESS = "it could not leave word why; its stderr says"
 
 
@@ -111,7 +112,7 @@ def last_words(directory: Path, pid: int) -> Iterator[Callable[[], str | None]]:
 def _last_word(content: bytes) -> str | None:
     try:
         return msgspec.json.decode(content, type=RunningDaemon).failed
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return _WORDLESS
 
 
@@ -142,10 +143,10 @@ def _living(path: Path) -> RunningDaemon | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                with contextlib.suppress(msgspec.DecodeError):  # it may just write that it stops: then once more
+                with contextlib.suppress(*_UNREADABLE):  # it may just write that it stops: then once more
                     return msgspec.json.decode(file.read(), type=RunningDaemon)
                 return msgspec.json.decode(path.read_bytes(), type=RunningDaemon)
             path.unlink(missing_ok=True)
-    except (OSError, msgspec.DecodeError):  # it went meanwhile, or is none of ours
+    except (OSError, *_UNREADABLE):  # it went meanwhile, or is none of ours
         return None
     return None

@@ -118,6 +118,6 @@ def _says(fields: Mapping[str, msgspec.Raw], name: str, value: Any) -> bool:
 def asks_for_usage(verbatim: Verbatim) -> bool:
     """Say whether the sender wants the token counts at the end of a stream of chat completions."""
     asked = _Asked()
-    with contextlib.suppress(msgspec.DecodeError):  # the provider will say what is wrong with it
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # the provider will say what is wrong with it
         asked = msgspec.json.decode(verbatim.body, type=_Asked)
     return asked.stream_options is not None and asked.stream_options.include_usage is True

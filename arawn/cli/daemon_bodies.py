@@ -41,7 +41,7 @@ def error_in(body: bytes) -> ArawnError:
     """Return the error that an error answer stands for."""
     try:
         detail = msgspec.json.decode(body, type=ErrorBody).error
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return DaemonFault(f"the daemon answered with an error that cannot be read: {body[:200]!r}")
     return BadInput(detail.message) if detail.type in _MISUSE else DaemonFault(detail.message)
 
@@ -50,7 +50,7 @@ def kind_of_error(body: bytes) -> str | None:
     """Return the type of an error of Arawn's; None if the answer is none."""
     try:
         return msgspec.json.decode(body, type=ErrorBody).error.type
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

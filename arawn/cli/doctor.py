@@ -20,6 +20,7 @@ from arawn.cli.output import print_json, print_table
 from arawn.cli.reach import look_at_daemon, reach_providers
 from arawn.config.search import find_config
 from arawn.errors import ConfigError
+from arawn.routing.prepared import routing_obstacles
 
 __all__ = ["doctor", "one_row_a_profile"]
 
@@ -55,6 +56,7 @@ async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
     running = () if status is None else tuple(backend.profile for backend in status.backends)
     obstacles = await preflight(config, os.environ, keyed=running)
     findings += [Finding(f"profile {obstacle.profile}", False, obstacle.text) for obstacle in obstacles]
+    findings += [Finding("routing", False, text) for text in routing_obstacles(config, os.environ)]
     findings += [Finding("tools", False, text) for text in tool_obstacles(config, os.environ)]
     findings += look_around(config, os.environ, now, database_fault=None if status is None else status.database_fault)
     findings += of_daemon

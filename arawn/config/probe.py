@@ -64,7 +64,7 @@ async def _ollama_models(address: str) -> _OllamaModels:
             return _OllamaModels([])
     try:
         return msgspec.json.decode(reply.content, type=_OllamaModels)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _OllamaModels([])
 
 

@@ -38,8 +38,9 @@ def sources_of(config: Config, entries: Iterable[NamedProfile], origins: Origins
     sources: dict[str, Source] = {}
     for entry in entries:
         sources |= profile_sources(entry, origins)
-    for table in ("workstreams", "routing", "logging", "server"):
-        sources |= _below(getattr(config, table), (table,), origins)
+    for table in config.__struct_fields__:
+        if table != "profiles":
+            sources |= _below(getattr(config, table), (table,), origins)
     return sources
 
 

@@ -141,7 +141,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise OSError(errno.EIO, f"the manifest is damaged: {error}", str(path)) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 from pathlib import Path
 
@@ -176,10 +177,13 @@ def test_a_routing_that_cannot_begin_is_no_right_configuration(
     place.configure(f'[llm]\nbackend = "scripted"\nmodel = "echo"\n[routing]\nenabled = true\n{settings}\n')
 
     result = command("config", "check")
+    examined = command("doctor", "--json")
 
     assert result.code == 2
     assert said in result.err
     assert "Traceback" not in result.err
+    (found,) = (one["found"] for one in json.loads(examined.out) if one["what"] == "routing")
+    assert said in found
 
 
 def test_tools_that_cannot_be_used_are_no_right_configuration(command: Command, place: Place) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from arawn.config.hidden import is_secret, masked
 from arawn.config.load import Loaded, load
+from arawn.config.schema import Config
 from arawn.config.show import Row, rows
 
 SECRET = "5011d"
@@ -25,6 +26,7 @@ def test_every_key_is_shown_with_its_value_and_origin(tmp_path: Path) -> None:
     assert shown["llm.stop"] == Row("llm.stop", ["a"], '["a"]', "arawn.toml:4")
     assert shown["llm.temperature"] == Row("llm.temperature", None, "none", "default")
     assert shown["server.auth"] == Row("server.auth", "token", '"token"', "default")
+    assert {key.split(".")[0] for key in shown} == {"llm", *Config.__struct_fields__} - {"profiles"}
     assert shown["llm.headers"] == Row("llm.headers", {}, "{}", "default")
 
 

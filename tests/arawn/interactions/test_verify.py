@@ -157,6 +157,15 @@ def test_a_missing_manifest_and_a_missing_file_are_found(sealed: Path, tmp_path:
     assert "15 lines are lost that stood here, as the manifest says: numbers 1 to 15 of writer" in lost
 
 
+def test_a_manifest_that_is_no_text_is_found(sealed: Path, tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are damage like any other, also where the file that it describes is gone."""
+    log = fresh_copy(sealed, tmp_path / "a")
+    (log / "interactions-2026-01-28.manifest.json").write_bytes(b'{"day": "\xff"}')
+    (log / f"{FIRST}.zst").unlink()
+
+    assert "interactions-2026-01-28.manifest.json: the file that it describes is gone" in problems(check_directory(log))
+
+
 def test_names_and_modes_are_checked(whole: Path, tmp_path: Path) -> None:
     """What others may read, what is misnamed, what is a link; foreign files are told of and left alone."""
     log = fresh_copy(whole, tmp_path / "log")
