@@ -48,6 +48,7 @@ _SPENT = {
     "insufficient_balance",
     "insufficient_credits",
 }
+_SPENT_PHRASES = ("credit balance is too low",)  # Anthropic calls it an invalid request
 _TOO_LONG_CODES = {"context_length_exceeded", "exceed_context_size_error", "model_max_prompt_tokens_exceeded"}
 _TOO_LONG_PHRASES = (  # for the providers that send no code of their own
     "prompt is too long",
@@ -76,6 +77,8 @@ _STATUS_OF_CODE = {
     "insufficient_quota": 429,
     "overloaded_error": 529,
     "timeout_error": 504,
+    **dict.fromkeys(_TOO_LONG_CODES, 400),
+    **dict.fromkeys(_NO_MODEL_CODES, 404),
 }
 _LONGEST_QUOTE = 500
 _LATER = "try again later"
@@ -158,7 +161,7 @@ def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes
     error.request_id = request_id(headers)
     error.retry_after_s = wait
     wish = headers.get("x-should-retry", "").lower()
-    if wish in {"true", "false"} and not is_spent(status, said.code):
+    if wish in {"true", "false"} and not is_spent(status, error.code):
         error.retryable = wish == "true"
     return error
 
@@ -209,6 +212,8 @@ def _typed(where: str, status: int, said: ReportedError, *, answer: str, wait: f
     """Return the error; `answer` is the status in words, `wait` the seconds after which another try is invited."""
     text = said.message if len(said.message) <= _LONGEST_QUOTE else said.message[:_LONGEST_QUOTE] + "…"
     answer = f"{answer}, `{said.code}`" if said.code else answer
+    if any(phrase in said.message.lower() for phrase in _SPENT_PHRASES):
+        said = ReportedError(said.message, code="billing_error", status=said.status)
     kind, verdict, advice = _verdict(status, said)
     advice = advice if wait is None else advice.replace(_LATER, f"try again in {_rounded_up(wait)}")
     retryable = status in _RETRYABLE and not is_spent(status, said.code) and not _is_beyond(status, said)

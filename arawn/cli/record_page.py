@@ -18,6 +18,7 @@ from arawn.messages import ContentBlock
 
 __all__ = ["feedback_lines", "record_lines", "request_lines", "response_lines"]
 
+_LONGEST_PARAM = 200  # characters; `--json` shows all
 _SHORTEST_RATE_MS = 100  # of less, a rate says more of the clock than of the model
 
 
@@ -84,7 +85,7 @@ def _settings(record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
         ("features", _features(record)),
         ("provider", record.provider + (f", request {record.request_id}" if record.request_id else "")),
         ("model", model or ""),
-        ("params", _json(record.params) if record.params else ""),
+        ("params", _json(_params(record.params)) if record.params else ""),
         ("workstream", record.workstream or ""),
         ("session", record.session_id or ""),
         ("turn", _turn(record)),
@@ -98,6 +99,30 @@ def _settings(record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
 
 def _attempt(record: InteractionRecord) -> str:
     return f", attempt {record.attempt} of call {record.call_id}" if record.attempt > 1 else ""
+
+
+def _params(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings; of tools their names, and of anything else that is long its beginning."""
+    short = {name: _beginning(value) for name, value in params.items() if name != "extra"}
+    extra = params.get("extra")
+    if isinstance(extra, dict):
+        tools = extra.get("tools")
+        names = {"tools": [_tool_name(tool) for tool in tools]} if isinstance(tools, list) else {}
+        return short | {"extra": {name: _beginning(value) for name, value in (extra | names).items()}}
+    return short if extra is None else short | {"extra": _beginning(extra)}
+
+
+def _tool_name(tool: Any) -> str:
+    """Return what a tool is called, in either dialect; its type if it has no name."""
+    match tool:
+        case {"name": str(name)} | {"function": {"name": str(name)}} | {"type": str(name)}:
+            return name
+    return "?"
+
+
+def _beginning(value: Any) -> Any:
+    text = _json(value)
+    return value if len(text) <= _LONGEST_PARAM else f"{text[:_LONGEST_PARAM]}… ({counted(len(text), 'character')})"
 
 
 def _turn(record: InteractionRecord) -> str:

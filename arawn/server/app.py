@@ -50,6 +50,7 @@ def build_app(
         more: Further routes, such as `workstream_routes(runtime)`.
     """
     routes: Routes = {
+        ("GET", "/"): healthz,  # programs ask for its head to see whether anybody is there
         ("GET", "/healthz"): healthz,
         ("GET", "/readyz"): partial(readyz, why_not_ready, door),
         ("GET", "/status"): partial(_status, runtime),
@@ -115,6 +116,9 @@ def _no_route(routes: Routes, call: Call) -> Reply:
         more = f"; did you mean {any_of(near)}?" if near else ""
         message = f"there is no `{call.path}` here; the routes are in `{OPENAPI[1]}`{more}"
         return refusal(404, "not_found", message)
+    if b"websocket" in call.headers.get(b"upgrade", b"").lower():
+        message = f"`{call.path}` is not served as a WebSocket; send the same as an HTTP {any_of(allowed)}"
+        return refusal(426, "upgrade_required", message, headers=[(b"upgrade", b"HTTP/1.1")])  # RFC 9110, 15.5.22
     methods = ", ".join([*allowed, *(["HEAD"] if "GET" in allowed else [])])
     message = f"`{call.path}` does not take {call.method}; it takes {methods}"
     return refusal(405, "method_not_allowed", message, headers=[(b"allow", methods.encode())])

@@ -25,7 +25,8 @@ TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 TOKEN_VARIABLE = "ARAWN_TOKEN"  # noqa: S105 - the name of a variable
 
 _TOKEN = re.compile(r"[!-~]+")
-_PROBES = frozenset(("/healthz", "/readyz"))  # for any `Host` and without a token: they tell little more than the port
+# For any `Host` and without a token: they tell little more than the port.
+_PROBES = frozenset(("/", "/healthz", "/readyz"))
 
 
 def read_token(directory: Path, environ: Mapping[str, str]) -> str | None:

@@ -52,6 +52,7 @@ def _take(summary: str, body: Any, answers: dict[int, Answer], errors: tuple[int
 
 
 NATIVE_OPERATIONS: Operations = {
+    ("GET", "/"): _get("Whether anybody is there", Probe, needs_token=False),
     ("GET", "/healthz"): _get("Whether the daemon lives", Probe, needs_token=False),
     ("GET", "/readyz"): _get("Whether calls can be taken", Probe, needs_token=False, errors=(503,)),
     ("GET", "/status"): _get("The state of everything", RuntimeStatus),

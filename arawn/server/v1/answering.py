@@ -12,13 +12,14 @@ import msgspec
 
 from arawn.backends.verbatim import Verbatim, VerbatimMessages
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimResponse, bytes_of
-from arawn.errors import BackendError
+from arawn.errors import BackendError, ContextTooLong
 from arawn.messages import CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
 from arawn.server.call import Call
 from arawn.server.protocol import DialectDoor
-from arawn.server.reply import Headers, Refused, Reply, error_reply
+from arawn.server.reply import Headers, Refused, Reply, error_body, error_reply
 from arawn.server.streaming import EventEncoder, answer_with_events
 from arawn.server.v1.envelope import provider_error
+from arawn.server.v1.known_errors import CONTEXT_TOO_LONG, SAID_IN_STREAM, word_for
 from arawn.server.v1.origin import Origin
 from arawn.server.v1.target import DialectName, Target
 
@@ -98,7 +99,20 @@ async def _answer_whole(runtime: DialectDoor, call: Call, question: Question) ->
 async def _answer_with_events(runtime: DialectDoor, call: Call, question: Question) -> None:
     assert question.events is not None
     stream = runtime.stream(question.request, **_context(question))
-    await answer_with_events(call, stream, question.events, partial(_stream_head, question))
+    head = partial(_stream_head, question)
+    try:
+        await answer_with_events(call, stream, question.events, head)
+    except BackendError as error:
+        if call.streaming or not _is_said_in_stream(error, question):
+            raise
+        call.request_id = error.interaction_id or call.request_id
+        await call.send_events(question.events.fail(error, call.request_id), head(call.request_id, None))
+        await call.end_events()
+
+
+def _is_said_in_stream(error: BackendError, question: Question) -> bool:
+    """Say whether clients of responses understand a refusal only where OpenAI makes it: in the stream, after a 200."""
+    return question.translated and word_for(error_body(error).error, question.dialect).code in SAID_IN_STREAM
 
 
 def _stream_head(question: Question, request_id: str, first: StreamEvent | None) -> Headers:
@@ -113,13 +127,17 @@ def _stream_head(question: Question, request_id: str, first: StreamEvent | None)
 def _refusal_as_received(error: BackendError, question: Question) -> Reply | None:
     """Return the provider's own refusal, if it was made in the client's dialect: so its client knows the shape.
 
-    Servers refuse in many shapes. Where the request was translated, only the shape of the dialect itself passes.
+    Servers refuse in many shapes. Where the request was translated, only the shape of the dialect itself passes, and
+    of a conversation that is too long only the code that its clients look for.
     """
     said = error.__cause__
     if not isinstance(said, ProviderAnswer) or said.dialect != question.dialect:
         return None
-    if question.translated and not isinstance((provider_error(error, said.dialect) or {}).get("message"), str):
-        return None
+    if question.translated:
+        words = provider_error(error, said.dialect) or {}
+        unknown = isinstance(error, ContextTooLong) and words.get("code") != CONTEXT_TOO_LONG
+        if unknown or not isinstance(words.get("message"), str):
+            return None
     given = {name.encode(): _raw(said.headers[name]) for name in _RETURNED if name in said.headers}
     ours = {name: value for name, value in error_reply(error).headers if name == b"x-should-retry"}
     if error.profile is not None:

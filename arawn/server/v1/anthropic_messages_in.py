@@ -13,6 +13,7 @@ from arawn.server.v1.body import (
     Body,
     Misfit,
     Translated,
+    backend_of,
     dropped_or_refused,
     not_offered,
     odd,
@@ -67,7 +68,7 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     sent = body.known
     same = target.takes("anthropic")
     misfit = body.misfits(said_as_is=same and target.dialect is not None)
-    backend = f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
+    backend = backend_of(target)
     extra: dict[str, Any] = dict(body.rest) if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
     tools, kinds, marks = _tools(sent.tools or (), misfit)

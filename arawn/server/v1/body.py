@@ -23,6 +23,7 @@ __all__ = [
     "Body",
     "Misfit",
     "Translated",
+    "backend_of",
     "dropped_or_refused",
     "misfits_of",
     "not_offered",
@@ -158,6 +159,13 @@ def _refused(_: object, message: str) -> Text:
     raise odd(message)
 
 
+def backend_of(target: Target) -> str:
+    """Return what messages call the backend of `target`."""
+    if not target.common:
+        return "every backend that `[routing]` may choose, for they speak different dialects"
+    return f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
+
+
 def dropped_or_refused(
     rest: dict[str, Any],
     refused: frozenset[str],
@@ -200,7 +208,12 @@ def one_call_at_a_time(choice: str | None, target: Target) -> dict[str, Any] | N
 
 
 def not_offered(
-    kinds: Iterable[str], tools: Sequence[ToolDefinition], choice: str | None, backend: str
+    kinds: Iterable[str],
+    tools: Sequence[ToolDefinition],
+    choice: str | None,
+    backend: str,
+    *,
+    remedy: str = "choose a profile whose provider has such tools, or leave them out",
 ) -> tuple[str, ...]:
     """Return the names of the kinds of tools that `backend` cannot be told of, and the model so cannot use.
 
@@ -209,19 +222,21 @@ def not_offered(
         tools: The others, which are offered.
         choice: The neutral choice of tools.
         backend: What the message calls the backend.
+        remedy: What the message says would be right where no tool is left.
 
     Raises:
-        Refused: Only such a tool can be what was chosen (400).
+        Refused: Only such a tool can be what was chosen, or no tool is left: a model that is asked without the tools
+            that a question was made for makes up what they would have found (400).
     """
     left_out = tuple(f"tools.{kind}" for kind in sorted(set(kinds)))
     names = {tool.name for tool in tools}
     met = choice in {None, "auto", "none"} or (bool(names) if choice == "required" else choice in names)
-    if left_out and not met:
-        shown = ", ".join(f"`{name.removeprefix('tools.')}`" for name in left_out)
-        raise odd(
-            f"`tool_choice` demands a tool that cannot be said to {backend}: none of type {shown} can; leave it out"
-        )
-    return left_out
+    if not left_out or (met and (names or choice == "none")):
+        return left_out
+    shown = ", ".join(f"`{name.removeprefix('tools.')}`" for name in left_out)
+    if met:
+        raise odd(f"no tool of `tools` can be said to {backend}: all are of type {shown}; {remedy}")
+    raise odd(f"`tool_choice` demands a tool that cannot be said to {backend}: none of type {shown} can; leave it out")
 
 
 def require_limit(max_tokens: int | None, misfit: Misfit) -> int | None:

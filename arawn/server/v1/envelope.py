@@ -9,6 +9,7 @@ import msgspec
 
 from arawn.backends.verbatim_reply import ProviderAnswer
 from arawn.server.reply import ErrorBody, ErrorDetail, Failure, Reply, error_body, error_reply
+from arawn.server.v1.known_errors import word_for
 from arawn.server.v1.target import DialectName
 
 __all__ = [
@@ -68,6 +69,7 @@ _ANTHROPIC_TYPES = {
     429: "rate_limit_error",
     503: "overloaded_error",
     504: "timeout_error",
+    529: "overloaded_error",
 }
 _OPENAI_PATHS = frozenset(("/v1/chat/completions", "/v1/responses", "/v1/embeddings"))
 _ERROR_BODY = msgspec.json.Decoder(ErrorBody)
@@ -106,10 +108,12 @@ def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> R
         headers.append((b"request-id", request_id.encode()))
     if _cannot_help(reply.status, headers):
         headers.append((b"x-should-retry", b"false"))
-    body = reply.body
-    if not reply.as_received:
-        body = msgspec.json.encode(_error_value(_ERROR_BODY.decode(body).error, reply.status, dialect, request_id))
-    return msgspec.structs.replace(reply, body=body, headers=headers, request_id=request_id)
+    if reply.as_received:
+        return msgspec.structs.replace(reply, headers=headers, request_id=request_id)
+    detail = _ERROR_BODY.decode(reply.body).error
+    status = word_for(detail, dialect).status or reply.status
+    body = msgspec.json.encode(_error_value(detail, status, dialect, request_id))
+    return msgspec.structs.replace(reply, status=status, body=body, headers=headers, request_id=request_id)
 
 
 def error_in_stream(failure: Failure, dialect: DialectName, request_id: str) -> bytes:
@@ -117,7 +121,8 @@ def error_in_stream(failure: Failure, dialect: DialectName, request_id: str) -> 
     said = failure.__cause__
     if isinstance(said, ProviderAnswer) and provider_error(failure, dialect) is not None:
         return b" ".join(said.body.splitlines())  # a line break can stand between the words of JSON only
-    detail, status = error_body(failure).error, error_reply(failure).status
+    detail = error_body(failure).error
+    status = word_for(detail, dialect).status or error_reply(failure).status
     return msgspec.json.encode(_error_value(detail, status, dialect, request_id))
 
 
@@ -133,11 +138,13 @@ def provider_error(failure: Failure, dialect: DialectName) -> dict[str, Any] | N
 
 
 def _error_value(detail: ErrorDetail, status: int, dialect: DialectName, request_id: str) -> dict[str, Any]:
+    word = word_for(detail, dialect)
+    message = word.begins + detail.message
     if dialect == "anthropic":
         kind = _ANTHROPIC_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-        return _plain(AnthropicErrorBody(AnthropicError(kind, detail.message), request_id))
+        return _plain(AnthropicErrorBody(AnthropicError(kind, message), request_id))
     kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return _plain(OpenAIErrorBody(OpenAIError(detail.message, kind, detail.code or detail.type)))
+    return _plain(OpenAIErrorBody(OpenAIError(message, kind, word.code or detail.code or detail.type)))
 
 
 def _plain(body: OpenAIErrorBody | AnthropicErrorBody) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from arawn.server.v1.body import (
     Body,
     Misfit,
     Translated,
+    backend_of,
     dropped_or_refused,
     not_offered,
     odd,
@@ -91,7 +92,7 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     said_as_is = same and target.dialect is not None
     misfit = body.misfits(said_as_is=said_as_is)
     _require_one_answer_in_text(chat, said_as_is=said_as_is)
-    backend = f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
+    backend = backend_of(target)
     extra: dict[str, Any] = dict(body.rest) if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
     tools, kinds, strict = _tools(chat.tools or (), misfit)
@@ -104,7 +105,8 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     single = one_call_at_a_time(choice, target) if tools and chat.parallel_tool_calls is False else {}
     ignored += ("parallel_tool_calls",) if single is None else ()
     extra |= single or {}
-    extra |= _response_format(chat.response_format, target, backend)
+    wanted, unsaid = _response_format(chat.response_format, target, backend)
+    extra |= wanted
     system, messages = turns(chat.messages, misfit)
     limit = chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens
     request = CompletionRequest(
@@ -119,7 +121,7 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
         stop=_stops(chat.stop),
         extra=extra,
     )
-    return Translated(request, ignored, left_out)
+    return Translated(request, ignored + unsaid, left_out)
 
 
 def _require_one_answer_in_text(chat: ChatBody, *, said_as_is: bool) -> None:
@@ -179,17 +181,21 @@ def _tool_choice(
     return None, {"tool_choice": choice}
 
 
-def _response_format(wanted: dict[str, Any] | None, target: Target, backend: str) -> dict[str, Any]:
-    """Return the fields that ask `target` for an answer of this format."""
+def _response_format(
+    wanted: dict[str, Any] | None, target: Target, backend: str
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the fields that ask `target` for an answer of this format, and the names of what it is not told."""
     if wanted is None:
-        return {}
+        return {}, ()
     if target.takes("openai"):
-        return {"response_format": wanted}
+        return {"response_format": wanted}, ()
     match wanted:
         case {"type": "text"}:
-            return {}
+            return {}, ()
+        case {"type": "json_object"}:  # the dialect demands that the prompt asks for JSON too, so the model is told
+            return {}, ("response_format",)
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+            return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}, ()
     kind = wanted.get("type")
     raise odd(f"a `response_format` of type `{kind}` cannot be said to {backend}; a `json_schema` with a schema can")
 

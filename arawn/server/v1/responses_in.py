@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from arawn.messages import CompletionRequest, ToolDefinition
+from arawn.messages import CompletionRequest
 from arawn.server.v1.body import (
     Body,
     Translated,
@@ -24,14 +24,17 @@ from arawn.server.v1.body import (
     require_messages,
 )
 from arawn.server.v1.responses_items import turns
+from arawn.server.v1.responses_tools import Tools, heard_tools, read_tools
 from arawn.server.v1.target import Target
 
-__all__ = ["ResponsesBody", "as_heard", "read_responses", "translate_responses"]
+__all__ = ["ResponsesBody", "TranslatedTools", "as_heard", "read_responses", "translate_responses"]
 
 # Fields that stand for something kept by the server between calls, or done by it: nothing here does.
 _REFUSED = frozenset(("conversation", "previous_response_id", "prompt"))
 _TOOL_CHOICES = frozenset(("auto", "none", "required"))
-_FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
+_JSON = {"type": "json_object"}
+# Fields of OpenAI's responses that its chat completions have too. Other servers refuse what they do not know.
+_OPENAI_FIELDS = frozenset(("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "user"))
 
 
 class ResponsesBody(msgspec.Struct, frozen=True):
@@ -53,6 +56,12 @@ class ResponsesBody(msgspec.Struct, frozen=True):
     stream: bool | None = None
 
 
+class TranslatedTools(Translated, frozen=True):
+    """A request in the neutral form, and by which names its functions are called."""
+
+    tools: Tools = Tools()
+
+
 def read_responses(body: bytes) -> Body[ResponsesBody]:
     """Return the body of a responses request.
 
@@ -65,33 +74,35 @@ def read_responses(body: bytes) -> Body[ResponsesBody]:
     return read
 
 
-def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated:
+def translate_responses(body: Body[ResponsesBody], target: Target) -> TranslatedTools:
     """Return the request for `target`, and the names of the fields that its backend is not told.
 
     Raises:
         Refused: Something in it has no form here (400).
     """
     sent = body.known
+    rest, shared = _shared(body.rest, target)
     remedy = "every call here must hold its whole input: leave it out, and send what it stands for"
-    ignored = dropped_or_refused(body.rest, _REFUSED, "any backend", remedy=remedy)
+    ignored = dropped_or_refused(rest, _REFUSED, "any backend", remedy=remedy)
     misfit = misfits_of(said_as_is=False)
-    choice = _tool_choice(sent.tool_choice)
-    prompt, messages = turns(sent.input)
-    tools, kinds = _tools(sent.tools or ())
-    left_out = not_offered(kinds, tools, choice, "any backend")
-    extra, unsaid = _extra(as_heard(sent, ()), choice, target)
+    tools = read_tools(sent.tools or ())
+    choice = _tool_choice(sent.tool_choice, tools)
+    prompt, messages = turns(sent.input, tools)
+    definitions = tuple(function.definition for function in tools.functions)
+    left_out = not_offered(tools.kinds, definitions, choice, "any backend", remedy="leave them out")
+    extra, unsaid = _extra(sent, tools, choice, target)
     request = CompletionRequest(
         messages=require_messages(messages, "input", misfit),
-        system="\n\n".join(text for text in (sent.instructions, prompt) if text) or None,
-        tools=tools,
+        system="\n\n".join(text for text in (sent.instructions, prompt, *tools.guides) if text) or None,
+        tools=definitions,
         tool_choice=choice,
         model=target.model,
         max_tokens=require_limit(sent.max_output_tokens, misfit),
         temperature=sent.temperature,
         top_p=sent.top_p,
-        extra=extra,
+        extra=shared | extra,
     )
-    return Translated(request, ignored + unsaid + left_out, left_out)
+    return TranslatedTools(request, ignored + unsaid + left_out, left_out, tools)
 
 
 def as_heard(sent: ResponsesBody, ignored: Sequence[str]) -> ResponsesBody:
@@ -102,77 +113,74 @@ def as_heard(sent: ResponsesBody, ignored: Sequence[str]) -> ResponsesBody:
         ignored: The names of what the backend was not told.
     """
     if sent.tools is not None:
-        sent = msgspec.structs.replace(sent, tools=_functions(sent.tools))
-    if "tools.strict" in ignored:
-        loose = [{**tool, "strict": False} for tool in sent.tools or ()]
-        sent = msgspec.structs.replace(sent, tools=loose)
+        heard = heard_tools(sent.tools, strict="tools.strict" not in ignored)
+        sent = msgspec.structs.replace(sent, tools=heard)
+    if "text.format" in ignored:
+        sent = msgspec.structs.replace(sent, text={**(sent.text or {}), "format": {"type": "text"}})
     if "parallel_tool_calls" in ignored:
         sent = msgspec.structs.replace(sent, parallel_tool_calls=None)
     return sent
 
 
-def _tools(tools: Sequence[dict[str, Any]]) -> tuple[tuple[ToolDefinition, ...], set[str]]:
-    """Return the functions among the tools, and the other kinds, which a server or a grammar stands behind."""
-    known: list[ToolDefinition] = []
-    kinds: set[str] = set()
-    for position, tool in enumerate(tools):
-        match tool:
-            case {"type": "function", "name": str(name)}:
-                known.append(ToolDefinition(name, tool.get("description") or "", tool.get("parameters") or {}))
-            case {"type": str(kind)} if kind != "function":
-                kinds.add(kind)
-            case _:
-                raise odd(f"`$.tools[{position}]` must have a text `type`, and a function a text `name`")
-    return tuple(known), kinds
+def _shared(rest: dict[str, Any], target: Target) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields that no backend is told, and those that OpenAI itself is told as they are."""
+    if target.backends != {"openai"}:
+        return rest, {}
+    shared = {name: value for name, value in rest.items() if name in _OPENAI_FIELDS and value is not None}
+    return {name: value for name, value in rest.items() if name not in shared}, shared
 
 
-def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [tool for tool in tools if tool.get("type") == "function"]
-
-
-def _tool_choice(choice: str | dict[str, Any] | None) -> str | None:
+def _tool_choice(choice: str | dict[str, Any] | None, tools: Tools) -> str | None:
     match choice:
         case None:
             return None
         case str() if choice in _TOOL_CHOICES:
             return choice
+        case {"type": "function", "name": str(name), "namespace": str(namespace)}:
+            return tools.said_as(name, namespace)
         case {"type": "function", "name": str(name)}:
-            return name
+            return tools.said_as(name, None)
     accepted = ", ".join(f"`{word}`" for word in sorted(_TOOL_CHOICES))
     raise odd(f"`tool_choice` is none of {accepted}, and no object that names a function")
 
 
-def _extra(sent: ResponsesBody, choice: str | None, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _extra(
+    sent: ResponsesBody, tools: Tools, choice: str | None, target: Target
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return what `target` is told in its own words beside the neutral form, and the names of what it is not told."""
     extra: dict[str, Any] = {}
     unsaid: list[str] = []
     text, reasoning = dict(sent.text or {}), dict(sent.reasoning or {})
-    extra |= _format(text.pop("format", None), target)
+    wanted = text.pop("format", None)
+    extra |= _format(wanted, target)
+    if wanted == _JSON and not target.takes("openai"):  # whose dialect demands that the prompt asks for JSON too
+        unsaid.append("text.format")
     effort = reasoning.pop("effort", None)
-    if sent.parallel_tool_calls is False and sent.tools:
+    if sent.parallel_tool_calls is False and tools.functions:
         single = one_call_at_a_time(choice, target)
         extra |= single or {}
         unsaid += ["parallel_tool_calls"] if single is None else []
     if target.takes("openai"):
-        extra |= {"parallel_tool_calls": True} if sent.parallel_tool_calls and sent.tools else {}  # not every default
+        several = sent.parallel_tool_calls and tools.functions
+        extra |= {"parallel_tool_calls": True} if several else {}  # not every default
         extra |= {} if effort is None else {"reasoning_effort": effort}
-        extra |= _strict_tools(sent.tools or ())
+        extra |= _strict_tools(tools)
     else:
         unsaid += ["reasoning.effort"] if effort is not None else []
-        unsaid += ["tools.strict"] if any(tool.get("strict") for tool in sent.tools or ()) else []
+        unsaid += ["tools.strict"] if any(each.tool.get("strict") for each in tools.functions) else []
+    if target.backends == {"openai"} and text.get("verbosity") is not None:
+        extra["verbosity"] = text.pop("verbosity")
     unsaid += [f"text.{name}" for name, value in text.items() if value is not None]
     unsaid += [f"reasoning.{name}" for name, value in reasoning.items() if value is not None]
     unsaid += ["store"] if sent.store else []
     return extra, tuple(unsaid)
 
 
-def _strict_tools(tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the tools as chat completions have them if one says how strict it is, which the neutral form cannot."""
-    if all(tool.get("strict") is None for tool in tools):
+def _strict_tools(tools: Tools) -> dict[str, Any]:
+    """Return the tools as chat completions have them if one is strict, which the neutral form cannot."""
+    if not any(each.tool.get("strict") for each in tools.functions):  # chat completions are loose unless told
         return {}
-    said = [{name: value for name, value in tool.items() if value is not None} for tool in tools]
-    functions = [{name: tool[name] for name in _FUNCTION_FIELDS if name in tool} for tool in said]
-    return {"tools": [{"type": "function", "function": function} for function in functions]}
+    return {"tools": [each.for_chat for each in tools.functions]}
 
 
 def _format(wanted: dict[str, Any] | None, target: Target) -> dict[str, Any]:
@@ -184,6 +192,6 @@ def _format(wanted: dict[str, Any] | None, target: Target) -> dict[str, Any]:
                 return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
             named = {name: value for name, value in wanted.items() if name != "type"}
             return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", **named}}}
-        case {"type": "json_object"} if target.takes("openai"):
-            return {"response_format": wanted}
+        case {"type": "json_object"}:
+            return {"response_format": wanted} if target.takes("openai") else {}
     raise odd(f"this `text.format` cannot be said to profile `{target.routing.profile}`; a `json_schema` can")

@@ -9,12 +9,17 @@ from arawn.backends.assembly import tool_use_from_text
 from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult, user
 from arawn.server.v1.body import odd
 from arawn.server.v1.openai_turns import image_of
+from arawn.server.v1.responses_tools import Tools
 
 __all__ = ["turns"]
 
 
-def turns(items: str | Sequence[dict[str, Any]]) -> tuple[str | None, tuple[Message, ...]]:
+def turns(items: str | Sequence[dict[str, Any]], tools: Tools) -> tuple[str | None, tuple[Message, ...]]:
     """Return the system prompt and the other messages; system and developer messages become one prompt.
+
+    Args:
+        items: The input.
+        tools: By their names the model knows what was called.
 
     Raises:
         Refused: An item or a part of it has no form here (400).
@@ -33,7 +38,7 @@ def turns(items: str | Sequence[dict[str, Any]]) -> tuple[str | None, tuple[Mess
             case {"role": "assistant", "content": content}:
                 said.append(Message("assistant", tuple(_parts(content, place))))
             case _:
-                said.append(_item(item, place))
+                said.append(_item(item, place, tools))
     return "\n\n".join(prompts) or None, tuple(said)
 
 
@@ -45,17 +50,22 @@ def _prompts(content: object, place: str) -> Iterator[str]:
         yield part.text
 
 
-def _item(item: dict[str, Any], place: str) -> Message:
+def _item(item: dict[str, Any], place: str, tools: Tools) -> Message:
     block: ContentBlock
     match item:
         case {"type": "function_call", "call_id": str(call_id), "name": str(name), "arguments": str(arguments)}:
-            return Message("assistant", (tool_use_from_text(call_id, name, arguments),))
+            namespace = item.get("namespace")
+            said = tools.said_as(name, namespace if isinstance(namespace, str) else None)
+            return Message("assistant", (tool_use_from_text(call_id, said, arguments),))
         case {"type": "function_call_output", "call_id": str(call_id), "output": output}:
             block = ToolResult(call_id, tuple(_parts(output, place)))
             return Message("user", (block,))
         case {"type": "reasoning"}:
             text = "\n\n".join(_reasoning(item))
             return Message("assistant", (Thinking(text),) if text else ())
+        case {"type": "additional_tools"}:  # of Codex, for OpenAI's models that it knows by name
+            advice = "send them in `tools`; a program that does so only for models of OpenAI: ask for a profile's name"
+            raise odd(f"{place} holds tools where only OpenAI's own responses take them; {advice}")
     kinds = "messages, `function_call`, `function_call_output`, `reasoning`"
     raise odd(f"{place} is an item of type `{item.get('type')}` that has no form here; what has is {kinds}")
 

@@ -8,6 +8,7 @@ import msgspec
 
 from arawn.messages import CompletionResponse, Text, Thinking, ToolUse, Usage
 from arawn.server.v1.responses_in import ResponsesBody
+from arawn.server.v1.responses_tools import Tools
 
 __all__ = ["Frame", "call_item", "message_item", "reasoning_item", "response_body", "text_part"]
 
@@ -19,11 +20,12 @@ _INCOMPLETE = {
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What a response says of itself beside its output."""
+    """What a response says of itself beside its output. By `tools` it names what is called."""
 
     answer_id: str
     created: int
     asked: ResponsesBody
+    tools: Tools = Tools()
 
     def value(self, status: str, output: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         """Return the response object."""
@@ -75,7 +77,7 @@ def response_body(response: CompletionResponse, *, frame: Frame) -> bytes:
                 arguments = block.invalid_arguments
                 if arguments is None:
                     arguments = msgspec.json.encode(block.arguments).decode()
-                output.append(call_item(f"fc_{item_id}", block.id, block.name, arguments))
+                output.append(call_item(f"fc_{item_id}", block.id, frame.tools.called(block.name), arguments))
     return msgspec.json.encode(frame.ended(response, output))
 
 
@@ -95,10 +97,10 @@ def reasoning_item(item_id: str, text: str) -> dict[str, Any]:
     return {"type": "reasoning", "id": item_id, "summary": [{"type": "summary_text", "text": text}]}
 
 
-def call_item(item_id: str, call_id: str, name: str, arguments: str) -> dict[str, Any]:
-    """Return a whole tool call."""
-    called = {"call_id": call_id, "name": name, "arguments": arguments}
-    return {"type": "function_call", "id": item_id, **called, "status": "completed"}
+def call_item(item_id: str, call_id: str, called: dict[str, str], arguments: str) -> dict[str, Any]:
+    """Return a whole tool call; `called` are the fields that say of which function."""
+    call = {"call_id": call_id, **called, "arguments": arguments}
+    return {"type": "function_call", "id": item_id, **call, "status": "completed"}
 
 
 def _usage(usage: Usage) -> dict[str, Any] | None:

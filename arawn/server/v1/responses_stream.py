@@ -18,6 +18,7 @@ from arawn.messages import (
 from arawn.server.reply import Failure, error_body
 from arawn.server.streaming import KEEP_ALIVE
 from arawn.server.v1.envelope import provider_error
+from arawn.server.v1.known_errors import word_for
 from arawn.server.v1.responses_out import Frame, call_item, message_item, reasoning_item, text_part
 
 __all__ = ["ResponseEvents"]
@@ -32,7 +33,7 @@ class _Item:
         self.id = item_id
         self.pieces: list[str] = []
         self.call_id = ""
-        self.name = ""
+        self.called: dict[str, str] = {}
         self.closed = False
 
     def whole(self) -> dict[str, Any]:
@@ -43,7 +44,7 @@ class _Item:
             case "thinking":
                 return reasoning_item(self.id, text)
             case "call":
-                return call_item(self.id, self.call_id, self.name, text)
+                return call_item(self.id, self.call_id, self.called, text)
 
     def cut(self) -> dict[str, Any]:
         """Return the item as it stands when the stream breaks."""
@@ -90,9 +91,11 @@ class ResponseEvents:
     def fail(self, failure: Failure, request_id: str) -> bytes:  # noqa: ARG002  # there is no word for it
         """Return the end of a stream that broke: `response.failed` with what had been said."""
         detail = error_body(failure).error
-        ours = {"code": detail.code or detail.type, "message": detail.message}
+        known = word_for(detail, "openai").code
+        ours = {"code": known or detail.code or detail.type, "message": detail.message}
         theirs = provider_error(failure, "openai") or {}
         error = ours | {name: said for name, said in theirs.items() if name not in ours or isinstance(said, str)}
+        error |= {"code": known} if known else {}
         output = [item.whole() if item.closed else item.cut() for item in self._items]
         failed = self._frame.value("failed", output, model=self._model, error=error)
         return (self._begin() if self._number == 0 else b"") + self._event("response.failed", response=failed)
@@ -118,7 +121,7 @@ class ResponseEvents:
     def _start_call(self, event: ToolUseStart) -> bytes:
         end = self._close_last()
         item = self._add("call", event.index)
-        item.call_id, item.name = event.id, event.name
+        item.call_id, item.called = event.id, self._frame.tools.called(event.name)
         shown = {**item.whole(), "status": "in_progress"}
         return end + self._event("response.output_item.added", output_index=item.position, item=shown)
 
@@ -163,7 +166,8 @@ class ResponseEvents:
                 said = self._of(item, "response.reasoning_summary_text.done", summary_index=0, text=text)
                 said += self._of(item, "response.reasoning_summary_part.done", summary_index=0, part=part)
             case "call":
-                said += self._of(item, "response.function_call_arguments.done", name=item.name, arguments=text)
+                name = item.called["name"]
+                said += self._of(item, "response.function_call_arguments.done", name=name, arguments=text)
         return said + self._event("response.output_item.done", output_index=item.position, item=item.whole())
 
     def _end(self, response: CompletionResponse) -> bytes:

@@ -64,7 +64,7 @@ async def _responses(runtime: DialectDoor, call: Call) -> None:
     origin = origin_of(call.headers)
     target = choose_target(body.known.model, origin.profile, runtime.config)
     said = translate_responses(body, target)
-    frame = Frame(call.request_id, int(time.time()), as_heard(body.known, said.ignored))
+    frame = Frame(call.request_id, int(time.time()), as_heard(body.known, said.ignored), said.tools)
     events = ResponseEvents(frame, target.shown_model) if body.known.stream else None
     whole = partial(response_body, frame=frame)
     question = Question("openai", said.request, target, origin, said.ignored, whole, events)

@@ -32,6 +32,7 @@ class Target(msgspec.Struct, frozen=True):
         dialect: What that profile's backend speaks; None when nothing leaves the process.
         open: Whether `[routing]` has still to choose the profile that answers.
         common: Whether every profile that it may choose speaks `dialect`.
+        backends: The kinds of backends that may answer, as profiles name them.
     """
 
     hint: str | None
@@ -41,6 +42,7 @@ class Target(msgspec.Struct, frozen=True):
     dialect: DialectName | None
     open: bool = False
     common: bool = True
+    backends: frozenset[str] = frozenset()
 
     def takes(self, dialect: DialectName) -> bool:
         """Whether fields of `dialect` that the neutral form has no word for can go to the backend as they are."""
@@ -75,9 +77,11 @@ def choose_target(model: str, wanted: str | None, config: Config) -> Target:
     shown = asked or profile.model or profile.backend  # only a backend without models may go without one
     dialect = dialect_of(profile)
     if hint is not None or not config.routing.enabled:
-        return Target(hint, asked, shown, routing, dialect)
-    common = all(dialect_of(profiles[name]) == dialect for name in _choosable(config))
-    return Target(hint, asked, shown, routing, dialect, open=True, common=common)
+        return Target(hint, asked, shown, routing, dialect, backends=frozenset((profile.backend,)))
+    choosable = [profiles[name] for name in (routing.profile, *_choosable(config))]
+    common = all(dialect_of(each) == dialect for each in choosable)
+    backends = frozenset(each.backend for each in choosable)
+    return Target(hint, asked, shown, routing, dialect, open=True, common=common, backends=backends)
 
 
 def _choosable(config: Config) -> Iterable[str]:

@@ -91,6 +91,16 @@ def test_a_spent_account_is_never_asked_again(code: str) -> None:
     assert "billing" in str(error)
 
 
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_spent_account_is_known_by_its_words(status: int) -> None:
+    """Anthropic calls it an invalid request; the message still quotes what it has said."""
+    said = {"type": "invalid_request_error", "message": "Your credit balance is too low to access the API."}
+    error = failure(status, {"type": "error", "error": said}, x_should_retry="true")
+
+    assert (type(error), error.code, error.retryable) == (BadRequest, "billing_error", False)
+    assert f"has no credit left ({status}, `invalid_request_error`)" in str(error)
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [

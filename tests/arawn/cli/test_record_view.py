@@ -93,6 +93,21 @@ def test_everything_that_a_record_says_is_shown() -> None:
         assert line in shown
 
 
+def test_settings_that_are_long_are_shortened() -> None:
+    """Tools that a record keeps as they were sent are named, whichever dialect they are in."""
+    tools = [{"type": "function", "function": {"name": "look"}}, {"name": "wait"}, {"type": "web_search"}, 7]
+    params = {"top_p": 0.5, "extra": {"tools": tools, "seed": 7, "format": {"schema": "é" * 300}}}
+    shown = line_of("params", params=params)
+
+    assert shown is not None
+    assert shown.startswith(
+        '{"top_p": 0.5, "extra": {"tools": ["look", "wait", "web_search", "?"], "seed": 7, "format"'
+    )
+    assert shown.endswith('é… (314 characters)"}}')
+    assert len(shown) < 400
+    assert line_of("params", params={"stop": ["x" * 300]}) == f'{{"stop": "[\\"{"x" * 198}… (304 characters)"}}'
+
+
 def line_of(name: str, **changes: object) -> str | None:
     """Return what stands behind `name` among the settings of RECORD with these changes."""
     lines = record_lines(msgspec.structs.replace(RECORD, **changes), UTC)

@@ -40,6 +40,30 @@ async def test_the_probes_and_the_status_answer() -> None:
     assert status.headers["content-type"] == "application/json"
 
 
+async def test_the_root_says_that_somebody_is_there() -> None:
+    """To programs that ask for its head without a token before they begin; there is no body then."""
+    async with client_of(MemoryRuntime(), Door(token="secret", hosts=())) as client:
+        head, whole, status = await client.head("/"), await client.get("/"), await client.get("/status")
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert (whole.status_code, whole.json()) == (200, {"status": "ok"})
+    assert status.status_code == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_websocket_is_refused_at_once_with_what_is_served(method: str) -> None:
+    """Clients that try one first fall back to HTTP at a 426, and try a 405 again and again."""
+    asked = {"connection": "Upgrade", "upgrade": "WebSocket", "sec-websocket-version": "13"}
+    async with client_of(MemoryRuntime()) as client:
+        refused = await client.request(method, "/chat", headers=asked)
+        served = await client.request(method, "/status", headers=asked)
+        missing = await client.request(method, "/nope", headers=asked)
+
+    assert (refused.status_code, refused.headers["upgrade"]) == (426, "HTTP/1.1")
+    assert method == "HEAD" or "HTTP `POST`" in refused.json()["error"]["message"]
+    assert [served.status_code, missing.status_code] == [200, 404]  # a client may offer what nobody takes up
+
+
 async def test_not_ready_says_why_and_stays_alive() -> None:
     """Readiness is 503 with the reason; liveness is not touched by it."""
     async with client_of(MemoryRuntime(), reason="draining") as client:

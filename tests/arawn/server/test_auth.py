@@ -72,7 +72,7 @@ def test_the_unix_socket_needs_no_token_and_no_host() -> None:
     assert refused(Door(token=TOKEN, hosts=()), scope("/chat", None, host="whatever")) is None
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
 def test_the_probes_need_no_token_and_no_known_host(path: str) -> None:
     """A balancer of loads may ask by any address whether Arawn lives; a web page elsewhere may not."""
     door = Door(token=TOKEN, hosts=())

@@ -200,10 +200,22 @@ async def test_another_method_is_a_405_with_allow(path: str, tmp_path: Path) -> 
             assert "it takes" in told(response, path)
 
 
+async def test_a_websocket_for_responses_is_a_426_in_the_envelope(tmp_path: Path) -> None:
+    """Codex tries one first and falls back to HTTP at this status alone; without the offer it is a 405."""
+    offer = {"connection": "Upgrade", "upgrade": "websocket"}
+    async with whole_api(tmp_path) as url, httpx.AsyncClient(headers=HEADERS) as client:
+        refused = await client.get(f"{url}{RESPONSES}", headers=offer)
+        plain = await client.get(f"{url}{RESPONSES}")
+
+    assert [refused.status_code, plain.status_code] == [426, 405]
+    assert (refused.headers["upgrade"], refused.headers["x-should-retry"]) == ("HTTP/1.1", "false")
+    assert "HTTP `POST`" in told(refused, RESPONSES)
+
+
 async def test_an_unknown_path_is_a_404_in_the_envelope(tmp_path: Path) -> None:
     """For HEAD too, without a body."""
     async with whole_api(tmp_path) as url, httpx.AsyncClient(headers=HEADERS) as client:
-        for path in ("/nope", "/v1/nope", "/v1/messages/nope", "/v1/messages/batches", "/", "//", "/v1"):
+        for path in ("/nope", "/v1/nope", "/v1/messages/nope", "/v1/messages/batches", "//", "/v1"):
             response, head = await client.get(url + path), await client.head(url + path)
 
             assert (response.status_code, head.status_code, head.content) == (404, 404, b"")

@@ -10,6 +10,10 @@ import httpx
 import pytest
 
 from arawn.config.schema import Profile
+from arawn.messages import RoutingMetadata
+from arawn.server.reply import Refused
+from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
+from arawn.server.v1.target import Target
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.arawn.server.test_verbatim import ANSWERS
 from tests.fake_provider import FakeProvider, Reply
@@ -79,17 +83,35 @@ async def test_a_response_repeats_only_what_was_offered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "more"),
     [
-        ("/v1/responses", {"parallel_tool_calls": False}),
-        ("/v1/responses", {"parallel_tool_calls": True, "tool_choice": "auto"}),
-        ("/v1/messages", {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}),
+        ("/v1/responses", {"parallel_tool_calls": False, "tool_choice": "none"}),
+        ("/v1/responses", {"parallel_tool_calls": True, "tool_choice": "none"}),
+        ("/v1/messages", {"tool_choice": {"type": "none"}}),
+        ("/v1/chat/completions", {"tool_choice": "none"}),
     ],
 )
-async def test_where_none_is_left_nothing_is_said_of_tools(path: str, more: dict[str, Any], tmp_path: Path) -> None:
+async def test_where_none_is_to_be_used_nothing_is_said_of_tools(
+    path: str, more: dict[str, Any], tmp_path: Path
+) -> None:
     """Servers refuse settings of tools that are not there."""
     response, (sent,) = await ask(path, tmp_path, tools=ASKED[path][1][:1], **more)
 
     assert response.status_code == 200
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & sent.keys()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ASKED)
+async def test_a_call_of_which_no_tool_is_left_is_refused(path: str, stream: bool, tmp_path: Path) -> None:
+    """A model that is asked to search the web, and has no search, makes up what it would have found."""
+    others = [tool for tool in ASKED[path][1] if "look" not in json.dumps(tool)]
+    response, sent = await ask(path, tmp_path, tools=others, stream=stream)
+
+    assert (response.status_code, sent) == (400, [])
+    message = response.json()["error"]["message"]
+    kinds = NAMED[path].replace("tools.", "").split(", ")
+    assert "all are of type " + ", ".join(f"`{kind}`" for kind in kinds) in message
+    assert message.endswith("leave them out")
+    assert ("a profile whose provider has such tools" in message) is (path != "/v1/responses")
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "web_search"}, {"type": "function", "name": "web"}])
@@ -99,3 +121,24 @@ async def test_a_choice_that_only_such_a_tool_can_meet_is_refused(choice: Any, t
 
     assert (response.status_code, sent) == (400, [])
     assert "tool_choice" in response.json()["error"]["message"]
+
+
+async def test_a_record_holds_tools_that_are_loose_once(tmp_path: Path) -> None:
+    """Chat completions are loose unless told, so nothing has to be said beside the neutral form."""
+    await ask("/v1/responses", tmp_path, tools=[{"type": "function", **LOOK, "strict": False}])
+
+    (record,) = records(tmp_path)
+    assert [tool["name"] for tool in record["tools"]] == ["look"]
+    assert "extra" not in record["params"]
+
+
+def test_a_refusal_before_a_profile_is_chosen_names_none() -> None:
+    """It is none of the default profile that the request cannot be said to."""
+    web = {"type": "web_search_20250305", "name": "web"}
+    body = read_messages(json.dumps({"model": "auto", "messages": SAID["messages"], "tools": [web]}).encode())
+    target = Target(None, None, "m", RoutingMetadata("p", "Default"), "anthropic", open=True, common=False)
+
+    with pytest.raises(Refused) as refused:
+        translate_messages(body, target)
+
+    assert b"every backend that `[routing]` may choose" in refused.value.reply.body

@@ -180,7 +180,7 @@ async def test_unknown_fields_are_named_when_another_dialect_is_not_told(tmp_pat
         ({"logprobs": True}, "`logprobs`"),
         ({"modalities": ["text", "audio"]}, "`modalities`"),
         ({"audio": {"voice": "x"}}, "`audio`"),
-        ({"response_format": {"type": "json_object"}}, "`json_object`"),
+        ({"response_format": {"type": "grammar"}}, "`grammar`"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}], "tool_choice": "required"}, "`custom`"),
         ({"max_tokens": 0}, "`max_tokens` is 0"),
         ({"messages": [{"role": "system", "content": "x"}]}, "`messages`"),

@@ -294,7 +294,7 @@ def test_a_picture_in_a_prompt_of_responses_is_refused(role: str, dialect: str) 
 @pytest.mark.parametrize(
     ("dialect", "extra", "ignored"),
     [
-        ("openai", {"reasoning_effort": "low"}, ("text.verbosity",)),
+        ("openai", {"reasoning_effort": "low", "verbosity": "low"}, ()),
         ("anthropic", {}, ("reasoning.effort", "text.verbosity")),
     ],
 )

@@ -9,4 +9,5 @@ _OTHERWISE = {401: 502, 500: 503, 529: 503}  # whose key it is, and who is overl
 
 def seen_status(dialect: str, kind: str, status: int) -> int:
     """Return the status for a client of `dialect` where a backend of `kind` was refused with `status`."""
-    return status if dialect == kind else _OTHERWISE.get(status, status)
+    own = dialect == kind or (dialect, status) == ("anthropic", 529)  # for which its clients know what to do
+    return status if own else _OTHERWISE.get(status, status)

@@ -43,6 +43,11 @@ RAISED = {
     },
 }
 
+OTHER_WORDS = {  # for clients of a dialect, how a provider of the other says that a conversation is too long
+    "openai": ("anthropic", "prompt is too long: 200001 tokens > 200000 maximum"),
+    "anthropic": ("openai", "This model's maximum context length is 8192 tokens."),
+}
+
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,6 +90,25 @@ async def test_what_cannot_pass_is_not_tried_again(client: str, tmp_path: Path) 
                 await ask(client, url, stream=False, retries=3)
 
     assert len(records(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_conversation_that_is_too_long_is_known(client: str, status: int, stream: bool, tmp_path: Path) -> None:
+    """A provider of the other dialect says so: clients find the code, or the words, by which they shorten it."""
+    dialect = client.removesuffix("-async")
+    other, words = OTHER_WORDS[dialect]
+    with upstream(other, tmp_path, Refusal(status, words), stream=stream) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            with pytest.raises(RAISED[dialect][400]) as caught:
+                await ask(client, url, stream=stream)
+
+    assert words in str(caught.value)
+    if dialect == "openai":
+        assert caught.value.code == "context_length_exceeded"
+    else:
+        assert caught.value.body["error"]["message"].startswith("prompt is too long")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -129,6 +129,28 @@ async def test_a_fault_is_raised_as_its_kind(kind: str, stream: bool, tmp_path: 
                 await beside(lambda: sdk(url, opened).responses.create(model="auto", input="hi", stream=stream))
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_conversation_that_is_too_long_is_known(
+    kind: str, stream: bool, tmp_path: Path, opened: ExitStack
+) -> None:
+    """By its code: streamed in `response.failed`, where OpenAI says it and coding agents look for it."""
+
+    def work(url: str) -> Any:
+        if stream:
+            return list(sdk(url, opened).responses.create(model="auto", input="hi", stream=True))[-1].response.error
+        with pytest.raises(openai.BadRequestError) as caught:
+            sdk(url, opened).responses.create(model="auto", input="hi")
+        return caught.value
+
+    with upstream(kind, tmp_path, Refusal(400, "prompt is too long: 9 > 8"), stream=stream) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            error = await beside(lambda: work(url))
+
+    assert error.code == "context_length_exceeded"
+    assert "prompt is too long: 9 > 8" in error.message
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_stream_that_breaks_has_failed(kind: str, tmp_path: Path, opened: ExitStack) -> None:
     """The last event says so, with the error and what had been said."""

@@ -1,0 +1,143 @@
+"""The tools of a responses request as functions with one name each: those in a namespace stand one level down. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Sequence
+from hashlib import sha256
+from itertools import chain, count
+from typing import Any
+
+import msgspec
+
+from arawn.messages import ToolDefinition
+from arawn.server.v1.body import odd
+
+__all__ = ["Function", "Tools", "heard_tools", "read_tools"]
+
+_LONGEST = 64  # characters of a name, in every dialect
+_SAYABLE = re.compile(rf"[a-zA-Z0-9_-]{{1,{_LONGEST}}}")
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+_DIGITS = 8  # of the digest that tells shortened names apart
+_FIELDS = ("description", "parameters", "strict")
+
+
+class Function(msgspec.Struct, frozen=True):
+    """One function. `said` is what the model calls it: its own name, or that of its namespace and its own."""
+
+    said: str
+    tool: dict[str, Any]
+    namespace: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What its namespace calls it."""
+        name: str = self.tool["name"]
+        return name
+
+    @property
+    def definition(self) -> ToolDefinition:
+        """What the neutral form has of it."""
+        return ToolDefinition(self.said, self.tool.get("description") or "", self.tool.get("parameters") or {})
+
+    @property
+    def for_chat(self) -> dict[str, Any]:
+        """It as chat completions have it, which is more than the neutral form has."""
+        given = {field: self.tool[field] for field in _FIELDS if self.tool.get(field) is not None}
+        return {"type": "function", "function": {"name": self.said, **given}}
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """The functions that are offered, and the kinds of the other tools, which a server or a grammar stands behind.
+
+    `guides` say what the namespaces are for.
+    """
+
+    functions: tuple[Function, ...] = ()
+    kinds: frozenset[str] = frozenset()
+    guides: tuple[str, ...] = ()
+
+    def said_as(self, name: str, namespace: str | None) -> str:
+        """Return what the model calls a function; some clients leave the namespace out."""
+        if namespace is not None:
+            own = [each.said for each in self.functions if (each.namespace, each.name) == (namespace, name)]
+            return own[0] if own else _free_name(namespace, name, ())
+        if any(each.said == name for each in self.functions):
+            return name
+        meant = [each.said for each in self.functions if each.name == name]
+        return meant[0] if len(meant) == 1 else name
+
+    def called(self, said: str) -> dict[str, str]:
+        """Return the fields of a call that say which function it is of."""
+        function = next((each for each in self.functions if each.said == said), None)
+        if function is None or function.namespace is None:
+            return {"name": said}
+        return {"name": function.name, "namespace": function.namespace}
+
+
+def read_tools(tools: Sequence[dict[str, Any]]) -> Tools:
+    """Return what the tools of a request are.
+
+    A name too long for a provider, with letters that it does not take, or taken by another function is cut and ends
+    with a digest: the same in every request with these tools. Functions outside of namespaces keep theirs.
+
+    Raises:
+        Refused: A tool has no type; a function or a namespace has no name; a namespace holds no tools (400).
+    """
+    taken = {tool["name"] for tool in tools if tool.get("type") == "function" and isinstance(tool.get("name"), str)}
+    functions: list[Function] = []
+    kinds: set[str] = set()
+    guides: list[str] = []
+    for place, namespace, tool in _flat(tools):
+        match tool:
+            case {"type": "function", "name": str(name)}:
+                said = name if namespace is None else _free_name(namespace, name, taken)
+                taken.add(said)
+                functions.append(Function(said, tool, namespace))
+            case {"type": "namespace", "name": str(name)} if namespace is None:
+                guides += _guide(name, tool.get("description"))
+            case {"type": str(kind)} if kind not in {"function", "namespace"}:
+                kinds.add(kind)
+            case _:
+                raise odd(f"`{place}` must have a text `type`, and a function or a namespace a text `name`")
+    return Tools(tuple(functions), frozenset(kinds), tuple(guides))
+
+
+def heard_tools(tools: Sequence[dict[str, Any]], *, strict: bool) -> list[dict[str, Any]]:
+    """Return the tools as an answer repeats them: those that were offered, and none called strict without `strict`."""
+    heard: list[dict[str, Any]] = []
+    for tool in tools:
+        if tool["type"] == "function":
+            heard.append(tool if strict else {**tool, "strict": False})
+        if tool["type"] == "namespace" and (inner := heard_tools(tool["tools"], strict=strict)):
+            heard.append({**tool, "tools": inner})
+    return heard
+
+
+def _flat(tools: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str | None, Any]]:
+    """Yield every tool with its place in the request and its namespace, what a namespace holds right after it."""
+    for position, tool in enumerate(tools):
+        place = f"$.tools[{position}]"
+        yield place, None, tool
+        if tool.get("type") != "namespace":
+            continue
+        if not isinstance(tool.get("tools"), list):
+            raise odd(f"`{place}.tools` must be an array: the tools of the namespace")
+        yield from ((f"{place}.tools[{at}]", tool["name"], inner) for at, inner in enumerate(tool["tools"]))
+
+
+def _guide(namespace: str, description: object) -> list[str]:
+    said = isinstance(description, str) and description.strip()
+    return [f"Tools whose names begin with `{namespace}__`: {said}"] if said else []
+
+
+def _free_name(namespace: str, name: str, taken: Container[str]) -> str:
+    whole = f"{namespace}__{name}"
+    short = (_shortened(whole, number) for number in count())
+    names = chain([whole] if _SAYABLE.fullmatch(whole) else [], short)
+    return next(each for each in names if each not in taken)
+
+
+def _shortened(whole: str, number: int) -> str:
+    digest = sha256(f"{whole}\0{number}".encode("utf-8", "replace")).hexdigest()[:_DIGITS]
+    return f"{_FOREIGN.sub('_', whole)[: _LONGEST - _DIGITS - 1]}_{digest}"
