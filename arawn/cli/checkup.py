@@ -16,6 +16,7 @@ from arawn.cli.places import impossible_places
 from arawn.config.paths import database_path, interactions_dir, socket_path
 from arawn.config.schema import Config
 from arawn.errors import StoreFailed
+from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.housekeeping import plan_deletion
@@ -96,13 +97,16 @@ def _room(what: str, directory: Path) -> Finding:
 
 def _clock(log: Path, today: date, retention_days: int) -> Finding:
     """Say whether the days of the log fit to today, the UTC day."""
-    ahead = [file for file in day_files(path.name for path in log.iterdir()) if file.day > today.isoformat()]
+    names = [path.name for path in log.iterdir()]
+    if far := files_ahead(names, today):
+        return Finding("clock", False, f"`{log}`: {what_is_ahead(far[-1], today)}")
+    ahead = [file for file in day_files(names) if file.day > today.isoformat()]
     plan = plan_deletion(RealFilesystem(), log, today, retention_days)
     held_until = plan.verdict.last_run.held_until
     if ahead:
         found = f"today is {today} by the clock (UTC), and `{log / ahead[-1].name}` is of a later day"
-        once = f"it was ahead once, and until {ahead[-1].day} records go into files of that day"
-        what_to_do = f"if the clock is behind, set it right; if it is right, {once}: see docs/interaction-log.md"
+        once = f"it was ahead once, and until {ahead[-1].day} records go into files of that day; wait until then"
+        what_to_do = f"if the clock is behind, set it right; if it is right, {once}"
         return Finding("clock", False, f"{found}: {what_to_do}")
     if held_until is not None:
         words = f"the clock is more than `retention_days` ahead of the last run, {today}: if it is wrong, set it right"

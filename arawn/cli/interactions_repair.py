@@ -48,21 +48,27 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
 
 def _plan(directory: Path, *, as_json: bool) -> None:
     """Say what would be done; exit code 1 where that is not enough, as for the work itself."""
+    from arawn.interactions.move_ahead import movable
+    from arawn.interactions.opening import now_utc
     from arawn.interactions.repair import would_mend
     from arawn.interactions.to_mend import left_alone
     from arawn.interactions.verify import check_directory
 
     found = check_directory(directory)
     files, left = would_mend(directory, found), left_alone(directory, found)
+    ahead = [file.name for file in movable(directory, now_utc().date())]
     if as_json:
-        print_json({"files": files, "problems": found.problems, "left": [str(problem) for problem in left]})
-    elif not (found.problems or files):
+        problems = {"problems": found.problems, "left": [str(problem) for problem in left]}
+        print_json({"files": files, "ahead": ahead, **problems})
+    elif not (found.problems or files or ahead):
         click.echo("nothing would have to be repaired")
     else:
         for line in problem_lines(problem for problem in found.problems if problem not in left):
             click.echo(line)
         for file in files:
             click.echo(_sentence(file))
+        for name in ahead:
+            click.echo(f"{name}: of a day to come; its lines would go to their days")
         for line in problem_lines(left):
             click.echo(f"would stay wrong: {line}")
     if left:
@@ -72,6 +78,7 @@ def _plan(directory: Path, *, as_json: bool) -> None:
 def _print(repaired: Repaired) -> None:
     lines = [f"{name}: half a line at the end of its file, moved here" for name in repaired.torn]
     lines += [_sentence(file) for file in repaired.files]
+    lines += [f"{one.file}: of a day to come; its lines are in {', '.join(one.into)} now" for one in repaired.moved]
     lines += [f"{name}: written anew" for name in repaired.manifests]
     lines += [f"{name}: set aside, since the file that it describes is gone" for name in repaired.orphans]
     lines += [f"{name}: readable by its owner alone now" for name in repaired.modes]

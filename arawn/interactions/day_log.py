@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from arawn.errors import LogWriteFailed
-from arawn.interactions.directory import ClaimedDirectory
+from arawn.interactions.directory import ClaimedDirectory, let_go
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import note_unwritten
 from arawn.interactions.numbering import Numbering
@@ -28,7 +28,7 @@ _WRITE_BYTES = 4 << 20  # one write takes so much, or one line: what is joined f
 
 
 class DayLog:
-    """The sole owner of a log directory and of its open files. Not for sharing between threads.
+    """The sole owner of a log directory and of its open files. Not for sharing between threads or forked processes.
 
     Use `open_day_log` to make one. A synchronous owner needs `append` and `sync`; the writer uses the steps within.
     """
@@ -51,15 +51,15 @@ class DayLog:
             writer: Written into every line beside its number.
             keeps_unsynced: Whether lines are kept in memory until they are synced.
             clock: Returns the time of day, with its zone.
-            newest_day: No line goes into the file of an earlier day.
+            newest_day: No line goes into the file of an earlier day. It grows with what is written.
         """
         self.writer = writer
+        self.newest_day = newest_day
         self._numbering = Numbering(writer)
         self._filesystem = filesystem
         self._directory = directory
         self._keeps_unsynced = keeps_unsynced
         self._clock = clock
-        self._newest_day = newest_day
         self._part: Part | None = None
         self._retired: list[Part] = []  # parts of earlier days with lines not yet synced
         self._pending = Pending()
@@ -107,7 +107,7 @@ class DayLog:
         """Return the day of the file that the next `flush` needs and that is not open, if any."""
         if not self._pending:
             return None
-        day = max(self._pending.first_day, self._newest_day)
+        day = max(self._pending.first_day, self.newest_day)
         return None if self._part is not None and self._part.file.day >= day else day
 
     def create_part(self, day: str) -> Part:
@@ -127,7 +127,7 @@ class DayLog:
         """Write to `part` from now on; the part before it stays open until its lines are synced."""
         before, self._part = self._part, part
         self._worthless = [name for name in self._worthless if name != part.file.name]  # the directory was made anew
-        self._newest_day = max(self._newest_day, part.file.day)
+        self.newest_day = max(self.newest_day, part.file.day)
         if before is not None:
             self._retired.append(before)
             self._close_synced()
@@ -198,10 +198,9 @@ class DayLog:
             self._worthless.append(part.file.name)
 
     def _remove_worthless(self) -> None:
-        for name in self._worthless:
+        while self._worthless:
             with contextlib.suppress(OSError):  # then it stays, with doubles, which readers drop
-                self._filesystem.unlink(self._directory.path / name)
-        self._worthless.clear()
+                self._filesystem.unlink(self._directory.path / self._worthless.pop(0))
 
     def _failure(self, part: Part, cause: Exception) -> LogWriteFailed:
         return LogWriteFailed(
@@ -253,12 +252,14 @@ class DayLog:
         self.finish_sync(run_sync_jobs(self._filesystem, self.sync_jobs()))
 
     def close(self) -> None:
-        """Write what is pending and the stop mark, sync, and let the directory go, in any case.
+        """Write what is pending and the stop mark, sync, and let the directory go, in any case; a fork writes nothing.
 
         Raises:
             LogWriteFailed: Lines are lost: `pending` says how many, and the lock file, for who opens the log next.
         """
         try:
+            if self._directory.is_inherited:
+                return
             self.take([MarkLine(event="stop", timestamp=timestamp_text(self._clock()))])
             self._flush_and_sync(_SYNC_ATTEMPTS_AT_CLOSE)
         except LogWriteFailed as failure:
@@ -267,7 +268,7 @@ class DayLog:
             raise
         finally:
             self.release_files()
-            self._filesystem.close(self._directory.lock)
+            let_go(self._filesystem, self._directory)
 
     def release_files(self) -> None:
         """Close every file, writing nothing; the directory stays claimed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -14,11 +15,12 @@ import msgspec
 from arawn.errors import LogWriteFailed
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import LOCK, Owner, read_owner, write_owner
+from arawn.interactions.lock_state import is_open_twice
 from arawn.interactions.log_names import IGNORE, kind_of_name
 from arawn.interactions.record import timestamp_text
 from arawn.interactions.whole_file import FILE_MODE, write_whole
 
-__all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "LogInUse", "claim"]
+__all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "LogInUse", "claim", "let_go"]
 
 DIRECTORY_MODE = 0o700
 _ID = ".directory-id"
@@ -26,11 +28,11 @@ _ID_SHAPE = re.compile(rb"[0-9a-f]{8}")
 
 
 class LogInUse(LogWriteFailed):
-    """Another process writes to the log."""
+    """Somebody else writes to the log: another process, or this one."""
 
 
 class ClaimedDirectory(msgspec.Struct, frozen=True):
-    """A directory that this process alone writes to until `lock` is closed; `id` stays the same for ever.
+    """A directory that this process alone writes to until `let_go`; `id` stays the same for ever.
 
     `owner` is what stands in the lock file; with what the writer before could not write, if there is any.
     """
@@ -39,6 +41,11 @@ class ClaimedDirectory(msgspec.Struct, frozen=True):
     id: str
     lock: int
     owner: Owner
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process was forked from the one that claimed the directory, and so must change nothing in it."""
+        return self.owner.pid != os.getpid()
 
 
 def claim(
@@ -50,11 +57,12 @@ def claim(
         filesystem: The operating system, or a simulation of it.
         path: The directory; made with its parents when missing, its mode set to 0700, but where files
             stand in it that are none of a log.
-        now, pid: Written into the lock file for the next process that wants it.
+        now: Written into the lock file for the next process that wants it, beside `pid`.
+        pid: That of this process.
         token: Returns that many random bytes as hexadecimal text (`secrets.token_hex`).
 
     Raises:
-        LogInUse: Another process has the lock. Nothing was changed.
+        LogInUse: Another process has the lock, or this one has it already. Nothing was changed.
         LogWriteFailed: `path` is a symbolic link or no directory. Nothing was changed.
         OSError: Anything that the system refused.
     """
@@ -72,6 +80,13 @@ def claim(
         filesystem.close(lock)
         raise
     return ClaimedDirectory(path, known, lock, owner)
+
+
+def let_go(filesystem: Filesystem, claimed: ClaimedDirectory) -> None:
+    """Give the lock back at once, whatever was forked meanwhile; a forked process only closes what it inherited."""
+    with contextlib.suppress(OSError):  # a forked process may not; in another, the close does it, where none was forked
+        filesystem.unlock(claimed.lock)
+    filesystem.close(claimed.lock)
 
 
 def _make_private(filesystem: Filesystem, path: Path) -> None:
@@ -115,7 +130,7 @@ def _stands(filesystem: Filesystem, path: Path) -> bool:
 def _lock(filesystem: Filesystem, path: Path, owner: Owner) -> tuple[int, Owner]:
     fd = filesystem.open(path / LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
-        _take(filesystem, fd, path)
+        _take(filesystem, fd, path, owner.pid)
         filesystem.fchmod(fd, FILE_MODE)
         before = read_owner(filesystem, path)
         if before is not None:  # kept until it is declared
@@ -127,15 +142,21 @@ def _lock(filesystem: Filesystem, path: Path, owner: Owner) -> tuple[int, Owner]
     return fd, owner
 
 
-def _take(filesystem: Filesystem, fd: int, path: Path) -> None:
+def _take(filesystem: Filesystem, fd: int, path: Path, pid: int) -> None:
     try:
         filesystem.flock(fd)
     except BlockingIOError as error:
-        raise LogInUse(
-            f"cannot open the interaction log in `{path}`: {_holder(read_owner(filesystem, path))} is writing to it; "
-            "wait until it has ended; or run `arawn start` once, and every command goes through that daemon; or set "
-            "another `logging.interactions.path` for this one"
-        ) from error
+        holder = read_owner(filesystem, path)
+        if holder is not None and holder.pid == pid and is_open_twice(path / LOCK):
+            who = f"this process ({pid}) is writing to it already"
+            remedy = "one runtime a log: share that one, or set another `logging.interactions.path` for this one"
+        else:
+            who = f"{_holder(holder)} is writing to it"
+            remedy = (
+                "wait until it has ended; or run `arawn start` once, and every command goes through that daemon; or "
+                "set another `logging.interactions.path` for this one"
+            )
+        raise LogInUse(f"cannot open the interaction log in `{path}`: {who}; {remedy}") from error
 
 
 def _holder(owner: Owner | None) -> str:

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 __all__ = ["Filesystem", "RealFilesystem", "write_fully"]
 
@@ -58,6 +58,10 @@ class Filesystem(Protocol):
         """Take the exclusive lock of an open file; BlockingIOError when another has it."""
         ...
 
+    def unlock(self, fd: int) -> None:
+        """Give that lock back, whoever else has the open file: a process forked meanwhile has."""
+        ...
+
     def mkdir(self, path: Path, mode: int) -> None:
         """Make one directory."""
         ...
@@ -84,10 +88,27 @@ class Filesystem(Protocol):
 
 
 class RealFilesystem:
-    """The operating system itself."""
+    """The operating system itself, for the process in which this was made.
+
+    A process that was forked from it changes nothing: it has the same open files, and would use the same numbers.
+    """
+
+    _pid: int
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Remember which process this is."""
+        made = super().__new__(cls)
+        made._pid = os.getpid()
+        return made
+
+    def _require_own(self) -> None:
+        if os.getpid() != self._pid:
+            raise PermissionError(errno.EPERM, f"this process was forked from process {self._pid}, which has the log")
 
     def open(self, path: Path, flags: int, mode: int) -> int:
         """Open a file, never through a symbolic link, closed on exec."""
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            self._require_own()
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
 
     def close(self, fd: int) -> None:
@@ -100,6 +121,7 @@ class RealFilesystem:
 
     def write(self, fd: int, data: bytes | memoryview) -> int:
         """Write some of `data`; return how many bytes were taken."""
+        self._require_own()
         return os.write(fd, data)
 
     def pread(self, fd: int, count: int, offset: int) -> bytes:
@@ -108,6 +130,7 @@ class RealFilesystem:
 
     def ftruncate(self, fd: int, size: int) -> None:
         """Cut the file to `size` bytes."""
+        self._require_own()
         os.ftruncate(fd, size)
 
     def fdatasync(self, fd: int) -> None:
@@ -126,26 +149,37 @@ class RealFilesystem:
 
     def rename(self, source: Path, target: Path) -> None:
         """Replace `target` by `source` in one step."""
+        self._require_own()
         source.rename(target)
 
     def unlink(self, path: Path) -> None:
         """Remove a file."""
+        self._require_own()
         path.unlink()
 
     def flock(self, fd: int) -> None:
         """Take the exclusive lock of an open file; BlockingIOError when another has it."""
+        self._require_own()
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def unlock(self, fd: int) -> None:
+        """Give that lock back, whoever else has the open file: a process forked meanwhile has."""
+        self._require_own()
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
     def mkdir(self, path: Path, mode: int) -> None:
         """Make one directory."""
+        self._require_own()
         path.mkdir(mode)
 
     def chmod(self, path: Path, mode: int) -> None:
         """Set a directory's mode."""
+        self._require_own()
         path.chmod(mode)
 
     def fchmod(self, fd: int, mode: int) -> None:
         """Set an open file's mode."""
+        self._require_own()
         os.fchmod(fd, mode)
 
     def lstat(self, path: Path) -> os.stat_result:

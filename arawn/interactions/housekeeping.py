@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.compact import (
     Uncompressed,
     closed_files,
@@ -137,7 +138,8 @@ class Housekeeper:
                 failures = await self._delete(today)
                 self._first_day_done.set()
                 await trio.sleep(settle)
-                self._report(failures + await self._compact(today))
+                failures += await self._compact(today)
+                self._report(failures, await self._ahead(today))
                 settle = 0.0
             await trio.sleep(_LOOK_SECONDS)
 
@@ -226,14 +228,19 @@ class Housekeeper:
     async def _mark(self, event: MarkEvent, detail: dict[str, Any]) -> None:
         await self._tell(MarkLine(event=event, detail=detail, timestamp=timestamp_text(self._clock())))
 
-    def _report(self, failures: list[str]) -> None:
-        """Say how this day's run went: as the state of the log until the next one."""
-        if not failures:
-            self.health = LogHealth()
-            return
-        reason = f"{'; '.join(failures)}; nothing is lost, and it is tried again tomorrow"
-        _LOG.warning("interaction log degraded: %s", reason)
-        self.health = LogHealth("degraded", reason, self._clock())
+    async def _ahead(self, today: date) -> str | None:
+        """Return what holds up these runs for long: the newest file of a day to come, if there is one."""
+        names = await self._in_thread(partial(self._filesystem.names, self._directory))
+        ahead = files_ahead(names, today)
+        return what_is_ahead(ahead[-1], today) if ahead else None
+
+    def _report(self, failures: list[str], ahead: str | None) -> None:
+        """Say how this day's run went: as the state of the log until the next one. What is `ahead` the writer told."""
+        reason = ahead
+        if failures:
+            reason = f"{'; '.join(failures)}; nothing is lost, and it is tried again tomorrow"
+            _LOG.warning("interaction log degraded: %s", reason)
+        self.health = LogHealth() if reason is None else LogHealth("degraded", reason, self._clock())
 
 
 @asynccontextmanager

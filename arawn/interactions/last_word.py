@@ -15,7 +15,7 @@ import trio
 
 from arawn.errors import LogWriteFailed
 from arawn.interactions.counted import are
-from arawn.interactions.directory import claim
+from arawn.interactions.directory import claim, let_go
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.journal import Journal
 from arawn.interactions.lock_file import note_unwritten, read_owner
@@ -47,11 +47,12 @@ async def telling_losses(
     Checkpoint: only where there is something to note.
     If cancelled: the note is written all the same, if the disk answers within seconds.
     """
+    filesystem = RealFilesystem()
     try:
         yield
     finally:
         if (door := journal()) is not None and directory is not None and door.undeclared:
-            note = partial(_leave_note, RealFilesystem(), directory, door.undeclared, door.health().reason or "")
+            note = partial(_leave_note, filesystem, directory, door.undeclared, door.health().reason or "")
             await _in_time(note, run_in_thread)  # noqa: ASYNC102  # shields itself, with a deadline
     if door is not None and (health := door.health()).state == "lost":
         raise LogWriteFailed(f"{are(health.count, 'record')} not in the interaction log: {health.reason}")
@@ -80,4 +81,4 @@ def _leave_note(filesystem: Filesystem, directory: Path, count: int, reason: str
     try:
         note_unwritten(filesystem, directory, count, reason)
     finally:
-        filesystem.close(claimed.lock)
+        let_go(filesystem, claimed)

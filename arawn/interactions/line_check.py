@@ -1,7 +1,8 @@
 """What a whole line of the log must be, to the byte where the format says so. Pure.
 
 Checked: one newline at its end, UTF-8, JSON, a known kind and version, every key in its place and no byte between them,
-a type for each known value, a number, a timestamp as the log writes it. A flipped bit inside a text, a digit or a
+a type for each known value, a number, a timestamp as the log writes it. Only a key that has a default may be lacking:
+an older Arawn, which did not know it, wrote none. A flipped bit inside a text, a digit or a
 body that leaves all this true cannot be seen in the line alone: only the SHA-256 in a sealed file's manifest shows it.
 
 A line that a newer Arawn wrote is no damage: JSON of a later version, of a kind that is unknown here, or with keys
@@ -32,7 +33,12 @@ __all__ = ["CheckedLine", "NewerLine", "check_line", "newer_line"]
 _VERSION = 1
 _KINDS: tuple[type[msgspec.Struct], ...] = (InteractionRecord, ToolResultLine, FeedbackLine, GapLine, MarkLine)
 _KEYS = {kind.__struct_config__.tag: ("kind", *kind.__struct_encode_fields__) for kind in _KINDS}
-_FRAMES = {kind: len("{}\n") - 1 + sum(len(f'"{key}":,') for key in keys) for kind, keys in _KEYS.items()}  # no values
+_ALWAYS = {"v", "writer", "seq"}  # filled in where a line is written, by every version
+_NEEDED = {
+    kind.__struct_config__.tag: _ALWAYS
+    | {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
+    for kind in _KINDS
+}
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 _fields: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -99,7 +105,14 @@ def _what_is_newer(kind: str, version: int, keys: tuple[str, ...]) -> str | None
 
 def _compact_size(fields: dict[str, msgspec.Raw]) -> int:
     """Return how long a line with these keys is, each there once, and no byte between them."""
-    return len("{}\n") - 1 + sum(len(f'"{key}":,'.encode()) + len(memoryview(raw)) for key, raw in fields.items())
+    names = "".join(fields).encode()
+    return (
+        len("{}\n")
+        - 1
+        + len(names)
+        + len('"":,') * len(fields)
+        + sum([len(memoryview(raw)) for raw in fields.values()])
+    )
 
 
 def _is_one_bit_off(text: str, known: str) -> bool:
@@ -121,14 +134,19 @@ def _misfit(line: LogLine, data: bytes) -> str | None:
     if line.v != _VERSION:
         return f"it is of version {line.v}, and the first one is {_VERSION}"
     fields = _fields.decode(data)
-    if tuple(fields) != _KEYS[line.__struct_config__.tag]:
+    if not _are_of_kind(line.__struct_config__.tag, tuple(fields)):
         return "its keys are not those of its kind, in their order"
-    size = _FRAMES[line.__struct_config__.tag] + sum([len(memoryview(raw)) for raw in fields.values()])
-    if size != len(data):
+    if _compact_size(fields) != len(data):
         return "there are bytes between its keys and values"
     if line.seq is not None and line.seq < 1:
         return f"its number is {line.seq}, and numbers begin at 1"
     return None if _is_timestamp(line.timestamp) else f"`{line.timestamp[:40]}` is no timestamp"
+
+
+def _are_of_kind(kind: str | int | None, keys: tuple[str, ...]) -> bool:
+    """Say whether a line of `kind` with these keys is one that this Arawn writes, or an older one wrote."""
+    known = _KEYS[kind]
+    return keys == known or (keys == tuple(key for key in known if key in keys) and _NEEDED[kind] <= set(keys))
 
 
 def _is_timestamp(text: str) -> bool:

@@ -1,15 +1,18 @@
-"""Whether a writer has a log directory in hand, found out without touching its lock."""
+"""Whether a writer has a log directory in hand, and whether it is this process, found out without touching its lock."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-__all__ = ["writer_is_active"]
+__all__ = ["is_open_twice", "writer_is_active"]
 
 _LOCKS = Path("/proc/locks")
+_DESCRIPTORS = Path("/dev/fd")
 
 
 class _Owner(msgspec.Struct):
@@ -32,6 +35,24 @@ def writer_is_active(directory: Path) -> bool:
     except FileNotFoundError:
         return False
     return any(_is_of(words, found, owner) for words in held)
+
+
+def is_open_twice(lock: Path) -> bool:
+    """Say whether this process, which has just opened a lock file, has it open by another descriptor, too.
+
+    Its number in the lock file is no proof: in containers that share a directory, many a process has the number 1.
+    """
+    try:
+        found = lock.stat()
+        return sum(os.path.samestat(found, one) for one in _open_files()) > 1
+    except OSError:
+        return False
+
+
+def _open_files() -> Iterator[os.stat_result]:
+    for path in _DESCRIPTORS.iterdir():
+        with contextlib.suppress(OSError):  # the one that lists them
+            yield os.fstat(int(path.name))
 
 
 def _owner(lock: Path) -> int | None:

@@ -33,6 +33,11 @@ class Mending:
         self._log = log
         self._keeps_unsynced = keeps
 
+    @property
+    def writer(self) -> str:
+        """The name under which this process writes to the log."""
+        return self._log.writer
+
     def declare(self, event: Literal["repair", "removal"], detail: dict[str, Any]) -> None:
         """Write and sync a mark.
 
@@ -56,6 +61,7 @@ class Mending:
             yield
         finally:
             newest = [file for file in day_files(self.filesystem.names(self.directory)) if self._is_file(file)][-1]
+            self._log.newest_day = newest.day
             if not newest.compressed:
                 again = open_part(self.filesystem, self.directory, newest, keeps_unsynced=self._keeps_unsynced)
                 self._log.adopt(again)

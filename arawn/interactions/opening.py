@@ -18,7 +18,7 @@ import msgspec
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
-from arawn.interactions.directory import FILE_MODE, ClaimedDirectory, claim
+from arawn.interactions.directory import FILE_MODE, ClaimedDirectory, claim, let_go
 from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.lock_file import Owner, write_owner
@@ -68,7 +68,7 @@ def open_day_log(
             files = _regular_files(filesystem, directory, links)
             return _open_claimed(filesystem, claimed, files, config, clock=clock, token=token)
         except BaseException:
-            filesystem.close(claimed.lock)
+            let_go(filesystem, claimed)
             raise
     except OSError as error:
         file = f"`{Path(error.filename).name}`: " if error.filename is not None else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from itertools import chain
@@ -23,6 +23,7 @@ from arawn.interactions.line_numbers import Missing
 from arawn.interactions.log_names import damaged_name, kind_of_name
 from arawn.interactions.manifest import manifest_name, write_manifest
 from arawn.interactions.mending import Mending, open_mending
+from arawn.interactions.move_ahead import MovedFile, movable, move_ahead
 from arawn.interactions.opening import now_utc
 from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.seal_measure import SealMeasure
@@ -62,7 +63,8 @@ class Repaired(msgspec.Struct, frozen=True, kw_only=True):
     """What was done.
 
     `torn` names the tails that were moved aside, `manifests` those made anew, `orphans` those set aside whose file is
-    gone, `lost` numbers and `gone` files that were declared as lost, `left` says what is wrong still.
+    gone, `lost` numbers and `gone` files that were declared as lost, `left` says what is wrong still. `moved` are files
+    of days to come.
     """
 
     files: tuple[MendedFile, ...]
@@ -73,6 +75,7 @@ class Repaired(msgspec.Struct, frozen=True, kw_only=True):
     lost: tuple[Missing, ...]
     gone: tuple[str, ...]
     left: tuple[str, ...]
+    moved: tuple[MovedFile, ...]
 
 
 def repair(
@@ -108,6 +111,7 @@ def repair(
             files, manifests = _mend_files(mending, found, failed)
             set_aside = _each(partial(_set_aside, mending), orphans(found), failed)
             mending.filesystem.fsync_directory(directory)
+            moved = _moved(mending, failed)
         after = check_directory(directory)
         missing = after.missing if not failed else ()  # what is not mended may hold it still
         gone = tuple(problem.file for problem in after.problems if problem.kind == "gone" and not failed)
@@ -122,7 +126,14 @@ def repair(
         lost=(*proven, *missing),
         gone=gone,
         left=(*failed.values(), *_left(after, failed)),
+        moved=tuple(moved),
     )
+
+
+def _moved(mending: Mending, failed: dict[str, str]) -> list[MovedFile]:
+    """Move the files of days to come; where something could not be mended, none."""
+    today = mending.clock().astimezone(UTC).date()
+    return [] if failed else _each(partial(move_ahead, mending, today), movable(mending.directory, today), failed)
 
 
 def _mend_files(mending: Mending, found: Report, failed: dict[str, str]) -> tuple[list[MendedFile], list[str]]:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from arawn.interactions.files import DayFile
 from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
+from arawn.interactions.placing import Placing
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.record import GapLine, MarkLine
 from arawn.interactions.salvage import whole_lines_in
-from arawn.interactions.seen import SeenLines
-from arawn.interactions.verify import misplaced
 
 __all__ = ["Piece", "sort_out"]
 
@@ -29,7 +28,7 @@ def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
     Raises:
         OSError: The file cannot be read.
     """
-    seen, known = SeenLines(), cache(partial(_writers_of_whole_lines, path))
+    placing, known = Placing(file), cache(partial(_writers_of_whole_lines, path))
     end = 0
     for item in lines_and_damage(path):
         if isinstance(item, DamagedFile):
@@ -37,25 +36,23 @@ def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
         offset, line = item
         if offset > end and not file.compressed:  # an overlong line shows only its beginning
             yield end, offset
-        yield from _sorted_line(offset, line, file, seen, known)
+        yield from _sorted_line(offset, line, placing, known)
         end = offset + len(line)
     if not file.compressed and (size := path.stat().st_size) > end:
         yield end, size
 
 
-def _sorted_line(
-    offset: int, line: bytes, file: DayFile, seen: SeenLines, known: Callable[[], frozenset[str]]
-) -> Iterator[Piece]:
+def _sorted_line(offset: int, line: bytes, placing: Placing, known: Callable[[], frozenset[str]]) -> Iterator[Piece]:
     checked = check_line(line)
     if isinstance(checked, NewerLine):
         yield line
         return
     if not isinstance(checked, str):
-        yield line if misplaced(checked, file, seen) is None else (offset, offset + len(line))
+        yield line if placing.misfit(checked) is None else (offset, offset + len(line))
         return
     end = 0
     for first, last, salvaged in whole_lines_in(line):
-        if _is_credible(salvaged, known) and misplaced(salvaged, file, seen) is None:
+        if _is_credible(salvaged, known) and placing.misfit(salvaged) is None:
             if first > end:
                 yield offset + end, offset + first
             yield line[first:last] + b"\n"

@@ -109,7 +109,12 @@ def view_statement(name: str, files: Sequence[str], *, longest_line: int, double
 
 
 def _shown(column: str) -> str:
-    """Return the expression of a column: of a count of tokens, null for what no count can be, as other readers do."""
+    """Return the expression of a column, with what other readers show in the place of what is not there or cannot be.
+
+    Of a count of tokens, null for what no count can be; of `warnings`, which lines of an older Arawn lack, none.
+    """
+    if column == "warnings":
+        return "coalesce(warnings, []) AS warnings"
     if not column.endswith("_tokens"):
         return f'"{column}"'
     return f'CASE WHEN "{column}" < {1 << 63} THEN "{column}" END AS "{column}"'

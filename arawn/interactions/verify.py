@@ -23,13 +23,14 @@ from arawn.interactions.lock_file import LOCK, read_owner
 from arawn.interactions.lock_state import writer_is_active
 from arawn.interactions.log_names import IGNORE, kind_of_name, part_of_name
 from arawn.interactions.manifest import Manifest, manifest_name, read_manifest
+from arawn.interactions.placing import Placing
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.scan import require_regular
 from arawn.interactions.seal_measure import SealMeasure
-from arawn.interactions.seen import Place, SeenLines
+from arawn.interactions.seen import Place
 from arawn.interactions.twins import holds_all, twins
 
-__all__ = ["OnFile", "check_directory", "misplaced"]
+__all__ = ["OnFile", "check_directory"]
 
 OnFile = Callable[[str, int, int], None]  # a file's name, its place among the files read so far, how many there are
 
@@ -38,9 +39,9 @@ class _Reading(msgspec.Struct):
     """How far one part has been read; `name` is the one it was found under."""
 
     name: str
+    placing: Placing
     offset: int = 0
     lines: int = 0
-    seen: SeenLines = msgspec.field(default_factory=SeenLines)
     is_whole: bool = True
     unfinished: int = 0  # bytes of a last line without its newline
 
@@ -132,7 +133,7 @@ class _Verification:
 
     def _read(self, file: DayFile) -> None:
         """Check a part from where it was left the last time, its manifest too when it is sealed."""
-        self._read_part(file, self._readings.setdefault((file.day, file.part), _Reading(file.name)))
+        self._read_part(file, self._readings.setdefault((file.day, file.part), _Reading(file.name, Placing(file))))
 
     def _read_part(self, file: DayFile, reading: _Reading) -> None:
         path = self._directory / file.name
@@ -177,7 +178,7 @@ class _Verification:
             self._findings.add(place.file, place.line, "damaged", checked)
         elif isinstance(checked, NewerLine):
             self._findings.take_newer(checked, place)
-        elif (why := misplaced(checked, file, reading.seen)) is not None:
+        elif (why := reading.placing.misfit(checked)) is not None:
             self._findings.add(place.file, place.line, "damaged", why)
         else:
             self._findings.take(checked, place)
@@ -196,7 +197,7 @@ class _Verification:
             if not whole:
                 what = f"it does not hold all of {file.sealed.name} beside it; `repair` makes one whole file of both"
                 self._findings.add(file.name, 0, "twin", what)
-                self._read_part(file.sealed, _Reading(file.sealed.name))
+                self._read_part(file.sealed, _Reading(file.sealed.name, Placing(file.sealed)))
 
     def _check_ends(self) -> None:
         """Judge the files that end in half a line: it may be on its way."""
@@ -241,15 +242,6 @@ class _Verification:
                 self._take_proof(path.name, path.name)
                 if (part := part_of_name(path.name)) is not None:
                     self._described.add((part.day, part.part))
-
-
-def misplaced(checked: CheckedLine, file: DayFile, seen: SeenLines) -> str | None:
-    """Return why a whole line should not stand where it does; note it in `seen`, the numbers of this part."""
-    if checked.line.timestamp[:10] > file.day:
-        return f"it is of {checked.line.timestamp[:10]}, a later day than its file's"
-    if not seen.is_new(checked.writer, checked.seq):
-        return f"number {checked.seq} of writer {checked.writer} stands in this file already"
-    return None
 
 
 def _thing(mode: int) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -16,6 +17,7 @@ from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
+from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.counted import are
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
@@ -61,6 +63,7 @@ class Writer:
         self._unsynced = AsyncValue(log.unsynced_bytes)
         self._unsynced_since = trio.current_time()
         self._sync_failed = False
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Writer {self.health.value.state} {self._log!r}>"
@@ -74,9 +77,13 @@ class Writer:
         Args:
             batch: Lines in the order in which they shall be numbered.
 
+        Raises:
+            LogWriteFailed: This process was forked from the one that has the log; nothing is written.
+
         Checkpoint: only when something must be waited for: a new file, a sync, room on the disk.
         If cancelled: lines not yet written are kept, and written with the next batch or at the end.
         """
+        self._require_own()
         rest, turn = deque(batch), 0
         try:
             while rest:
@@ -97,6 +104,13 @@ class Writer:
             if isinstance(line, InteractionRecord):
                 emit(line)
         return [None] * len(batch)
+
+    def _require_own(self) -> None:
+        if os.getpid() != self._pid:
+            raise LogWriteFailed(
+                f"the interaction log is that of process {self._pid}, from which this one was forked; open a runtime "
+                "with another `logging.interactions.path` in this one"
+            )
 
     async def sync_in_groups(self) -> None:
         """Sync shortly after the first unsynced byte, for ever.
@@ -256,6 +270,8 @@ async def open_writer(
     """
     system = filesystem or RealFilesystem()
     log = await run_in_thread(partial(open_day_log, directory, config, filesystem=system, clock=clock))
+    for file in files_ahead(system.names(directory), today := clock().astimezone(UTC).date())[-1:]:
+        _LOG.warning("%s", what_is_ahead(file, today))
     writer = Writer(log, sync=config.sync, filesystem=system, clock=clock, run_in_thread=abandonable(run_in_thread))
     try:
         async with trio.open_nursery() as nursery:

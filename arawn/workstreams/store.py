@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sqlite3
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
@@ -73,7 +74,7 @@ class WorkstreamStore:
     """Reads and writes the database. Every write is one transaction, on the disk when the method returns.
 
     Anyone may read; a write has the lock of the database for its time, or fails.
-    Every method raises `StoreFailed` when SQLite does.
+    Every method raises `StoreFailed` when SQLite does, and in a process that was forked from the one that opened it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,8 +95,15 @@ class WorkstreamStore:
             self._file = StoreFile(path)
 
     def close(self) -> None:
-        """Close the database; the store cannot be used afterwards."""
-        self._db.close()
+        """Close the database; the store cannot be used afterwards.
+
+        A forked process leaves it open to its end: SQLite would write back, and delete, what its parent's last writes
+        are in.
+        """
+        if self._lock.is_inherited:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))  # nor is it closed as garbage
+        else:
+            self._db.close()
         self._lock.release()
 
     def hold(self) -> None:
@@ -257,6 +265,8 @@ class WorkstreamStore:
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
+        if self._lock.is_inherited:
+            self._refuse("it is that of the process from which this one was forked; open it anew in this one", verb)
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, RecursionError) as error:  # a ValueError: text or JSON that is none

@@ -13,6 +13,7 @@ import msgspec
 
 from arawn.errors import StoreFailed
 from arawn.interactions.lock_file import Owner
+from arawn.interactions.lock_state import is_open_twice
 
 __all__ = ["StoreLock", "lock_of"]
 
@@ -23,12 +24,19 @@ class StoreLock:
     """An `flock` on a file beside the database, never on the database itself, whose locks are SQLite's.
 
     The system takes it away from a process that ends, however it ends. The file stays.
+    A process that was forked from the one that took it has it not, and lets it be.
     """
 
     def __init__(self, path: Path) -> None:
         """`path` is that of the database."""
         self._path = path
         self._descriptor: int | None = None
+        self._pid = os.getpid()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process was forked from the one in which this was made."""
+        return os.getpid() != self._pid
 
     def take(self) -> bool:
         """Take the lock and keep it; return False if it was here already.
@@ -37,7 +45,7 @@ class StoreLock:
             StoreFailed: Somebody else has it, in this process or another; the message says who, and what to do.
             OSError: The lock file cannot be made or locked.
         """
-        if self._descriptor is not None:
+        if self._descriptor is not None and not self.is_inherited:
             return False
         descriptor = os.open(lock_of(self._path), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -49,10 +57,17 @@ class StoreLock:
         return True
 
     def release(self) -> None:
-        """Let others have it; nothing happens if it is not here."""
+        """Let others have it at once, whatever was forked meanwhile; nothing happens if it is not here.
+
+        A forked process only closes what it inherited.
+        """
         descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        if descriptor is None:
+            return
+        if not self.is_inherited:
+            with suppress(OSError):  # the close does it too, where nothing was forked
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -69,8 +84,7 @@ class StoreLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreFailed(
-                f"cannot use the workstream database `{self._path}`: {_holder(descriptor)} has it; wait until that "
-                "has ended; or run `arawn start` once, and every command goes through that daemon; or set another "
+                f"cannot use the workstream database `{self._path}`: {_refusal(descriptor, lock_of(self._path))} "
                 "`workstreams.database` for this one"
             ) from error
         _sign(descriptor)
@@ -90,10 +104,13 @@ def _sign(descriptor: int) -> None:
         os.pwrite(descriptor, owner, 0)
 
 
-def _holder(descriptor: int) -> str:
-    """Return who has the lock, in words; nameless where the name is just being written, or could not be."""
-    try:
+def _refusal(descriptor: int, lock: Path) -> str:
+    """Return who has the lock and what to do; nameless where the name is just being written, or could not be."""
+    holder, owner = "another process", None
+    with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
         owner = msgspec.json.decode(os.pread(descriptor, _BLOCK, 0), type=Owner)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return "another process"
-    return f"process {owner.pid} (since {owner.started})"
+        holder = f"process {owner.pid} (since {owner.started})"
+    if owner is not None and owner.pid == os.getpid() and is_open_twice(lock):
+        return f"this process ({owner.pid}) has it open already; one runtime a database: share that one, or set another"
+    remedy = "wait until that has ended; or run `arawn start` once, and every command goes through that daemon"
+    return f"{holder} has it; {remedy}; or set another"

@@ -22,7 +22,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.housekeeping import delete_expired, plan_deletion
 from arawn.interactions.opening import now_utc, open_day_log
-from tests.arawn.cli.place import Place
+from tests.arawn.cli.place import PATIENCE, Place
 from tests.arawn.interactions.samples import note
 from tests.fake_provider import FakeProvider, Fault, Reply
 from tests.system.daemons import Daemon, running
@@ -106,6 +106,9 @@ def clock_set_back(place: Place) -> Iterator[None]:
         log.append([note(1)])
     with running(place) as daemon:
         daemon.chat("hi")
+        deadline = time.monotonic() + PATIENCE
+        while "degraded" not in place.run("status").stdout:  # the log is looked through some seconds after the start
+            assert time.monotonic() < deadline
         yield
 
 

@@ -197,7 +197,21 @@ def test_a_clock_that_was_ahead_once_is_told_as_that(tmp_path: Path) -> None:
 
     ((what, found),) = wrong(tmp_path, config)
 
-    later = f"`{log}/interactions-2027-12-27.jsonl` is of a later day"
-    assert (what, later in found, "2026-11-22 by the clock" in found) == ("clock", True, True)
-    assert "if the clock is behind, set it right; if it is right, it was ahead once" in found
-    assert "until 2027-12-27 records go into files of that day: see docs/interaction-log.md" in found
+    later = f"`{log}`: interactions-2027-12-27.jsonl is of a day to come, today being 2026-11-22 (UTC)"
+    assert (what, later in found) == ("clock", True)
+    assert "the clock is behind, or was ahead once" in found
+    assert "if the clock is right by now, stop Arawn and run `arawn interactions repair`" in found
+
+
+def test_a_file_of_tomorrow_is_waited_for(tmp_path: Path) -> None:
+    """A clock that was ahead by a day is told too; by tomorrow all is right again."""
+    config = configured(tmp_path)
+    log = interactions_dir(config, {})
+    for day in (NOW, NOW + timedelta(days=1)):
+        with closing(open_day_log(log, config.logging.interactions, clock=partial(day.replace))) as written:
+            written.append([note(1)])
+
+    ((what, found),) = wrong(tmp_path, config)
+
+    assert (what, "`interactions-2026-11-23.jsonl`" in found.replace(f"{log}/", "")) == ("clock", True)
+    assert found.endswith("until 2026-11-23 records go into files of that day; wait until then")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import zstandard
 
+from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.opening import open_day_log
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import PATIENCE, Place
+from tests.arawn.interactions.samples import record
 
 
 @pytest.fixture
@@ -65,6 +70,26 @@ def test_repair_says_what_it_did(asked: list[str], command: Command, place: Plac
     assert command("interactions", "repair", "--dry-run").out == "nothing would have to be repaired\n"
     assert command("interactions", "repair").out == "nothing had to be repaired\n"
     assert json.loads(command("interactions", "repair", "--json").out)["files"] == []
+
+
+def test_repair_brings_records_back_from_a_day_to_come(command: Command, place: Place) -> None:
+    """A clock was ahead for one call; the file is named before and after, and the log is clean then."""
+    ahead = datetime.now(UTC) + timedelta(days=400)
+    with closing(open_day_log(place.log, InteractionLogConfig(), clock=lambda: ahead)) as log:
+        log.append([record(1, ahead)])
+    command("ask", "one")
+    name = f"interactions-{ahead.date()}.jsonl"
+
+    planned = command("interactions", "repair", "--dry-run")
+    as_json = json.loads(command("interactions", "repair", "--dry-run", "--json").out)
+    before = sorted(path.name for path in place.log.glob("*.jsonl"))
+    done = command("interactions", "repair")
+
+    assert (planned.code, planned.out) == (0, f"{name}: of a day to come; its lines would go to their days\n")
+    assert (as_json["ahead"], before) == ([name], [name])
+    assert done.out.startswith(f"{name}: of a day to come; its lines are in interactions-")
+    assert not (place.log / name).exists()
+    assert command("interactions", "verify").out.endswith("clean\n")
 
 
 def test_rm_asks_and_removes(asked: list[str], command: Command, place: Place) -> None:

@@ -172,6 +172,10 @@ class SimulatedFilesystem:
             raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
         opened.node.locked_by = opened.original
 
+    def unlock(self, fd: int) -> None:
+        self._begin("unlock")
+        self.descriptors[fd].node.locked_by = None
+
     def mkdir(self, path: Path, mode: int) -> None:
         self._begin("mkdir")
         self.nodes[path] = Node(stat.S_IFDIR | mode)

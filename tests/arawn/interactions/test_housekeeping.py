@@ -360,7 +360,7 @@ async def test_a_full_disk_is_said_and_tried_again(
     """The state, a mark and the logs tell of it; nothing is lost; the next day it works."""
     told, disk = Told(), FullDisk()
     stem = day_file(tmp_path, 3)
-    day_file(tmp_path, -3)
+    day_file(tmp_path, -1)
     async with keeping(tmp_path, told, filesystem=disk) as keeper:
         await trio.sleep(60)
         full, files = keeper.health, present(tmp_path)
@@ -370,7 +370,7 @@ async def test_a_full_disk_is_said_and_tried_again(
 
     assert full.state == "degraded"
     assert "No space left on device; nothing is lost" in (full.reason or "")
-    assert files == [f"{stem}.jsonl", "interactions-2026-01-31.jsonl"]
+    assert files == [f"{stem}.jsonl", "interactions-2026-01-29.jsonl"]
     assert after.state == "ok"
     assert [("error" in detail) for detail in told.details("compaction")] == [True, False]
     assert "degraded" in caplog.text

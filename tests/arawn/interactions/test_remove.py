@@ -326,7 +326,7 @@ def test_a_running_daemon_keeps_rm_out(tmp_path: Path) -> None:
     identity = ids_of(log)[0]
     writer = open_day_log(log, CONFIG)
     try:
-        with pytest.raises(LogWriteFailed, match=f"process {os.getpid()}"):
+        with pytest.raises(LogWriteFailed, match=rf"this process \({os.getpid()}\) is writing to it"):
             removed(log, identity)
     finally:
         writer.close()

@@ -1,0 +1,118 @@
+"""Moves the lines of files of days to come, which a clock that was ahead has made, to where they belong."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from arawn.interactions.ahead import files_ahead
+from arawn.interactions.files import DayFile, day_files, next_part
+from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.mending import Mending
+from arawn.interactions.numbering import Numbering
+from arawn.interactions.placing import MOVED
+from arawn.interactions.raw_lines import forward_lines
+from arawn.interactions.record import MarkLine, timestamp_text
+from arawn.interactions.scan import require_regular
+
+__all__ = ["MovedFile", "movable", "move_ahead"]
+
+_BLOCK = 1 << 18
+
+
+class MovedFile(msgspec.Struct, frozen=True):
+    """A file of a day to come, and the parts into which its lines went."""
+
+    file: str
+    into: tuple[str, ...]
+
+
+class _Stretch(msgspec.Struct):
+    """Bytes of a file, from `first` up to the next stretch, whose lines belong to one day."""
+
+    day: str
+    first: int
+
+
+def movable(directory: Path, today: date) -> list[DayFile]:
+    """Return the files ahead that have lines of today or before, and no file before them that stays ahead.
+
+    Where the clock is behind, the newest file alone has such lines, and the files before it keep it where it is.
+    A file that cannot be read, which `verify` names, stays as well.
+    """
+    found = []
+    for file in files_ahead((path.name for path in directory.iterdir()), today):
+        if file.compressed or not _has_line_until(directory / file.name, today.isoformat()):
+            break
+        found.append(file)
+    return found
+
+
+def _has_line_until(path: Path, today: str) -> bool:
+    try:
+        require_regular(path)
+        return any(day <= today for day in _days(path))
+    except OSError:
+        return False
+
+
+def move_ahead(mending: Mending, today: date, file: DayFile) -> MovedFile:
+    """Put the lines of a plain file ahead into new parts of the days that they are of, and remove it.
+
+    Each part begins with a mark that says where its lines come from. A line of a day to come goes with those before it.
+    A crash leaves lines in both places, which readers show once.
+
+    Raises:
+        OSError: Anything that the system refused; the file is there still.
+    """
+    path, made = mending.directory / file.name, list[str]()
+    numbering = Numbering(f"{mending.writer.partition('-')[0]}-{secrets.token_hex(4)}")
+    stretches = _stretches(path, _newest_before(mending.directory, file), today.isoformat())
+    ends = [*(stretch.first for stretch in stretches[1:]), path.stat().st_size]
+    for stretch, end in zip(stretches, ends, strict=True):
+        part = next_part(day_files(mending.filesystem.names(mending.directory)), stretch.day)
+        mark = MarkLine(event="repair", detail={MOVED: file.name}, timestamp=timestamp_text(mending.clock()))
+        mending.replace(mending.directory / part.name, _text(numbering.line(mark)[1], path, stretch.first, end))
+        made.append(part.name)
+    mending.remove(path)
+    return MovedFile(file.name, tuple(made))
+
+
+def _newest_before(directory: Path, file: DayFile) -> str:
+    """Return the day of the file before this one, "" if there is none: no line moves to an earlier day."""
+    return max(
+        (other.day for other in day_files(path.name for path in directory.iterdir()) if other < file), default=""
+    )
+
+
+def _stretches(path: Path, newest: str, today: str) -> list[_Stretch]:
+    """Return which bytes of a file belong to which day, in order; the days only grow."""
+    found: list[_Stretch] = []
+    day = newest or min(day for day in _days(path) if day <= today)
+    for offset, line in forward_lines(path):
+        if (own := _day(line)) is not None and own <= today:
+            day = max(day, own)
+        if not found or found[-1].day != day:
+            found.append(_Stretch(day, offset))
+    return found
+
+
+def _days(path: Path) -> Iterator[str]:
+    return (day for _, line in forward_lines(path) if (day := _day(line)) is not None)
+
+
+def _day(line: bytes) -> str | None:
+    checked = check_line(line)
+    return checked.line.timestamp[:10] if isinstance(checked, CheckedLine) else None
+
+
+def _text(mark: bytes, path: Path, first: int, end: int) -> Iterator[bytes]:
+    yield mark
+    with path.open("rb") as source:
+        source.seek(first)
+        for begins in range(first, end, _BLOCK):
+            yield source.read(min(_BLOCK, end - begins))
