@@ -15,6 +15,7 @@ import trio
 from trio_util import wait_any  # type: ignore[import-untyped]
 
 from actors import ChildSpec, Request
+from arawn.beside import open_beside
 from arawn.config import listen_address
 from arawn.config.paths import socket_path, state_dir
 from arawn.config.schema import Config
@@ -103,19 +104,12 @@ async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: An
     stop = StopRequest()
     reloading = ReloadSignal()
     answers = trio.Event()
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with open_beside() as nursery:
         await nursery.start(_watch_signals, stop, reloading)
         nursery.start_soon(reloading.serve)
         with trio.CancelScope() as starting:
             nursery.start_soon(_give_up_start, stop, answers, starting)  # noqa: ASYNC111  # cancelling it late is harmless
-            try:
-                await _run(config, environ, stop, reloading, answers, announce=announce, reread=reread)
-            except Exception as error:  # noqa: BLE001  # raised again below, outside the nursery
-                failure = error
-        nursery.cancel_scope.cancel(reason="the daemon has stopped")
-    if failure is not None:
-        raise failure
+            await _run(config, environ, stop, reloading, answers, announce=announce, reread=reread)
 
 
 async def _watch_signals(stop: StopRequest, reloading: ReloadSignal, task_status: trio.TaskStatus[None]) -> None:

@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar
 
 import trio
 
+from arawn.beside import open_beside
+
 __all__ = ["RunInThread", "abandonable", "run_patiently"]
 
 T = TypeVar("T")
@@ -45,17 +47,10 @@ async def run_patiently(run_in_thread: RunInThread, work: Callable[[], T], hung_
     If cancelled: it has ended, or is left behind in its thread after `hung_s`.
     """
     results: list[T] = []
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with open_beside() as nursery:
         with trio.CancelScope(shield=True) as patience:
             nursery.start_soon(_limit_once_cancelled, patience, hung_s)  # noqa: ASYNC111  # it only moves the deadline
-            try:
-                results.append(await run_in_thread(work))
-            except Exception as error:  # noqa: BLE001  # raised below: here it would leave in a group
-                failure = error
-        nursery.cancel_scope.cancel(reason="the thread has ended, or is left behind")
-    if failure is not None:
-        raise failure
+            results.append(await run_in_thread(work))
     if not results:
         await trio.lowlevel.checkpoint_if_cancelled()
     return results[0]

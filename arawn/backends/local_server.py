@@ -18,6 +18,7 @@ import trio
 
 import arawn.backends
 from arawn.backends.local_model import LocalModel, ServerSettings, no_model
+from arawn.beside import open_beside
 from arawn.errors import Unavailable
 
 __all__ = ["LocalServer", "open_server"]
@@ -132,22 +133,16 @@ async def open_server(where: str, model: LocalModel, settings: ServerSettings) -
         raise Unavailable(f"{where}: {wrong}", retryable=False)
     process = await _spawn(where)
     server = LocalServer(where, process)
-    failure: Exception | None = None
     try:
-        async with trio.open_nursery() as nursery:
+        async with open_beside() as nursery:
             nursery.start_soon(server.keep_tail)
             try:
                 await server.start(model, settings)
                 yield server
-            except Exception as error:  # noqa: BLE001  # raised again below, outside the nursery
-                failure = error
             finally:
                 await _end(process)  # noqa: ASYNC102  # shielded, with deadlines, inside
-                nursery.cancel_scope.cancel(reason="the model server has ended")
     finally:
         await _close_pipes(process)  # noqa: ASYNC102  # shielded, with a deadline, inside
-    if failure is not None:
-        raise failure
 
 
 async def _spawn(where: str) -> trio.Process:

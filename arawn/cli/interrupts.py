@@ -11,6 +11,8 @@ from typing import TypeVar
 import click
 import trio
 
+from arawn.beside import open_beside
+
 __all__ = ["Interrupts", "run_async"]
 
 T = TypeVar("T")
@@ -63,19 +65,16 @@ class Interrupts:
         If cancelled: `work` is cancelled.
         """
         result: list[T] = []
-        failure: Exception | None = None
-        async with trio.open_nursery() as nursery:
+        async with open_beside() as nursery:
             await nursery.start(self.watch)
             with self._whole:
                 try:
                     result.append(await work(self))
-                except Exception as error:  # noqa: BLE001  # raised again below, outside the nursery
-                    failure = error
-            nursery.cancel_scope.cancel(reason="the command has ended")
+                except Exception:
+                    if self.ended_by is None:  # else that is what there is to say
+                        raise
         if self.ended_by is not None:
             raise click.exceptions.Exit(128 + self.ended_by)
-        if failure is not None:
-            raise failure
         return result[0]
 
 

@@ -7,6 +7,7 @@ import trio
 
 from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
 from arawn.agent.mcp_server import START_S
+from arawn.beside import open_beside
 from arawn.cli.output import AnswerPrinter, note
 from arawn.cli.question import Answerer, Emit, Question
 from arawn.interactions.counted import counted
@@ -55,9 +56,7 @@ async def answered(answerer: Answerer, question: Question, emit: Emit, *, told: 
     """
     if not (told and question.tools):
         return await answerer.ask(question, emit)
-    results: list[CompletionResponse] = []
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with open_beside() as nursery:
         patience = trio.CancelScope()
 
         async def emit_and_end_patience(event: TurnEvent) -> None:
@@ -65,14 +64,7 @@ async def answered(answerer: Answerer, question: Question, emit: Emit, *, told: 
             await emit(event)
 
         nursery.start_soon(_note_silence, question, patience)
-        try:
-            results.append(await answerer.ask(question, emit_and_end_patience))
-        except Exception as error:  # noqa: BLE001  # raised below: here it would leave in a group
-            failure = error
-        patience.cancel(reason="there is an answer")
-    if failure is not None:
-        raise failure
-    return results[0]
+        return await answerer.ask(question, emit_and_end_patience)
 
 
 async def _note_silence(question: Question, patience: trio.CancelScope) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import trio
 
+from arawn.beside import open_beside
 from arawn.config.describe import suggestion, ticked
 from arawn.server.json_body import decoded
 from arawn.server.reply import Headers, Refused, Reply, refusal
@@ -105,23 +106,12 @@ class Call:
         Checkpoint: as `work` has them. If cancelled, or left by the client: `work` is cancelled.
         """
         if self._leaving_cancels is None:
-            await self._beside_watch(work)
+            async with open_beside() as nursery:  # the server tells only who waits for it
+                nursery.start_soon(self._cancel_when_client_leaves, nursery.cancel_scope)
+                await work()
             return
         with self._leaving_cancels():
             await work()
-
-    async def _beside_watch(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do as above where the server tells only who waits for it."""
-        failure: Exception | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._cancel_when_client_leaves, nursery.cancel_scope)
-            try:
-                await work()
-            except Exception as error:  # noqa: BLE001 - raised below, outside the nursery
-                failure = error
-            nursery.cancel_scope.cancel(reason="the work is done")
-        if failure is not None:
-            raise failure
 
     async def _cancel_when_client_leaves(self, scope: trio.CancelScope) -> None:
         while (await self._receive())["type"] != "http.disconnect":
