@@ -7,16 +7,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
+from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.lock_file import LOCK, read_owner
 
 __all__ = ["is_open_twice", "writer_is_active"]
 
 _LOCKS = Path("/proc/locks")
 _DESCRIPTORS = Path("/dev/fd")
-
-
-class _Owner(msgspec.Struct):
-    pid: int
 
 
 def writer_is_active(directory: Path) -> bool:
@@ -25,16 +22,16 @@ def writer_is_active(directory: Path) -> bool:
     The kernel's own list of locks is asked where there is one; elsewhere, whether the process named in the lock file
     is alive, which can be another one with the same number.
     """
-    lock = directory / ".lock"
     try:
-        found = lock.stat()
-        owner = _owner(lock)
+        found = (directory / LOCK).stat()
+        owner = read_owner(RealFilesystem(), directory)
+        pid = None if owner is None else owner.pid
         if not _LOCKS.exists():
-            return owner is not None and _is_alive(owner)
+            return pid is not None and _is_alive(pid)
         held = [words for line in _LOCKS.read_text(encoding="ascii").splitlines() if "FLOCK" in (words := line.split())]
     except FileNotFoundError:
         return False
-    return any(_is_of(words, found, owner) for words in held)
+    return any(_is_of(words, found, pid) for words in held)
 
 
 def is_open_twice(lock: Path) -> bool:
@@ -53,13 +50,6 @@ def _open_files() -> Iterator[os.stat_result]:
     for path in _DESCRIPTORS.iterdir():
         with contextlib.suppress(OSError):  # the one that lists them
             yield os.fstat(int(path.name))
-
-
-def _owner(lock: Path) -> int | None:
-    try:
-        return msgspec.json.decode(lock.read_bytes(), type=_Owner).pid
-    except msgspec.DecodeError:
-        return None
 
 
 def _is_of(words: list[str], found: os.stat_result, owner: int | None) -> bool:
