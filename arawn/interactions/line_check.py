@@ -45,12 +45,11 @@ _fields: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dic
 
 
 class CheckedLine(msgspec.Struct, frozen=True):
-    """A whole line and its place in its writer's numbers. `about` is the interaction that it is or belongs to."""
+    """A whole line and its place in its writer's numbers."""
 
     line: LogLine
     writer: str
     seq: int
-    about: str | None
 
 
 class NewerLine(msgspec.Struct, frozen=True):
@@ -75,7 +74,7 @@ def check_line(data: bytes) -> CheckedLine | NewerLine | str:
         return newer_line(data) or _why_not(data, error)
     if misfit is not None or line.writer is None or line.seq is None:
         return newer_line(data) or misfit or "it has no number"
-    return CheckedLine(line, line.writer, line.seq, _about(line))
+    return CheckedLine(line, line.writer, line.seq)
 
 
 def newer_line(data: bytes) -> NewerLine | None:
@@ -157,12 +156,6 @@ def _is_timestamp(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _about(line: LogLine) -> str | None:
-    if isinstance(line, InteractionRecord):
-        return line.id
-    return line.interaction_id if isinstance(line, ToolResultLine | FeedbackLine) else None
 
 
 def _why_not(data: bytes, error: Exception) -> str:
