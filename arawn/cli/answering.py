@@ -17,6 +17,7 @@ from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
 from arawn.cli.question import Answerer, Emit, Question
+from arawn.cli.workstream_access import ThroughDaemon
 from arawn.config import default_profile, load
 from arawn.config.paths import database_path, socket_path
 from arawn.config.schema import Config, NamedWorkstream
@@ -25,7 +26,6 @@ from arawn.errors import BadInput
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
 from arawn.routing.policy import require_profile
 from arawn.server.native import ChatRequest
-from arawn.server.workstreams import WorkstreamChange
 from arawn.workstreams.store import WorkstreamStore
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class DaemonAnswerer:
 
     async def bind(self, workstream: str, profile: str) -> None:
         """Bind a workstream; errors as for `DaemonClient.call`. Checkpoint: always. If cancelled: it may be bound."""
-        await self._daemon.change_workstream(workstream, WorkstreamChange(profile=profile))
+        await ThroughDaemon(self._daemon).bind(workstream, profile)
 
 
 class InProcessAnswerer:

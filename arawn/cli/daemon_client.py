@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -23,10 +22,8 @@ from arawn.interactions.counted import counted
 from arawn.messages import TextDelta, ThinkingDelta, ToolUseDelta, ToolUseStart
 from arawn.running_daemons import RunningDaemon, running_daemons
 from arawn.server.native import ChatReply, ChatRequest
-from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
 from arawn.status import RuntimeStatus
 from arawn.wire.sse import SseEvent, SseParser
-from arawn.workstreams.store import Summary, WorkstreamState, require_name
 
 __all__ = [
     "DaemonClient",
@@ -93,26 +90,6 @@ class DaemonClient:
     async def status(self) -> RuntimeStatus:
         """Return what `GET /status` says; errors as for `call`."""
         return msgspec.json.decode(await self.get("/status"), type=RuntimeStatus)
-
-    async def workstreams(self) -> list[Summary]:
-        """Return every stored workstream, the archived ones too; errors as for `call`."""
-        return msgspec.json.decode(await self.get("/workstreams"), type=list[Summary])
-
-    async def workstream(self, name: str) -> WorkstreamState:
-        """Return one stored workstream; errors as for `call`."""
-        return msgspec.json.decode(await self.get(_path(name)), type=WorkstreamState)
-
-    async def create_workstream(self, settings: WorkstreamSettings) -> None:
-        """Store a new workstream; errors as for `call`."""
-        await self.call("POST", "/workstreams", settings)
-
-    async def change_workstream(self, name: str, change: WorkstreamChange) -> None:
-        """Bind or archive a workstream; errors as for `call`."""
-        await self.call("PATCH", _path(name), change)
-
-    async def remove_workstream(self, name: str) -> None:
-        """Delete a workstream; errors as for `call`."""
-        await self.call("DELETE", _path(name))
 
     async def chat(self, request: ChatRequest, emit: Emit) -> ChatReply:
         """Stream one `POST /chat`; every delta goes to `emit` before the whole answer is returned.
@@ -277,7 +254,3 @@ def _unserved(socket: Path, why: str) -> DaemonHung | None:
     """Return what to say of the daemon of `socket`, which takes connections; None if no daemon is known to be there."""
     silent = silence_of(socket)
     return None if silent is None else DaemonHung(silent.pid, why.format(pid=silent.pid))
-
-
-def _path(name: str) -> str:
-    return f"/workstreams/{quote(require_name(name), safe='')}"

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 import trio
@@ -21,37 +22,9 @@ from arawn.routing.policy import require_profile
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, no_workstream
 from arawn.workstreams.store import Summary, WorkstreamState, WorkstreamStore, require_name
 
-__all__ = ["WorkstreamAccess", "open_access"]
+__all__ = ["ThroughDaemon", "WorkstreamAccess", "open_access"]
 
 T = TypeVar("T")
-
-
-class WorkstreamAccess(Protocol):
-    """What the commands do with conversations. Each raises `BadInput` for a name that does not fit, or is not there."""
-
-    async def list(self) -> list[Summary]:
-        """Return all, the archived ones too."""
-        ...
-
-    async def load(self, name: str) -> WorkstreamState:
-        """Return one with its messages."""
-        ...
-
-    async def create(self, settings: WorkstreamSettings) -> None:
-        """Store a new one."""
-        ...
-
-    async def bind(self, name: str, profile: str) -> None:
-        """Bind one to a profile."""
-        ...
-
-    async def archive(self, name: str, *, archived: bool) -> None:
-        """Put one away or bring it back."""
-        ...
-
-    async def remove(self, name: str) -> None:
-        """Delete one."""
-        ...
 
 
 @asynccontextmanager
@@ -87,18 +60,30 @@ class ThroughDaemon:
 
     def __init__(self, daemon: DaemonClient) -> None:
         self._daemon = daemon
-        self.list = daemon.workstreams
-        self.load = daemon.workstream
-        self.create = daemon.create_workstream
-        self.remove = daemon.remove_workstream
+
+    async def list(self) -> list[Summary]:
+        """Return all, the archived ones too."""
+        return msgspec.json.decode(await self._daemon.get("/workstreams"), type=list[Summary])
+
+    async def load(self, name: str) -> WorkstreamState:
+        """Return one with its messages."""
+        return msgspec.json.decode(await self._daemon.get(_path(name)), type=WorkstreamState)
+
+    async def create(self, settings: WorkstreamSettings) -> None:
+        """Store a new one."""
+        await self._daemon.call("POST", "/workstreams", settings)
 
     async def bind(self, name: str, profile: str) -> None:
         """Bind one to a profile."""
-        await self._daemon.change_workstream(name, WorkstreamChange(profile=profile))
+        await self._daemon.call("PATCH", _path(name), WorkstreamChange(profile=profile))
 
     async def archive(self, name: str, *, archived: bool) -> None:
         """Put one away or bring it back."""
-        await self._daemon.change_workstream(name, WorkstreamChange(archived=archived))
+        await self._daemon.call("PATCH", _path(name), WorkstreamChange(archived=archived))
+
+    async def remove(self, name: str) -> None:
+        """Delete one."""
+        await self._daemon.call("DELETE", _path(name))
 
 
 class OnStore:
@@ -145,3 +130,11 @@ class OnStore:
     def _require(self, found: bool, name: str) -> None:
         if not found:
             raise BadInput(no_workstream(name))
+
+
+def _path(name: str) -> str:
+    return f"/workstreams/{quote(require_name(name), safe='')}"
+
+
+WorkstreamAccess = ThroughDaemon | OnStore
+"""What the commands do with conversations. Each raises `BadInput` for a name that does not fit, or is not there."""
