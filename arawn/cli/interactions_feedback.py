@@ -17,7 +17,6 @@ import msgspec
 import trio
 
 from arawn.cli.given_feedback import Given, given, given_lines
-from arawn.cli.interactions_show import found
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
@@ -179,7 +178,7 @@ def ids_of(directory: Path, said: Sequence[Given]) -> list[str]:
     for one in said:
         try:
             if one.id.lower() not in whole:
-                whole[one.id.lower()] = found(reader, one.id).head.id
+                whole[one.id.lower()] = reader.named(one.id).head.id
         except BadInput as error:
             raise BadInput(f"{one.place}{error}") from error
     return [whole[one.id.lower()] for one in said]

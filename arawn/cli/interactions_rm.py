@@ -114,12 +114,11 @@ def _id_in(line: bytes, place: str) -> str:
 
 
 def _whole_id(directory: Path, text: str) -> str:
-    from arawn.cli.interactions_show import found
     from arawn.interactions.reader import LogReader
 
     if len(text) == _WHOLE_ID:
         return text.lower()  # as the log writes them
-    return found(LogReader(directory, on_damage=lambda _: None), text).head.id  # damage is no matter here
+    return LogReader(directory, on_damage=lambda _: None).named(text).head.id  # damage is no matter here
 
 
 def _report(removal: Removal, what: str, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ from arawn.interactions.reader import Entry, LogReader
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.zones import zone_of
 
-__all__ = ["found", "show"]
+__all__ = ["show"]
 
 _PIECE = 1 << 20
 _REQUEST = ("id", "model_requested", "params", "system_prompt", "tools", "messages")
@@ -71,7 +71,7 @@ def show(
         raise BadInput("`--diff-prev` is for people; compare `--request --json` of both calls instead")
     zone = zone_of(tz)
     reader = LogReader(required_log(config_file), on_damage=warn)
-    entry = found(reader, interaction)
+    entry = reader.named(interaction)
     if paths:
         _show_fields(reader, entry, paths, as_json=as_json)
         return
@@ -85,20 +85,6 @@ def show(
     record = entry.record()
     for line in dropwhile(operator.not_, chain(_lines(reader, record, part, zone), feedback_lines(judged, zone))):
         _print_line(line)
-
-
-def found(reader: LogReader, interaction: str) -> Entry:
-    """Return the call whose id is, or alone begins with, `interaction`; the newest for `latest`.
-
-    Raises:
-        BadInput: There is none, or there are several.
-        OSError: The log cannot be read.
-    """
-    if interaction != "latest":
-        return reader.find(interaction)
-    for entry in reader.newest_first(Filters(limit=1)):
-        return entry
-    raise BadInput("the interaction log is empty: there is no latest call")
 
 
 def _show_fields(reader: LogReader, entry: Entry, paths: tuple[str, ...], *, as_json: bool) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.interactions_show import found
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_reading import required_log, warn
 from arawn.cli.options import config_option, json_option
@@ -102,7 +101,7 @@ async def _explain(
 
 
 def _of_call(interaction: str, config_file: Path | None) -> _Subject:
-    record = found(LogReader(required_log(config_file), on_damage=warn), interaction).record()
+    record = LogReader(required_log(config_file), on_damage=warn).named(interaction).record()
     request = logged_request(record)
     if request is None:
         raise BadInput(f"the log does not hold the messages of `{record.id}`; `include_messages` was off")

@@ -85,6 +85,19 @@ class LogReader:
         self._join_results(entry, files)
         return entry
 
+    def named(self, interaction: str) -> Entry:
+        """Return the interaction that a person means: the newest for `latest`, else as `find`.
+
+        Raises:
+            BadInput: There is none, or there are several.
+            OSError: The directory cannot be read.
+        """
+        if interaction != "latest":
+            return self.find(interaction)
+        for entry in self.newest_first(Filters(limit=1)):
+            return entry
+        raise BadInput("the interaction log is empty: there is no latest call")
+
     def feedback_of(self, entry: Entry) -> list[FeedbackLine]:
         """Return what was said of `entry`, the first written first. Reads its own file and all later ones.
 

@@ -124,7 +124,7 @@ class LogDoor:
         Checkpoint: always.
         If cancelled: the reading thread has ended.
         """
-        found, _ = await self.read_one(lambda reader: _found(reader, name).head.id)
+        found, _ = await self.read_one(lambda reader: reader.named(name).head.id)
         return found
 
     async def read_one(self, look: Callable[[LogReader], T]) -> tuple[T, int]:
@@ -188,25 +188,12 @@ async def _show(log: LogDoor, call: Call) -> None:
     name = call.path.rpartition("/")[2]
 
     def look(reader: LogReader) -> Mapping[str, msgspec.Raw]:
-        entry = _found(reader, name)
+        entry = reader.named(name)
         feedback = msgspec.Raw(msgspec.json.encode(reader.feedback_of(entry)))
         return {**entry.json_values(), "feedback": feedback}
 
     values, skipped = await log.read_one(look)
     await call.respond(_reply(values, skipped))
-
-
-def _found(reader: LogReader, name: str) -> Entry:
-    """Return the interaction of that id, of that beginning of one, or the `latest`.
-
-    Raises:
-        BadInput: There is none, or several.
-    """
-    if name != "latest":
-        return reader.find(name)
-    for entry in reader.newest_first(Filters(limit=1)):
-        return entry
-    raise BadInput("the interaction log is empty: there is no latest call")
 
 
 def _reply(value: object, skipped: int) -> Reply:
