@@ -21,7 +21,7 @@ def texts_of(path: Path) -> Iterator[bytes | None]:
         OSError: The file cannot be read.
     """
     with path.open("rb") as file:
-        read = partial(_read_at, file.fileno())
+        read = partial(os.pread, file.fileno())
         frames = table(read, path.stat().st_size)
         if frames is None:
             yield from _beginning(stream(read))
@@ -31,10 +31,6 @@ def texts_of(path: Path) -> Iterator[bytes | None]:
                 yield load_frame(read, frame)
             except BadFrame:
                 yield None
-
-
-def _read_at(fd: int, count: int, offset: int) -> bytes:
-    return os.pread(fd, count, offset)
 
 
 def _beginning(pieces: Iterator[bytes]) -> Iterator[bytes | None]:

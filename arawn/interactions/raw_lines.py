@@ -23,6 +23,7 @@ __all__ = [
     "line_at",
     "lines_and_damage",
     "read_lines",
+    "readable_lines",
     "split_lines",
 ]
 
@@ -76,6 +77,11 @@ def lines_and_damage(path: Path, start: int = 0) -> Iterator[RawLine | DamagedFi
             begin = damage.resume_at
         else:
             begin = None
+
+
+def readable_lines(path: Path) -> Iterator[RawLine]:
+    """Yield the lines of a file, and pass over what cannot be decoded; errors as for `lines_and_damage`."""
+    return (item for item in lines_and_damage(path) if not isinstance(item, DamagedFile))
 
 
 def backward_lines(path: Path, end: int | None = None) -> Iterator[RawLine]:

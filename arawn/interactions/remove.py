@@ -27,7 +27,7 @@ from arawn.interactions.log_names import kind_of_name, part_of_name
 from arawn.interactions.mending import Mending, open_mending
 from arawn.interactions.opening import now_utc
 from arawn.interactions.pieces import texts_of
-from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
+from arawn.interactions.raw_lines import DamagedFile, lines_and_damage, readable_lines
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.removal_marks import Marks, marks_of
 from arawn.interactions.twins import proof, twins
@@ -170,11 +170,9 @@ def _detail(removal: Removal) -> dict[str, Any]:
 
 def _matching(directory: Path, wanted: Filters) -> Iterator[str]:
     for file in day_files(path.name for path in directory.iterdir() if _may_hold(path)):
-        for item in lines_and_damage(directory / file.name):
-            if isinstance(item, DamagedFile):
-                continue
+        for _, line in readable_lines(directory / file.name):
             try:
-                head = decode_head(item[1])
+                head = decode_head(line)
             except UNREADABLE:
                 continue
             if isinstance(head, InteractionHead) and matches(head, wanted):
@@ -275,8 +273,4 @@ def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: Marks) -> 
 
 def _kept(path: Path, ids: frozenset[str], marks: Marks) -> Iterator[bytes]:
     """Yield the whole lines that stay."""
-    for item in lines_and_damage(path):
-        if isinstance(item, DamagedFile):
-            continue
-        if _verdict(item[1], ids, marks) in (None, "newer"):
-            yield item[1]
+    return (line for _, line in readable_lines(path) if _verdict(line, ids, marks) in (None, "newer"))

@@ -15,7 +15,7 @@ from arawn.interactions.counted import counted
 from arawn.interactions.files import DayFile, day_files, parse_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.needle_lines import FindIn, needle_lines
-from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines, lines_and_damage
+from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines, readable_lines
 from arawn.interactions.twins import is_shorter, twins
 
 __all__ = ["Damage", "LogScan", "OnDamage", "OnProgress", "Progress", "line_number", "require_regular", "wanted_files"]
@@ -167,8 +167,7 @@ def line_number(path: Path, offset: int) -> int:
     Raises:
         OSError: The file cannot be read.
     """
-    lines = (item for item in lines_and_damage(path) if not isinstance(item, DamagedFile))
-    return 1 + sum(1 for _ in takewhile(lambda raw: raw[0] < offset, lines))
+    return 1 + sum(1 for _ in takewhile(lambda raw: raw[0] < offset, readable_lines(path)))
 
 
 def _day_after(day: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from arawn.interactions.files import DayFile
 from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
 from arawn.interactions.placing import Placing
-from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
+from arawn.interactions.raw_lines import readable_lines
 from arawn.interactions.record import GapLine, MarkLine
 from arawn.interactions.salvage import whole_lines_in
 
@@ -30,10 +30,7 @@ def sort_out(path: Path, file: DayFile) -> Iterator[Piece]:
     """
     placing, known = Placing(file), cache(partial(_writers_of_whole_lines, path))
     end = 0
-    for item in lines_and_damage(path):
-        if isinstance(item, DamagedFile):
-            continue
-        offset, line = item
+    for offset, line in readable_lines(path):
         if offset > end and not file.compressed:  # an overlong line shows only its beginning
             yield end, offset
         yield from _sorted_line(offset, line, placing, known)
@@ -67,5 +64,5 @@ def _is_credible(salvaged: CheckedLine, known: Callable[[], frozenset[str]]) -> 
 
 
 def _writers_of_whole_lines(path: Path) -> frozenset[str]:
-    lines = (check_line(item[1]) for item in lines_and_damage(path) if not isinstance(item, DamagedFile))
+    lines = (check_line(line) for _, line in readable_lines(path))
     return frozenset(line.writer for line in lines if isinstance(line, CheckedLine))

@@ -21,7 +21,7 @@ from arawn.errors import ArawnError, BadInput
 from arawn.interactions.encode import clean_text
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import UNREADABLE, decode_head
-from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
+from arawn.interactions.raw_lines import readable_lines
 from arawn.interactions.scan import LogScan, OnDamage, OnProgress, require_regular, wanted_files
 from arawn.interactions.seen import SeenLines
 from arawn.interactions.sql_schema import VIEWS, Numbered, text_literal, view_statement
@@ -179,9 +179,7 @@ def _readable_copy(path: Path, directory: Path) -> Path:
 def _whole_lines(path: Path) -> Iterator[bytes]:
     with contextlib.suppress(OSError):  # the scan has named it
         require_regular(path)
-        for item in lines_and_damage(path):
-            if not isinstance(item, DamagedFile) and item[1].endswith(b"\n") and _is_readable(item[1]):
-                yield item[1]
+        yield from (line for _, line in readable_lines(path) if line.endswith(b"\n") and _is_readable(line))
 
 
 def _is_readable(line: bytes) -> bool:
