@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from arawn.cli.log_filters import filter_options, filters_of, label_option
-from arawn.cli.log_mending import beside_no_daemon, confirm_or_leave
+from arawn.cli.log_mending import beside_no_daemon
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
+from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.settings import configured
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
@@ -73,7 +74,7 @@ def remove_command(
         _tell_unread(directory)
         return
     if not yes:
-        confirm_or_leave(f"remove {_sentence(plan)} for good?")
+        confirm_or_leave(f"remove {_sentence(plan)} for good?", otherwise="nothing was removed")
     with beside_no_daemon(config_file):
         done = remove(directory, configured(config_file).logging.interactions, target)
     _report(done, "removed", as_json=as_json)

@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 
 from arawn.cli.interrupts import Interrupts, run_async
-from arawn.cli.output import note
 from arawn.cli.settings import configured, log_directory
 from arawn.config.paths import socket_path
 from arawn.errors import LogWriteFailed
@@ -21,7 +20,7 @@ from arawn.interactions.counted import counted
 from arawn.interactions.directory import LogInUse
 from arawn.interactions.findings import Problem
 
-__all__ = ["beside_no_daemon", "confirm_or_leave", "problem_lines", "show_file"]
+__all__ = ["beside_no_daemon", "problem_lines", "show_file"]
 
 _NAMED = 10  # problems of one file that are named one by one, as readers do
 
@@ -72,22 +71,3 @@ def show_file() -> Callable[[str, int, int], None] | None:
         click.echo(f"\r\x1b[K{number}/{files} {name}" if number < files else "\r\x1b[K", err=True, nl=False)
 
     return show
-
-
-def confirm_or_leave(question: str) -> None:
-    """Return when a person says yes.
-
-    Raises:
-        click.exceptions.Exit: They say no; the exit code is 1.
-        click.UsageError: Nobody is there to ask.
-    """
-    try:
-        agreed = click.confirm(question, err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
-        note("")
-        raise click.UsageError("nobody is there to confirm it; give `--yes`") from None
-    if not agreed:
-        note("nothing was removed")
-        raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""Reads what a person types, or what is piped in, line by line."""
+"""What a person types, or what is piped in: lines, and a yes or no."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 import trio
 
-__all__ = ["LineSource", "open_lines"]
+from arawn.cli.output import note
+
+__all__ = ["LineSource", "confirm_or_leave", "open_lines"]
 
 
 class LineSource:
@@ -51,3 +54,22 @@ def open_lines() -> Iterator[LineSource]:
         yield LineSource(interactive=True)
     finally:  # a prompt that was given up has left the terminal in its own mode
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def confirm_or_leave(question: str, *, otherwise: str) -> None:
+    """Return when a person says yes.
+
+    Raises:
+        click.exceptions.Exit: They say no, and are told `otherwise`; the exit code is 1.
+        click.UsageError: Nobody is there to ask.
+    """
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        note("")
+        raise click.UsageError("nobody is there to confirm it; give `--yes`") from None
+    if not agreed:
+        note(otherwise)
+        raise click.exceptions.Exit(1)

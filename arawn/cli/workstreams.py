@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +13,7 @@ from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option, json_option, tag_option, tags_of
 from arawn.cli.output import note, print_json, printable
+from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.transcript import message_lines
 from arawn.cli.workstream_access import WorkstreamAccess, open_access
 from arawn.server.workstreams import WorkstreamSettings
@@ -128,21 +128,10 @@ def archive(name: str, undo: bool, config_file: Path | None) -> None:
 @config_option
 def remove(name: str, yes: bool, config_file: Path | None) -> None:
     """Delete a conversation with its settings and messages; its records in the log stay."""
-    if not (yes or _confirmed(f"delete workstream `{name}` and all that was said in it?")):
-        note("nothing was deleted")
-        raise click.exceptions.Exit(1)
+    if not yes:
+        confirm_or_leave(f"delete workstream `{name}` and all that was said in it?", otherwise="nothing was deleted")
     _with_access(config_file, lambda access: access.remove(name))
     note(f"deleted workstream `{name}`")
-
-
-def _confirmed(question: str) -> bool:
-    try:
-        return click.confirm(question, err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
-        note("")
-        raise click.UsageError("nobody is there to confirm it; give `--yes`") from None
 
 
 def _with_access(config_file: Path | None, act: Callable[[WorkstreamAccess], Awaitable[T]]) -> T:
