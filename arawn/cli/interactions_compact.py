@@ -101,8 +101,7 @@ def _is_file(directory: Path, file: DayFile) -> bool:
 
 def _compress(directory: Path, config: InteractionLogConfig, today: date, days: int, result: _Result) -> None:
     """Take the directory, compress what is closed once torn ends are repaired, and leave a mark of each."""
-    log = open_day_log(directory, config, links="passed over")
-    try:
+    with contextlib.closing(open_day_log(directory, config, links="passed over")) as log:
         remove_unfinished(RealFilesystem(), directory)
         closed = [file for file in _closed(directory, today, days) if _is_file(directory, file)]
         with contextlib.closing(compact_files(RealFilesystem(), directory, closed)) as steps:
@@ -112,8 +111,6 @@ def _compress(directory: Path, config: InteractionLogConfig, today: date, days: 
                 elif step.manifest is not None:
                     result.compressed.append(step.manifest)
                     log.append([compaction_mark(step.file, step.manifest, datetime.now(UTC))])
-    finally:
-        log.close()
 
 
 def _shown(steps: Iterable[Step], names: Sequence[str]) -> Iterator[Step]:

@@ -18,7 +18,7 @@ from arawn.interactions.lock_file import LOCK, Owner, read_owner, write_owner
 from arawn.interactions.lock_state import is_open_twice
 from arawn.interactions.log_names import IGNORE, kind_of_name
 from arawn.interactions.record import timestamp_text
-from arawn.interactions.whole_file import FILE_MODE, write_whole
+from arawn.interactions.whole_file import FILE_MODE, read_small, write_whole
 
 __all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "LogInUse", "claim", "let_go"]
 
@@ -164,9 +164,5 @@ def _holder(owner: Owner | None) -> str:
 
 
 def _read_id(filesystem: Filesystem, path: Path) -> str | None:
-    fd = filesystem.open(path / _ID, os.O_RDONLY, 0)
-    try:
-        content = filesystem.pread(fd, 64, 0)
-    finally:
-        filesystem.close(fd)
+    content = read_small(filesystem, path / _ID, 64) or b""
     return content.decode() if _ID_SHAPE.fullmatch(content) else None

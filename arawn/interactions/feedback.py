@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -103,8 +104,5 @@ def append_feedback(directory: Path, lines: Sequence[FeedbackLine], config: Inte
     Raises:
         LogWriteFailed: Somebody is writing there, or nothing can be written.
     """
-    log = open_day_log(directory, config)
-    try:
+    with closing(open_day_log(directory, config)) as log:
         log.append(lines)
-    finally:
-        log.close()

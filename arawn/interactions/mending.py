@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -106,8 +106,5 @@ def open_mending(
     Raises:
         LogWriteFailed: Somebody is writing there, or the system refused; one sentence says what to do.
     """
-    log = open_day_log(directory, config, filesystem=filesystem, clock=clock, links="passed over")
-    try:
+    with closing(open_day_log(directory, config, filesystem=filesystem, clock=clock, links="passed over")) as log:
         yield Mending(log, directory, filesystem, clock, keeps=config.sync != "off")
-    finally:
-        log.close()
