@@ -17,6 +17,7 @@ __all__ = [
     "DayFile",
     "day_files",
     "day_of_name",
+    "free_name",
     "is_unfinished",
     "next_part",
     "parse_name",
@@ -90,9 +91,17 @@ def next_part(files: Iterable[DayFile], day: str) -> DayFile:
     return DayFile(day, 1 + max((file.part for file in files if file.day == day), default=0))
 
 
-def torn_name(name: str, at: datetime) -> str:
-    """Return the name under which the torn tail of `name` is kept."""
-    return f"{name}.torn-{at:%Y%m%dT%H%M%S.%fZ}"
+def torn_name(name: str, at: datetime, taken: Iterable[str] = ()) -> str:
+    """Return the name, none of those `taken`, under which the torn tail of `name` is kept."""
+    return free_name(f"{name}.torn-{at:%Y%m%dT%H%M%S.%fZ}", taken)
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """Return `name`, with as many `+` behind it as make it none of those `taken`."""
+    names = set(taken)
+    while name in names:
+        name += "+"
+    return name
 
 
 def unfinished_name(name: str) -> str:

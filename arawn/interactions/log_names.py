@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from arawn.interactions.files import DayFile, day_of_name, parse_name
+from arawn.interactions.files import DayFile, day_of_name, free_name, parse_name
 
 __all__ = ["IGNORE", "MANIFEST", "NameKind", "damaged_name", "is_log", "kind_of_name", "part_of_name"]
 
@@ -56,8 +56,4 @@ def part_of_name(name: str) -> DayFile | None:
 
 def damaged_name(name: str, at: datetime, taken: Iterable[str]) -> str:
     """Return the name, none of those `taken`, under which the damaged bytes of `name` are kept."""
-    found = f"{name}.damaged-{at:%Y%m%dT%H%M%S.%fZ}"
-    names = set(taken)
-    while found in names:
-        found += "+"
-    return found
+    return free_name(f"{name}.damaged-{at:%Y%m%dT%H%M%S.%fZ}", taken)

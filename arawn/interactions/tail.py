@@ -44,7 +44,7 @@ def repair_tail(filesystem: Filesystem, path: Path, fd: int, now: datetime) -> T
     whole = _end_of_last_line(filesystem, fd, size)
     if whole == size:
         return None
-    kept = _free_name(filesystem, path, now)
+    kept = torn_name(path.name, now, filesystem.names(path.parent))
     _copy(filesystem, fd, (whole, size), path.with_name(kept))
     filesystem.fsync_directory(path.parent)
     filesystem.ftruncate(fd, whole)
@@ -61,14 +61,6 @@ def _end_of_last_line(filesystem: Filesystem, fd: int, size: int) -> int:
             return start + newline + 1
         end = start
     return 0
-
-
-def _free_name(filesystem: Filesystem, path: Path, now: datetime) -> str:
-    taken = set(filesystem.names(path.parent))
-    name = torn_name(path.name, now)
-    while name in taken:
-        name += "+"
-    return name
 
 
 def _copy(filesystem: Filesystem, fd: int, span: tuple[int, int], target: Path) -> None:
