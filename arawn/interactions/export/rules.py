@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from arawn.errors import BadInput
 from arawn.interactions.record import InteractionHead
@@ -38,15 +37,12 @@ Reason = (
     ]
 )
 
-FORMATS: tuple[Format, ...] = ("parquet", "jsonl", "openai-chat", "trl", "sharegpt", "router")
+FORMATS: tuple[Format, ...] = get_args(Format)
 CONVERSATION_FORMATS: frozenset[Format] = frozenset(("openai-chat", "trl", "sharegpt"))
-CHOICES: tuple[Choice, ...] = ("error", "cancelled", "partial", "cut_answer", "truncated", "redacted", "no_tools")
+CHOICES: tuple[Choice, ...] = get_args(Choice)
 
 UNANSWERED: frozenset[Choice] = frozenset(("error", "cancelled", "partial"))
 _NOT_FOR_TRAINING: frozenset[Choice] = UNANSWERED | {"cut_answer", "truncated", "redacted"}
-_STATUS_REASONS: MappingProxyType[str, Choice] = MappingProxyType(
-    {"error": "error", "cancelled": "cancelled", "partial": "partial"}
-)
 
 
 def chosen_drops(
@@ -83,7 +79,7 @@ def unwanted(head: InteractionHead, drop: Collection[Choice], *, has_tool_use: b
         has_tool_use: Whether a tool was called, in this call or, for a conversation, anywhere in it.
     """
     holds = {
-        _STATUS_REASONS.get(head.status): True,
+        head.status: True,  # one that is no reason is not asked for
         "cut_answer": head.stop_reason == "max_tokens",
         "truncated": bool(head.truncated),
         "redacted": bool(head.redactions),
