@@ -28,10 +28,22 @@ from arawn.server.reply import Refused, Reply, json_reply, refusal
 __all__ = ["FILTERS", "INTERACTION", "LogDoor", "interaction_routes", "wanted_of"]
 
 INTERACTION = "/interactions/{id}"
-FILTERS = (
-    *("date", "since", "until", "tz", "workstream", "session", "profile", "model", "status", "tool", "tag"),
-    *("min_duration", "has_error", "limit"),
-)
+FILTERS = {
+    "date": "One day, such as `2026-07-01`, `today` or `yesterday`.",
+    "since": "From this moment, such as `1h` ago or `2026-07-01T12:00`.",
+    "until": "Up to this moment.",
+    "tz": "The time zone of dates.",
+    "workstream": "Only of this workstream.",
+    "session": "Only of this session.",
+    "profile": "Only of this profile.",
+    "model": "Only of this model.",
+    "status": "Only those that ended so.",
+    "tool": "Only those that called this tool.",
+    "tag": "Only those with this tag, as `key=value`; may come repeatedly.",
+    "min_duration": "Only those that took at least so many milliseconds.",
+    "has_error": "`true` for only those with an error.",
+    "limit": "How many at most.",
+}
 
 _DEFAULT_LIMIT = 20
 _MOST = 1000

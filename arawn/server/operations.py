@@ -7,7 +7,7 @@ from typing import Any
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.record import FeedbackLine, InteractionHead
 from arawn.reload import ReloadReport
-from arawn.routing.explain import Explanation
+from arawn.server.interactions import FILTERS
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.operation import EVENTS, TEXT, Answer, Operation, Operations, Parameter
 from arawn.server.probes import Probe
@@ -23,22 +23,6 @@ _STORE = (400, 500, 503)
 _LOG = (400, 500, 503)
 _NAME = Parameter("name", "path", "The workstream's name, percent-encoded.")
 _ID = Parameter("id", "path", "The id of a record, or the beginning of it that no other has.")
-_FILTERS = {
-    "date": "One day, such as `2026-07-01`, `today` or `yesterday`.",
-    "since": "From this moment, such as `1h` ago or `2026-07-01T12:00`.",
-    "until": "Up to this moment.",
-    "tz": "The time zone of dates.",
-    "workstream": "Only of this workstream.",
-    "session": "Only of this session.",
-    "profile": "Only of this profile.",
-    "model": "Only of this model.",
-    "status": "Only those that ended so.",
-    "tool": "Only those that called this tool.",
-    "tag": "Only those with this tag, as `key=value`; may come repeatedly.",
-    "min_duration": "Only those that took at least so many milliseconds.",
-    "has_error": "`true` for only those with an error.",
-    "limit": "How many at most.",
-}
 
 
 def _get(summary: str, body: Any, *, errors: tuple[int, ...] = (), **more: Any) -> Operation:
@@ -70,12 +54,6 @@ NATIVE_OPERATIONS: Operations = {
         _CALL,
         otherwise=Answer("A refusal of the provider, with its own status.", ErrorBody),
     ),
-    ("POST", "/routing/explain"): _take(
-        "Which profile a request would go to, and why",
-        dict[str, Any],
-        {200: Answer("Every rule, its verdict, and the features.", Explanation)},
-        (400, 404, 500, 503),
-    ),
     ("GET", "/workstreams"): _get("All workstreams", tuple[Summary, ...], errors=_STORE),
     ("POST", "/workstreams"): _take(
         "Make a workstream", WorkstreamSettings, {201: Answer("The workstream.", WorkstreamState)}, (*_STORE, 409)
@@ -99,7 +77,7 @@ NATIVE_OPERATIONS: Operations = {
     ("GET", "/interactions"): _get(
         "Calls in the log, the newest last",
         tuple[InteractionHead, ...],
-        parameters=tuple(Parameter(name, "query", said) for name, said in _FILTERS.items()),
+        parameters=tuple(Parameter(name, "query", said) for name, said in FILTERS.items()),
         errors=_LOG,
     ),
     ("GET", "/interactions/{id}"): _get(
