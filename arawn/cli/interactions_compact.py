@@ -24,11 +24,10 @@ from arawn.interactions.compact import (
     closed_files,
     compact_files,
     compaction_mark,
-    is_regular,
     remove_unfinished,
 )
 from arawn.interactions.files import DayFile
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import RealFilesystem, is_regular
 from arawn.interactions.manifest import Manifest
 from arawn.interactions.opening import open_day_log
 

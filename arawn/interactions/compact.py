@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Generator, Iterable, Iterator
 from datetime import date, datetime
 from functools import partial
@@ -17,7 +16,7 @@ import msgspec
 from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import FILE_MODE
 from arawn.interactions.files import DayFile, day_files, is_unfinished, unfinished_name
-from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.filesystem import Filesystem, is_regular, write_fully
 from arawn.interactions.manifest import Manifest, write_manifest
 from arawn.interactions.raw_lines import split_lines
 from arawn.interactions.record import MarkLine, timestamp_text
@@ -42,7 +41,6 @@ __all__ = [
     "compact_file",
     "compact_files",
     "compaction_mark",
-    "is_regular",
     "remove_unfinished",
     "seal",
 ]
@@ -119,18 +117,6 @@ def compact_files(
             yield from compact_file(filesystem, directory, file)
         except (OSError, LogWriteFailed) as error:
             yield Uncompressed(file.name, error)
-
-
-def is_regular(filesystem: Filesystem, path: Path) -> bool:
-    """Say whether a file of the log can stand at `path`: links, directories and pipes are none, and are left alone.
-
-    Raises:
-        OSError: Anything that the system refused; what is not there any more counts as a file, whose opening says so.
-    """
-    try:
-        return stat.S_ISREG(filesystem.lstat(path).st_mode)
-    except FileNotFoundError:
-        return True
 
 
 def compact_file(

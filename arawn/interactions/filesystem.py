@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import Protocol, Self
 
-__all__ = ["Filesystem", "RealFilesystem", "write_fully"]
+__all__ = ["Filesystem", "RealFilesystem", "is_regular", "write_fully"]
 
 
 class Filesystem(Protocol):
@@ -210,3 +211,15 @@ def write_fully(filesystem: Filesystem, fd: int, data: bytes) -> None:
         if count == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         rest = rest[count:]
+
+
+def is_regular(filesystem: Filesystem, path: Path) -> bool:
+    """Say whether a file of the log can stand at `path`: links, directories and pipes are none, and are left alone.
+
+    Raises:
+        OSError: Anything that the system refused; what is not there any more counts as a file, whose opening says so.
+    """
+    try:
+        return stat.S_ISREG(filesystem.lstat(path).st_mode)
+    except FileNotFoundError:
+        return True

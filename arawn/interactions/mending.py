@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -11,8 +10,8 @@ from typing import Any, Literal
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.day_log import DayLog
-from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.files import day_files
+from arawn.interactions.filesystem import Filesystem, is_regular
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.part import open_part
 from arawn.interactions.record import MarkLine, timestamp_text
@@ -60,14 +59,12 @@ class Mending:
         try:
             yield
         finally:
-            newest = [file for file in day_files(self.filesystem.names(self.directory)) if self._is_file(file)][-1]
+            files = day_files(self.filesystem.names(self.directory))
+            newest = [file for file in files if is_regular(self.filesystem, self.directory / file.name)][-1]
             self._log.newest_day = newest.day
             if not newest.compressed:
                 again = open_part(self.filesystem, self.directory, newest, keeps_unsynced=self._keeps_unsynced)
                 self._log.adopt(again)
-
-    def _is_file(self, file: DayFile) -> bool:
-        return stat.S_ISREG(self.filesystem.lstat(self.directory / file.name).st_mode)
 
     def replace(self, target: Path, pieces: Iterable[bytes]) -> None:
         """Put a file of `pieces` in the place of `target` in one step: a crash leaves the old one or the new one.

@@ -22,7 +22,7 @@ from arawn.interactions.directory import FILE_MODE, ClaimedDirectory, claim, let
 from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.lock_file import Owner, write_owner
-from arawn.interactions.part import Part, open_part
+from arawn.interactions.part import open_part
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
 from arawn.interactions.tail import TornTail, repair_tail
 
@@ -87,19 +87,19 @@ def _open_claimed(
     clock: Callable[[], datetime],
     token: Callable[[int], str],
 ) -> DayLog:
-    now = clock()
+    now, keeps_unsynced = clock(), config.sync != "off"
     torn, unreadable = _repair(filesystem, claimed.path, files, now)
     filesystem.fsync_directory(claimed.path)
     log = DayLog(
         filesystem,
         claimed,
         writer=f"{claimed.id}-{token(4)}",
-        keeps_unsynced=config.sync != "off",
+        keeps_unsynced=keeps_unsynced,
         clock=clock,
         newest_day=max([timestamp_text(now)[:10], *(file.day for file in files)]),
     )
     if files and not files[-1].compressed and files[-1] not in unreadable:
-        log.adopt(_reopen(filesystem, claimed.path, files[-1], config))
+        log.adopt(open_part(filesystem, claimed.path, files[-1], keeps_unsynced=keeps_unsynced))
     try:
         log.append([*_first_marks(torn, config, timestamp_text(now)), *_gaps(claimed.owner, timestamp_text(now))])
         if claimed.owner.unwritten is not None:
@@ -109,10 +109,6 @@ def _open_claimed(
         log.release_files()
         raise
     return log
-
-
-def _reopen(filesystem: Filesystem, path: Path, file: DayFile, config: InteractionLogConfig) -> Part:
-    return open_part(filesystem, path, file, keeps_unsynced=config.sync != "off")
 
 
 def _regular_files(filesystem: Filesystem, path: Path, links: Literal["refused", "passed over"]) -> list[DayFile]:
