@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,6 +14,9 @@ from arawn.interactions.record import InteractionRecord, LogLine, ToolResultLine
 
 __all__ = ["weigh", "without_bodies"]
 
+_EMPTY: Mapping[str, Any] = MappingProxyType(
+    {"system_prompt": None, "tools": (), "response_content": (), "messages": ()}
+)
 _packer = msgspec.msgpack.Encoder()  # copies texts as they are: a tenth of the price of JSON
 
 
@@ -30,21 +35,8 @@ def without_bodies(line: LogLine) -> LogLine:
     """
     match line:
         case InteractionRecord():
-            bodies = {
-                "system_prompt": line.system_prompt,
-                "tools": line.tools,
-                "response_content": line.response_content,
-                "messages": line.messages,
-            }
-            dropped = tuple(_dropped(name, body) for name, body in bodies.items() if body)
-            return msgspec.structs.replace(
-                line,
-                truncated=line.truncated + dropped,
-                system_prompt=None,
-                tools=(),
-                response_content=(),
-                messages=(),
-            )
+            dropped = tuple(_dropped(name, body) for name in _EMPTY if (body := getattr(line, name)))
+            return msgspec.structs.replace(line, truncated=line.truncated + dropped, **_EMPTY)
         case ToolResultLine(content=str(content)):
             return msgspec.structs.replace(
                 line, truncated=(*line.truncated, _dropped("content", content)), content=None
