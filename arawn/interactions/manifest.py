@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.whole_file import write_whole
 
 __all__ = ["Manifest", "SeqSpan", "manifest_name", "read_manifest", "write_manifest"]
