@@ -59,7 +59,7 @@ def require_policy(policy: object) -> None:
     """Return if `policy` is None or can be asked.
 
     Raises:
-        BadInput: It has no method `route`.
+        BadInput: It has no method `route`, or is a class, which would miss its own `self`.
     """
-    if policy is not None and not callable(getattr(policy, "route", None)):
+    if policy is not None and (isinstance(policy, type) or not callable(getattr(policy, "route", None))):
         raise BadInput(f"`policy` is an object with a method `route(request)`, found {type(policy).__name__}")

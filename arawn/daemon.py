@@ -176,7 +176,8 @@ async def _run(
 async def _say_what_takes_long(runtime: Runtime) -> None:
     """Say once what a start waits for, to whoever wonders; never returns."""
     await trio.sleep(_WONDERED_S)
-    _LOG.warning("not ready yet: %s", why_not_ready(runtime.status()))
+    if (why := why_not_ready(runtime.status())) is not None:  # it may be ready since this moment
+        _LOG.warning("not ready yet: %s", why)
     await trio.sleep_forever()
 
 

@@ -112,15 +112,12 @@ async def _usable(reread: Reread, environ: Mapping[str, str]) -> Config:
     """
     config = await reread()
     problems = [obstacle.text for obstacle in await preflight(config, environ) if obstacle.fatal]
-    if config.tools or config.routing.enabled:
-        problems += await trio.to_thread.run_sync(_named_in_vain, config, environ, abandon_on_cancel=True)
+    problems += routing_obstacles(config, environ)  # here, where it will be used: making a policy may need the loop
+    if config.tools:
+        problems += await trio.to_thread.run_sync(tool_obstacles, config, environ, abandon_on_cancel=True)
     if problems:
         raise ConfigError(problems)
     return config
-
-
-def _named_in_vain(config: Config, environ: Mapping[str, str]) -> list[str]:
-    return [*routing_obstacles(config, environ), *tool_obstacles(config, environ)]
 
 
 async def _reload(runtime: Reloadable, reread: Reread) -> Followed:

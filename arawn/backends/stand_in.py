@@ -60,14 +60,25 @@ class StandIn:
         if self._looked.is_set():
             await trio.sleep(RETRY_START_S)
         while True:
+            was_there = False
             try:
                 async with self._open_ready() as answer:
+                    was_there = True
                     self._answer = answer
                     self._looked.set()
                     await trio.sleep_forever()
             except Unavailable as reason:
                 self._refuse_for(reason)
+            except Exception as error:
+                if was_there:
+                    raise
+                self._refuse_for(self._fault(error))  # a crash would leave whoever waits for the start waiting for ever
             await trio.sleep(RETRY_START_S)
+
+    def _fault(self, error: Exception) -> Unavailable:
+        """Return what is said of an error that nobody foresaw, such as that of a wrong proxy or certificate file."""
+        said, _ = self._redactor.redact(f"{type(error).__name__}: {error}")
+        return Unavailable(f"profile `{self._parts.name}` cannot be started: {said}", retryable=False)
 
     def _refuse_for(self, reason: Unavailable) -> None:
         """Refuse calls for `reason`, and say so, since when it first was for this reason."""

@@ -10,13 +10,14 @@ import click
 import trio
 
 from arawn.agent.obstacles import tool_obstacles
-from arawn.backends.preflight import preflight
+from arawn.backends.preflight import Obstacle, preflight
 from arawn.cli.group import LazyGroup
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.places import impossible_places
 from arawn.config import load
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
+from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
 from arawn.config.show import rows
 from arawn.errors import ConfigError
@@ -60,13 +61,13 @@ def check(config_file: Path | None) -> None:
     started, and no request is made. What only keeps a profile other than the default one from working is a note.
     """
     found = _found(config_file)
-    obstacles = trio.run(preflight, found.loaded.config, os.environ)
+    obstacles, misrouted = trio.run(_looked_at, found.loaded.config)
     for obstacle in obstacles:
         if not obstacle.fatal:
             note(f"note: {obstacle.text}")
     problems = [obstacle.text for obstacle in obstacles if obstacle.fatal]
     problems += impossible_places(found.loaded.config, os.environ)
-    problems += routing_obstacles(found.loaded.config, os.environ)
+    problems += misrouted
     problems += tool_obstacles(found.loaded.config, os.environ)
     if problems:
         raise ConfigError(problems)
@@ -75,6 +76,11 @@ def check(config_file: Path | None) -> None:
     click.echo(f"the configuration is right: {files}; profiles: {profiles}")
     if found.why is not None:
         click.echo(found.why)
+
+
+async def _looked_at(config: Config) -> tuple[list[Obstacle], tuple[str, ...]]:
+    """Return what stands in the way of profiles and of routing; a policy may need the loop to be made."""
+    return await preflight(config, os.environ), routing_obstacles(config, os.environ)
 
 
 @click.command()

@@ -125,7 +125,8 @@ class DaemonClient:
     async def _error_of(self, reply: httpx.Response) -> ArawnError:
         """Return the error that an answer stands for; of a body that did not fit, also how old the daemon may be."""
         error = error_in(reply.content)
-        misfit = reply.status_code == httpx.codes.UNPROCESSABLE_ENTITY
+        misfit = reply.status_code == httpx.codes.UNPROCESSABLE_ENTITY  # as it may be of a provider's refusal, too
+        misfit = misfit and kind_of_error(reply.content) == "invalid_request"
         return misfit_of(error, await self.get("/status")) if misfit else error
 
     @contextmanager

@@ -118,7 +118,8 @@ def _no_route(routes: Routes, call: Call) -> Reply:
         return refusal(404, "not_found", message)
     if b"websocket" in call.headers.get(b"upgrade", b"").lower():
         message = f"`{call.path}` is not served as a WebSocket; send the same as an HTTP {any_of(allowed)}"
-        return refusal(426, "upgrade_required", message, headers=[(b"upgrade", b"HTTP/1.1")])  # RFC 9110, 15.5.22
+        upgrade = [(b"connection", b"upgrade"), (b"upgrade", b"HTTP/1.1")]  # RFC 9110, sections 7.8 and 15.5.22
+        return refusal(426, "upgrade_required", message, headers=upgrade)
     methods = ", ".join([*allowed, *(["HEAD"] if "GET" in allowed else [])])
     message = f"`{call.path}` does not take {call.method}; it takes {methods}"
     return refusal(405, "method_not_allowed", message, headers=[(b"allow", methods.encode())])

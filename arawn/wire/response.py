@@ -138,6 +138,8 @@ class ResponseEncoder:
                     length = int(value)
                 case b"connection":
                     self.keep_alive = self.keep_alive and b"close" not in value.lower()
+                    if b"upgrade" in value.lower():  # goes with an `upgrade` header: RFC 9110, section 7.8
+                        lines.append(b"connection: upgrade\r\n")
                     continue
                 case b"transfer-encoding":
                     continue

@@ -166,7 +166,16 @@ async def test_a_path_that_leads_to_no_file_is_a_configuration_error(wrong: str)
             pass
 
 
-@pytest.mark.parametrize("arguments", [{"environ": 5}, {"environ": ["A=b"]}, {"policy": 5}, {"policy": "mine"}])
+class MyPolicy:
+    """A policy, once it is made."""
+
+    async def route(self, request: object) -> None:
+        """Choose nothing."""
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"environ": 5}, {"environ": ["A=b"]}, {"policy": 5}, {"policy": "mine"}, {"policy": MyPolicy}]
+)
 async def test_other_arguments_of_open_runtime_are_looked_at(arguments: dict[str, Any], tmp_path: Path) -> None:
     """The message names the argument."""
     with pytest.raises(arawn.BadInput, match=f"`{next(iter(arguments))}` is a"):

@@ -73,7 +73,7 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
     tools, kinds, marks = _tools(sent.tools or (), misfit)
     choice = _tool_choice(sent.tool_choice, misfit)
-    left_out = () if same else not_offered(kinds, tools, choice, backend)
+    left_out = () if same else not_offered(kinds, tools, choice, backend, certain=target.common)
     if same and (kinds or marks):
         extra["tools"] = sent.tools
     ignored += left_out + tuple(f"tools.{mark}" for mark in sorted(marks) if not same)

@@ -179,6 +179,7 @@ def dropped_or_refused(
         rest: Fields for which the neutral form has no word.
         refused: Those without which the answer would be of another kind than the caller asked for.
         backend: What the message calls the backend.
+        certain: Whether no backend that may answer is told of them; else one may get the request as it was said.
         remedy: What the message says would be right.
 
     Raises:
@@ -213,6 +214,7 @@ def not_offered(
     choice: str | None,
     backend: str,
     *,
+    certain: bool = True,
     remedy: str = "choose a profile whose provider has such tools, or leave them out",
 ) -> tuple[str, ...]:
     """Return the names of the kinds of tools that `backend` cannot be told of, and the model so cannot use.
@@ -231,7 +233,7 @@ def not_offered(
     left_out = tuple(f"tools.{kind}" for kind in sorted(set(kinds)))
     names = {tool.name for tool in tools}
     met = choice in {None, "auto", "none"} or (bool(names) if choice == "required" else choice in names)
-    if not left_out or (met and (names or choice == "none")):
+    if not left_out or (met and (names or choice == "none" or not certain)):
         return left_out
     shown = ", ".join(f"`{name.removeprefix('tools.')}`" for name in left_out)
     if met:

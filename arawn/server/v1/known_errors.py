@@ -6,6 +6,7 @@ left. The word of another dialect for it would be passed over.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -22,6 +23,12 @@ SAID_IN_STREAM = frozenset((CONTEXT_TOO_LONG, _NO_CREDIT))
 """Codes that clients of responses look for in `response.failed`, and not in a refusal."""
 
 _OVERLOADED = frozenset(("overloaded_error", "server_is_overloaded", "slow_down"))
+
+_WINDOW = r"maximum context length is (?P<window>\d+) tokens"
+_ANSWER_TOO_LONG = (  # of vLLM, and of OpenAI and whoever took its words
+    re.compile(rf"is too large: (?P<answer>\d+).{{1,40}}{_WINDOW} and your request has (?P<prompt>\d+) input"),
+    re.compile(rf"{_WINDOW}.{{1,60}}\((?P<prompt>\d+) in the messages, (?P<answer>\d+) in the completion\)"),
+)
 
 Meaning = Literal["context_too_long", "no_credit", "overloaded", "rate_limited", "model_not_found", "wrong_key"]
 
@@ -58,7 +65,21 @@ _WORDS: dict[DialectName, dict[Meaning, Word]] = {
 def word_for(detail: ErrorDetail, dialect: DialectName) -> Word:
     """Return how `dialect` says what is known of a failure; an empty word where that is not enough."""
     meaning = _meaning(detail)
-    return _NOTHING if meaning is None else _WORDS[dialect].get(meaning, _NOTHING)
+    word = _NOTHING if meaning is None else _WORDS[dialect].get(meaning, _NOTHING)
+    begins = _answer_too_long(detail.message) if word.begins else None
+    return msgspec.structs.replace(word, begins=begins) if begins else word
+
+
+def _answer_too_long(message: str) -> str | None:
+    """Return how Anthropic says that the prompt fits, and only `max_tokens` beside it does not; None if it is not so.
+
+    Its clients then ask for less; told that the prompt is too long they would shorten one that never was.
+    """
+    found = next((found for words in _ANSWER_TOO_LONG if (found := words.search(message))), None)
+    if found is None or int(found["prompt"]) >= int(found["window"]):
+        return None
+    prompt, answer, window = found.group("prompt", "answer", "window")
+    return f"input length and `max_tokens` exceed context limit: {prompt} + {answer} > {window}: "
 
 
 def _meaning(detail: ErrorDetail) -> Meaning | None:

@@ -98,7 +98,7 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     tools, kinds, strict = _tools(chat.tools or (), misfit)
     choice, chosen = _tool_choice(chat.tool_choice, target, backend, misfit)
     extra |= chosen
-    left_out = () if same else not_offered(kinds, tools, choice, backend)
+    left_out = () if same else not_offered(kinds, tools, choice, backend, certain=target.common)
     if same and (kinds or strict):
         extra["tools"] = chat.tools
     ignored += left_out if same or not strict else (*left_out, "tools.function.strict")

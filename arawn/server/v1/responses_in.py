@@ -32,7 +32,6 @@ __all__ = ["ResponsesBody", "TranslatedTools", "as_heard", "read_responses", "tr
 # Fields that stand for something kept by the server between calls, or done by it: nothing here does.
 _REFUSED = frozenset(("conversation", "previous_response_id", "prompt"))
 _TOOL_CHOICES = frozenset(("auto", "none", "required"))
-_JSON = {"type": "json_object"}
 # Fields of OpenAI's responses that its chat completions have too. Other servers refuse what they do not know.
 _OPENAI_FIELDS = frozenset(("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "user"))
 
@@ -153,7 +152,7 @@ def _extra(
     text, reasoning = dict(sent.text or {}), dict(sent.reasoning or {})
     wanted = text.pop("format", None)
     extra |= _format(wanted, target)
-    if wanted == _JSON and not target.takes("openai"):  # whose dialect demands that the prompt asks for JSON too
+    if wanted and wanted["type"] == "json_object" and not target.takes("openai"):  # the prompt asks too
         unsaid.append("text.format")
     effort = reasoning.pop("effort", None)
     if sent.parallel_tool_calls is False and tools.functions:

@@ -23,6 +23,9 @@ from arawn.server.v1.responses_out import Frame, call_item, message_item, reason
 
 __all__ = ["ResponseEvents"]
 
+# Codex takes the first for final in a stream, after no other try; of a refusal it tries again before.
+_ASKED_AGAIN = {"server_is_overloaded": "overloaded_error"}
+
 
 class _Item:
     """One output item while it grows."""
@@ -89,16 +92,24 @@ class ResponseEvents:
                 assert_never(event)
 
     def fail(self, failure: Failure, request_id: str) -> bytes:  # noqa: ARG002  # there is no word for it
-        """Return the end of a stream that broke: `response.failed` with what had been said."""
+        """Return the end of a stream that broke: `response.failed` with what had been said.
+
+        Of one that was refused before it began clients learn by the event `error`, which OpenAI sends first: many pass
+        over `response.failed`, and would show an empty answer. It has the error as OpenAI sends and as it documents it.
+        """
         detail = error_body(failure).error
         known = word_for(detail, "openai").code
         ours = {"code": known or detail.code or detail.type, "message": detail.message}
         theirs = provider_error(failure, "openai") or {}
         error = ours | {name: said for name, said in theirs.items() if name not in ours or isinstance(said, str)}
-        error |= {"code": known} if known else {}
+        error |= {"code": _ASKED_AGAIN.get(known, known)} if known else {}
         output = [item.whole() if item.closed else item.cut() for item in self._items]
         failed = self._frame.value("failed", output, model=self._model, error=error)
-        return (self._begin() if self._number == 0 else b"") + self._event("response.failed", response=failed)
+        if self._number > 0:
+            return self._event("response.failed", response=failed)
+        flat = {"param": None} | {name: said for name, said in error.items() if name in {"code", "message", "param"}}
+        told = self._begin() + self._event("error", error={**error, "type": error.get("type") or error["code"]}, **flat)
+        return told + self._event("response.failed", response=failed)
 
     def _begin(self) -> bytes:
         begun = self._frame.value("in_progress", [], model=self._model)

@@ -87,20 +87,20 @@ def read_tools(tools: Sequence[dict[str, Any]]) -> Tools:
     taken = {tool["name"] for tool in tools if tool.get("type") == "function" and isinstance(tool.get("name"), str)}
     functions: list[Function] = []
     kinds: set[str] = set()
-    guides: list[str] = []
     for place, namespace, tool in _flat(tools):
         match tool:
             case {"type": "function", "name": str(name)}:
                 said = name if namespace is None else _free_name(namespace, name, taken)
                 taken.add(said)
                 functions.append(Function(said, tool, namespace))
-            case {"type": "namespace", "name": str(name)} if namespace is None:
-                guides += _guide(name, tool.get("description"))
+            case {"type": "namespace", "name": str()} if namespace is None:
+                pass
             case {"type": str(kind)} if kind not in {"function", "namespace"}:
                 kinds.add(kind)
             case _:
                 raise odd(f"`{place}` must have a text `type`, and a function or a namespace a text `name`")
-    return Tools(tuple(functions), frozenset(kinds), tuple(guides))
+    guides = (guide for tool in tools if tool["type"] == "namespace" for guide in _guide(tool, functions))
+    return Tools(tuple(functions), frozenset(kinds), tuple(dict.fromkeys(guides)))
 
 
 def heard_tools(tools: Sequence[dict[str, Any]], *, strict: bool) -> list[dict[str, Any]]:
@@ -126,9 +126,15 @@ def _flat(tools: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str | None, An
         yield from ((f"{place}.tools[{at}]", tool["name"], inner) for at, inner in enumerate(tool["tools"]))
 
 
-def _guide(namespace: str, description: object) -> list[str]:
-    said = isinstance(description, str) and description.strip()
-    return [f"Tools whose names begin with `{namespace}__`: {said}"] if said else []
+def _guide(namespace: dict[str, Any], functions: Sequence[Function]) -> list[str]:
+    """Return what a namespace is for, by the names that its functions go by; nothing if none of them is offered."""
+    name, description = namespace["name"], namespace.get("description")
+    names = [function.said for function in functions if function.namespace == name]
+    if not names or not isinstance(description, str) or not description.strip():
+        return []
+    as_is = all(each.startswith(f"{name}__") for each in names)
+    which = f"Tools whose names begin with `{name}__`" if as_is else ", ".join(f"`{each}`" for each in names)
+    return [f"{which}: {description.strip()}"]
 
 
 def _free_name(namespace: str, name: str, taken: Container[str]) -> str:

@@ -206,3 +206,10 @@ python = "tests.arawn.agent.my_tools:voices"
     for words in ("tools.a.python: ", "tools.b.command: ", "tools.c.bearer_env: "):
         assert result.err.count(words) == 1
     assert "tools.d" not in result.err
+
+
+def test_a_policy_that_needs_the_loop_to_be_made_is_right(command: Command, place: Place) -> None:
+    """It is made where a start makes it: within trio."""
+    place.configure(FINE + '\n[routing]\nenabled = true\npolicy = "tests.arawn.test_reload_policy:Clocked"\n')
+
+    assert command("config", "check").code == 0

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.cli.daemon_bodies import encoded
-from arawn.cli.daemon_client import DaemonClient
+from arawn.cli.daemon_client import DaemonClient, DaemonFault
 from arawn.errors import BadInput
 from arawn.server.native import ChatRequest
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
@@ -44,12 +44,12 @@ BODIES = {
 
 
 @asynccontextmanager
-async def old_daemon() -> AsyncIterator[DaemonClient]:
-    """Yield a client of a daemon that knows nothing of tools."""
+async def old_daemon(refusal: object = REFUSAL) -> AsyncIterator[DaemonClient]:
+    """Yield a client of a daemon that knows nothing of tools, or refuses with another 422."""
 
     async def app(scope: Scope, _: Receive, send: Send) -> None:
         of_status = scope["path"] == "/status"
-        body = {"version": "0.0.9", "what": "else"} if of_status else REFUSAL
+        body = {"version": "0.0.9", "what": "else"} if of_status else refusal
         await send({"type": "http.response.start", "status": 200 if of_status else 422, "headers": []})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
@@ -88,6 +88,18 @@ async def test_a_body_that_an_older_daemon_refuses_is_explained(way: str) -> Non
         "the request body does not fit: unknown: `tools`; the daemon was started from other code than this command "
         f"(version 0.0.9, here {VERSION}): `arawn stop && arawn start` brings it up to date"
     )
+
+
+@pytest.mark.parametrize("way", ["chat", "call"])
+async def test_what_a_provider_refuses_is_no_matter_of_versions(way: str) -> None:
+    """Many providers say 422 of a wrong parameter, and the daemon passes it on."""
+    refusal = {"error": {"type": "bad_request", "message": "the provider refused the request (422)", "status": 422}}
+    request = ChatRequest(message="hi")
+    async with old_daemon(refusal) as daemon:
+        with pytest.raises(DaemonFault) as refused:
+            await (daemon.chat(request, unheard) if way == "chat" else daemon.call("POST", "/chat", request))
+
+    assert str(refused.value) == "the provider refused the request (422)"
 
 
 @pytest.mark.parametrize(

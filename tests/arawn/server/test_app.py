@@ -59,7 +59,11 @@ async def test_a_websocket_is_refused_at_once_with_what_is_served(method: str) -
         served = await client.request(method, "/status", headers=asked)
         missing = await client.request(method, "/nope", headers=asked)
 
-    assert (refused.status_code, refused.headers["upgrade"]) == (426, "HTTP/1.1")
+    assert (refused.status_code, refused.headers["upgrade"], refused.headers["connection"]) == (
+        426,
+        "HTTP/1.1",
+        "upgrade",
+    )
     assert method == "HEAD" or "HTTP `POST`" in refused.json()["error"]["message"]
     assert [served.status_code, missing.status_code] == [200, 404]  # a client may offer what nobody takes up
 

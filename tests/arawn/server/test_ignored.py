@@ -61,6 +61,13 @@ async def test_what_was_passed_after_all_is_not_named(
     assert headers.get("x-arawn-ignored") == said
 
 
+async def test_a_tool_that_the_chosen_provider_has_is_passed(tmp_path: Path) -> None:
+    """Though it is the only one, and a rule might have chosen a provider that cannot be told of it."""
+    headers = await ignored(tmp_path, "openai", WHOLE["openai"], tools=[{"type": "custom", "custom": {"name": "p"}}])
+
+    assert "x-arawn-ignored" not in headers
+
+
 @pytest.mark.parametrize("dialect", STREAMED)
 async def test_nothing_is_named_before_a_profile_is_chosen(
     dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -105,7 +105,8 @@ async def test_responses_say_in_the_stream_what_agents_look_for_there(dialect: s
 
     said = [json.loads(line.removeprefix("data: ")) for line in response.text.splitlines() if line.startswith("data:")]
     assert response.status_code == 200
-    assert [event["type"] for event in said] == ["response.created", "response.in_progress", "response.failed"]
+    assert [event["type"] for event in said] == ["response.created", "response.in_progress", "error", "response.failed"]
+    assert {said[2]["code"], said[2]["error"]["code"]} == {"context_length_exceeded"}
     assert said[-1]["response"]["error"]["code"] == "context_length_exceeded"
     assert response.headers["x-arawn-profile"] == "p"
     assert response.headers["x-request-id"] == records(tmp_path)[0]["id"]
@@ -143,7 +144,34 @@ async def test_messages_say_it_in_the_words_that_agents_look_for(stream: bool, t
     assert "exceeds the context window" in error["message"]
 
 
+VLLM = (
+    "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 16384 "
+    "tokens and your request has 50 input tokens (32000 > 16384 - 50)."
+)
+OPENAI = (
+    "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens ({} in the messages, "
+    "{} in the completion). Please reduce the length of the messages or completion."
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "begins"),
+    [
+        (VLLM, "input length and `max_tokens` exceed context limit: 50 + 32000 > 16384: "),
+        (OPENAI.format(1000, 8000), "input length and `max_tokens` exceed context limit: 1000 + 8000 > 8192: "),
+        (OPENAI.format(8900, 100), "prompt is too long: "),
+    ],
+)
+async def test_a_limit_that_is_too_high_is_no_prompt_that_is_too_long(said: str, begins: str, tmp_path: Path) -> None:
+    """Claude Code asks 32000 tokens of every model: it lowers that for these words, and compacts for the other ones."""
+    body = json.dumps({"error": {"message": said, "type": "BadRequestError", "code": 400}}).encode()
+    response = await ask("/v1/messages", "openai", Reply(400, body), tmp_path)
+
+    assert response.json()["error"]["message"].startswith(begins)
+
+
 OVERLOADED = events({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}, named=True)
+BUSY = events({"error": {"message": "busy", "type": "odd", "code": "server_is_overloaded"}})
 FULL = events({"error": {"message": "maximum context length is 8", "type": "odd", "code": "context_length_exceeded"}})
 
 
@@ -151,7 +179,8 @@ FULL = events({"error": {"message": "maximum context length is 8", "type": "odd"
     ("path", "dialect", "pieces", "wanted"),
     [
         ("/v1/chat/completions", "anthropic", [*anthropic_stream("hi")[:4], *OVERLOADED], "server_is_overloaded"),
-        ("/v1/responses", "anthropic", [*anthropic_stream("hi")[:4], *OVERLOADED], "server_is_overloaded"),
+        ("/v1/responses", "anthropic", [*anthropic_stream("hi")[:4], *OVERLOADED], "overloaded_error"),
+        ("/v1/responses", "openai", [*openai_stream("hi")[:2], *BUSY], "overloaded_error"),
         ("/v1/responses", "openai", [*openai_stream("hi")[:2], *FULL], "context_length_exceeded"),
         ("/v1/messages", "openai", [*openai_stream("hi")[:2], *FULL], "prompt is too long: "),
     ],
@@ -172,6 +201,7 @@ async def test_an_error_after_the_first_words_has_the_word_too(
     [
         ("/v1/chat/completions", {"response_format": {"type": "json_object"}}, "response_format"),
         ("/v1/responses", {"text": {"format": {"type": "json_object"}}}, "text.format"),
+        ("/v1/responses", {"text": {"format": {"type": "json_object", "x": 1}}}, "text.format"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])

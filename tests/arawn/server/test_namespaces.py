@@ -239,3 +239,12 @@ def test_tools_among_the_input_are_refused_with_what_would_be_right() -> None:
 
     assert refused.value.reply.status == 400
     assert b"ask for a profile's name" in refused.value.reply.body
+
+
+def test_a_description_goes_by_the_names_that_the_model_sees() -> None:
+    """A name that had to be cut has lost its namespace's; of tools that are not offered nothing is said, nor twice."""
+    custom = {**MAPS, "name": "odd", "tools": [{"type": "custom", "name": "patch"}]}
+    read = read_tools([namespace("a.b", "look"), custom, MAPS, MAPS])
+
+    (cut, *_) = (function.said for function in read.functions)
+    assert read.guides == (f"`{cut}`: All about maps.", "Tools whose names begin with `maps__`: All about maps.")

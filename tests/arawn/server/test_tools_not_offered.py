@@ -135,7 +135,8 @@ async def test_a_record_holds_tools_that_are_loose_once(tmp_path: Path) -> None:
 def test_a_refusal_before_a_profile_is_chosen_names_none() -> None:
     """It is none of the default profile that the request cannot be said to."""
     web = {"type": "web_search_20250305", "name": "web"}
-    body = read_messages(json.dumps({"model": "auto", "messages": SAID["messages"], "tools": [web]}).encode())
+    said = {"model": "auto", "messages": SAID["messages"], "tools": [web], "tool_choice": {"type": "any"}}
+    body = read_messages(json.dumps(said).encode())
     target = Target(None, None, "m", RoutingMetadata("p", "Default"), "anthropic", open=True, common=False)
 
     with pytest.raises(Refused) as refused:
