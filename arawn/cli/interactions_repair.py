@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,16 @@ __all__ = ["repair_command"]
 
 @click.command("repair")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option(
+    "--today",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The day it is (UTC): lines in files of days to come, made by a clock that was ahead, go to their days.",
+)
 @json_option
 @config_option
-def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> None:
+def repair_command(dry_run: bool, day: datetime | None, as_json: bool, config_file: Path | None) -> None:
     """Move damaged bytes aside, keep every whole line, declare what is lost, make wrong manifests anew.
 
     Nothing is thrown away: what is damaged stands in `<file>.damaged-<time>` afterwards. No daemon may be running.
@@ -32,12 +40,13 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
     """
     from arawn.interactions.repair import repair
 
+    today = _vouched(day)
     directory = required_log(config_file)
     if dry_run:
-        _plan(directory, as_json=as_json)
+        _plan(directory, today, as_json=as_json)
         return
     with beside_no_daemon(config_file):
-        repaired = repair(directory, configured(config_file).logging.interactions)
+        repaired = repair(directory, configured(config_file).logging.interactions, today=today)
     if as_json:
         print_json(repaired)
     else:
@@ -46,17 +55,27 @@ def repair_command(dry_run: bool, as_json: bool, config_file: Path | None) -> No
         raise click.exceptions.Exit(1)
 
 
-def _plan(directory: Path, *, as_json: bool) -> None:
+def _vouched(day: datetime | None) -> date | None:
+    """Return the day that a person says it is; the clock, which dates what is written, must say the same."""
+    from arawn.interactions.opening import now_utc
+
+    if day is None:
+        return None
+    if day.date() != (clock := now_utc().date()):
+        raise click.BadParameter(f"by the clock it is {clock} (UTC): set it right first", param_hint="--today")
+    return day.date()
+
+
+def _plan(directory: Path, today: date | None, *, as_json: bool) -> None:
     """Say what would be done; exit code 1 where that is not enough, as for the work itself."""
     from arawn.interactions.move_ahead import movable
-    from arawn.interactions.opening import now_utc
     from arawn.interactions.repair import would_mend
     from arawn.interactions.to_mend import left_alone
     from arawn.interactions.verify import check_directory
 
     found = check_directory(directory)
     files, left = would_mend(directory, found), left_alone(directory, found)
-    ahead = [file.name for file in movable(directory, now_utc().date())]
+    ahead = [file.name for file in movable(directory, today)] if today is not None else []
     if as_json:
         problems = {"problems": found.problems, "left": [str(problem) for problem in left]}
         print_json({"files": files, "ahead": ahead, **problems})

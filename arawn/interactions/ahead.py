@@ -23,5 +23,5 @@ def what_is_ahead(file: DayFile, today: date) -> str:
     return (
         f"{file.name} is of a day to come, today being {today} (UTC): the clock is behind, or was ahead once; until "
         "that day all records go there, and it is neither compressed nor deleted; if the clock is right by now, stop "
-        "Arawn and run `arawn interactions repair`, which moves them to their days"
+        "Arawn and run `arawn interactions repair --today` with the day it is, which moves them to their days"
     )

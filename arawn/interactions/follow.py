@@ -68,7 +68,11 @@ class Follower:
 
     def _read_on(self) -> None:
         """Queue what has been written since the last look."""
-        for file in self._files():
+        files = self._files()
+        if files and (newest := (files[-1].day, files[-1].part)) < self._first:  # `repair` has moved what was there
+            self._first = newest
+            self._positions[newest] = self._end_of_last_line(files[-1])
+        for file in files:
             part = (file.day, file.part)
             if part >= self._first and part not in self._ended and self._has_more(file):
                 self._read_file(file)

@@ -37,6 +37,7 @@ __all__ = ["Housekeeper", "Plan", "Tell", "delete_expired", "open_housekeeper", 
 _LOG = logging.getLogger("arawn.log")
 _SETTLE_SECONDS = 10.0  # before the first compaction: a process that only asks one question does not begin one
 _LOOK_SECONDS = 3600.0  # how soon a new day is noticed, also by a machine that was asleep
+_WRONG_CLOCK_SECONDS = 60.0  # the same where the clock may be behind: machines without a battery set theirs soon
 _MARK_SECONDS = 0.2  # between the mark of a deletion and the end of the note of it: by then it is written and synced
 _HUNG_SECONDS = 3.0  # longer than any step takes on a disk that still works
 _END_SECONDS = 1.5  # at most so long a process that ends waits for the deletion of its first day
@@ -132,6 +133,7 @@ class Housekeeper:
         """
         settle = _SETTLE_SECONDS
         day: date | None = None
+        ahead: str | None = None
         while True:
             if (today := self._today()) != day:
                 day = today
@@ -139,9 +141,10 @@ class Housekeeper:
                 self._first_day_done.set()
                 await trio.sleep(settle)
                 failures += await self._compact(today)
-                self._report(failures, await self._ahead(today))
+                ahead = await self._ahead(today)
+                self._report(failures, ahead)
                 settle = 0.0
-            await trio.sleep(_LOOK_SECONDS)
+            await trio.sleep(_LOOK_SECONDS if ahead is None else _WRONG_CLOCK_SECONDS)
 
     def _today(self) -> date:
         return self._clock().astimezone(UTC).date()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -39,25 +41,21 @@ class _Stretch(msgspec.Struct):
 
 
 def movable(directory: Path, today: date) -> list[DayFile]:
-    """Return the files ahead that have lines of today or before, and no file before them that stays ahead.
+    """Return the files of days after `today` that can be moved: none behind one that stays ahead.
 
-    Where the clock is behind, the newest file alone has such lines, and the files before it keep it where it is.
-    A file that cannot be read, which `verify` names, stays as well.
+    What is compressed, or is no file, which `verify` names, stays. To a clock that is behind, every log looks like this
+    one: nothing in it tells which of the two it is, so `today` must come from somebody who knows.
     """
-    found = []
-    for file in files_ahead((path.name for path in directory.iterdir()), today):
-        if file.compressed or not _has_line_until(directory / file.name, today.isoformat()):
-            break
-        found.append(file)
-    return found
+    ahead = files_ahead((path.name for path in directory.iterdir()), today)
+    return list(takewhile(lambda file: not file.compressed and _is_regular(directory / file.name), ahead))
 
 
-def _has_line_until(path: Path, today: str) -> bool:
+def _is_regular(path: Path) -> bool:
     try:
         require_regular(path)
-        return any(day <= today for day in _days(path))
     except OSError:
         return False
+    return True
 
 
 def move_ahead(mending: Mending, today: date, file: DayFile) -> MovedFile:
@@ -73,11 +71,16 @@ def move_ahead(mending: Mending, today: date, file: DayFile) -> MovedFile:
     numbering = Numbering(f"{mending.writer.partition('-')[0]}-{secrets.token_hex(4)}")
     stretches = _stretches(path, _newest_before(mending.directory, file), today.isoformat())
     ends = [*(stretch.first for stretch in stretches[1:]), path.stat().st_size]
-    for stretch, end in zip(stretches, ends, strict=True):
-        part = next_part(day_files(mending.filesystem.names(mending.directory)), stretch.day)
-        mark = MarkLine(event="repair", detail={MOVED: file.name}, timestamp=timestamp_text(mending.clock()))
-        mending.replace(mending.directory / part.name, _text(numbering.line(mark)[1], path, stretch.first, end))
-        made.append(part.name)
+    try:
+        for stretch, end in zip(stretches, ends, strict=True):
+            part = next_part(day_files(mending.filesystem.names(mending.directory)), stretch.day)
+            mark = MarkLine(event="repair", detail={MOVED: file.name}, timestamp=timestamp_text(mending.clock()))
+            mending.replace(mending.directory / part.name, _text(numbering.line(mark)[1], path, stretch.first, end))
+            made.append(part.name)
+    except OSError:  # a full disk: copies would only keep it full, and be there once more after the next try
+        with suppress(OSError):
+            mending.remove(*(mending.directory / name for name in made))
+        raise
     mending.remove(path)
     return MovedFile(file.name, tuple(made))
 
@@ -92,7 +95,7 @@ def _newest_before(directory: Path, file: DayFile) -> str:
 def _stretches(path: Path, newest: str, today: str) -> list[_Stretch]:
     """Return which bytes of a file belong to which day, in order; the days only grow."""
     found: list[_Stretch] = []
-    day = newest or min(day for day in _days(path) if day <= today)
+    day = newest or min((day for day in _days(path) if day <= today), default=today)
     for offset, line in forward_lines(path):
         if (own := _day(line)) is not None and own <= today:
             day = max(day, own)

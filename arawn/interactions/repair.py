@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import date, datetime
 from functools import partial
 from hashlib import sha256
 from itertools import chain
@@ -62,9 +62,8 @@ class MendedFile(msgspec.Struct, frozen=True):
 class Repaired(msgspec.Struct, frozen=True, kw_only=True):
     """What was done.
 
-    `torn` names the tails that were moved aside, `manifests` those made anew, `orphans` those set aside whose file is
-    gone, `lost` numbers and `gone` files that were declared as lost, `left` says what is wrong still. `moved` are files
-    of days to come.
+    `moved` are files of days to come, `torn` tails that went aside, `manifests` those made anew, `orphans` those set
+    aside whose file is gone, `lost` numbers and `gone` files declared as lost, `left` says what is wrong still.
     """
 
     files: tuple[MendedFile, ...]
@@ -82,6 +81,7 @@ def repair(
     directory: Path,
     config: InteractionLogConfig,
     *,
+    today: date | None = None,
     filesystem: Filesystem | None = None,
     clock: Callable[[], datetime] = now_utc,
 ) -> Repaired:
@@ -92,6 +92,7 @@ def repair(
     Args:
         directory: The log directory; it is there.
         config: `sync` decides as for a writer.
+        today: The UTC day it is, from somebody who knows: files of days to come are moved. None: they stay.
         filesystem: The operating system; in tests one that fails.
         clock: Returns the time of day, with its zone.
 
@@ -111,7 +112,7 @@ def repair(
             files, manifests = _mend_files(mending, found, failed)
             set_aside = _each(partial(_set_aside, mending), orphans(found), failed)
             mending.filesystem.fsync_directory(directory)
-            moved = _moved(mending, failed)
+            moved = [] if today is None else _moved(mending, today, failed)
         after = check_directory(directory)
         missing = after.missing if not failed else ()  # what is not mended may hold it still
         gone = tuple(problem.file for problem in after.problems if problem.kind == "gone" and not failed)
@@ -130,9 +131,8 @@ def repair(
     )
 
 
-def _moved(mending: Mending, failed: dict[str, str]) -> list[MovedFile]:
+def _moved(mending: Mending, today: date, failed: dict[str, str]) -> list[MovedFile]:
     """Move the files of days to come; where something could not be mended, none."""
-    today = mending.clock().astimezone(UTC).date()
     return [] if failed else _each(partial(move_ahead, mending, today), movable(mending.directory, today), failed)
 
 

@@ -20,6 +20,7 @@ from arawn.errors import LogWriteFailed
 from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.counted import are
 from arawn.interactions.day_log import DayLog
+from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.health import LogHealth
 from arawn.interactions.log_event import emit
@@ -270,7 +271,8 @@ async def open_writer(
     """
     system = filesystem or RealFilesystem()
     log = await run_in_thread(partial(open_day_log, directory, config, filesystem=system, clock=clock))
-    for file in files_ahead(system.names(directory), today := clock().astimezone(UTC).date())[-1:]:
+    today = clock().astimezone(UTC).date()
+    for file in files_ahead([DayFile(log.newest_day).name], today):
         _LOG.warning("%s", what_is_ahead(file, today))
     writer = Writer(log, sync=config.sync, filesystem=system, clock=clock, run_in_thread=abandonable(run_in_thread))
     try:

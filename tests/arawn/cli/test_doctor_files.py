@@ -200,7 +200,7 @@ def test_a_clock_that_was_ahead_once_is_told_as_that(tmp_path: Path) -> None:
     later = f"`{log}`: interactions-2027-12-27.jsonl is of a day to come, today being 2026-11-22 (UTC)"
     assert (what, later in found) == ("clock", True)
     assert "the clock is behind, or was ahead once" in found
-    assert "if the clock is right by now, stop Arawn and run `arawn interactions repair`" in found
+    assert "if the clock is right by now, stop Arawn and run `arawn interactions repair --today`" in found
 
 
 def test_a_file_of_tomorrow_is_waited_for(tmp_path: Path) -> None:

@@ -80,11 +80,17 @@ def test_repair_brings_records_back_from_a_day_to_come(command: Command, place: 
     command("ask", "one")
     name = f"interactions-{ahead.date()}.jsonl"
 
-    planned = command("interactions", "repair", "--dry-run")
-    as_json = json.loads(command("interactions", "repair", "--dry-run", "--json").out)
-    before = sorted(path.name for path in place.log.glob("*.jsonl"))
-    done = command("interactions", "repair")
+    today = f"--today={datetime.now(UTC).date()}"
 
+    untold = command("interactions", "repair")
+    refused = command("interactions", "repair", "--today=1970-01-01")
+    planned = command("interactions", "repair", today, "--dry-run")
+    as_json = json.loads(command("interactions", "repair", today, "--dry-run", "--json").out)
+    before = sorted(path.name for path in place.log.glob("*.jsonl"))
+    done = command("interactions", "repair", today)
+
+    assert untold.out == "nothing had to be repaired\n"
+    assert (refused.code, "set it right first" in refused.err) == (2, True)
     assert (planned.code, planned.out) == (0, f"{name}: of a day to come; its lines would go to their days\n")
     assert (as_json["ahead"], before) == ([name], [name])
     assert done.out.startswith(f"{name}: of a day to come; its lines are in interactions-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,14 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
+from typing_extensions import override
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.ahead import files_ahead
 from arawn.interactions.files import day_files
+from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filters import Filters
+from arawn.interactions.follow import follow
 from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
@@ -28,6 +33,7 @@ from tests.arawn.interactions.mending_logs import CONFIG, LAST_OPERATIONS, seal
 from tests.arawn.interactions.samples import NOON, Clock, note, record
 from tests.runtimes import in_place
 
+BOOT = datetime(1970, 1, 1, tzinfo=UTC)
 FAR = datetime(2038, 1, 19, 3, tzinfo=UTC)
 AHEAD = "interactions-2038-01-19.jsonl"
 
@@ -45,7 +51,7 @@ def days(*offsets: float) -> list[datetime]:
 
 
 def mended(log: Path, at: datetime) -> Repaired:
-    return repair(log, CONFIG, clock=lambda: at)
+    return repair(log, CONFIG, today=at.date(), clock=lambda: at)
 
 
 def names(log: Path) -> list[str]:
@@ -104,6 +110,20 @@ def test_repair_moves_lines_to_their_days(pinned: Path) -> None:
     assert check_directory(pinned).clean
 
 
+async def test_who_follows_the_log_goes_on_after_it(pinned: Path, autojump_clock: MockClock) -> None:
+    """The file at whose end they stood is gone; what is written later is shown, once, and nothing from before."""
+    follower = follow(pinned, Filters(), on_damage=lambda damage: pytest.fail(str(damage)))
+    with trio.move_on_after(1):
+        await anext(follower)
+    mended(pinned, NOON + timedelta(days=2.1))
+    with trio.move_on_after(1):
+        pytest.fail(str(await anext(follower)))
+    write(pinned, *days(2.2, 3))
+
+    with trio.fail_after(1):
+        assert [(await anext(follower)).head.timestamp[:10] for _ in range(2)] == ["2026-01-30", "2026-01-31"]
+
+
 def test_what_was_moved_is_compressed_and_repaired_as_any_other(pinned: Path) -> None:
     """The mark travels with the lines: a compressed part is clean, and damage beside them costs no line."""
     mended(pinned, NOON + timedelta(days=2.1))
@@ -125,14 +145,28 @@ def test_a_line_of_a_later_day_is_damage_elsewhere(pinned: Path) -> None:
     assert any("a later day than its file's" in str(problem) for problem in check_directory(pinned).problems)
 
 
-def test_a_clock_that_is_behind_moves_nothing(tmp_path: Path) -> None:
-    """As of a machine that starts in 2020 each time: the files before the newest one have no lines of that time."""
-    behind = datetime(2020, 1, 1, tzinfo=UTC)
-    write(tmp_path, *days(0, 1), behind)
-    repaired = mended(tmp_path, behind + timedelta(hours=1))
+@pytest.mark.parametrize(
+    "times",
+    [days(0), [*days(0), BOOT], [BOOT, *days(0), BOOT, *days(1), BOOT, *days(2)]],
+    ids=["one day", "and a start", "a start a day"],
+)
+def test_a_clock_that_is_behind_moves_nothing(tmp_path: Path, times: list[datetime]) -> None:
+    """As of a machine that starts in 1970 each time: retention would delete its calls once the clock is right."""
+    write(tmp_path, *times)
+    before = names(tmp_path)
+    repaired = repair(tmp_path, CONFIG, clock=lambda: BOOT + timedelta(hours=1))
 
-    assert repaired.moved == ()
-    assert names(tmp_path) == ["2026-01-28.jsonl", "2026-01-29.jsonl"]
+    assert (repaired.moved, names(tmp_path)) == ((), before)
+    assert check_directory(tmp_path).clean
+
+
+def test_days_ahead_without_a_line_of_today_are_moved_too(tmp_path: Path) -> None:
+    """A clock that was ahead over midnight has made two files, the first of which has only lines of its own day."""
+    write(tmp_path, NOON, FAR, FAR + timedelta(days=1), *days(0.1, 1))
+    repaired = mended(tmp_path, NOON + timedelta(days=1.1))
+
+    assert (len(repaired.moved), repaired.left) == (2, ())
+    assert all(name < "2026-01-30" for name in names(tmp_path))
     assert check_directory(tmp_path).clean
 
 
@@ -147,20 +181,43 @@ def test_what_is_no_file_is_not_moved(pinned: Path, tmp_path: Path) -> None:
     assert any("symbolic link" in text for text in repaired.left)
 
 
+class FullAtTheLastDay(RealFilesystem):
+    """Has room for the first parts."""
+
+    @override
+    def open(self, path: Path, flags: int, mode: int) -> int:
+        if "2026-01-30" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().open(path, flags, mode)
+
+
+def test_a_disk_that_is_full_half_way_has_no_copies(pinned: Path) -> None:
+    """What was made until then is gone again; with room, all lines go to their days, once."""
+    before, at = names(pinned), NOON + timedelta(days=2.1)
+    for _ in range(2):
+        repaired = repair(pinned, CONFIG, today=at.date(), clock=lambda: at, filesystem=FullAtTheLastDay())
+        assert "No space left" in repaired.left[0]
+        assert names(pinned) == before
+    mended(pinned, at)
+
+    report = check_directory(pinned)
+    assert (report.clean, report.doubles) == (True, 0)
+
+
 @LAST_OPERATIONS
 def test_a_crash_loses_no_line(tmp_path: Path, operations: slice) -> None:
     """Wherever it comes: the next repair ends the work, and every line is there."""
     at = NOON + timedelta(days=2.1)
     counting = DyingFilesystem()
     write(tmp_path / "count", NOON, FAR, *days(1, 2))
-    repair(tmp_path / "count", CONFIG, clock=lambda: at, filesystem=counting)
+    repair(tmp_path / "count", CONFIG, today=at.date(), clock=lambda: at, filesystem=counting)
 
     for last in range(counting.count)[operations]:
         log = tmp_path / str(last)
         write(log, NOON, FAR, *days(1, 2))
         before = set(lines_of(log))
         with contextlib.suppress(Died):  # but for what the system does for a dead process
-            repair(log, CONFIG, clock=lambda: at, filesystem=DyingFilesystem(last))
+            repair(log, CONFIG, today=at.date(), clock=lambda: at, filesystem=DyingFilesystem(last))
         mended(log, at)
         assert before <= set(lines_of(log)), last
         assert check_directory(log).clean, last
@@ -196,8 +253,34 @@ async def test_a_writer_says_what_is_ahead(pinned: Path, caplog: pytest.LogCaptu
 
     assert len(said) == 1
     assert said[0].startswith(f"{AHEAD} is of a day to come, today being 2026-01-30 (UTC)")
-    assert "if the clock is right by now, stop Arawn and run `arawn interactions repair`" in said[0]
+    assert "if the clock is right by now, stop Arawn and run `arawn interactions repair --today`" in said[0]
     assert caplog.records == []
+
+
+class ListedOnce(RealFilesystem):
+    """Has no descriptor left to list a directory once the log is open."""
+
+    listed = 0
+
+    @override
+    def names(self, path: Path) -> list[str]:
+        self.listed += 1
+        if self.listed > 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().names(path)
+
+
+async def test_a_writer_needs_no_more_than_the_open_log_to_say_so(
+    pinned: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A directory that cannot be listed just then neither ends the start nor leaves the log locked."""
+    for _ in range(2):
+        async with open_writer(
+            CONFIG, pinned, filesystem=ListedOnce(), clock=Clock(NOON + timedelta(days=2.1)), run_in_thread=in_place
+        ):
+            pass
+
+    assert sum(AHEAD in one.getMessage() for one in caplog.records) == 2
 
 
 async def test_the_state_of_the_log_names_what_is_ahead(
@@ -215,6 +298,18 @@ async def test_the_state_of_the_log_names_what_is_ahead(
         mended(pinned, days(2.1)[0])
 
     assert states == [("degraded", AHEAD), ("ok", "")]
+
+
+async def test_a_clock_that_is_set_right_ends_it(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A machine without a battery begins in 1970 and knows better a minute later; so does the state of its log."""
+    write(tmp_path, NOON)
+    clock = Clock(datetime(1970, 1, 1, tzinfo=UTC))
+    async with open_housekeeper(tmp_path, InteractionLogConfig(), _tell, clock=clock, run_in_thread=in_place) as keeper:
+        await trio.sleep(30)
+        before, clock.at = keeper.health.state, NOON
+        await trio.sleep(120)
+
+        assert (before, keeper.health.state) == ("degraded", "ok")
 
 
 def test_tomorrow_is_not_ahead() -> None:
