@@ -8,10 +8,12 @@ from anyio.from_thread import start_blocking_portal
 
 import arawn
 
+if isinstance(before := globals().get("opened"), ExitStack):  # this cell is run again
+    before.close()
 opened = ExitStack()
+atexit.register(opened.close)  # does nothing if the last cell has run
 portal = opened.enter_context(start_blocking_portal("trio"))
 runtime = opened.enter_context(portal.wrap_async_context_manager(arawn.open_runtime()))
-atexit.register(opened.close)  # does nothing if the last cell has run
 
 # %% any cell
 research = runtime.workstream("research")

@@ -140,9 +140,11 @@ def test_an_interrupted_cell_cancels_its_call(config: arawn.Config, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_notebook_without_its_last_cell_ends_in_order(config: arawn.Config, tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", [False, True], ids=["each cell once", "the first one twice"])
+def test_a_notebook_without_its_last_cell_ends_in_order(again: bool, config: arawn.Config, tmp_path: Path) -> None:
     """The process ends by itself, and the log is closed as by the last cell."""
     cells = (EXAMPLES / "in_notebook.py").read_text("utf-8").removesuffix("opened.close()\n")
+    cells = cells.partition("# %% any cell")[0] * again + cells
     environ = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
 
     done = subprocess.run(

@@ -74,7 +74,7 @@ class LocalServer:
             except trio.BrokenResourceError:
                 answer = b""
             if not answer:
-                raise Unavailable(await self._story(f" while it loaded `{model.path}`; it is started again by itself"))
+                raise Unavailable(await self._story(f" while it loaded `{model.path}`"))
             self.address = msgspec.json.decode(answer)["address"]
             return
         raise Unavailable(f"{self._where}: the model server did not start within {_START_S:g} s; use a smaller model")

@@ -62,7 +62,8 @@ def _vouched(day: datetime | None) -> date | None:
     if day is None:
         return None
     if day.date() != (clock := now_utc().date()):
-        raise click.BadParameter(f"by the clock it is {clock} (UTC): set it right first", param_hint="--today")
+        message = f"it must be the day of the clock, {clock} (UTC); if that is wrong, set the clock right first"
+        raise click.BadParameter(message, param_hint="--today")
     return day.date()
 
 

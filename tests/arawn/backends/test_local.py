@@ -142,10 +142,10 @@ async def test_a_model_that_is_cut_short_is_told_with_the_engines_errors(tmp_pat
 
 
 async def test_a_server_that_is_killed_while_it_loads_says_so() -> None:
-    """Nothing is missing then: it is started again."""
+    """With the signal: nothing is missing then."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_kill_next_child, set(_children()))
-        with pytest.raises(Unavailable, match=r"was killed by signal 9 while it loaded `.*`; it is started again"):
+        with pytest.raises(Unavailable, match=r"was killed by signal 9 while it loaded `"):
             async with opened():
                 pass
 

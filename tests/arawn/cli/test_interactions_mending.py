@@ -90,7 +90,7 @@ def test_repair_brings_records_back_from_a_day_to_come(command: Command, place: 
     done = command("interactions", "repair", today)
 
     assert untold.out == "nothing had to be repaired\n"
-    assert (refused.code, "set it right first" in refused.err) == (2, True)
+    assert (refused.code, "set the clock right first" in refused.err) == (2, True)
     assert (planned.code, planned.out) == (0, f"{name}: of a day to come; its lines would go to their days\n")
     assert (as_json["ahead"], before) == ([name], [name])
     assert done.out.startswith(f"{name}: of a day to come; its lines are in interactions-")
