@@ -233,12 +233,12 @@ class _Backend:
             response = await attempt.ask(self.provider)
         except Exception as error:
             self._admission.saw_failure(attempt, error)
-            await attempt.record_shielded(attempt.failed(error))
+            await attempt.record_shielded(attempt.failed(error))  # noqa: ASYNC120  # shielded, with a deadline, inside
             attempt.explain(error)
             raise
         except trio.Cancelled:
             self._admission.lost_sight(attempt)
-            await attempt.record_shielded(attempt.cancelled())
+            await attempt.record_shielded(attempt.cancelled())  # noqa: ASYNC102  # shielded, with a deadline, inside
             raise
         self._admission.saw_answer(response)
         await attempt.record(Outcome("ok", response))
