@@ -104,17 +104,6 @@ WORKSTREAM: dict[str, Method] = {
 CALLS = RUNTIME | {f"workstream.{name}": method for name, method in WORKSTREAM.items()}
 
 
-async def _outcome(method: Method, runtime: Runtime, wrong: object) -> str | None:
-    """Return what was said of `wrong`; None if it was taken."""
-    try:
-        answer = method(runtime, wrong)
-        if isinstance(answer, Awaitable):
-            await answer
-    except (arawn.BadInput, arawn.UnknownProfile) as error:
-        return str(error)
-    return None
-
-
 async def _refusal(method: Method, runtime: Runtime, wrong: object) -> str | None:
     """Return what was said of `wrong`; None if it was taken."""
     try:

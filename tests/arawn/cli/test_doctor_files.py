@@ -187,15 +187,20 @@ def test_a_database_that_is_still_to_be_made_stays_so(tmp_path: Path, begun: boo
     assert (wrong(tmp_path, config), path.read_bytes() == before) == ([], True)
 
 
-def test_a_clock_that_was_ahead_once_is_told_as_that(tmp_path: Path) -> None:
-    """When it is right by now, there is nothing to set; the file is named, and where the remedy is."""
+def told_with_a_file_ahead(tmp_path: Path, days: int) -> tuple[Path, tuple[str, str]]:
+    """Return the log's directory, and what is wrong after a clock was ahead for so many days."""
     config = configured(tmp_path)
     log = interactions_dir(config, {})
-    for day in (NOW, NOW + timedelta(days=400)):
+    for day in (NOW, NOW + timedelta(days=days)):
         with closing(open_day_log(log, config.logging.interactions, clock=partial(day.replace))) as written:
             written.append([note(1)])
+    (told,) = wrong(tmp_path, config)
+    return log, told
 
-    ((what, found),) = wrong(tmp_path, config)
+
+def test_a_clock_that_was_ahead_once_is_told_as_that(tmp_path: Path) -> None:
+    """When it is right by now, there is nothing to set; the file is named, and where the remedy is."""
+    log, (what, found) = told_with_a_file_ahead(tmp_path, days=400)
 
     later = f"`{log}`: interactions-2027-12-27.jsonl is of a day to come, today being 2026-11-22 (UTC)"
     assert (what, later in found) == ("clock", True)
@@ -205,13 +210,7 @@ def test_a_clock_that_was_ahead_once_is_told_as_that(tmp_path: Path) -> None:
 
 def test_a_file_of_tomorrow_is_waited_for(tmp_path: Path) -> None:
     """A clock that was ahead by a day is told too; by tomorrow all is right again."""
-    config = configured(tmp_path)
-    log = interactions_dir(config, {})
-    for day in (NOW, NOW + timedelta(days=1)):
-        with closing(open_day_log(log, config.logging.interactions, clock=partial(day.replace))) as written:
-            written.append([note(1)])
-
-    ((what, found),) = wrong(tmp_path, config)
+    log, (what, found) = told_with_a_file_ahead(tmp_path, days=1)
 
     assert (what, "`interactions-2026-11-23.jsonl`" in found.replace(f"{log}/", "")) == ("clock", True)
     assert found.endswith("until 2026-11-23 records go into files of that day; wait until then")
