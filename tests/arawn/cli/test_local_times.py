@@ -1,14 +1,16 @@
-"""Local days and times on both sides of both changes of a year, without `--tz`, in a process of their own."""
+"""Local days and times on both sides of both changes of a year, without `--tz`."""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
 from arawn.interactions.opening import open_day_log
+from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 from tests.arawn.interactions.mending_logs import CONFIG, Tokens
 from tests.arawn.interactions.samples import Clock, record
@@ -32,16 +34,24 @@ TIMES = list(SHOWN.values())
 
 
 @pytest.fixture
-def berlin(place: Place) -> Place:
-    """A place whose clocks show the time of Berlin, with a call at each of those moments."""
-    place.environ["TZ"] = BERLIN
+def calls(place: Place) -> None:
+    """There is a call at each of those moments."""
     clock, tokens = Clock(), Tokens()
     for number, moment in enumerate(SHOWN):
         clock.at = datetime.fromisoformat(moment)
         log = open_day_log(place.log, CONFIG, clock=clock, token=tokens)
         log.append([record(number, clock.at)])
         log.close()
-    return place
+
+
+@pytest.fixture
+def berlin(calls: None, command: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """The command, whose clock shows the time of Berlin."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", BERLIN)
+        time.tzset()
+        yield command
+    time.tzset()
 
 
 def times(text: str) -> list[str]:
@@ -50,15 +60,15 @@ def times(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("arguments", [["list", "-n", "99"], ["tail", "-n", "99"], ["search", "question"]])
-def test_calls_are_shown_at_the_time_of_then(berlin: Place, arguments: list[str]) -> None:
+def test_calls_are_shown_at_the_time_of_then(berlin: Command, arguments: list[str]) -> None:
     """In winter and in summer, whenever one looks."""
-    assert sorted(times(berlin.run("interactions", *arguments).stdout)) == TIMES
+    assert sorted(times(berlin("interactions", *arguments).out)) == TIMES
 
 
-def test_a_call_is_shown_with_the_zone_of_then(berlin: Place) -> None:
+def test_a_call_is_shown_with_the_zone_of_then(berlin: Command) -> None:
     """Two calls that began at the same time of the clock are told apart by its name."""
-    ids = [head["id"] for head in json.loads(berlin.run("interactions", "list", "--json", "-n", "99").stdout)]
-    twice = [berlin.run("interactions", "show", ids[place]).stdout for place in (8, 9)]
+    ids = [head["id"] for head in json.loads(berlin("interactions", "list", "--json", "-n", "99").out)]
+    twice = [berlin("interactions", "show", ids[place]).out for place in (8, 9)]
 
     assert "2026-10-25 02:30:00.000000 CEST" in twice[0]
     assert "2026-10-25 02:30:00.000000 CET" in twice[1]
@@ -81,14 +91,21 @@ def test_a_call_is_shown_with_the_zone_of_then(berlin: Place) -> None:
     ],
     ids=str,
 )
-def test_days_and_times_are_those_of_then(berlin: Place, window: list[str], first: int, last: int) -> None:
+def test_days_and_times_are_those_of_then(berlin: Command, window: list[str], first: int, last: int) -> None:
     """A time that was twice is the first; one that never was is the moment of the change."""
-    assert times(berlin.run("interactions", "list", "-n", "99", *window).stdout) == TIMES[first:last]
+    assert times(berlin("interactions", "list", "-n", "99", *window).out) == TIMES[first:last]
 
 
-def test_calls_are_counted_in_the_day_of_then(berlin: Place) -> None:
+def test_a_process_of_its_own_takes_the_zone_from_its_environment(calls: None, place: Place) -> None:
+    """As a user has it."""
+    place.environ["TZ"] = BERLIN
+
+    assert sorted(times(place.run("interactions", "list", "-n", "99").stdout)) == TIMES
+
+
+def test_calls_are_counted_in_the_day_of_then(berlin: Command) -> None:
     """A day has 23 hours, and another one 25."""
-    counted = json.loads(berlin.run("interactions", "stats", "--by", "day", "--json").stdout)["rows"]
+    counted = json.loads(berlin("interactions", "stats", "--by", "day", "--json").out)["rows"]
 
     assert {row["by"]["day"]: row["calls"] for row in counted} == {
         "2026-03-28": 1,
@@ -100,15 +117,14 @@ def test_calls_are_counted_in_the_day_of_then(berlin: Place) -> None:
     }
 
 
-@pytest.mark.slow
-def test_a_day_is_exported_and_removed_as_it_is_listed(berlin: Place, tmp_path: Path) -> None:
+def test_a_day_is_exported_and_removed_as_it_is_listed(berlin: Command) -> None:
     """The same calls, and no others."""
     day = ("--date", "2026-10-25")
-    listed = [head["timestamp"] for head in json.loads(berlin.run("interactions", "list", "--json", *day).stdout)]
-    exported = berlin.run("interactions", "export", "-f", "jsonl", "-o", "-", "-q", *day).stdout
-    removed = berlin.run("interactions", "rm", "--yes", *day)
+    listed = [head["timestamp"] for head in json.loads(berlin("interactions", "list", "--json", *day).out)]
+    exported = berlin("interactions", "export", "-f", "jsonl", "-o", "-", "-q", *day).out
+    removed = berlin("interactions", "rm", "--yes", *day)
 
     assert [json.loads(line)["timestamp"] for line in exported.splitlines()] == listed
-    assert (len(listed), removed.returncode) == (4, 0)
-    left = times(berlin.run("interactions", "list", "-n", "99").stdout)
+    assert (len(listed), removed.code) == (4, 0)
+    left = times(berlin("interactions", "list", "-n", "99").out)
     assert left == [time for time in TIMES if not time.startswith("2026-10-25")]

@@ -22,6 +22,7 @@ from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
 from arawn.version import VERSION
 from arawn.wire.asgi import Receive, Scope, Send
 from arawn.workstreams.store import WorkstreamStore
+from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 from tests.serving import serving
 
@@ -105,7 +106,9 @@ async def test_what_a_provider_refuses_is_no_matter_of_versions(way: str) -> Non
 @pytest.mark.parametrize(
     "arguments", [["start"], ["ask", "-w", "talk", "hi"], ["chat"], ["workstreams", "list"], ["doctor"]], ids=" ".join
 )
-def test_a_database_of_a_newer_version_is_refused_everywhere(place: Place, arguments: list[str]) -> None:
+def test_a_database_of_a_newer_version_is_refused_everywhere(
+    command: Command, place: Place, arguments: list[str]
+) -> None:
     """In the same words, and nothing in it is changed."""
     path = place.directory / "state" / "workstreams.db"
     with closing(WorkstreamStore(path)):
@@ -114,11 +117,8 @@ def test_a_database_of_a_newer_version_is_refused_everywhere(place: Place, argum
         database.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
 
-    done = place.run(*arguments, piped="hi\n")
+    done = command(*arguments, piped="hi\n")
 
-    assert done.returncode == 1
-    assert (
-        f"`{path}` was written by a newer Arawn (schema 99, this one knows 1); upgrade Arawn"
-        in done.stdout + done.stderr
-    )
+    assert done.code == 1
+    assert f"`{path}` was written by a newer Arawn (schema 99, this one knows 1); upgrade Arawn" in done.out + done.err
     assert path.read_bytes() == before

@@ -27,13 +27,16 @@ def through_shell(place: Place, command: str, redirection: str) -> subprocess.Co
     )
 
 
+MORE = ("ask hi", "chat", "config check", "--help")
+
+
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize(
     ("command", "code"),
     [
         ("ask -q hi", 0),
         ("nope", 2),
-        *(pytest.param(more, 0, marks=pytest.mark.slow) for more in ("ask hi", "chat", "config check", "--help")),
+        *(pytest.param(more, 0, marks=pytest.mark.slow) for more in MORE),
     ],
 )
 def test_a_closed_stream_is_one_to_nowhere(place: Place, command: str, code: int, redirection: str) -> None:
@@ -53,7 +56,9 @@ def test_what_is_printed_to_a_closed_stdout_reaches_no_file(place: Place) -> Non
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
-@pytest.mark.parametrize("command", ["ask -q hi", "ask --json hi", "chat -q", "config check", "--help"])
+@pytest.mark.parametrize(
+    "command", ["ask -q hi", *(pytest.param(more, marks=pytest.mark.slow) for more in (*MORE, "ask --json hi"))]
+)
 def test_a_full_device_is_one_clear_message(place: Place, command: str) -> None:
     """Nobody is asked to report it; code 1."""
     done = through_shell(place, command, ">/dev/full")
@@ -62,7 +67,7 @@ def test_a_full_device_is_one_clear_message(place: Place, command: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
-@pytest.mark.parametrize(("command", "code"), [("nope", 2), ("ask -p nope hi", 2), ("ask -q hi", 0)])
+@pytest.mark.parametrize(("command", "code"), [("nope", 2), ("ask -q hi", 0)])
 def test_a_full_stderr_leaves_the_exit_code(place: Place, command: str, code: int) -> None:
     """It alone tells what happened."""
     assert through_shell(place, command, "2>/dev/full").returncode == code
