@@ -51,6 +51,13 @@ def test_the_routes_say_what_the_commands_say(configured: Place) -> None:
         assert listing == [{name: one[name] for name in listing[0]} for one in backends]
 
 
+def test_the_socket_needs_no_trusted_roots(configured: Place) -> None:
+    """They are not read, which takes a tenth of a second; so a missing file of them keeps no command out."""
+    with running(configured):
+        configured.environ["SSL_CERT_FILE"] = "/no/such/file"
+        assert shown(configured, "status")["backends"]
+
+
 def test_a_start_on_every_address_says_who_is_answered(place: Place) -> None:
     """Loopback names alone, until others are listed; the address that is printed works."""
     every = SCRIPTED.replace("127.0.0.1:0", "0.0.0.0:0")
