@@ -23,6 +23,7 @@ from arawn.server.v1.body import (
     require_limit,
     require_messages,
 )
+from arawn.server.v1.responses_choice import chosen
 from arawn.server.v1.responses_items import turns
 from arawn.server.v1.responses_tools import Tools, heard_tools, read_tools
 from arawn.server.v1.target import Target
@@ -31,7 +32,6 @@ __all__ = ["ResponsesBody", "TranslatedTools", "as_heard", "read_responses", "tr
 
 # Fields that stand for something kept by the server between calls, or done by it: nothing here does.
 _REFUSED = frozenset(("conversation", "previous_response_id", "prompt"))
-_TOOL_CHOICES = frozenset(("auto", "none", "required"))
 # Fields of OpenAI's responses that its chat completions have too. Other servers refuse what they do not know.
 _OPENAI_FIELDS = frozenset(("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "user"))
 
@@ -84,15 +84,15 @@ def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated
     remedy = "every call here must hold its whole input: leave it out, and send what it stands for"
     ignored = dropped_or_refused(rest, _REFUSED, "any backend", remedy=remedy)
     misfit = misfits_of(said_as_is=False)
-    tools = read_tools(sent.tools or ())
-    choice = _tool_choice(sent.tool_choice, tools)
+    tools = read_tools(sent.tools or (), sent.input)
     prompt, messages = turns(sent.input, tools)
-    definitions = tuple(function.definition for function in tools.functions)
+    choice, offered = chosen(sent.tool_choice, tools)
+    definitions = tuple(function.definition for function in offered.functions)
     left_out = not_offered(tools.kinds, definitions, choice, "any backend", remedy="leave them out")
-    extra, unsaid = _extra(sent, tools, choice, target)
+    extra, unsaid = _extra(sent, offered, choice, target)
     request = CompletionRequest(
         messages=require_messages(messages, "input", misfit),
-        system="\n\n".join(text for text in (sent.instructions, prompt, *tools.guides) if text) or None,
+        system="\n\n".join(text for text in (sent.instructions, prompt, *offered.guides) if text) or None,
         tools=definitions,
         tool_choice=choice,
         model=target.model,
@@ -127,20 +127,6 @@ def _shared(rest: dict[str, Any], target: Target) -> tuple[dict[str, Any], dict[
         return rest, {}
     shared = {name: value for name, value in rest.items() if name in _OPENAI_FIELDS and value is not None}
     return {name: value for name, value in rest.items() if name not in shared}, shared
-
-
-def _tool_choice(choice: str | dict[str, Any] | None, tools: Tools) -> str | None:
-    match choice:
-        case None:
-            return None
-        case str() if choice in _TOOL_CHOICES:
-            return choice
-        case {"type": "function", "name": str(name), "namespace": str(namespace)}:
-            return tools.said_as(name, namespace)
-        case {"type": "function", "name": str(name)}:
-            return tools.said_as(name, None)
-    accepted = ", ".join(f"`{word}`" for word in sorted(_TOOL_CHOICES))
-    raise odd(f"`tool_choice` is none of {accepted}, and no object that names a function")
 
 
 def _extra(

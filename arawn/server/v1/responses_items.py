@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from arawn.backends.assembly import tool_use_from_text
-from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult, user
+from arawn.messages import Image, Message, Text, Thinking, ToolResult, ToolUse, user
 from arawn.server.v1.body import odd
 from arawn.server.v1.openai_turns import image_of
 from arawn.server.v1.responses_tools import Tools
@@ -28,6 +28,7 @@ def turns(items: str | Sequence[dict[str, Any]], tools: Tools) -> tuple[str | No
         return None, (user(items),)
     prompts: list[str] = []
     said: list[Message] = []
+    answered: dict[str, int] = {}
     for position, item in enumerate(items):
         place = f"`$.input[{position}]`"
         match item:
@@ -37,6 +38,14 @@ def turns(items: str | Sequence[dict[str, Any]], tools: Tools) -> tuple[str | No
                 said.append(Message("user", tuple(_parts(content, place))))
             case {"role": "assistant", "content": content}:
                 said.append(Message("assistant", tuple(_parts(content, place))))
+            case {"type": "additional_tools"}:  # they are offered with the others
+                pass
+            case {
+                "type": "function_call_output" | "custom_tool_call_output",
+                "call_id": str(call_id),
+                "output": output,
+            }:
+                _answer(ToolResult(call_id, tuple(_parts(output, place))), said, answered)
             case _:
                 said.append(_item(item, place, tools))
     return "\n\n".join(prompts) or None, tuple(said)
@@ -50,23 +59,33 @@ def _prompts(content: object, place: str) -> Iterator[str]:
         yield part.text
 
 
+def _answer(result: ToolResult, said: list[Message], answered: dict[str, int]) -> None:
+    """Add what a tool answered to `said`; more of one call, which only this dialect has, to what was answered first.
+
+    `answered` holds where that is.
+    """
+    call_id = result.tool_use_id
+    if call_id not in answered:
+        answered[call_id] = len(said)
+        said.append(Message("user", (result,)))
+        return
+    (first,) = said[answered[call_id]].content
+    assert isinstance(first, ToolResult)
+    whole = ToolResult(call_id, (*first.content, *result.content))
+    said[answered[call_id]] = Message("user", (whole,))
+
+
 def _item(item: dict[str, Any], place: str, tools: Tools) -> Message:
-    block: ContentBlock
+    namespace = item.get("namespace")
     match item:
         case {"type": "function_call", "call_id": str(call_id), "name": str(name), "arguments": str(arguments)}:
-            namespace = item.get("namespace")
-            said = tools.said_as(name, namespace if isinstance(namespace, str) else None)
-            return Message("assistant", (tool_use_from_text(call_id, said, arguments),))
-        case {"type": "function_call_output", "call_id": str(call_id), "output": output}:
-            block = ToolResult(call_id, tuple(_parts(output, place)))
-            return Message("user", (block,))
+            return Message("assistant", (tool_use_from_text(call_id, tools.said_as(name, namespace), arguments),))
+        case {"type": "custom_tool_call", "call_id": str(call_id), "name": str(name), "input": str(text)}:
+            return Message("assistant", (ToolUse(call_id, tools.said_as(name, namespace), {"input": text}),))
         case {"type": "reasoning"}:
             text = "\n\n".join(_reasoning(item))
             return Message("assistant", (Thinking(text),) if text else ())
-        case {"type": "additional_tools"}:  # of Codex, for OpenAI's models that it knows by name
-            advice = "send them in `tools`; a program that does so only for models of OpenAI: ask for a profile's name"
-            raise odd(f"{place} holds tools where only OpenAI's own responses take them; {advice}")
-    kinds = "messages, `function_call`, `function_call_output`, `reasoning`"
+    kinds = "messages, calls of functions and custom tools, their outputs, `additional_tools`, `reasoning`"
     raise odd(f"{place} is an item of type `{item.get('type')}` that has no form here; what has is {kinds}")
 
 

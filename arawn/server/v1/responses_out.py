@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from arawn.messages import CompletionResponse, Text, Thinking, ToolUse, Usage
+from arawn.server.v1.responses_custom import input_of
 from arawn.server.v1.responses_in import ResponsesBody
 from arawn.server.v1.responses_tools import Tools
 
-__all__ = ["Frame", "call_item", "message_item", "reasoning_item", "response_body", "text_part"]
+__all__ = ["Frame", "call_item", "custom_item", "message_item", "reasoning_item", "response_body", "text_part"]
 
 _INCOMPLETE = {
     "max_tokens": "max_output_tokens",
@@ -77,7 +78,9 @@ def response_body(response: CompletionResponse, *, frame: Frame) -> bytes:
                 arguments = block.invalid_arguments
                 if arguments is None:
                     arguments = msgspec.json.encode(block.arguments).decode()
-                output.append(call_item(f"fc_{item_id}", block.id, frame.tools.called(block.name), arguments))
+                custom = frame.tools.takes_text(block.name)
+                prefix, item = ("ctc", custom_item) if custom else ("fc", call_item)
+                output.append(item(f"{prefix}_{item_id}", block.id, frame.tools.called(block.name), arguments))
     return msgspec.json.encode(frame.ended(response, output))
 
 
@@ -101,6 +104,12 @@ def call_item(item_id: str, call_id: str, called: dict[str, str], arguments: str
     """Return a whole tool call; `called` are the fields that say of which function."""
     call = {"call_id": call_id, **called, "arguments": arguments}
     return {"type": "function_call", "id": item_id, **call, "status": "completed"}
+
+
+def custom_item(item_id: str, call_id: str, called: dict[str, str], arguments: str) -> dict[str, Any]:
+    """Return a whole call of a tool that takes free text; `arguments` are those of the function that stands for it."""
+    call = {"call_id": call_id, **called, "input": input_of(arguments)}
+    return {"type": "custom_tool_call", "id": item_id, **call, "status": "completed"}
 
 
 def _usage(usage: Usage) -> dict[str, Any] | None:

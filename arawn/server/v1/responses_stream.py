@@ -19,24 +19,28 @@ from arawn.server.reply import Failure, error_body
 from arawn.server.streaming import KEEP_ALIVE
 from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.known_errors import word_for
-from arawn.server.v1.responses_out import Frame, call_item, message_item, reasoning_item, text_part
+from arawn.server.v1.responses_custom import InputPieces
+from arawn.server.v1.responses_out import Frame, call_item, custom_item, message_item, reasoning_item, text_part
 
 __all__ = ["ResponseEvents"]
 
 # Codex takes the first for final in a stream, after no other try; of a refusal it tries again before.
 _ASKED_AGAIN = {"server_is_overloaded": "overloaded_error"}
+_Kind = Literal["text", "thinking", "call", "custom"]
+_PREFIXES: dict[_Kind, str] = {"text": "msg", "thinking": "rs", "call": "fc", "custom": "ctc"}
 
 
 class _Item:
     """One output item while it grows."""
 
-    def __init__(self, kind: Literal["text", "thinking", "call"], position: int, item_id: str) -> None:
+    def __init__(self, kind: _Kind, position: int, item_id: str) -> None:
         self.kind = kind
         self.position = position
         self.id = item_id
         self.pieces: list[str] = []
         self.call_id = ""
         self.called: dict[str, str] = {}
+        self.input = InputPieces()
         self.closed = False
 
     def whole(self) -> dict[str, Any]:
@@ -48,6 +52,8 @@ class _Item:
                 return reasoning_item(self.id, text)
             case "call":
                 return call_item(self.id, self.call_id, self.called, text)
+            case "custom":
+                return custom_item(self.id, self.call_id, self.called, text)
 
     def cut(self) -> dict[str, Any]:
         """Return the item as it stands when the stream breaks."""
@@ -131,19 +137,23 @@ class ResponseEvents:
 
     def _start_call(self, event: ToolUseStart) -> bytes:
         end = self._close_last()
-        item = self._add("call", event.index)
+        item = self._add("custom" if self._frame.tools.takes_text(event.name) else "call", event.index)
         item.call_id, item.called = event.id, self._frame.tools.called(event.name)
         shown = {**item.whole(), "status": "in_progress"}
         return end + self._event("response.output_item.added", output_index=item.position, item=shown)
 
     def _grow_call(self, item: _Item, piece: str) -> bytes:
         item.pieces.append(piece)
-        return self._of(item, "response.function_call_arguments.delta", delta=piece)
+        if item.kind == "call":
+            return self._of(item, "response.function_call_arguments.delta", delta=piece)
+        return self._grow_input(item, item.input.read(piece))
 
-    def _add(self, kind: Literal["text", "thinking", "call"], index: int) -> _Item:
-        prefix = {"text": "msg", "thinking": "rs", "call": "fc"}[kind]
+    def _grow_input(self, item: _Item, text: str) -> bytes:
+        return self._of(item, "response.custom_tool_call_input.delta", delta=text) if text else b""
+
+    def _add(self, kind: _Kind, index: int) -> _Item:
         position = len(self._items)
-        item = _Item(kind, position, f"{prefix}_{position}_{self._frame.answer_id}")
+        item = _Item(kind, position, f"{_PREFIXES[kind]}_{position}_{self._frame.answer_id}")
         self._items.append(item)
         self._growing[index] = item
         return item
@@ -167,19 +177,23 @@ class ResponseEvents:
         said = b""
         if item.kind == "call" and not any(item.pieces):  # clients decode arguments as JSON
             said = self._grow_call(item, "{}")
-        text = "".join(item.pieces)
+        whole = item.whole()
         match item.kind:
             case "text":
+                text = "".join(item.pieces)
                 said = self._of(item, "response.output_text.done", content_index=0, text=text, logprobs=[])
                 said += self._of(item, "response.content_part.done", content_index=0, part=text_part(text))
             case "thinking":
-                part = {"type": "summary_text", "text": text}
-                said = self._of(item, "response.reasoning_summary_text.done", summary_index=0, text=text)
+                (part,) = whole["summary"]
+                said = self._of(item, "response.reasoning_summary_text.done", summary_index=0, text=part["text"])
                 said += self._of(item, "response.reasoning_summary_part.done", summary_index=0, part=part)
             case "call":
-                name = item.called["name"]
-                said += self._of(item, "response.function_call_arguments.done", name=name, arguments=text)
-        return said + self._event("response.output_item.done", output_index=item.position, item=item.whole())
+                names = {"name": item.called["name"], "arguments": whole["arguments"]}
+                said += self._of(item, "response.function_call_arguments.done", **names)
+            case "custom":
+                said = self._grow_input(item, item.input.rest_of(whole["input"]))
+                said += self._of(item, "response.custom_tool_call_input.done", input=whole["input"])
+        return said + self._event("response.output_item.done", output_index=item.position, item=whole)
 
     def _end(self, response: CompletionResponse) -> bytes:
         said = self._close_last() + b"".join(self._close(item) for item in self._items if not item.closed)

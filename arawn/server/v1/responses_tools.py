@@ -1,4 +1,7 @@
-"""The tools of a responses request as functions with one name each: those in a namespace stand one level down. Pure."""
+"""The tools of a responses request as functions with one name each: those in a namespace stand one level down. Pure.
+
+Tools that take free text are functions here too.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import msgspec
 
 from arawn.messages import ToolDefinition
 from arawn.server.v1.body import odd
+from arawn.server.v1.responses_custom import as_function
 
 __all__ = ["Function", "Tools", "heard_tools", "read_tools"]
 
@@ -23,11 +27,15 @@ _FIELDS = ("description", "parameters", "strict")
 
 
 class Function(msgspec.Struct, frozen=True):
-    """One function. `said` is what the model calls it: its own name, or that of its namespace and its own."""
+    """One function. `said` is what the model calls it: its own name, or that of its namespace and its own.
+
+    One that is `custom` takes free text, and is called so.
+    """
 
     said: str
     tool: dict[str, Any]
     namespace: str | None = None
+    custom: bool = False
 
     @property
     def name(self) -> str:
@@ -48,18 +56,21 @@ class Function(msgspec.Struct, frozen=True):
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """The functions that are offered, and the kinds of the other tools, which a server or a grammar stands behind.
-
-    `guides` say what the namespaces are for.
-    """
+    """The functions that are offered, the kinds of the other tools, which cannot be, and the namespaces."""
 
     functions: tuple[Function, ...] = ()
     kinds: frozenset[str] = frozenset()
-    guides: tuple[str, ...] = ()
+    namespaces: tuple[dict[str, Any], ...] = ()
 
-    def said_as(self, name: str, namespace: str | None) -> str:
-        """Return what the model calls a function; some clients leave the namespace out."""
-        if namespace is not None:
+    @property
+    def guides(self) -> tuple[str, ...]:
+        """What the namespaces of the functions are for, each once."""
+        said = (guide for namespace in self.namespaces for guide in _guide(namespace, self.functions))
+        return tuple(dict.fromkeys(said))
+
+    def said_as(self, name: str, namespace: object) -> str:
+        """Return what the model calls a function; some clients leave its namespace, a text, out."""
+        if isinstance(namespace, str):
             own = [each.said for each in self.functions if (each.namespace, each.name) == (namespace, name)]
             return own[0] if own else _free_name(namespace, name, ())
         if any(each.said == name for each in self.functions):
@@ -67,46 +78,68 @@ class Tools(msgspec.Struct, frozen=True):
         meant = [each.said for each in self.functions if each.name == name]
         return meant[0] if len(meant) == 1 else name
 
+    def named(self, said: str) -> Function | None:
+        """Return the function that the model calls so; None if none was offered."""
+        return next((each for each in self.functions if each.said == said), None)
+
     def called(self, said: str) -> dict[str, str]:
         """Return the fields of a call that say which function it is of."""
-        function = next((each for each in self.functions if each.said == said), None)
+        function = self.named(said)
         if function is None or function.namespace is None:
             return {"name": said}
         return {"name": function.name, "namespace": function.namespace}
 
+    def takes_text(self, said: str) -> bool:
+        """Say whether a call of it is one of a tool that takes free text."""
+        function = self.named(said)
+        return function is not None and function.custom
 
-def read_tools(tools: Sequence[dict[str, Any]]) -> Tools:
-    """Return what the tools of a request are.
+
+def read_tools(tools: Sequence[dict[str, Any]], items: str | Sequence[dict[str, Any]] = ()) -> Tools:
+    """Return what the tools of a request are, those among its input too.
 
     A name too long for a provider, with letters that it does not take, or taken by another function is cut and ends
-    with a digest: the same in every request with these tools. Functions outside of namespaces keep theirs.
+    with a digest: the same in every request with these tools. Functions outside of namespaces keep theirs. Of two in
+    one place with one name the later is meant, as where tools are said again.
+
+    Args:
+        tools: The tools of the request.
+        items: Its input; in items of type `additional_tools` are more.
 
     Raises:
         Refused: A tool has no type; a function or a namespace has no name; a namespace holds no tools (400).
     """
-    taken = {tool["name"] for tool in tools if tool.get("type") == "function" and isinstance(tool.get("name"), str)}
-    functions: list[Function] = []
+    listed = list(_listed(tools, items))
+    taken = {tool["name"] for _, tool in listed if _is_function(tool) and isinstance(tool.get("name"), str)}
+    functions: dict[tuple[str | None, str], Function] = {}
     kinds: set[str] = set()
-    for place, namespace, tool in _flat(tools):
+    for place, namespace, tool in _flat(listed):
         match tool:
-            case {"type": "function", "name": str(name)}:
-                said = name if namespace is None else _free_name(namespace, name, taken)
+            case {"type": "function" | "custom" as kind, "name": str(name)}:
+                earlier = functions.get((namespace, name))
+                said = name if namespace is None else earlier.said if earlier else _free_name(namespace, name, taken)
                 taken.add(said)
-                functions.append(Function(said, tool, namespace))
+                custom = kind == "custom"
+                offered = as_function(tool) if custom else tool
+                functions[namespace, name] = Function(said, offered, namespace, custom)
             case {"type": "namespace", "name": str()} if namespace is None:
                 pass
-            case {"type": str(kind)} if kind not in {"function", "namespace"}:
+            case {"type": str(kind)} if kind not in {"function", "custom", "namespace"}:
                 kinds.add(kind)
             case _:
-                raise odd(f"`{place}` must have a text `type`, and a function or a namespace a text `name`")
-    guides = (guide for tool in tools if tool["type"] == "namespace" for guide in _guide(tool, functions))
-    return Tools(tuple(functions), frozenset(kinds), tuple(dict.fromkeys(guides)))
+                raise odd(
+                    f"`{place}` must have a text `type`, and a function, a custom tool or a namespace a text `name`"
+                )
+    namespaces = tuple(tool for _, tool in listed if tool["type"] == "namespace")
+    return Tools(tuple(functions.values()), frozenset(kinds), namespaces)
 
 
 def heard_tools(tools: Sequence[dict[str, Any]], *, strict: bool) -> list[dict[str, Any]]:
     """Return the tools as an answer repeats them: those that were offered, and none called strict without `strict`."""
     heard: list[dict[str, Any]] = []
     for tool in tools:
+        if tool["type"] == "custom":
+            heard.append(tool)
         if tool["type"] == "function":
             heard.append(tool if strict else {**tool, "strict": False})
         if tool["type"] == "namespace" and (inner := heard_tools(tool["tools"], strict=strict)):
@@ -114,10 +147,28 @@ def heard_tools(tools: Sequence[dict[str, Any]], *, strict: bool) -> list[dict[s
     return heard
 
 
-def _flat(tools: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str | None, Any]]:
+def _is_function(tool: Any) -> bool:
+    return isinstance(tool, dict) and tool.get("type") in {"function", "custom"}
+
+
+def _listed(
+    tools: Sequence[dict[str, Any]], items: str | Sequence[dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every tool that stands in no namespace, with its place in the request."""
+    yield from ((f"$.tools[{at}]", tool) for at, tool in enumerate(tools))
+    for position, item in enumerate(items):
+        if not isinstance(item, dict) or item.get("type") != "additional_tools":
+            continue
+        place = f"$.input[{position}].tools"
+        more = item.get("tools")
+        if not isinstance(more, list) or not all(isinstance(tool, dict) for tool in more):
+            raise odd(f"`{place}` must be an array of tools")
+        yield from ((f"{place}[{at}]", tool) for at, tool in enumerate(more))
+
+
+def _flat(listed: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, str | None, Any]]:
     """Yield every tool with its place in the request and its namespace, what a namespace holds right after it."""
-    for position, tool in enumerate(tools):
-        place = f"$.tools[{position}]"
+    for place, tool in listed:
         yield place, None, tool
         if tool.get("type") != "namespace":
             continue

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.server.reply import Refused
-from arawn.server.v1.responses_items import turns
 from arawn.server.v1.responses_tools import read_tools
 from tests.arawn.server.sdk.doors import TOKEN, beside, open_api
 from tests.arawn.server.sdk.upstreams import KINDS, Answer, Upstream, upstream
@@ -21,6 +20,7 @@ from tests.runtimes import records
 
 LOOK = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}
 MAPS = {"type": "namespace", "name": "maps", "description": "All about maps.", "tools": [LOOK]}
+HOSTED = {"type": "web_search"}
 HERE = {"namespace": "maps", "name": "look"}
 CALLED = Answer(calls=(("maps__look", {"at": "sea"}), ("look", {})), stop="tool_use")
 NAMES = st.sampled_from(["a", "b", "a__b", "b__a", "a.b", "ä", "x" * 40, "x" * 80])
@@ -156,15 +156,29 @@ async def test_what_a_namespace_is_for_is_said_once(kind: str, tmp_path: Path) -
 
 async def test_what_is_no_function_in_a_namespace_is_not_offered(tmp_path: Path) -> None:
     """Its kind is named; the answer repeats the functions alone, and no namespace without one."""
-    custom = {"type": "custom", "name": "patch"}
-    tools = [{**MAPS, "tools": [custom, {**LOOK, "strict": True}]}, {**MAPS, "name": "odd", "tools": [custom]}]
+    tools = [{**MAPS, "tools": [HOSTED, {**LOOK, "strict": True}]}, {**MAPS, "name": "odd", "tools": [HOSTED]}]
     with upstream("anthropic", tmp_path, Answer("ok"), stream=False) as up:
         response = await ask(tmp_path, up, tools=tools)
         sent = up.sent()
 
     assert offered(sent) == ["maps__look"]
-    assert response.headers["x-arawn-ignored"] == "tools.strict, tools.custom"
+    assert response.headers["x-arawn-ignored"] == "tools.strict, tools.web_search"
     assert response.json()["tools"] == [{**MAPS, "tools": [{**LOOK, "strict": False}]}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_tool_that_takes_text_may_stand_in_a_namespace(kind: str, tmp_path: Path) -> None:
+    """It is offered beside the functions there, and a call of it names the namespace."""
+    maps = {**MAPS, "tools": [{"type": "custom", "name": "draw"}, LOOK]}
+    drawn = Answer(calls=(("maps__draw", {"input": "a line"}),), stop="tool_use")
+    with upstream(kind, tmp_path, drawn, stream=False) as up:
+        response = await ask(tmp_path, up, tools=[maps])
+
+    (call,) = response.json()["output"]
+    said = {name: call[name] for name in ("type", "namespace", "name", "input")}
+    assert said == {"type": "custom_tool_call", "namespace": "maps", "name": "draw", "input": "a line"}
+    assert response.json()["tools"] == [maps]
+    assert records(tmp_path)[0]["tools_available"] == ["maps__draw", "maps__look"]
 
 
 async def test_strict_functions_are_said_with_their_whole_name(tmp_path: Path) -> None:
@@ -230,21 +244,10 @@ def test_what_is_no_namespace_is_refused(tool: dict[str, Any]) -> None:
     assert (refused.value.reply.status, b"`$.tools[1]" in refused.value.reply.body) == (400, True)
 
 
-def test_tools_among_the_input_are_refused_with_what_would_be_right() -> None:
-    """Codex sends them so for the models that it knows by name, and shows these words to its user."""
-    item = {"type": "additional_tools", "role": "developer", "tools": [MAPS]}
-
-    with pytest.raises(Refused) as refused:
-        turns([item], read_tools([]))
-
-    assert refused.value.reply.status == 400
-    assert b"ask for a profile's name" in refused.value.reply.body
-
-
 def test_a_description_goes_by_the_names_that_the_model_sees() -> None:
     """A name that had to be cut has lost its namespace's; of tools that are not offered nothing is said, nor twice."""
-    custom = {**MAPS, "name": "odd", "tools": [{"type": "custom", "name": "patch"}]}
-    read = read_tools([namespace("a.b", "look"), custom, MAPS, MAPS])
+    hosted = {**MAPS, "name": "odd", "tools": [HOSTED]}
+    read = read_tools([namespace("a.b", "look"), hosted, MAPS, MAPS])
 
     (cut, *_) = (function.said for function in read.functions)
     assert read.guides == (f"`{cut}`: All about maps.", "Tools whose names begin with `maps__`: All about maps.")

@@ -27,7 +27,7 @@ ASKED: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [
             {"type": "web_search"},
             {"type": "function", **LOOK},
-            {"type": "custom", "name": "patch"},
+            {"type": "image_generation"},
             {"type": "local_shell"},
         ],
     ),
@@ -41,7 +41,7 @@ ASKED: dict[str, tuple[str, list[dict[str, Any]]]] = {
     ),
 }
 NAMED = {
-    "/v1/responses": "tools.custom, tools.local_shell, tools.web_search",
+    "/v1/responses": "tools.image_generation, tools.local_shell, tools.web_search",
     "/v1/messages": "tools.web_search_20250305",
     "/v1/chat/completions": "tools.custom",
 }

@@ -20,6 +20,8 @@ pydantic: Any = pytest.importorskip("pydantic")
 
 City: Any = pydantic.create_model("City", name=(str, ...), people=(int, ...))
 TOOLS = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in ("look", "find")]
+PATCH = {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "regex", "definition": ".+"}}
+PATCHED = Answer("Now.", calls=(("patch", {"input": '+"é"\n'}),), stop="tool_use")
 ANSWERS = {
     "text": (Answer("Paris é it is"), "completed"),
     "thinking": (Answer("Paris", "let me think"), "completed"),
@@ -117,6 +119,59 @@ async def test_a_tool_answers(kind: str, tmp_path: Path) -> None:
 def _says_all(up: Upstream) -> bool:
     sent = json.dumps(up.sent())
     return all(word in sent for word in ("a map", "Be brief.", '"hi"', "look"))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_custom_tool_is_called_with_text(kind: str, stream: bool, tmp_path: Path, opened: ExitStack) -> None:
+    """Its call and every event of it are what the SDK's types demand, and the tool is among those of the answer."""
+    types: Any = openai.types.responses
+
+    def work(url: str) -> Any:
+        asked: dict[str, Any] = {"input": "hi", "tools": [PATCH], "tool_choice": {"type": "custom", "name": "patch"}}
+        if not stream:
+            return [], sdk(url, opened).responses.create(model="auto", **asked)
+        with sdk(url, opened).responses.stream(model="auto", **asked) as events:
+            return list(events), events.get_final_response()
+
+    with upstream(kind, tmp_path, PATCHED, stream=stream) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            events, response = await beside(lambda: work(url))
+
+    _, call = response.output
+    (tool,) = response.tools
+    types.response_custom_tool_call_item.ResponseCustomToolCallItem.model_validate(call.to_dict())
+    assert (type(call), call.input, tool.name) == (types.ResponseCustomToolCall, '+"é"\n', "patch")
+    said = [event for event in events if "custom_tool_call_input" in event.type]
+    assert all(type(event).model_validate(event.to_dict()) == event for event in said)
+    assert "".join(getattr(event, "delta", "") for event in said) == (call.input if stream else "")
+    assert [event.input for event in said if isinstance(event, types.ResponseCustomToolCallInputDoneEvent)] == (
+        [call.input] if stream else []
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_custom_tool_answers(kind: str, tmp_path: Path) -> None:
+    """The second call holds the first one's output as it came, and the tool's."""
+
+    async def work(url: str) -> Any:
+        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0) as client:
+            asked: Any = {"model": "auto", "tools": [PATCH], "stream": True}
+            *_, last = [event async for event in await client.responses.create(input="hi", **asked)]
+            output = last.response.output
+            result = {"type": "custom_tool_call_output", "call_id": output[-1].call_id, "output": "it is in"}
+            turns = [{"role": "user", "content": "hi"}, *output, result]
+            *_, end = [event async for event in await client.responses.create(input=turns, **asked)]
+            return end.response
+
+    with upstream(kind, tmp_path, PATCHED, Answer("Patched."), stream=True) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            response = await beside_asyncio(lambda: work(url))
+
+    assert response.output_text == "Patched."
+    (asked, answered) = records(tmp_path)[1]["messages"][-2:]
+    assert asked["content"][-1]["arguments"] == {"input": '+"é"\n'}
+    assert answered["content"][0]["content"][0]["text"] == "it is in"
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
