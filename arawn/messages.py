@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 __all__ = [
+    "Begun",
     "CallContext",
     "Completed",
     "CompletionRequest",
@@ -87,11 +88,15 @@ def user(text: str) -> Message:
 
 
 class ToolDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A tool offered to the model; `parameters` is a JSON Schema object."""
+    """A tool offered to the model; `parameters` is a JSON Schema object.
+
+    With `strict` the provider is asked for calls whose arguments always fit it; each has its own demands on the schema.
+    """
 
     name: str
     description: str = ""
     parameters: dict[str, Any] = {}
+    strict: bool = False
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
@@ -148,7 +153,8 @@ class CompletionResponse(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     `stop_reason` is one of "end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal", or the provider's own word
     when it is none of these; `stop_reason_raw` is always the provider's word. `interaction_id` is the id of the log
-    record that holds this answer (None when the log is off).
+    record that holds this answer (None when the log is off). `left_out` names the parts of the request that the
+    provider was not told, because its dialect cannot say them; `warnings` say so in sentences, and what else was odd.
     """
 
     content: tuple[ContentBlock, ...]
@@ -161,6 +167,7 @@ class CompletionResponse(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     interaction_id: str | None = None
     routing: RoutingMetadata | None = None
     warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -206,6 +213,20 @@ class Completed(msgspec.Struct, frozen=True, gc=False, tag="completed"):
     """The last event of every stream that succeeds; its response equals the one of a plain call."""
 
     response: CompletionResponse
+
+
+class Begun(msgspec.Struct, frozen=True, gc=False):
+    """Goes before the first delta of a call: what is known of its answer by then. Readers do not see it.
+
+    Attributes:
+        model: The model that answers, if the provider has named it by then, else the one that it was asked for.
+        left_out: The names of the parts of the request that the provider was not told.
+        interaction_id: The id of the record that will hold the answer; None while the log is off.
+    """
+
+    model: str
+    left_out: tuple[str, ...] = ()
+    interaction_id: str | None = None
 
 
 StreamEvent = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | Completed

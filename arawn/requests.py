@@ -43,7 +43,7 @@ _FIELDS: Mapping[type, _Fields] = MappingProxyType(
         ToolUse: (("id", _TEXT), ("name", _TEXT), ("arguments", (dict,)), ("invalid_arguments", _OPTIONAL)),
         ToolResult: (("tool_use_id", _TEXT), ("content", _MANY), ("is_error", (bool,))),
         Message: (("role", _TEXT), ("content", _MANY)),
-        ToolDefinition: (("name", _TEXT), ("description", _TEXT), ("parameters", (dict,))),
+        ToolDefinition: (("name", _TEXT), ("description", _TEXT), ("parameters", (dict,)), ("strict", (bool,))),
         CompletionRequest: (
             ("messages", _MANY),
             ("system", _OPTIONAL),

@@ -6,19 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
-import msgspec
 import trio
 
 from actors import Reply
-from arawn.messages import Completed, CompletionResponse, StreamEvent
+from arawn.messages import Begun, Completed, CompletionResponse, StreamEvent
 
 __all__ = ["Begun", "EventStream", "open_stream"]
-
-
-class Begun(msgspec.Struct, frozen=True):
-    """Goes before the first delta of a call that is logged: the id that its record will have. Readers do not see it."""
-
-    interaction_id: str
 
 
 class EventStream:
@@ -27,8 +20,7 @@ class EventStream:
     Iterating raises what the call raised, after the deltas that came before. A slow reader slows the provider down.
 
     Attributes:
-        interaction_id: The id of the record that will hold the answer, from the first delta on; None while the log is
-            off.
+        begun: What is known of the answer since its first delta; None before.
     """
 
     def __init__(
@@ -37,7 +29,20 @@ class EventStream:
         self._events = events
         self._reply = reply
         self._over = False
-        self.interaction_id: str | None = None
+        self.begun: Begun | None = None
+
+    @property
+    def interaction_id(self) -> str | None:
+        """The id of the record that will hold the answer, from the first delta on; None while the log is off."""
+        return None if self.begun is None else self.begun.interaction_id
+
+    @property
+    def model(self) -> str | None:
+        """The model that answers, from the first delta on: as the provider has named it by then, else as it was asked.
+
+        A provider that names it only later is heard in the response of `Completed`.
+        """
+        return None if self.begun is None else self.begun.model
 
     def __aiter__(self) -> Self:
         return self
@@ -55,7 +60,7 @@ class EventStream:
     async def _next(self) -> StreamEvent:
         event = await self._events.receive()
         while isinstance(event, Begun):
-            self.interaction_id = event.interaction_id
+            self.begun = event
             event = await self._events.receive()
         return event
 

@@ -9,6 +9,7 @@ from arawn.backends.anthropic_reply import REDACTED, AnthropicAssembler, decode_
 from arawn.backends.own_ids import with_own_ids
 from arawn.backends.protocol import Assembler, EncodedRequest
 from arawn.backends.turns import alternate, plainly_named
+from arawn.backends.unsaid import Unsaid
 from arawn.errors import BadInput
 from arawn.messages import (
     CompletionRequest,
@@ -45,15 +46,15 @@ class AnthropicDialect:
 
     def encode(self, request: CompletionRequest, *, stream: bool) -> EncodedRequest:
         """Return the messages body; without any limit on the answer it is 4,096 tokens."""
-        warnings: list[str] = []
+        unsaid = Unsaid()
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": _MAX_TOKENS if request.max_tokens is None else request.max_tokens,
-            "messages": _messages(request, warnings),
+            "messages": _messages(request, unsaid),
         }
         if request.system:
             body["system"] = request.system
-        body |= _tools(request, warnings)
+        body |= _tools(request, unsaid)
         limits = {
             "temperature": request.temperature,
             "top_p": request.top_p,
@@ -64,7 +65,7 @@ class AnthropicDialect:
         body.pop("stream", None)
         if stream:
             body["stream"] = True
-        return EncodedRequest(body, tuple(dict.fromkeys(warnings)))
+        return unsaid.encoded(body)
 
     def decode(self, body: bytes) -> CompletionResponse:
         """Return the answer of a plain reply."""
@@ -79,11 +80,11 @@ class AnthropicDialect:
         return False
 
 
-def _tools(request: CompletionRequest, warnings: list[str]) -> dict[str, Any]:
+def _tools(request: CompletionRequest, unsaid: Unsaid) -> dict[str, Any]:
     """Return `tools` and `tool_choice`; the dialect refuses a choice without tools."""
     if not request.tools:
         if request.tool_choice not in {None, "auto", "none"}:
-            warnings.append("`tool_choice` was dropped: the request offers no tools")
+            unsaid.left_out("tool_choice", "`tool_choice` was dropped: the request offers no tools")
         return {}
     fields: dict[str, Any] = {"tools": [_tool(tool) for tool in request.tools]}
     if request.tool_choice is not None:
@@ -102,42 +103,50 @@ def _tool(tool: ToolDefinition) -> dict[str, Any]:
     if tool.description:
         fields["description"] = tool.description
     fields["input_schema"] = tool.parameters or {"type": "object", "properties": {}}
+    if tool.strict:
+        fields["strict"] = True
     return fields
 
 
-def _messages(request: CompletionRequest, warnings: list[str]) -> list[dict[str, Any]]:
+def _messages(request: CompletionRequest, unsaid: Unsaid) -> list[dict[str, Any]]:
     """Return the turns, without what the dialect cannot say.
 
     Raises:
         BadInput: Nothing is left of them.
     """
     kept = [
-        Message(message.role, tuple(block for block in message.content if _can_say(block, message, warnings)))
-        for message in plainly_named(request, warnings)
+        Message(message.role, tuple(block for block in message.content if _can_say(block, message, unsaid)))
+        for message in plainly_named(request, unsaid)
     ]
     turns = alternate(kept)
     if request.messages and not turns:
         raise BadInput("the messages say nothing that the anthropic dialect can say: give one of them a text")
     return [
-        {"role": message.role, "content": [_block(block, warnings) for block in message.content]}
+        {"role": message.role, "content": [_block(block, unsaid) for block in message.content]}
         for message in with_own_ids(turns)
     ]
 
 
-def _can_say(block: ContentBlock, message: Message, warnings: list[str]) -> bool:
+def _can_say(block: ContentBlock, message: Message, unsaid: Unsaid) -> bool:
     """Say whether the dialect has a form for `block`; empty text says nothing and is refused by the provider."""
     if isinstance(block, Text):
         return bool(block.text)
     if isinstance(block, Thinking) and block.signature is None:
-        warnings.append("thinking blocks without a signature were dropped: the anthropic dialect refuses them")
+        unsaid.left_out(
+            "messages.thinking",
+            "thinking blocks without a signature were dropped: the anthropic dialect refuses them",
+        )
         return False
     if isinstance(block, Image) and message.role == "assistant":
-        warnings.append("images in assistant messages were dropped: the anthropic dialect cannot say them")
+        unsaid.left_out(
+            "messages.assistant.image",
+            "images in assistant messages were dropped: the anthropic dialect cannot say them",
+        )
         return False
     return True
 
 
-def _block(block: ContentBlock, warnings: list[str]) -> dict[str, Any]:
+def _block(block: ContentBlock, unsaid: Unsaid) -> dict[str, Any]:
     match block:
         case Text():
             return {"type": "text", "text": block.text}
@@ -146,7 +155,7 @@ def _block(block: ContentBlock, warnings: list[str]) -> dict[str, Any]:
         case Image():
             return _image(block)
         case ToolUse():
-            return _tool_use(block, warnings)
+            return _tool_use(block, unsaid)
         case ToolResult():
             return _tool_result(block)
 
@@ -163,10 +172,10 @@ def _image(block: Image) -> dict[str, Any]:
     return {"type": "image", "source": {"type": "base64", "media_type": block.media_type, "data": block.data}}
 
 
-def _tool_use(call: ToolUse, warnings: list[str]) -> dict[str, Any]:
+def _tool_use(call: ToolUse, unsaid: Unsaid) -> dict[str, Any]:
     arguments = call.arguments
     if call.invalid_arguments is not None:
-        warnings.append("invalid tool arguments were sent inside an object: the anthropic dialect takes nothing else")
+        unsaid.changed("invalid tool arguments were sent inside an object: the anthropic dialect takes nothing else")
         arguments = {"invalid_arguments": call.invalid_arguments}
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
 

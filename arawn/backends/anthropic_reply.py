@@ -113,7 +113,7 @@ class AnthropicAssembler:
         self._silent: deque[Piece] = deque()  # begin blocks of which nothing has been said yet
         self._indexes: dict[int, int | None] = {}  # the provider's index -> ours, None for a block left out
         self._id: str | None = None
-        self._model = ""
+        self.model = ""
         self._stop_reason: str | None = None
         self._given: dict[int, str] = {}  # arguments that began with their block, by our index: deltas may repeat them
         self._counts: dict[str, int] = {}
@@ -157,7 +157,7 @@ class AnthropicAssembler:
     def take(self, message: _Message) -> list[StreamEvent]:
         """Take in a whole message, or the empty one that begins a stream."""
         self._id = self._lenient.word(message.id, "id") or self._id
-        self._model = self._lenient.word(message.model, "model") or self._model
+        self.model = self._lenient.word(message.model, "model") or self.model
         self._stop(message.stop_reason)
         self._count(message.usage)
         events: list[StreamEvent] = []
@@ -172,7 +172,7 @@ class AnthropicAssembler:
         ended = self._stop_reason == "end_turn" or (self._stop_reason is None and self.finished)
         return CompletionResponse(
             content=content,
-            model=self._model,
+            model=self.model,
             stop_reason="tool_use" if calls and ended else self._stop_reason,
             stop_reason_raw=self._stop_reason,
             usage=Usage(

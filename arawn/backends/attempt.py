@@ -18,8 +18,7 @@ from arawn.errors import ArawnError, BackendError
 from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.record import InteractionRecord, Status
 from arawn.interactions.redact import Redactor
-from arawn.messages import CompletionResponse, StreamEvent
-from arawn.stream import Begun
+from arawn.messages import Begun, CompletionResponse, StreamEvent
 
 if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
@@ -77,19 +76,19 @@ class Attempt:
             return await provider.complete(self._request)
         return await provider.stream(self._request, self._emit)
 
-    async def _emit(self, event: StreamEvent) -> None:
-        if self._first_delta_at is None:
-            self._first_delta_at = trio.current_time()
-            self.on_first_delta()
-            await self._tell_record_id()
-        self._received.add(event)
+    async def _emit(self, event: StreamEvent | Begun) -> None:
+        if isinstance(event, Begun):
+            event = self._begun(event)
+        else:
+            self._received.add(event)
         await self._send(event)
 
-    async def _tell_record_id(self) -> None:
-        """Tell the reader which record will hold the answer: once it has begun, there is no other attempt."""
+    def _begun(self, begun: Begun) -> Begun:
+        """Return `begun` with the record that will hold the answer: once it has begun, there is no other attempt."""
+        self._first_delta_at = trio.current_time()
+        self.on_first_delta()
         self._own_id = self._new_id()
-        if self._parts.journal.enabled:
-            await self._send(Begun(self._own_id))
+        return msgspec.structs.replace(begun, interaction_id=self._own_id if self._parts.journal.enabled else None)
 
     def _new_id(self) -> str:
         return self._parts.ids.next(int(self._started.timestamp() * 1000))

@@ -36,15 +36,17 @@ class _ExactUrl(httpx.URL):
 
 
 def endpoint_url(base_url: str, path: str, query: bytes = b"") -> httpx.URL:
-    """Return where to post; a version that both parts name counts once.
+    """Return where to post; a version that both parts name counts once, and a query of the base stays at the end.
 
-    With a query it must be set as the `url` of a request: one that is made with it gets a copy without the query.
+    With `query` it must be set as the `url` of a request: one that is made with it gets a copy without that query.
     """
-    base = base_url.rstrip("/")
+    base, _, own = base_url.partition("?")
+    base = base.rstrip("/")
     if path.startswith("/v1/"):
         base = base.removesuffix("/v1")
-    url = httpx.URL(base + path)
-    return _ExactUrl(url, query) if query else url
+    if query:
+        return _ExactUrl(httpx.URL(base + path), b"&".join(filter(None, (own.encode(), query))))
+    return httpx.URL(f"{base}{path}?{own}" if own else base + path)
 
 
 def sender(carrier: Carrier) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import trio
 
+from arawn.backends.announced import announced
 from arawn.backends.connection_failures import from_httpx, timed_out
 from arawn.backends.endpoint import Carrier, Endpoint, endpoint_url, sender
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
@@ -27,7 +28,7 @@ from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimReading, other
 from arawn.config.hidden import is_secret
 from arawn.config.schema import Profile
 from arawn.errors import BackendError, BadInput
-from arawn.messages import CompletionRequest, CompletionResponse
+from arawn.messages import Begun, CompletionRequest, CompletionResponse
 from arawn.wire.client_request import Content
 
 __all__ = ["Carrier", "Endpoint", "HttpProvider"]
@@ -43,7 +44,8 @@ class _Call(msgspec.Struct, frozen=True, gc=False):
     content: bytes
     stream: bool
     model: str
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     verbatim: Verbatim | None = None
 
 
@@ -127,6 +129,7 @@ class HttpProvider:
         """
         call = self._call(request, stream=True)
         reading = self._reading(call)
+        emit = announced(emit, lambda: Begun(reading.model or call.model, call.left_out))
         try:
             with trio.move_on_after(self._profile.timeouts.total_s):
                 return await self._stream(call, reading, emit)
@@ -200,13 +203,13 @@ class HttpProvider:
         verbatim = verbatim_of(full, self._dialect)
         if verbatim is not None:
             content = verbatim_body(verbatim, full, self._dialect, stream=stream)
-            return _Call(content, stream, full.model, (), verbatim)
+            return _Call(content, stream, full.model, verbatim=verbatim)
         encoded = self._dialect.encode(full, stream=stream)
         try:
             content = msgspec.json.encode(encoded.body)
         except (TypeError, ValueError, RecursionError) as error:
             raise BadInput(f"the request to {self._where} cannot be written as JSON: {error}") from error
-        return _Call(content, stream, full.model, encoded.warnings)
+        return _Call(content, stream, full.model, encoded.warnings, encoded.left_out)
 
     async def _send(self, call: _Call) -> httpx.Response:
         """Return the answer's head; its body is still to be read and closed."""
@@ -286,4 +289,5 @@ class HttpProvider:
             request_id=sent_id or answer.request_id,
             profile=self._profile_name,
             warnings=call.warnings + answer.warnings,
+            left_out=call.left_out,
         )

@@ -11,6 +11,7 @@ import msgspec
 from arawn.backends.openai_reply import OpenAIAssembler, ReasoningField, decode_reply
 from arawn.backends.protocol import Assembler, EncodedRequest
 from arawn.backends.turns import alternate, plainly_named
+from arawn.backends.unsaid import Unsaid
 from arawn.messages import (
     CompletionRequest,
     CompletionResponse,
@@ -62,16 +63,16 @@ class OpenAIDialect:
 
     def encode(self, request: CompletionRequest, *, stream: bool) -> EncodedRequest:
         """Return the chat completions body; usage is always asked for."""
-        warnings: list[str] = []
+        unsaid = Unsaid()
         messages: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
-        turns = alternate([_without_images(message, warnings) for message in plainly_named(request, warnings)])
-        for message in alternate(self._reasoned(turns, warnings)):
+        turns = alternate([_without_images(message, unsaid) for message in plainly_named(request, unsaid)])
+        for message in alternate(self._reasoned(turns, unsaid)):
             if message.role == "user":
-                messages.extend(_user(message, warnings))
+                messages.extend(_user(message, unsaid))
             else:
-                messages.append(self._assistant(message, warnings))
+                messages.append(self._assistant(message, unsaid))
         body: dict[str, Any] = {"model": request.model, "messages": messages}
-        body |= _tools(request, warnings)
+        body |= _tools(request, unsaid)
         limits = {
             self._max_tokens_field: request.max_tokens,
             "temperature": request.temperature,
@@ -84,7 +85,7 @@ class OpenAIDialect:
         if stream:
             body["stream"] = True
             body["stream_options"] = {**body.get("stream_options", {}), "include_usage": True}
-        return EncodedRequest(body, tuple(dict.fromkeys(warnings)))
+        return unsaid.encoded(body)
 
     def decode(self, body: bytes) -> CompletionResponse:
         """Return the answer of a plain reply."""
@@ -112,7 +113,7 @@ class OpenAIDialect:
     def _note(self, field: ReasoningField) -> None:
         self._reasoning_field = field
 
-    def _reasoned(self, turns: Sequence[Message], warnings: list[str]) -> list[Message]:
+    def _reasoned(self, turns: Sequence[Message], unsaid: Unsaid) -> list[Message]:
         """Return the turns, with thinking only where servers want it back: in what came of calling tools.
 
         Servers that reason refuse a call without its reasoning; others refuse the field. So only one that has said
@@ -128,14 +129,14 @@ class OpenAIDialect:
                 reasoned.append(message)
                 continue
             if len(said) < len(message.content):
-                warnings.append(_THINKING_DROPPED)
+                unsaid.left_out("messages.thinking", _THINKING_DROPPED)
             reasoned.append(Message(message.role, said))
         return reasoned
 
-    def _assistant(self, message: Message, warnings: list[str]) -> dict[str, Any]:
+    def _assistant(self, message: Message, unsaid: Unsaid) -> dict[str, Any]:
         """Return the assistant's turn."""
         text = _joined(message.content)
-        calls = [_tool_call(block, warnings) for block in message.content if isinstance(block, ToolUse)]
+        calls = [_tool_call(block, unsaid) for block in message.content if isinstance(block, ToolUse)]
         said: dict[str, Any] = {"role": "assistant", "content": (text or None) if calls else text}
         reasoning = "\n\n".join(block.text for block in message.content if isinstance(block, Thinking) and block.text)
         if reasoning or (calls and self._reasoning_field == "reasoning_content"):  # missed also where it is empty
@@ -144,11 +145,11 @@ class OpenAIDialect:
         return said | {"tool_calls": calls} if calls else said
 
 
-def _tools(request: CompletionRequest, warnings: list[str]) -> dict[str, Any]:
+def _tools(request: CompletionRequest, unsaid: Unsaid) -> dict[str, Any]:
     """Return `tools` and `tool_choice`; the dialect refuses a choice without tools."""
     if not request.tools:
         if request.tool_choice not in {None, "auto", "none"}:
-            warnings.append("`tool_choice` was dropped: the request offers no tools")
+            unsaid.left_out("tool_choice", "`tool_choice` was dropped: the request offers no tools")
         return {}
     fields: dict[str, Any] = {"tools": [_tool(tool) for tool in request.tools]}
     if request.tool_choice in {"auto", "none", "required"}:
@@ -163,18 +164,22 @@ def _tool(tool: ToolDefinition) -> dict[str, Any]:
     if tool.description:
         function["description"] = tool.description
     function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
+    if tool.strict:
+        function["strict"] = True
     return {"type": "function", "function": function}
 
 
-def _without_images(message: Message, warnings: list[str]) -> Message:
+def _without_images(message: Message, unsaid: Unsaid) -> Message:
     """Return an assistant's message without images, for which the dialect has no form there."""
     if message.role == "user" or not any(isinstance(block, Image) for block in message.content):
         return message
-    warnings.append("images in assistant messages were dropped: the openai dialect cannot say them")
+    unsaid.left_out(
+        "messages.assistant.image", "images in assistant messages were dropped: the openai dialect cannot say them"
+    )
     return Message("assistant", tuple(block for block in message.content if not isinstance(block, Image)))
 
 
-def _user(message: Message, warnings: list[str]) -> Iterable[dict[str, Any]]:
+def _user(message: Message, unsaid: Unsaid) -> Iterable[dict[str, Any]]:
     """Yield one `tool` message for each tool result, then the rest as one user message.
 
     A `tool` message holds text alone, so the images of results come first in what the user says.
@@ -182,7 +187,7 @@ def _user(message: Message, warnings: list[str]) -> Iterable[dict[str, Any]]:
     rest: list[ContentBlock] = []
     for block in message.content:
         if isinstance(block, ToolResult):
-            yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": _result_text(block, warnings)}
+            yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": _result_text(block, unsaid)}
             rest.extend(_result_images(block))
         else:
             rest.append(block)
@@ -192,9 +197,12 @@ def _user(message: Message, warnings: list[str]) -> Iterable[dict[str, Any]]:
         yield {"role": "user", "content": _joined(rest)}
 
 
-def _result_text(result: ToolResult, warnings: list[str]) -> str:
+def _result_text(result: ToolResult, unsaid: Unsaid) -> str:
     if result.is_error:
-        warnings.append("the error mark of tool results was dropped: the openai dialect cannot say it")
+        unsaid.left_out(
+            "messages.tool_result.is_error",
+            "the error mark of tool results was dropped: the openai dialect cannot say it",
+        )
     return _joined(result.content)
 
 
@@ -214,12 +222,10 @@ def _part(block: ContentBlock) -> dict[str, Any]:
     return {"type": "text", "text": block.text}
 
 
-def _tool_call(call: ToolUse, warnings: list[str]) -> dict[str, Any]:
+def _tool_call(call: ToolUse, unsaid: Unsaid) -> dict[str, Any]:
     arguments = call.arguments
     if call.invalid_arguments is not None:  # many servers read the arguments of a history, and refuse what is no JSON
-        warnings.append(
-            "invalid tool arguments were sent inside an object: servers of the openai dialect refuse others"
-        )
+        unsaid.changed("invalid tool arguments were sent inside an object: servers of the openai dialect refuse others")
         arguments = {"invalid_arguments": call.invalid_arguments}
     text = msgspec.json.encode(arguments).decode()
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text}}

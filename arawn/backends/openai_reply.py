@@ -78,7 +78,7 @@ class OpenAIAssembler:
         self._indexes: dict[Literal["text", "thinking"], int] = {}
         self._calls = ToolCalls(self._assembly)
         self._id: str | None = None
-        self._model = ""
+        self.model = ""
         self._finish_reason: str | None = None
         self._refused = False
         self._usage = Usage()
@@ -114,7 +114,7 @@ class OpenAIAssembler:
         if error is not None:
             raise error
         self._id = self._lenient.word(completion.id, "id") or self._id
-        self._model = self._lenient.word(completion.model, "model") or self._model
+        self.model = self._lenient.word(completion.model, "model") or self.model
         if completion.usage is not None:
             self._usage = _usage(completion.usage, self._lenient)
         events: list[StreamEvent] = []
@@ -147,7 +147,7 @@ class OpenAIAssembler:
         content = self._assembly.content() + self._calls.waiting()
         return CompletionResponse(
             content=content,
-            model=self._model,
+            model=self.model,
             stop_reason=self._stop_reason(has_calls=any(isinstance(block, ToolUse) for block in content)),
             stop_reason_raw=self._finish_reason,
             usage=self._usage,

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import msgspec
 
 from arawn.config.schema import Profile
-from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent
 from arawn.wire.sse import SseEvent
 
 __all__ = ["Assembler", "Dialect", "Emit", "EncodedRequest", "Provider"]
 
-Emit = Callable[[StreamEvent], Awaitable[None]]
+Emit = Callable[[StreamEvent | Begun], Awaitable[None]]
 
 
 class Provider(Protocol):
@@ -49,6 +49,8 @@ class Provider(Protocol):
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
         """Await `emit` for every delta in order (never with `Completed`), then return the assembled answer.
 
+        Right before the first delta it is awaited with a `Begun`, whose `interaction_id` is not for a provider to know.
+
         The next bytes are read only after `emit` returned, so the reader's pace is the provider's pace.
 
         Raises:
@@ -61,10 +63,11 @@ class Provider(Protocol):
 
 
 class EncodedRequest(msgspec.Struct, frozen=True, gc=False):
-    """A request body, and one warning for each kind of thing that the dialect could not say."""
+    """A request body, one warning for each kind of thing that the dialect could not say, and the names of these."""
 
     body: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class Assembler(Protocol):
@@ -73,6 +76,10 @@ class Assembler(Protocol):
     @property
     def finished(self) -> bool:
         """Whether the dialect's terminal event has arrived."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers; empty as long as nothing has named it."""
 
     @property
     def left_out(self) -> bytes:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 import trio
 
+from arawn.backends.announced import announced
 from arawn.backends.assembly import ContentAssembly
 from arawn.backends.failures import from_status
 from arawn.backends.masking import Masking
@@ -21,6 +22,7 @@ from arawn.backends.script import ScriptedCall, ScriptedFault, Step
 from arawn.config.schema import Profile
 from arawn.errors import BackendError, BadReply, TimedOut
 from arawn.messages import (
+    Begun,
     CompletionRequest,
     CompletionResponse,
     Message,
@@ -90,6 +92,7 @@ class ScriptedProvider:
         if step.error is not None:
             raise self._fault(step.error)
         answer = ContentAssembly()
+        emit = announced(emit, lambda: Begun(self._model(request)))
         try:
             with trio.CancelScope(deadline=ends_at) as total:
                 await self._emit_all(_deltas(step, number, request), step, answer, emit)
@@ -135,6 +138,9 @@ class ScriptedProvider:
     def _cut(self) -> BadReply:
         return BadReply(f"{self._where} cut its answer off, as its script says")
 
+    def _model(self, request: CompletionRequest) -> str:
+        return with_profile(request, self._profile).model or "scripted"
+
     def _response(
         self, answer: ContentAssembly, step: Step, number: int, request: CompletionRequest
     ) -> CompletionResponse:
@@ -144,7 +150,7 @@ class ScriptedProvider:
         counted = Usage(input_tokens=_words_in(request), output_tokens=len(said.split()))
         return CompletionResponse(
             content=content,
-            model=with_profile(request, self._profile).model or "scripted",
+            model=self._model(request),
             stop_reason=stop_reason,
             stop_reason_raw=stop_reason,
             usage=step.usage or counted,

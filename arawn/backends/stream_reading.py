@@ -61,6 +61,11 @@ class StreamReading:
         """Whether the terminal event has arrived."""
         return self._assembler.finished
 
+    @property
+    def model(self) -> str:
+        """The name of the model that answers; empty as long as nothing has named it."""
+        return self._whole.model if self._whole else self._assembler.model
+
     def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
         """Yield the deltas that `chunk` brings, one by one; those before a fault come before its error.
 

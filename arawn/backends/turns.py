@@ -8,6 +8,7 @@ from itertools import groupby
 
 import msgspec
 
+from arawn.backends.unsaid import Unsaid
 from arawn.errors import BadInput
 from arawn.messages import CompletionRequest, ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
 
@@ -42,7 +43,7 @@ def alternate(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(joined)
 
 
-def plainly_named(request: CompletionRequest, warnings: list[str]) -> Iterator[Message]:
+def plainly_named(request: CompletionRequest, unsaid: Unsaid) -> Iterator[Message]:
     """Yield the messages, tool calls by names that are offered, or in letters that every provider takes.
 
     A model may ask for a tool that never was, such as `functions.look`; providers refuse a history with that name.
@@ -51,7 +52,7 @@ def plainly_named(request: CompletionRequest, warnings: list[str]) -> Iterator[M
     for message in request.messages:
         content = tuple(_plain(block, offered) if isinstance(block, ToolUse) else block for block in message.content)
         if content != message.content:
-            warnings.append("names of tool calls that were not offered were put into letters that the dialect takes")
+            unsaid.changed("names of tool calls that were not offered were put into letters that the dialect takes")
         yield Message(message.role, content)
 
 

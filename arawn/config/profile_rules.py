@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from arawn.config.describe import any_of, suggestion, ticked
+from arawn.config.hidden import is_secret
 from arawn.config.keypath import Finding
 from arawn.config.profiles import NamedProfile
 
@@ -16,6 +17,7 @@ _PROFILE_NAME = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
 _KEY = re.compile(r"[\x21-\x7e]+")
+_SIGNATURES = frozenset(("code", "sig", "signature"))  # what clouds call secrets that only stand in addresses
 
 
 def profile_findings(entry: NamedProfile, kinds: Collection[str]) -> Iterator[Finding]:
@@ -72,22 +74,31 @@ def _base_url(entry: NamedProfile) -> Iterator[Finding]:
         # The address itself stays out of the message: it may hold a password.
         yield Finding(
             (*entry.path, "base_url"),
-            "not an address to send requests to; accepted: `http://host` or `https://host`, then port and path if any,"
-            " without user, password, `?` or `#`",
+            "not an address to send requests to; accepted: `http://host` or `https://host`, then port, path and query"
+            " (`?name=value`) if any, without user, password or `#`, and without secrets in the query: give them in"
+            " `headers`, or as the key",
         )
 
 
 def _is_base_url(url: str) -> bool:
-    if not _KEY.fullmatch(url) or "?" in url or "#" in url:
+    if not _KEY.fullmatch(url) or "#" in url:
         return False
     try:
-        return _names_http_host(urlsplit(url))
+        parts = urlsplit(url)
+        return _names_http_host(parts) and all(map(_may_be_shown, filter(None, parts.query.split("&"))))
     except ValueError:  # a port out of range, half an IPv6 address
         return False
 
 
 def _names_http_host(url: SplitResult) -> bool:
     return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc and url.port != 0
+
+
+def _may_be_shown(setting: str) -> bool:
+    """Say whether a part of a query names what it sets, and that is no secret: addresses are printed."""
+    name, given, _ = setting.partition("=")
+    name = unquote(name)
+    return bool(name and given) and name.lower() not in _SIGNATURES and not is_secret(("headers", name))
 
 
 def _headers(entry: NamedProfile) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
@@ -10,7 +10,7 @@ import trio
 
 from arawn.backends.shape import ReportedError
 from arawn.backends.verbatim_reply import bytes_of
-from arawn.messages import Completed, StreamEvent
+from arawn.messages import Begun, Completed, StreamEvent
 from arawn.server.call import Call
 from arawn.server.reply import FAILURES, Failure, Headers
 
@@ -34,18 +34,26 @@ class EventEncoder(Protocol):
         """Return what ends a stream that broke; `request_id` is what its head is known by."""
 
 
-HeadersOf = Callable[[str, StreamEvent | None], Headers]
-"""Returns what goes with the head, for the id that the answer is known by, and the event that the head goes out with:
-None if there is no event yet, only a sign of life."""
+@runtime_checkable
+class NamesModel(Protocol):
+    """An encoder whose dialect names the model before the answer is whole: by one name throughout."""
+
+    def name_model(self, model: str) -> None:
+        """Take note of the model that answers, before the first event."""
+
+
+HeadersOf = Callable[[str, StreamEvent | None, Sequence[str]], Headers]
+"""Returns what goes with the head, for the id that the answer is known by, the event that the head goes out with, and
+the names of what the provider was not told: None and nothing if there is no event yet, only a sign of life."""
 
 
 @runtime_checkable
-class Identified(Protocol):
-    """A source of events that knows the record of its answer once the first event is there."""
+class Announced(Protocol):
+    """A source of events that knows something of its answer once the first event is there."""
 
     @property
-    def interaction_id(self) -> str | None:
-        """The record's id; None before the first event, and when the log is off."""
+    def begun(self) -> Begun | None:
+        """What is known; None before the first event."""
 
 
 async def answer_with_events(
@@ -86,6 +94,7 @@ class _Answer:
         self._call = call
         self._encoder = encoder
         self._headers = headers
+        self._begun: Begun | None = None
         self._passed = False  # the provider's own bytes were sent
 
     async def forward(self, source: AsyncIterator[StreamEvent]) -> Failure | None:
@@ -106,9 +115,17 @@ class _Answer:
                 continue
             if event is None:
                 return None
-            if not self._call.streaming:
-                self._call.request_id = _record_of(source, event) or self._call.request_id
+            if self._begun is None:
+                self._begin(source, event)
             await self._send(self._said(event), event)
+
+    def _begin(self, source: AsyncIterator[StreamEvent], event: StreamEvent) -> None:
+        """Take note of what is known of the answer now that its first event is there."""
+        self._begun = _known(source, event)
+        if self._begun.model and isinstance(self._encoder, NamesModel):
+            self._encoder.name_model(self._begun.model)
+        if not self._call.streaming:
+            self._call.request_id = self._begun.interaction_id or self._call.request_id
 
     def _said(self, event: StreamEvent) -> bytes:
         """Return what says `event`; before the end a comment names the record, if the head could not."""
@@ -127,11 +144,14 @@ class _Answer:
         await self._send(self._encoder.fail(failure, self._call.request_id))
 
     async def _send(self, data: bytes, event: StreamEvent | None = None) -> None:
-        headers = () if self._call.streaming else self._headers(self._call.request_id, event)
+        left_out = () if self._begun is None else self._begun.left_out
+        headers = () if self._call.streaming else self._headers(self._call.request_id, event, left_out)
         await self._call.send_events(data, headers)
 
 
-def _record_of(source: AsyncIterator[StreamEvent], event: StreamEvent) -> str | None:
+def _known(source: AsyncIterator[StreamEvent], event: StreamEvent) -> Begun:
+    """Return what is known of an answer with its first event."""
     if isinstance(event, Completed):
-        return event.response.interaction_id
-    return source.interaction_id if isinstance(source, Identified) else None
+        response = event.response
+        return Begun(response.model, response.left_out, response.interaction_id)
+    return (source.begun if isinstance(source, Announced) else None) or Begun("")

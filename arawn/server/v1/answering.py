@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -91,6 +91,7 @@ async def _answer_whole(runtime: DialectDoor, call: Call, question: Question) ->
         question = msgspec.structs.replace(question, ignored=())
         body = response.raw
     else:
+        question = _with_ignored(question, response.left_out)
         body = question.whole(response)
     headers = _headers(question, response.routing, record_id)
     await call.respond(Reply(200, body, headers, request_id=record_id))
@@ -106,7 +107,7 @@ async def _answer_with_events(runtime: DialectDoor, call: Call, question: Questi
         if call.streaming or not _is_said_in_stream(error, question):
             raise
         call.request_id = error.interaction_id or call.request_id
-        await call.send_events(question.events.fail(error, call.request_id), head(call.request_id, None))
+        await call.send_events(question.events.fail(error, call.request_id), head(call.request_id, None, ()))
         await call.end_events()
 
 
@@ -115,13 +116,19 @@ def _is_said_in_stream(error: BackendError, question: Question) -> bool:
     return question.translated and word_for(error_body(error).error, question.dialect).code in SAID_IN_STREAM
 
 
-def _stream_head(question: Question, request_id: str, first: StreamEvent | None) -> Headers:
+def _with_ignored(question: Question, left_out: Sequence[str]) -> Question:
+    """Return `question` with what its provider was not told among what is ignored."""
+    return msgspec.structs.replace(question, ignored=tuple(dict.fromkeys((*question.ignored, *left_out))))
+
+
+def _stream_head(question: Question, request_id: str, first: StreamEvent | None, left_out: Sequence[str]) -> Headers:
     """Return the headers of a stream that begins with `first`, or with a sign of life.
 
     Before its first event nobody knows which profile `[routing]` chooses, so nothing is called unsaid then.
     """
     said = question.target.open if first is None else bytes_of(first) is not None
-    return _headers(msgspec.structs.replace(question, ignored=()) if said else question, None, request_id)
+    told = msgspec.structs.replace(question, ignored=()) if said else _with_ignored(question, left_out)
+    return _headers(told, None, request_id)
 
 
 def _refusal_as_received(error: BackendError, question: Question) -> Reply | None:

@@ -29,7 +29,7 @@ __all__ = ["MessagesBody", "read_messages", "translate_messages"]
 # Fields without which the answer of a backend of another dialect would be of another kind.
 _REFUSED = frozenset(("container", "mcp_servers"))
 _TOOL_KINDS = (None, "custom")  # no set: a kind may be anything
-_TOOL_FIELDS = frozenset(("type", "name", "description", "input_schema"))
+_TOOL_FIELDS = frozenset(("type", "name", "description", "input_schema", "strict"))
 _CHOICE_FIELDS = frozenset(("type", "name", "disable_parallel_tool_use"))
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
@@ -113,7 +113,10 @@ def _tools(tools: Sequence[dict[str, Any]], misfit: Misfit) -> tuple[tuple[ToolD
             continue
         match tool:
             case {"name": str(name), "input_schema": dict(schema)}:
-                own.append(ToolDefinition(name, str(tool.get("description") or ""), schema))
+                strict = tool.get("strict")
+                if not isinstance(strict, bool | None):
+                    misfit("strict", f"`$.tools[{position}].strict` must be true or false, or be left out")
+                own.append(ToolDefinition(name, str(tool.get("description") or ""), schema, strict is True))
             case _:
                 misfit("custom", f"`$.tools[{position}]` must have a text `name` and an object `input_schema`")
                 kinds.add("custom")

@@ -38,7 +38,7 @@ class MessageEvents:
 
         Args:
             answer_id: Becomes the id of the message.
-            model: What the model is called.
+            model: What the model is called until an answer names it.
             signed: Whether thinking may come with signatures.
         """
         self._answer_id = answer_id
@@ -54,6 +54,10 @@ class MessageEvents:
     def keep_alive(self) -> bytes:
         """A comment; once the message has begun, a `ping`."""
         return _event("ping", {}) if self._begun else KEEP_ALIVE
+
+    def name_model(self, model: str) -> None:
+        """Call the model that answers so."""
+        self._model = model
 
     def encode(self, event: StreamEvent) -> bytes:
         """Return the events that say `event`; the first ones begin the message."""

@@ -95,13 +95,13 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     backend = backend_of(target)
     extra: dict[str, Any] = dict(body.rest) if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
-    tools, kinds, strict = _tools(chat.tools or (), misfit)
+    tools, kinds = _tools(chat.tools or (), misfit)
     choice, chosen = _tool_choice(chat.tool_choice, target, backend, misfit)
     extra |= chosen
     left_out = () if same else not_offered(kinds, tools, choice, backend, certain=target.common)
-    if same and (kinds or strict):
+    if same and kinds:
         extra["tools"] = chat.tools
-    ignored += left_out if same or not strict else (*left_out, "tools.function.strict")
+    ignored += left_out
     single = one_call_at_a_time(choice, target) if tools and chat.parallel_tool_calls is False else {}
     ignored += ("parallel_tool_calls",) if single is None else ()
     extra |= single or {}
@@ -136,11 +136,10 @@ def _require_one_answer_in_text(chat: ChatBody, *, said_as_is: bool) -> None:
         raise odd("`modalities` names more than `text`; answers here hold text alone")
 
 
-def _tools(tools: Sequence[dict[str, Any]], misfit: Misfit) -> tuple[tuple[ToolDefinition, ...], set[str], bool]:
-    """Return the functions among the tools; the other kinds; and whether a function is strict: no neutral word."""
+def _tools(tools: Sequence[dict[str, Any]], misfit: Misfit) -> tuple[tuple[ToolDefinition, ...], set[str]]:
+    """Return the functions among the tools, and the other kinds."""
     known: list[ToolDefinition] = []
     kinds: set[str] = set()
-    strict = False
     for position, tool in enumerate(tools):
         kind = tool.get("type")
         if not isinstance(kind, str):
@@ -154,9 +153,9 @@ def _tools(tools: Sequence[dict[str, Any]], misfit: Misfit) -> tuple[tuple[ToolD
             misfit("function", f"the request body does not fit: {error} - at `$.tools[{position}].function`")
             kinds.add("function")
             continue
-        known.append(ToolDefinition(function.name, function.description or "", function.parameters or {}))
-        strict = strict or bool(function.strict)
-    return tuple(known), kinds, strict
+        told = (function.name, function.description or "", function.parameters or {}, bool(function.strict))
+        known.append(ToolDefinition(*told))
+    return tuple(known), kinds
 
 
 def _tool_choice(

@@ -38,21 +38,25 @@ class ChatChunks:
         Args:
             answer_id: The same in every chunk.
             created: When the answer began, in Unix seconds.
-            model: What the model is called.
+            model: What the model is called until an answer names it.
             with_usage: Whether the last chunk is to hold the token counts.
         """
         self._common: dict[str, Any] = {
             "id": f"chatcmpl-{answer_id}",
             "object": "chat.completion.chunk",
             "created": created,
-            "model": model,
         }
-        self._head = b"data: " + msgspec.json.encode(self._common)[:-1] + b',"choices":[{"index":0,"delta":'
+        self.name_model(model)
         self._tail = _TAIL_WITH_USAGE if with_usage else _TAIL
         self._with_usage = with_usage
         self._begun = False
         self._calls: dict[int, int] = {}  # index of the block -> index of the tool call
         self._silent: set[int] = set()  # blocks of tool calls of whose arguments nothing has been said
+
+    def name_model(self, model: str) -> None:
+        """Call the model that answers so in every chunk."""
+        self._common["model"] = model
+        self._head = b"data: " + msgspec.json.encode(self._common)[:-1] + b',"choices":[{"index":0,"delta":'
 
     def encode(self, event: StreamEvent) -> bytes:
         """Return the chunks that say `event`; the first ones begin with the role."""

@@ -14,7 +14,7 @@ from arawn.config.schema import Profile, TimeoutsConfig
 from arawn.errors import (
     BackendError,
 )
-from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent, user
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent, user
 from tests.fake_provider import (
     FakeProvider,
     Reply,
@@ -42,8 +42,9 @@ async def opened(
 
 
 async def stream(provider: Provider, sink: list[StreamEvent]) -> CompletionResponse:
-    async def emit(event: StreamEvent) -> None:
-        sink.append(event)
+    async def emit(event: StreamEvent | Begun) -> None:
+        if not isinstance(event, Begun):
+            sink.append(event)
 
     return await provider.stream(ASK, emit)
 

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from arawn.backends.open import open_provider
 from arawn.config.schema import Profile, TimeoutsConfig
 from arawn.errors import TimedOut
-from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent, user
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent, user
 from tests.fake_provider import events, openai_chunk
 
 COMMENT = b": OPENROUTER PROCESSING\n\n"
@@ -39,7 +39,7 @@ async def asked(said: Sequence[tuple[float, bytes]]) -> CompletionResponse:
     timeouts = TimeoutsConfig(first_token_s=10, idle_s=3)
     profile = Profile(backend="custom", dialect="openai", base_url="http://far.test", model="m", timeouts=timeouts)
 
-    async def emit(_: StreamEvent) -> None:
+    async def emit(_: StreamEvent | Begun) -> None:
         await trio.lowlevel.checkpoint()
 
     async with open_provider("p", profile, environ={}, transport=Slow(said)) as provider:

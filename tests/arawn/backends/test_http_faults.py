@@ -19,7 +19,7 @@ from arawn.errors import (
     Overloaded,
     TimedOut,
 )
-from arawn.messages import CompletionRequest, StreamEvent, TextDelta, user
+from arawn.messages import Begun, CompletionRequest, StreamEvent, TextDelta, user
 from tests.arawn.backends.calling import ASK, SHORT, complete_error, opened, stream, stream_error
 from tests.fake_provider import (
     FakeProvider,
@@ -187,7 +187,7 @@ async def test_connecting_has_a_deadline_of_its_own() -> None:
 async def test_a_slow_reader_is_not_the_providers_silence() -> None:
     """Time spent in `emit` does not count as idle."""
 
-    async def emit(_: StreamEvent) -> None:
+    async def emit(_: StreamEvent | Begun) -> None:
         await trio.sleep(3 * SHORT)
 
     with FakeProvider(stream_reply(openai_stream("a", "b"))) as fake:
@@ -210,7 +210,7 @@ async def test_a_cancelled_call_hangs_up(reply: Reply) -> None:
 async def test_what_the_reader_raises_is_passed_on() -> None:
     """A fault of the reader is not the provider's, and closes the connection."""
 
-    async def leave(_: StreamEvent) -> None:
+    async def leave(_: StreamEvent | Begun) -> None:
         raise trio.BrokenResourceError
 
     with FakeProvider(stream_reply([*openai_stream("a")[:2], Fault.STALL])) as fake:

@@ -17,7 +17,7 @@ import trio
 from arawn.backends.local import LocalProvider, open_local
 from arawn.config.schema import Profile
 from arawn.errors import ConnectionFailed, ContextTooLong, Unavailable
-from arawn.messages import CompletionRequest, StreamEvent, TextDelta, user
+from arawn.messages import Begun, CompletionRequest, StreamEvent, TextDelta, user
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,8 +53,9 @@ async def test_a_real_model_answers_plain_and_streamed() -> None:
     """Both ways give text, usage and a readable model name; the child ends with the block."""
     sink: list[StreamEvent] = []
 
-    async def emit(event: StreamEvent) -> None:
-        sink.append(event)
+    async def emit(event: StreamEvent | Begun) -> None:
+        if not isinstance(event, Begun):
+            sink.append(event)
 
     async with opened() as provider:
         pid = child_pid(provider)
@@ -74,7 +75,7 @@ async def test_a_child_killed_in_a_stream_is_a_typed_error_with_what_came() -> N
     async with opened() as provider:
         pid = child_pid(provider)
 
-        async def kill(_: StreamEvent) -> None:
+        async def kill(_: StreamEvent | Begun) -> None:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
 

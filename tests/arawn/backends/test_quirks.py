@@ -12,6 +12,7 @@ from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.verbatim import Verbatim, VerbatimMessages
 from arawn.errors import BackendError, BadReply, BadRequest, ModelNotFound, Overloaded
 from arawn.messages import (
+    Begun,
     CompletionRequest,
     CompletionResponse,
     StreamEvent,
@@ -135,7 +136,7 @@ async def test_a_whole_reply_to_a_stream_is_read(dialect: str, before: bytes) ->
     assert response.stop_reason == "end_turn"
 
 
-async def unread(event: StreamEvent) -> None:
+async def unread(event: StreamEvent | Begun) -> None:
     """Take in what nobody reads."""
 
 

@@ -12,6 +12,7 @@ from arawn.backends.scripted import ScriptedProvider
 from arawn.config.schema import Profile
 from arawn.errors import BadReply, BadRequest, ConfigError, RateLimited, TimedOut
 from arawn.messages import (
+    Begun,
     CompletionRequest,
     CompletionResponse,
     StreamEvent,
@@ -31,8 +32,9 @@ def scripted(*steps: Step) -> ScriptedProvider:
 
 
 async def play(provider: ScriptedProvider, events: list[StreamEvent]) -> CompletionResponse:
-    async def emit(event: StreamEvent) -> None:
-        events.append(event)
+    async def emit(event: StreamEvent | Begun) -> None:
+        if not isinstance(event, Begun):
+            events.append(event)
 
     return await provider.stream(ASK, emit)
 
@@ -185,7 +187,7 @@ async def test_a_wrong_script_is_refused_at_the_start(tmp_path: Path, name: str,
 async def test_a_fault_of_the_reader_is_passed_on() -> None:
     """What `emit` raises is not the provider's doing."""
 
-    async def leave(_: StreamEvent) -> None:
+    async def leave(_: StreamEvent | Begun) -> None:
         raise trio.BrokenResourceError
 
     with pytest.raises(trio.BrokenResourceError):

@@ -88,6 +88,13 @@ def test_a_sound_profile_has_no_findings(keys: dict[str, Any]) -> None:
         "http://h/ v1",
         "http://h\n",
         "http://h?key=5011",
+        "http://h/v1?api-version=1&Subscription-Key=5011",
+        "http://h?%6Bey=5011",
+        "http://h?access_token=5011",
+        "http://h?sig=5011",
+        "http://h?5011",
+        "http://h?=5011",
+        "http://h?v=1#5011",
         "http://h#5011",
         "http://me:5011@h",
         "",
@@ -102,9 +109,13 @@ def test_a_base_url_must_lead_to_a_host(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://h", "https://h/", "http://127.0.0.1:11434/v1", "http://[::1]:80/v1", "HTTP://h"]
+    "url",
+    [
+        *("http://h", "https://h/", "http://127.0.0.1:11434/v1", "http://[::1]:80/v1", "HTTP://h"),
+        *("https://n.openai.azure.com/openai/deployments/d?api-version=2024-10-21", "http://h?a=1&b=", "http://h/?"),
+    ],
 )
-def test_a_base_url_may_have_port_and_path(url: str) -> None:
+def test_a_base_url_may_have_port_path_and_query(url: str) -> None:
     """Every form of an address that requests can be sent to is accepted."""
     assert of_profile(base_url=url) == []
 

@@ -13,6 +13,7 @@ from arawn.config.schema import Profile, RetryConfig, RoutingConfig, RoutingRule
 from arawn.server import streaming
 from arawn.server.app import build_app
 from arawn.server.auth import Door
+from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.fake_provider import (
     FakeProvider,
     Reply,
@@ -22,7 +23,7 @@ from tests.fake_provider import (
     openai_stream,
     stream_reply,
 )
-from tests.runtimes import configured, running
+from tests.runtimes import configured, custom, records, running
 from tests.serving import serving_with_lifespan
 
 WHOLE = {"openai": Reply(body=openai_reply("hi")), "anthropic": Reply(body=anthropic_reply("hi"))}
@@ -95,3 +96,61 @@ async def test_one_name_may_be_too_long_already(tmp_path: Path) -> None:
     headers = await ignored(tmp_path, "anthropic", WHOLE["anthropic"], **{"x" * 100_000: 1})
 
     assert headers["x-arawn-ignored"] == "seed, and 1 more"
+
+
+PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+THOUGHT = {"type": "thinking", "thinking": "so", "signature": "s"}
+CALL = {"type": "tool_use", "id": "t1", "name": "look", "input": {}}
+RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "seen"}
+
+
+async def parts_ignored(directory: Path, dialect: str, said: list[Any], *replies: Reply, **body: Any) -> Any:
+    """Say `said` after a first question, each time again, in the dialect that the provider does not speak."""
+    path = "/v1/messages" if dialect == "openai" else "/v1/chat/completions"
+    messages = [{"role": "user", "content": "hi"}, *said, {"role": "user", "content": "and?"}]
+    sent = {"model": "demo", "max_tokens": 9, "messages": messages, **body}
+    named = []
+    with FakeProvider(*replies) as provider:
+        profile = msgspec.structs.replace(custom(provider.address), dialect=dialect)
+        async with open_api(directory, {"demo": profile}) as url, httpx.AsyncClient() as client:
+            for _ in replies:
+                response = await client.post(url + path, json=sent, headers={"x-api-key": TOKEN})
+                assert response.status_code == 200
+                named.append(response.headers.get("x-arawn-ignored"))
+    return named
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_parts_of_earlier_turns_that_chat_completions_lack_are_named(stream: bool, tmp_path: Path) -> None:
+    """Pictures that the assistant has made, and its thinking, as in the warnings of the record."""
+    said = [{"role": "assistant", "content": [THOUGHT, PICTURE, {"type": "text", "text": "there"}]}]
+    reply = (STREAMED if stream else WHOLE)["openai"]
+    named = await parts_ignored(tmp_path, "openai", said, reply, stream=stream, top_k=4)
+
+    assert named == ["top_k, messages.assistant.image, messages.thinking"]
+    assert [len(record["warnings"]) for record in records(tmp_path)] == [2]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_reasoning_that_nobody_has_signed_is_named(stream: bool, tmp_path: Path) -> None:
+    """Providers of messages refuse it."""
+    said = [{"role": "assistant", "content": "there", "reasoning_content": "so"}]
+    reply = (STREAMED if stream else WHOLE)["anthropic"]
+
+    assert await parts_ignored(tmp_path, "anthropic", said, reply, stream=stream) == ["messages.thinking"]
+
+
+async def test_thinking_that_is_sent_after_all_is_not_named(tmp_path: Path) -> None:
+    """A server that has said reasoning itself is sent that of tool calls, from the next call on."""
+    said = [{"role": "assistant", "content": [THOUGHT, CALL]}, {"role": "user", "content": [RESULT]}]
+    reasoned = Reply(body=openai_reply("hi", reasoning_content="so"))
+
+    assert await parts_ignored(tmp_path, "openai", said, reasoned, reasoned) == ["messages.thinking", None]
+
+
+async def test_what_is_left_out_twice_is_named_once(tmp_path: Path) -> None:
+    """The mark of an error is known before the provider is chosen, and when it is told."""
+    failed = {**RESULT, "is_error": True}
+    said = [{"role": "assistant", "content": [CALL]}, {"role": "user", "content": [failed, {**failed}]}]
+
+    assert await parts_ignored(tmp_path, "openai", said, WHOLE["openai"]) == ["messages.tool_result.is_error"]

@@ -153,7 +153,7 @@ async def test_a_conversation_reaches_a_backend_of_the_other_dialect(tmp_path: P
         },
     ]
     assert (sent["tool_choice"], sent["parallel_tool_calls"]) == ("required", False)
-    assert response.headers["x-arawn-ignored"] == "top_k"
+    assert response.headers["x-arawn-ignored"] == "top_k, messages.thinking"
 
 
 async def test_what_a_tool_shows_reaches_a_backend_of_the_other_dialect(tmp_path: Path) -> None:

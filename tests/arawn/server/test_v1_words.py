@@ -211,13 +211,10 @@ def test_what_only_chat_completions_say_of_the_assistant_is_not_lost(field: dict
 
 def test_the_marks_of_tools_are_left_out_for_another_dialect() -> None:
     """And named."""
-    function = {"name": "look", "parameters": {}, "strict": True}
     body = {"model": "auto", "messages": [{"role": "user", "content": "x"}]}
-    chat = json.dumps({**body, "tools": [{"type": "function", "function": function}]}).encode()
     tools = [{"name": "look", "input_schema": {}, "cache_control": {"type": "ephemeral"}}]
     messages = json.dumps({**body, "tools": tools}).encode()
 
-    assert translate_chat(read_chat(chat), target("anthropic")).ignored == ("tools.function.strict",)
     assert translate_messages(read_messages(messages), target("openai")).ignored == ("tools.cache_control",)
 
 

@@ -14,7 +14,7 @@ from arawn.backends.http_provider import Carrier, Endpoint, HttpProvider
 from arawn.backends.openai import OpenAIDialect
 from arawn.config.schema import Profile, TimeoutsConfig
 from arawn.errors import BackendError, BadReply, ConnectionFailed, TimedOut
-from arawn.messages import CompletionRequest, StreamEvent, TextDelta, user
+from arawn.messages import Begun, CompletionRequest, StreamEvent, TextDelta, user
 from arawn.wire.transport import Transport, TransportLimits
 from tests.fake_provider import FakeProvider, Fault, Reply, openai_reply, openai_stream, stream_reply
 
@@ -48,8 +48,9 @@ async def opened(make: Make, address: str, **deadlines: float) -> AsyncIterator[
 
 
 async def stream(provider: HttpProvider, sink: list[StreamEvent]) -> str:
-    async def emit(event: StreamEvent) -> None:
-        sink.append(event)
+    async def emit(event: StreamEvent | Begun) -> None:
+        if not isinstance(event, Begun):
+            sink.append(event)
 
     return (await provider.stream(ASK, emit)).text
 
