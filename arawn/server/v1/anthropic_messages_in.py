@@ -21,6 +21,7 @@ from arawn.server.v1.body import (
     read_loosely,
     require_limit,
     require_messages,
+    strict_for,
 )
 from arawn.server.v1.target import Target
 
@@ -76,7 +77,8 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     left_out = () if same else not_offered(kinds, tools, choice, backend, certain=target.common)
     if same and (kinds or marks):
         extra["tools"] = sent.tools
-    ignored += left_out + tuple(f"tools.{mark}" for mark in sorted(marks) if not same)
+    tools, loosened = strict_for(tools, target, "anthropic", "tools.strict")
+    ignored += left_out + loosened + tuple(f"tools.{mark}" for mark in sorted(marks) if not same)
     chosen, unsaid = _choice_marks(sent.tool_choice if tools or same else None, choice, target)
     more, unformed = _output_config(sent.output_config, target, backend)
     prompt, messages = turns(sent.messages, misfit)

@@ -17,7 +17,7 @@ from arawn.backends.anthropic import tool_choice_value
 from arawn.messages import CompletionRequest, Message, Text, ToolDefinition
 from arawn.server.json_body import decoded
 from arawn.server.reply import Refused, refusal
-from arawn.server.v1.target import Target
+from arawn.server.v1.target import DialectName, Target
 
 __all__ = [
     "Body",
@@ -33,6 +33,7 @@ __all__ = [
     "read_loosely",
     "require_limit",
     "require_messages",
+    "strict_for",
 ]
 
 B = TypeVar("B", bound=msgspec.Struct)
@@ -239,6 +240,19 @@ def not_offered(
     if met:
         raise odd(f"no tool of `tools` can be said to {backend}: all are of type {shown}; {remedy}")
     raise odd(f"`tool_choice` demands a tool that cannot be said to {backend}: none of type {shown} can; leave it out")
+
+
+def strict_for(
+    tools: tuple[ToolDefinition, ...], target: Target, dialect: DialectName, name: str
+) -> tuple[tuple[ToolDefinition, ...], tuple[str, ...]]:
+    """Return the tools as `target` is told of them, and `name` if they are strict and it is not told.
+
+    Who speaks another dialect has other demands on the schema of a strict tool, or does not know the word: what works
+    without it would be refused. Many clients ask for it without being told to.
+    """
+    if target.takes(dialect) or not any(tool.strict for tool in tools):
+        return tools, ()
+    return tuple(msgspec.structs.replace(tool, strict=False) for tool in tools), (name,)
 
 
 def require_limit(max_tokens: int | None, misfit: Misfit) -> int | None:

@@ -20,6 +20,7 @@ from arawn.server.v1.body import (
     read_loosely,
     require_limit,
     require_messages,
+    strict_for,
 )
 from arawn.server.v1.openai_turns import Turn, turns
 from arawn.server.v1.target import Target
@@ -101,7 +102,8 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     left_out = () if same else not_offered(kinds, tools, choice, backend, certain=target.common)
     if same and kinds:
         extra["tools"] = chat.tools
-    ignored += left_out
+    tools, loosened = strict_for(tools, target, "openai", "tools.function.strict")
+    ignored += left_out + loosened
     single = one_call_at_a_time(choice, target) if tools and chat.parallel_tool_calls is False else {}
     ignored += ("parallel_tool_calls",) if single is None else ()
     extra |= single or {}

@@ -1,4 +1,4 @@
-"""`strict` of a tool reaches every provider and stands once in the record; real sockets throughout."""
+"""`strict` of a tool is said to whom it was meant for, and stands once in the record; real sockets throughout."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from arawn.messages import ToolDefinition
+from arawn.messages import CompletionRequest, Message, Text, ToolDefinition
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.arawn.server.sdk.upstreams import Answer, upstream
-from tests.runtimes import records
+from tests.runtimes import configured, records, running
 
 SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+NAMES = {"openai": "tools.function.strict", "anthropic": "tools.strict"}
 
 
 def tool(dialect: str, strict: Any) -> dict[str, Any]:
@@ -40,18 +41,35 @@ async def ask(directory: Path, client: str, provider: str, strict: Any) -> tuple
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 @pytest.mark.parametrize("client", ["openai", "anthropic"])
 @pytest.mark.parametrize("strict", [True, False, None])
-async def test_strict_reaches_every_provider(tmp_path: Path, client: str, provider: str, strict: bool | None) -> None:
-    """In its own dialect with the client's bytes; in the other one if it says more than its default."""
+async def test_strict_is_said_to_a_provider_of_the_dialect(
+    tmp_path: Path, client: str, provider: str, strict: bool | None
+) -> None:
+    """In the client's bytes; one of the other dialect is not told, for its demands on the schema are others."""
     response, sent = await ask(tmp_path, client, provider, strict)
 
-    expected = strict if client == provider else (strict or None)
+    same = client == provider
     assert response.status_code == 200
-    assert json.loads(sent)["tools"] == [tool(provider, expected)]
-    assert "x-arawn-ignored" not in response.headers
+    assert json.loads(sent)["tools"] == [tool(provider, strict if same else None)]
+    assert response.headers.get("x-arawn-ignored") == (NAMES[client] if strict and not same else None)
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic", "scripted"])
-@pytest.mark.parametrize("client", ["openai", "anthropic"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+async def test_a_program_says_strict_to_either(provider: str, tmp_path: Path) -> None:
+    """It knows whom it asks."""
+    tools = (ToolDefinition("look", "d", SCHEMA, strict=True),)
+    request = CompletionRequest(messages=(Message("user", (Text("x"),)),), tools=tools)
+    with upstream(provider, tmp_path, Answer("hi"), stream=False) as up:
+        async with running(configured(tmp_path, {"demo": up.profile})) as runtime:
+            await runtime.complete(request, profile="demo")
+        sent = up.sent()
+
+    assert sent["tools"] == [tool(provider, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("client", "provider"),
+    [("openai", "openai"), ("anthropic", "anthropic"), ("openai", "scripted"), ("anthropic", "scripted")],
+)
 async def test_a_strict_tool_stands_once_in_the_record(tmp_path: Path, client: str, provider: str) -> None:
     """Among the tools, and not in what was passed unchanged too."""
     await ask(tmp_path, client, provider, True)
