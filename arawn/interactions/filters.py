@@ -7,16 +7,38 @@ import string
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import get_args
 
 import msgspec
 
+from arawn.config.describe import suggestion, ticked
 from arawn.errors import BadInput
-from arawn.interactions.record import InteractionHead, timestamp_text
+from arawn.interactions.record import InteractionHead, Status, timestamp_text
+from arawn.interactions.zones import zone_of
 
-__all__ = ["FAILED", "Filters", "days_of_id", "matches", "time_window"]
+__all__ = ["FAILED", "FILTERS", "Filters", "days_of_id", "matches", "time_window", "wanted_of", "whole_number"]
 
 FAILED = ("error", "partial")  # the statuses of a call that failed; one that was cancelled did not
+FILTERS = {
+    "date": "One day, such as `2026-07-01`, `today` or `yesterday`.",
+    "since": "From this moment, such as `1h` ago or `2026-07-01T12:00`.",
+    "until": "Up to this moment.",
+    "tz": "The time zone of dates.",
+    "workstream": "Only of this workstream.",
+    "session": "Only of this session.",
+    "call": "Only attempts of the call with this `call_id`.",
+    "profile": "Only of this profile.",
+    "model": "Only of this model, asked for or answering.",
+    "status": "Only those that ended so.",
+    "tool": "Only those that called this tool.",
+    "tag": "Only those with this tag, as `key=value`; may come repeatedly.",
+    "min_duration": "Only those that took at least so many milliseconds.",
+    "has_error": "`true` for only those with an error.",
+    "label": "Only those whose last feedback is this; may come repeatedly, for any of them.",
+    "limit": "How many at most.",
+}
 
+_LARGEST = 10**12  # of a number; far beyond what any call took, or any log holds
 _AGO = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhdw])", re.ASCII | re.IGNORECASE)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
@@ -68,6 +90,76 @@ def matches(head: InteractionHead, wanted: Filters) -> bool:
     )
 
 
+def wanted_of(
+    asked: Iterable[tuple[str, str]], *, now: datetime, limit: int | None = None, most: int = _LARGEST
+) -> Filters:
+    """Return what is asked for by names and values, as a person or a query gives them.
+
+    Args:
+        asked: Names of `FILTERS` and texts; `tag` (`key=value`) and `label` may come repeatedly.
+        now: With a time zone.
+        limit: How many are shown where `asked` does not say it.
+        most: The largest `limit` that may be asked for.
+
+    Raises:
+        BadInput: A name or a value is none of those accepted.
+    """
+    texts: dict[str, list[str]] = {}
+    for name, text in asked:
+        texts.setdefault(name, []).append(text)
+    tags, labels = texts.pop("tag", []), texts.pop("label", [])
+    given = {name: _only(name, each) for name, each in texts.items()}
+    times = {key: given.pop(name, None) for name, key in (("date", "on"), ("since", "since"), ("until", "until"))}
+    start, end = time_window(**times, zone=zone_of(given.pop("tz", None)), now=now)
+    return Filters(
+        start=start,
+        end=end,
+        tags=dict(map(_tag, tags)),
+        labels=tuple(labels),
+        status=_one_of(given.pop("status", None), "status", get_args(Status)),
+        has_error=_one_of(given.pop("has_error", None), "has_error", ("true", "false")) == "true",
+        min_duration_ms=whole_number(given.pop("min_duration", None), "min_duration", 0, _LARGEST),
+        limit=whole_number(given.pop("limit", None), "limit", 1, most) or limit,
+        **given,
+    )
+
+
+def _only(name: str, texts: list[str]) -> str:
+    if name not in FILTERS:
+        accepted = ", ".join(map(ticked, FILTERS))
+        raise BadInput(f"there is no filter {ticked(name)}{suggestion(name, FILTERS)}; accepted: {accepted}")
+    if texts[1:]:
+        raise BadInput(f"the filter `{name}` is given twice; only `tag` and `label` may be")
+    return texts[0]
+
+
+def whole_number(text: str | None, name: str, least: int, most: int) -> int | None:
+    """Return the number that `text`, the value of `name`, is; None if it is not given.
+
+    Raises:
+        BadInput: It is none, or not from `least` to `most`.
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most:
+        return int(text)
+    raise BadInput(f"`{name}` is {ticked(text)}; it must be a whole number from {least} to {most}")
+
+
+def _one_of(text: str | None, name: str, accepted: tuple[str, ...]) -> str | None:
+    if text is None or text in accepted:
+        return text
+    raise BadInput(f"`{name}` is {ticked(text)}; it must be one of {', '.join(map(ticked, accepted))}")
+
+
+def _tag(text: str) -> tuple[str, str]:
+    """Return the key, which a program may have left empty, and the value."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput(f"`tag` is {ticked(text)}; it must be `key=value`")
+    return key, value
+
+
 def days_of_id(id_prefix: str) -> tuple[str, str]:
     """Return the first and last day (UTC) of the files in which an id with this beginning stands, if all clocks agree.
 
@@ -100,41 +192,45 @@ def time_window(
     Raises:
         BadInput: A text is none of these, or the end does not come after the beginning.
     """
-    starts, ends = [], []
-    if on is not None:
-        day = _day(on, zone, now)
-        starts.append(_midnight(day, zone))
-        ends.append(_midnight(_later(day, timedelta(days=1)), zone))
-    if since is not None:
-        starts.append(_moment(since, zone, now, whole_day=timedelta(0)))
-    if until is not None:
-        ends.append(_moment(until, zone, now, whole_day=timedelta(days=1)))
-    start, end = _bound(max, starts), _bound(min, ends)
+    typed = {"date": on, "since": since, "until": until}
+    asked = ", ".join(f"{name} {ticked(text)}" for name, text in typed.items() if text is not None)
+    try:
+        start, end = _window(on, since, until, zone, now)
+    except OverflowError:
+        raise BadInput(
+            f"{asked}: in UTC, this is before the year 1 or after the year 9999; give a time in between"
+        ) from None
     if start is not None and end is not None and end <= start:
-        typed = {"date": on, "since": since, "until": until}
-        asked = ", ".join(f"{name} `{text}`" for name, text in typed.items() if text is not None)
         raise BadInput(
             f"{asked}: nothing is both from {start} on and before {end}: the beginning asked for is not before the end"
         )
     return start, end
 
 
+def _window(
+    on: str | None, since: str | None, until: str | None, zone: tzinfo, now: datetime
+) -> tuple[str | None, str | None]:
+    starts, ends = [], []
+    if on is not None:
+        day = _day(on, zone, now)
+        starts.append(_midnight(day, zone))
+        ends.append(_midnight(day + timedelta(days=1), zone))
+    if since is not None:
+        starts.append(_moment("since", since, zone, now, whole_day=timedelta(0)))
+    if until is not None:
+        ends.append(_moment("until", until, zone, now, whole_day=timedelta(days=1)))
+    return _bound(max, starts), _bound(min, ends)
+
+
 def _bound(choose: Callable[[Iterable[datetime]], datetime], moments: Sequence[datetime]) -> str | None:
-    try:
-        in_order = [moment.astimezone(UTC) for moment in moments]  # two of one zone compare by what clocks show
-        return timestamp_text(choose(in_order)) if in_order else None
-    except OverflowError:
-        raise _beyond() from None
-
-
-def _beyond() -> BadInput:
-    return BadInput("the time asked for is, in UTC, before the year 1 or after the year 9999; give one in between")
+    in_order = [moment.astimezone(UTC) for moment in moments]  # two of one zone compare by what clocks show
+    return timestamp_text(choose(in_order)) if in_order else None
 
 
 def _day(text: str, zone: tzinfo, now: datetime) -> date:
     found = _named_day(text, zone, now)
     if found is None:
-        raise BadInput(f"`{text}` is no day; write it as `2026-01-28`, `today` or `yesterday`")
+        raise BadInput(f"`date` is {ticked(text)}, which is no day; write it as `2026-01-28`, `today` or `yesterday`")
     return found
 
 
@@ -146,13 +242,6 @@ def _named_day(text: str, zone: tzinfo, now: datetime) -> date | None:
         return date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         return None
-
-
-def _later(day: date, by: timedelta) -> date:
-    try:
-        return day + by
-    except OverflowError:
-        raise _beyond() from None
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
@@ -174,24 +263,21 @@ def _first(shown: datetime) -> datetime:
     return begin + timedelta(seconds=bisect_left(range(skipped), time_shown, key=clocks))
 
 
-def _moment(text: str, zone: tzinfo, now: datetime, *, whole_day: timedelta) -> datetime:
+def _moment(name: str, text: str, zone: tzinfo, now: datetime, *, whole_day: timedelta) -> datetime:
     """Return the moment that `text` names; a day is its first midnight, plus `whole_day`."""
     if text.lower() == "now":
         return now
     if (ago := _AGO.fullmatch(text)) is not None:
-        try:
-            return now - timedelta(seconds=float(ago[1]) * _UNIT_SECONDS[ago[2].lower()])
-        except OverflowError:
-            raise _beyond() from None
+        return now - timedelta(seconds=float(ago[1]) * _UNIT_SECONDS[ago[2].lower()])
     if (day := _named_day(text, zone, now)) is not None:
-        return _midnight(_later(day, whole_day), zone)
+        return _midnight(day + whole_day, zone)
     try:
         moment = datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
     except ValueError:
         moment = None
     if moment is None:
         raise BadInput(
-            f"`{text}` is no time; write it as `2026-01-28`, `today`, `yesterday`, `2026-01-28T14:30`, `now`, or an "
-            "age such as `90s`, `15m`, `1.5h`, `3d`, `1w`"
+            f"`{name}` is {ticked(text)}, which is no time; write it as `2026-01-28`, `today`, `yesterday`, "
+            "`2026-01-28T14:30`, `now`, or an age such as `90s`, `15m`, `1.5h`, `3d`, `1w`"
         )
     return moment if moment.tzinfo else _first(moment.replace(tzinfo=zone))

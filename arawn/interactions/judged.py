@@ -9,14 +9,14 @@ import msgspec
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.record import FeedbackLine
-from arawn.interactions.scan import LogScan, wanted_files
+from arawn.interactions.scan import LogScan, OnProgress, wanted_files
 
 __all__ = ["with_judged"]
 
 _NEEDLE = b'"feedback"'
 
 
-def with_judged(directory: Path, wanted: Filters) -> Filters:
+def with_judged(directory: Path, wanted: Filters, *, on_progress: OnProgress | None = None) -> Filters:
     """Return `wanted` with the calls in `directory` whose last feedback has one of its labels, if it asks for any.
 
     Damage is passed over: whoever reads the calls names it. Without labels nothing is read.
@@ -27,7 +27,7 @@ def with_judged(directory: Path, wanted: Filters) -> Filters:
     if not wanted.labels:
         return wanted
     latest: dict[str, str] = {}
-    scan = LogScan(directory, on_damage=lambda _: None)
+    scan = LogScan(directory, on_damage=lambda _: None, on_progress=on_progress)
     files = wanted_files(directory, Filters(start=wanted.start))
     for _, (_, line) in scan.holding(files, lambda data, *span: data.find(_NEEDLE, *span), len(_NEEDLE)):
         try:

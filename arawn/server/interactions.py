@@ -9,41 +9,23 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 import msgspec
 import trio
 
-from arawn.config.describe import suggestion, ticked
 from arawn.errors import BadInput
-from arawn.interactions.filters import Filters, time_window
+from arawn.interactions.filters import FILTERS, wanted_of
 from arawn.interactions.heads import UNREADABLE
+from arawn.interactions.judged import with_judged
 from arawn.interactions.reader import Damage, Entry, LogReader
-from arawn.interactions.record import Status
 from arawn.interactions.scan import Progress
-from arawn.interactions.zones import zone_of
 from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, Reply, json_reply, refusal
 
-__all__ = ["FILTERS", "INTERACTION", "LogDoor", "interaction_routes", "wanted_of"]
+__all__ = ["FILTERS", "INTERACTION", "LogDoor", "interaction_routes"]
 
 INTERACTION = "/interactions/{id}"
-FILTERS = {
-    "date": "One day, such as `2026-07-01`, `today` or `yesterday`.",
-    "since": "From this moment, such as `1h` ago or `2026-07-01T12:00`.",
-    "until": "Up to this moment.",
-    "tz": "The time zone of dates.",
-    "workstream": "Only of this workstream.",
-    "session": "Only of this session.",
-    "profile": "Only of this profile.",
-    "model": "Only of this model.",
-    "status": "Only those that ended so.",
-    "tool": "Only those that called this tool.",
-    "tag": "Only those with this tag, as `key=value`; may come repeatedly.",
-    "min_duration": "Only those that took at least so many milliseconds.",
-    "has_error": "`true` for only those with an error.",
-    "limit": "How many at most.",
-}
 
 _DEFAULT_LIMIT = 20
 _MOST = 1000
@@ -63,69 +45,23 @@ def interaction_routes(log_path: Path | None) -> dict[tuple[str, str], Route]:
     return {("GET", "/interactions"): partial(_list, log), ("GET", INTERACTION): partial(_show, log)}
 
 
-def wanted_of(query: list[tuple[str, str]], *, now: datetime) -> Filters:
-    """Return what a query asks for; its names are the options of `arawn interactions list`.
-
-    Args:
-        query: Names and values; `tag` is `key=value` and may come repeatedly.
-        now: With a time zone.
-
-    Raises:
-        BadInput: A name or a value is none of those accepted.
-    """
-    values: dict[str, str] = {}
-    tags: dict[str, str] = {}
-    for name, value in query:
-        if name == "tag":
-            tags.update([_tag(value)])
-        elif name not in FILTERS:
-            accepted = ", ".join(map(ticked, FILTERS))
-            raise BadInput(f"there is no filter {ticked(name)}{suggestion(name, FILTERS)}; accepted: {accepted}")
-        elif name in values:
-            raise BadInput(f"the filter `{name}` is given twice; only `tag` may be")
-        else:
-            values[name] = value
-    times = {key: values.pop(name, None) for name, key in (("date", "on"), ("since", "since"), ("until", "until"))}
-    start, end = time_window(**times, zone=zone_of(values.pop("tz", None) or None), now=now)
-    return Filters(
-        start=start,
-        end=end,
-        tags=tags,
-        status=_one_of(values.pop("status", None), "status", get_args(Status)),
-        has_error=_one_of(values.pop("has_error", None), "has_error", ("true", "false")) == "true",
-        min_duration_ms=_number(values.pop("min_duration", None), "min_duration", 0, 10**12),
-        limit=_number(values.pop("limit", str(_DEFAULT_LIMIT)), "limit", 1, _MOST),
-        **values,
-    )
-
-
-def _tag(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise BadInput(f"{ticked(text)} is no tag; write it as `tag=key=value`")
-    return key, value
-
-
-def _one_of(text: str | None, name: str, accepted: tuple[str, ...]) -> str | None:
-    if text is None or text in accepted:
-        return text
-    raise BadInput(f"`{name}` is {ticked(text)}; it must be one of {', '.join(map(ticked, accepted))}")
-
-
-def _number(text: str | None, name: str, least: int, most: int) -> int | None:
-    if text is None:
-        return None
-    if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most:
-        return int(text)
-    raise BadInput(f"`{name}` is {ticked(text)}; it must be a whole number from {least} to {most}")
-
-
 class LogDoor:
     """The log as routes read it; the directory is None when it is off."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._readers = trio.CapacityLimiter(_READERS)
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the log.
+
+        Raises:
+            BadInput: The log is off.
+        """
+        if self._directory is None:
+            raise BadInput("the interaction log is off; set `logging.interactions.enabled` to have one")
+        return self._directory
 
     async def id_of(self, name: str) -> str:
         """Return the whole id of the interaction that `name` means: an id, the beginning of one, or `latest`.
@@ -159,10 +95,8 @@ class LogDoor:
         Checkpoint: always.
         If cancelled: the reading thread has ended.
         """
-        if self._directory is None:
-            raise BadInput("the interaction log is off; set `logging.interactions.enabled` to have one")
         skipped: list[Damage] = []
-        reader = LogReader(self._directory, on_damage=skipped.append, on_progress=_end_if_cancelled)
+        reader = LogReader(self.directory, on_damage=skipped.append, on_progress=_end_if_cancelled)
         with trio.move_on_after(_READ_SECONDS):
             try:
                 found = await trio.to_thread.run_sync(look, reader, limiter=self._readers)
@@ -184,11 +118,12 @@ def _end_if_cancelled(_: Progress) -> None:
 
 
 async def _list(log: LogDoor, call: Call) -> None:
-    wanted = wanted_of(call.query_items(), now=datetime.now(UTC))
+    wanted = wanted_of(call.query_items(), now=datetime.now(UTC), limit=_DEFAULT_LIMIT, most=_MOST)
 
     def look(reader: LogReader) -> list[Entry]:
         try:
-            return list(reader.newest_first(wanted))[::-1]
+            judged = with_judged(log.directory, wanted, on_progress=_end_if_cancelled)
+            return list(reader.newest_first(judged))[::-1]
         except FileNotFoundError:  # the first call makes the directory
             return []
 

@@ -104,7 +104,7 @@ def test_no_column_is_lost_in_json(asked: str, command: Command, query: str, row
 
 def test_a_tag_without_a_name_can_be_asked_for() -> None:
     """A program may have logged one; `--tag` without an equals sign is still refused elsewhere."""
-    options = {"tz": "UTC", "on": None, "since": None, "until": None, "tags": ("=empty", "job=night")}
+    options = {"tz": "UTC", "date": None, "since": None, "until": None, "tag": ("=empty", "job=night")}
 
     assert filters_of(options, limit=None).tags == {"": "empty", "job": "night"}
 

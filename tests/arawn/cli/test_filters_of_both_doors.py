@@ -1,0 +1,143 @@
+"""What `arawn interactions list` can ask of the log, `GET /interactions` can ask too, and gets the same answer."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+import trio
+
+from arawn.cli.interactions import list_interactions
+from arawn.errors import RateLimited
+from arawn.interactions.filters import FILTERS
+from arawn.interactions.opening import open_day_log
+from arawn.interactions.record import FeedbackLine, timestamp_text
+from arawn.messages import CallContext, CompletionResponse, ToolUse
+from arawn.server.app import build_app
+from arawn.server.auth import Door
+from arawn.server.interactions import interaction_routes
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import Place
+from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record
+from tests.memory_runtime import MemoryRuntime
+from tests.serving import serving_with_lifespan
+
+NOT_FILTERS = {"fields", "as_json", "quiet", "config_file"}  # how calls are shown, not which
+ASKED = {
+    "date": [("date", "2026-01-29")],
+    "since": [("since", "2026-01-29T00:00Z")],
+    "until": [("until", "2026-01-28")],
+    "tz": [("date", "2026-01-29"), ("tz", "+14:00")],
+    "workstream": [("workstream", "w")],
+    "session": [("session", "s-2")],
+    "call": [("call", "call-2")],
+    "profile": [("profile", "big")],
+    "model": [("model", "gpt")],
+    "status": [("status", "error")],
+    "tool": [("tool", "fetch")],
+    "tag": [("tag", "team=a"), ("tag", "=empty key")],
+    "min_duration": [("min_duration", "5000")],
+    "has_error": [("has_error", "true")],
+    "label": [("label", "good"), ("label", "fine")],
+    "limit": [("limit", "1")],
+}
+WRONG = {
+    "date": "someday",
+    "since": "soon",
+    "until": "9999-12-31",
+    "tz": "Nowhere/Land",
+    "status": "fine",
+    "tag": "team",
+    "min_duration": "-1",
+    "limit": "0",
+}
+
+Query = list[tuple[str, str]]
+
+
+@pytest.fixture
+def log(place: Place) -> Path:
+    """Three calls; the second one is unlike the others in everything that can be asked for, and was judged."""
+    special = record(
+        2,
+        NOON + timedelta(days=1),
+        context=CallContext(workstream="w", session_id="s-2", tags={"team": "a", "": "empty key"}),
+        profile="big",
+        status="error",
+        duration_ms=5_000.0,
+        response=CompletionResponse(content=(ToolUse("t1", "fetch"),), model="gpt"),
+        error=RateLimited("no"),
+    )
+    judged = [
+        FeedbackLine(interaction_id=one.id, label=label, timestamp=timestamp_text(NOON))
+        for one, label in ((record(1), "good"), (special, "bad"), (record(1), "bad"), (special, "good"))
+    ]
+    with closing(open_day_log(place.log, CONFIG, clock=Clock())) as opened:
+        opened.append([record(1), special, record(3, NOON + timedelta(days=2)), *judged])
+    return place.log
+
+
+def over_http(log: Path, query: Query) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        door = Door(token=None, hosts=())
+        app = build_app(MemoryRuntime(), door=door, more=interaction_routes(log))
+        async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+            return await client.get("/interactions", params=urlencode(query))
+
+    return trio.run(ask)
+
+
+def options_of(query: Query) -> list[str]:
+    flags = [(f"--{name.replace('_', '-')}", value) for name, value in query]
+    return [flag if flag == "--has-error" else f"{flag}={value}" for flag, value in flags]
+
+
+def test_both_doors_have_the_same_filters() -> None:
+    """An option that chooses calls is a name in a query, and is tried below."""
+    options = {parameter.name for parameter in list_interactions.params} - NOT_FILTERS
+
+    assert options == set(FILTERS) == set(ASKED)
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_both_doors_give_the_same_answer(log: Path, command: Command, name: str) -> None:
+    """To each filter, which chooses some of the calls and not all."""
+    listed = command("interactions", "list", "--json", *options_of(ASKED[name]))
+    answered = over_http(log, ASKED[name])
+
+    calls: list[dict[str, Any]] = answered.json()
+    assert (listed.code, answered.status_code) == (0, 200)
+    assert json.loads(listed.out) == calls
+    assert 0 < len(calls) < 3
+
+
+def test_all_filters_together_are_one_question(log: Path, command: Command) -> None:
+    """Each holds beside the others."""
+    query = [pair for name in ASKED if name not in ("date", "tz", "since", "until") for pair in ASKED[name]]
+    query.append(("since", "2026-01-29"))
+
+    listed = command("interactions", "list", "--json", *options_of(query))
+
+    assert [call["call_id"] for call in json.loads(listed.out)] == ["call-2"]
+    assert json.loads(listed.out) == over_http(log, query).json()
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_both_doors_refuse_the_same_values(log: Path, command: Command, name: str) -> None:
+    """The filter is named, and what was found; wrong use in a shell is a 400 over HTTP."""
+    query = [(name, WRONG[name])]
+    listed = command("interactions", "list", *options_of(query))
+    refused = over_http(log, query)
+
+    said = refused.json()["error"]["message"]
+    assert (listed.code, refused.status_code) == (2, 400)
+    assert WRONG[name] in said
+    assert name.replace("tz", "time zone") in said
+    assert WRONG[name] in listed.err
+    assert said in listed.err or f"'--{name.replace('_', '-')}'" in listed.err  # click has looked at it before
