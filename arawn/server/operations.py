@@ -12,7 +12,7 @@ from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.operation import EVENTS, TEXT, Answer, Operation, Operations, Parameter
 from arawn.server.probes import Probe
 from arawn.server.reply import ErrorBody
-from arawn.server.workstreams import Removed, WorkstreamChange, WorkstreamSettings
+from arawn.server.workstreams import PAGING, Removed, WorkstreamChange, WorkstreamSettings
 from arawn.status import BackendStatus, RuntimeStatus
 from arawn.workstreams.store import Summary, WorkstreamState
 
@@ -54,7 +54,12 @@ NATIVE_OPERATIONS: Operations = {
         _CALL,
         otherwise=Answer("A refusal of the provider, with its own status.", ErrorBody),
     ),
-    ("GET", "/workstreams"): _get("All workstreams", tuple[Summary, ...], errors=_STORE),
+    ("GET", "/workstreams"): _get(
+        "All workstreams, or a page of them",
+        tuple[Summary, ...],
+        parameters=tuple(Parameter(name, "query", said) for name, said in PAGING.items()),
+        errors=_STORE,
+    ),
     ("POST", "/workstreams"): _take(
         "Make a workstream", WorkstreamSettings, {201: Answer("The workstream.", WorkstreamState)}, (*_STORE, 409)
     ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from arawn.config.describe import ticked
+from arawn.config.describe import any_of, ticked
 from arawn.errors import BadInput
+from arawn.interactions.filters import whole_number
 from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, json_reply, refusal
 from arawn.workstreams.store import Summary, WorkstreamState, require_name
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from arawn.workstreams.handle import Workstream  # loads the whole runtime, of which the command line needs nothing
 
 __all__ = [
+    "PAGING",
     "WORKSTREAM",
     "Removed",
     "WorkstreamChange",
@@ -27,6 +30,12 @@ __all__ = [
 ]
 
 WORKSTREAM = "/workstreams/{name}"
+PAGING = {
+    "limit": "How many at most; all of them if it is not given.",
+    "after": "Only those behind this name, the last one of the page before.",
+}
+
+_MOST = 1000
 
 
 class WorkstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,9 +95,17 @@ def no_workstream(name: str) -> str:
 
 
 async def _list(runtime: WorkstreamsDoor, call: Call) -> None:
-    for name, _ in call.query_items():
-        raise BadInput(f"the list of workstreams has no filter {ticked(name)}; it is always whole: leave it out")
-    await call.respond(json_reply(200, await runtime.workstreams(archived=True)))
+    asked: dict[str, str] = {}
+    for name, text in call.query_items():
+        if name not in PAGING:
+            raise BadInput(f"the list of workstreams has no filter {ticked(name)}; it takes {any_of(PAGING)}")
+        if name in asked:
+            raise BadInput(f"`{name}` is given twice; give it once")
+        asked[name] = text
+    limit = whole_number(asked.get("limit"), "limit", 1, _MOST)
+    every = await runtime.workstreams(archived=True)
+    rest = (one for one in every if one.name > asked.get("after", ""))
+    await call.respond(json_reply(200, list(islice(rest, limit))))
 
 
 async def _create(runtime: WorkstreamsDoor, call: Call) -> None:

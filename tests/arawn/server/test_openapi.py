@@ -21,7 +21,7 @@ from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import FILTERS
 from arawn.server.openapi import openapi_document
 from arawn.server.reload import reload_routes
-from arawn.server.workstreams import workstream_routes
+from arawn.server.workstreams import PAGING, workstream_routes
 from arawn.wire.limits import Limits
 from tests.runtimes import ECHO, configured, running
 from tests.serving import serving_with_lifespan
@@ -81,6 +81,15 @@ async def test_the_document_has_every_route_that_is_served_and_no_other(tmp_path
     assert sum(map(len, shown.values())) >= 22
     with pytest.raises(KeyError):
         openapi_document({}, [("GET", "/healthz")])
+
+
+@pytest.mark.parametrize(("path", "names"), [("/interactions", FILTERS), ("/workstreams", PAGING)])
+async def test_the_document_has_what_a_list_can_be_asked(tmp_path: Path, path: str, names: dict[str, str]) -> None:
+    """Each name that a query takes, and what it asks for."""
+    described = await document(tmp_path)
+
+    parameters = described["paths"][path]["get"]["parameters"]
+    assert {one["name"]: one["description"] for one in parameters} == names
 
 
 async def test_the_document_is_openapi_3_1(tmp_path: Path) -> None:

@@ -61,13 +61,42 @@ async def test_a_workstream_in_its_first_call_is_deleted_after_it(tmp_path: Path
     assert listed.json() == []
 
 
-async def test_a_part_of_the_list_is_refused(tmp_path: Path) -> None:
+async def test_the_list_comes_in_pages(tmp_path: Path) -> None:
+    """Each one begins behind the last name of the one before; what is made or deleted meanwhile shifts no page."""
+    names = ["B", "a", "b c", "zé", "é", "\U0001f600"]
+    async with serving(tmp_path) as (client, _):
+        for name in reversed(names):
+            await client.post("/workstreams", json={"name": name})
+        page = (await client.get("/workstreams", params={"limit": 2})).json()
+        first = [one["name"] for one in page]
+        await client.delete("/workstreams/a")
+        await client.post("/workstreams", json={"name": "A"})
+        found = list(first)
+        while page:
+            page = (await client.get("/workstreams", params={"limit": 2, "after": found[-1]})).json()
+            found += [one["name"] for one in page]
+        rest = (await client.get("/workstreams", params={"after": "gone"})).json()
+
+    assert (first, found) == (names[:2], names)
+    assert [one["name"] for one in rest] == names[3:]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("limit=0", "`limit` is `0`; it must be a whole number from 1 to 1000"),
+        ("limit=1001", "it must be a whole number from 1 to 1000"),
+        ("after=a&after=b", "`after` is given twice"),
+        ("archived=true", "no filter `archived`; it takes `limit` or `after`"),
+    ],
+)
+async def test_a_wrong_page_is_refused(tmp_path: Path, query: str, said: str) -> None:
     """Nothing that is asked is passed over."""
     async with serving(tmp_path) as (client, _):
-        response = await client.get("/workstreams", params={"limit": 1})
+        response = await client.get(f"/workstreams?{query}")
 
     assert (response.status_code, response.json()["error"]["type"]) == (400, "bad_input")
-    assert "no filter `limit`" in response.json()["error"]["message"]
+    assert said in response.json()["error"]["message"]
 
 
 async def test_a_change_reaches_the_conversation_in_memory(tmp_path: Path) -> None:
