@@ -22,7 +22,9 @@ from arawn.config.search import find_config
 from arawn.errors import ConfigError
 from arawn.routing.prepared import routing_obstacles
 
-__all__ = ["doctor", "one_row_a_profile"]
+__all__ = ["doctor", "one_row_a_thing"]
+
+_THINGS = ("profile ", "log", "workstreams")  # each is looked at in several ways
 
 
 @click.command()
@@ -62,22 +64,23 @@ async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
     findings += of_daemon
     told = {one.what for one in findings if not one.ok}
     findings += last_failures(config, os.environ, now, told=told)
-    return list(one_row_a_profile([*findings, *await reach_providers(config)]))
+    return list(one_row_a_thing([*findings, *await reach_providers(config)]))
 
 
-def one_row_a_profile(findings: list[Finding]) -> Iterator[Finding]:
+def one_row_a_thing(findings: list[Finding]) -> Iterator[Finding]:
     """Yield the findings with those of one profile in one, at the place of the first: what is wrong, if anything is.
 
-    A fault that one way of looking has found is told once, though another one has found it too.
+    So are those of the log, and of the workstreams. A fault that one way of looking has found is told once, though
+    another one has found it too.
     """
-    of_profile: dict[str, list[Finding]] = {}
+    of_thing: dict[str, list[Finding]] = {}
     for one in findings:
-        of_profile.setdefault(one.what, []).append(one)
+        of_thing.setdefault(one.what, []).append(one)
     for one in findings:
-        if not one.what.startswith("profile "):
+        if not one.what.startswith(_THINGS):
             yield one
-        elif one is of_profile[one.what][0]:
-            every = of_profile[one.what]
+        elif one is of_thing[one.what][0]:
+            every = of_thing[one.what]
             wrong = [each for each in every if not each.ok]
             yield Finding(one.what, not wrong, "; ".join(_different([each.found for each in wrong or every])))
 

@@ -50,7 +50,7 @@ def repair_command(dry_run: bool, day: datetime | None, as_json: bool, config_fi
     if as_json:
         print_json(repaired)
     else:
-        _print(repaired)
+        _print(directory, repaired)
     if repaired.left:
         raise click.exceptions.Exit(1)
 
@@ -95,13 +95,14 @@ def _plan(directory: Path, today: date | None, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _print(repaired: Repaired) -> None:
+def _print(directory: Path, repaired: Repaired) -> None:
     lines = [f"{name}: half a line at the end of its file, moved here" for name in repaired.torn]
     lines += [_sentence(file) for file in repaired.files]
     lines += [f"{one.file}: of a day to come; its lines are in {', '.join(one.into)} now" for one in repaired.moved]
     lines += [f"{name}: written anew" for name in repaired.manifests]
     lines += [f"{name}: set aside, since the file that it describes is gone" for name in repaired.orphans]
-    lines += [f"{name}: readable by its owner alone now" for name in repaired.modes]
+    modes = [str(directory) if name == "." else name for name in repaired.modes]
+    lines += [f"{name}: readable by its owner alone now" for name in modes]
     for gap in repaired.lost:
         numbers = f"number {gap.first}" if gap.first == gap.last else f"numbers {gap.first} to {gap.last}"
         lines.append(f"lost, and declared so: {numbers} of writer {gap.writer}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -10,8 +11,10 @@ from typing import Any, Literal
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.day_log import DayLog
+from arawn.interactions.directory import LogInUse
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem, is_regular
+from arawn.interactions.lock_file import Owner, read_owner
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.part import open_part
 from arawn.interactions.record import MarkLine, timestamp_text
@@ -21,12 +24,16 @@ __all__ = ["Mending", "open_mending"]
 
 
 class Mending:
-    """A log directory that this process alone writes to. Use `open_mending` to make one."""
+    """A log directory that this process alone writes to. Use `open_mending` to make one.
+
+    `narrowed` names what others could reach and cannot since it is open: `.`, the directory itself, or nothing.
+    """
 
     def __init__(
         self, log: DayLog, directory: Path, filesystem: Filesystem, clock: Callable[[], datetime], *, keeps: bool
     ) -> None:
         self.directory = directory
+        self.narrowed: tuple[str, ...] = ()
         self.filesystem = filesystem
         self.clock = clock
         self._log = log
@@ -101,7 +108,31 @@ def open_mending(
         clock: Returns the time of day, with its zone.
 
     Raises:
-        LogWriteFailed: Somebody is writing there, or the system refused; one sentence says what to do.
+        LogInUse: Somebody is writing there; the message says who, and what to do.
+        LogWriteFailed: The system refused; one sentence says what to do.
     """
-    with closing(open_day_log(directory, config, filesystem=filesystem, clock=clock, links="passed over")) as log:
-        yield Mending(log, directory, filesystem, clock, keeps=config.sync != "off")
+    was_open = _is_open(directory)
+    try:
+        opened = open_day_log(directory, config, filesystem=filesystem, clock=clock, links="passed over")
+    except LogInUse as error:
+        owner = read_owner(filesystem, directory)
+        if owner is None or owner.pid == os.getpid():
+            raise
+        raise LogInUse(_held_by(owner, directory)) from error
+    with closing(opened) as log:
+        mending = Mending(log, directory, filesystem, clock, keeps=config.sync != "off")
+        if was_open and not _is_open(directory):
+            mending.narrowed = (".",)
+        yield mending
+
+
+def _is_open(directory: Path) -> bool:
+    return directory.stat().st_mode & 0o077 != 0
+
+
+def _held_by(owner: Owner, directory: Path) -> str:
+    return (
+        f"process {owner.pid} (started {owner.started}) writes to the interaction log in `{directory}`, whose files "
+        "this command changes; if it is a daemon, end it with `arawn stop` where `ARAWN_RUNTIME_DIR` is as it was at "
+        f"its start, or with `kill {owner.pid}`; if not, wait until it has ended; then run this command again"
+    )

@@ -62,8 +62,8 @@ class MendedFile(msgspec.Struct, frozen=True):
 class Repaired(msgspec.Struct, frozen=True, kw_only=True):
     """What was done.
 
-    `moved` are files of days to come, `torn` tails that went aside, `manifests` those made anew, `orphans` those set
-    aside whose file is gone, `lost` numbers and `gone` files declared as lost, `left` says what is wrong still.
+    `moved` are files of days to come, `torn` tails set aside, `manifests` those made anew, `orphans` those whose file
+    is gone, `modes` what others could reach, `lost` numbers and `gone` files declared lost, `left` what stays wrong.
     """
 
     files: tuple[MendedFile, ...]
@@ -123,7 +123,7 @@ def repair(
         torn=tuple(sorted(set(_torn(directory)) - before)),
         manifests=tuple(manifests),
         orphans=tuple(set_aside),
-        modes=tuple(modes),
+        modes=(*mending.narrowed, *modes),
         lost=(*proven, *missing),
         gone=gone,
         left=(*failed.values(), *_left(after, failed)),

@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,11 +16,12 @@ import pytest
 
 from arawn.cli import checkup
 from arawn.cli.checkup import Finding, look_around
-from arawn.cli.doctor import one_row_a_profile
+from arawn.cli.doctor import one_row_a_thing
 from arawn.cli.process_files import open_files
 from arawn.cli.reach import health_of
 from arawn.config.paths import database_path
 from arawn.status import BackendStatus
+from arawn.workstreams.store import WorkstreamStore
 from tests.arawn.cli.place import Place
 from tests.fake_provider import FakeProvider
 from tests.runtimes import configured
@@ -66,6 +67,7 @@ def test_all_is_well_with_and_without_a_daemon(place: Place) -> None:
 
     assert (alone, beside, table.returncode) == (0, 0, 0)
     assert {what for what, _, _ in rows} >= EVERYTHING
+    assert [len({what for what, _, _ in found}) for found in (rows, more)] == [len(rows), len(more)]
     assert ("daemon", True, f"process {daemon.child.pid} answers") in more
     assert "profile default" in table.stdout
     assert fake.received == []
@@ -79,6 +81,20 @@ def test_a_wrong_configuration_is_all_there_is(place: Place) -> None:
 
     assert {what for what, _ in found} == {"configuration"}
     assert any("grog" in text for _, text in found)
+
+
+def test_a_database_of_a_newer_version_is_one_row(place: Place) -> None:
+    """What is wrong with it; not beside it that its disk has room."""
+    place.configure('[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\n')
+    database = place.directory / "state" / "workstreams.db"
+    WorkstreamStore(database).close()
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("PRAGMA user_version = 99")
+
+    _, rows = examined(place)
+
+    ((ok, found),) = [(ok, found) for what, ok, found in rows if what == "workstreams"]
+    assert (ok, "was written by a newer Arawn" in found, "MiB" in found) == (False, True, False)
 
 
 def test_a_missing_key_and_a_taken_address_are_named(place: Place) -> None:
@@ -228,7 +244,7 @@ def test_a_profile_has_one_row(findings: list[tuple[str, bool, str]], row: tuple
     """What is wrong, each fault once; if nothing is, all that was found."""
     found = [Finding(f"profile {what}", ok, text) for what, ok, text in findings]
 
-    assert list(one_row_a_profile([Finding("log", True, "ok"), *found, Finding("profile q", True, "x")])) == [
+    assert list(one_row_a_thing([Finding("log", True, "ok"), *found, Finding("profile q", True, "x")])) == [
         Finding("log", True, "ok"),
         Finding(f"profile {row[0]}", *row[1:]),
         Finding("profile q", True, "x"),

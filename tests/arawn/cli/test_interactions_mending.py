@@ -72,6 +72,17 @@ def test_repair_says_what_it_did(asked: list[str], command: Command, place: Plac
     assert json.loads(command("interactions", "repair", "--json").out)["files"] == []
 
 
+def test_repair_names_the_directory_whose_mode_it_mends(asked: list[str], command: Command, place: Place) -> None:
+    """Once: the second repair has nothing to do."""
+    place.log.chmod(0o755)
+
+    planned, done = command("interactions", "repair", "--dry-run"), command("interactions", "repair")
+
+    assert f"run `chmod 700 {place.log}`" in planned.out
+    assert (done.code, done.out) == (0, f"{place.log}: readable by its owner alone now\n")
+    assert command("interactions", "repair").out == "nothing had to be repaired\n"
+
+
 def test_repair_brings_records_back_from_a_day_to_come(command: Command, place: Place) -> None:
     """A clock was ahead for one call; the file is named before and after, and the log is clean then."""
     ahead = datetime.now(UTC) + timedelta(days=400)
@@ -227,6 +238,8 @@ def test_beside_a_daemon(place: Place) -> None:
             verify = place.run("interactions", "verify")
             repair = place.run("interactions", "repair")
             remove = place.run("interactions", "rm", identity, "--yes")
+            del place.environ["ARAWN_RUNTIME_DIR"]  # from here on the commands look for the daemon elsewhere
+            apart = place.run("interactions", "repair")
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(PATIENCE)
@@ -238,6 +251,9 @@ def test_beside_a_daemon(place: Place) -> None:
     assert {repair.returncode, remove.returncode} == {1}
     assert "run `arawn stop`, then this command again" in repair.stderr
     assert "run `arawn stop`, then this command again" in remove.stderr
+    assert (apart.returncode, f"process {daemon.pid} (started 2" in apart.stderr) == (1, True), apart.stderr
+    assert "`arawn stop` where `ARAWN_RUNTIME_DIR` is as it was at its start" in apart.stderr
+    assert f"or with `kill {daemon.pid}`" in apart.stderr
 
 
 def test_a_file_that_lacks_lines_of_its_compressed_form_is_warned_of(

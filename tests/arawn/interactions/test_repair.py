@@ -344,6 +344,7 @@ def test_modes_are_narrowed_and_names_are_left(whole: Path, tmp_path: Path) -> N
 
     assert (log / FIRST).stat().st_mode & 0o777 == 0o600
     assert log.stat().st_mode & 0o777 == 0o700
+    assert repaired.modes[0] == "."
     assert FIRST in repaired.modes
     assert len(repaired.left) == 1
 
