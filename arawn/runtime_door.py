@@ -184,13 +184,14 @@ class Runtime:
         Raises:
             BadInput: There is no such call, the log is off, or the judgement is none that a line can hold.
             LogWriteFailed: Something was lost while it was being written, perhaps this; give it again.
-            OSError: The log cannot be read.
+            Stopped: The runtime has ended, or is ending. OSError: The log cannot be read.
 
         Checkpoint: always. If cancelled: the line may be written.
         """
         require_run(self._run)
         log, secrets = self.config.logging.interactions, self._running.secrets
-        return await write_feedback(self._journal, self.log_path, interaction, judgement, config=log, secrets=secrets)
+        write = partial(write_feedback, self._journal, self.log_path, config=log, secrets=secrets)
+        return await write(interaction, judgement, is_stopping=lambda: self._root.stopping)
 
     async def start(self, spec: ChildSpec[M]) -> Ref[M]:
         """Start one more part; it is supervised like the others and stopped before them.

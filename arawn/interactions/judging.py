@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import trio
 
+from actors import Stopped
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, feedback_line
@@ -16,6 +17,8 @@ from arawn.interactions.journal import Journal
 from arawn.interactions.record import FeedbackLine
 
 __all__ = ["write_feedback"]
+
+_STOPPED = "the feedback was not written: the runtime has stopped, or is stopping; give it to one that runs"
 
 
 async def write_feedback(
@@ -26,6 +29,7 @@ async def write_feedback(
     *,
     config: InteractionLogConfig,
     secrets: Iterable[str],
+    is_stopping: Callable[[], bool],
 ) -> FeedbackLine:
     """Find the call, write the line and return it; see `Runtime.give_feedback`.
 
@@ -36,15 +40,19 @@ async def write_feedback(
         judgement: What is said.
         config: The log's configuration.
         secrets: Texts that are redacted as well, if anything is.
+        is_stopping: Says whether the runtime, whose part the journal is, has begun to stop.
 
     Raises:
         BadInput: There is no such call, the log is off, or the judgement is none that a line can hold.
+        Stopped: The runtime has ended, or is ending.
         LogWriteFailed: Something was lost while it was being written, perhaps this; give it again.
         OSError: The log cannot be read.
 
     Checkpoint: always.
     If cancelled: the line may be written.
     """
+    if is_stopping():
+        raise Stopped(_STOPPED)
     if directory is None:
         raise BadInput("the interaction log is off; set `logging.interactions.enabled` to judge calls")
     make = partial(feedback_line, at=datetime.now(UTC), config=config, secrets=secrets)
@@ -53,5 +61,7 @@ async def write_feedback(
     await journal.record(line)
     health = journal.health()
     if health.state == "lost" and health.count > lost_before:
+        if is_stopping():
+            raise Stopped(_STOPPED)
         raise LogWriteFailed(f"the feedback is not in the interaction log: {health.reason}; give it again")
     return line

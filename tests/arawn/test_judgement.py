@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 import arawn
+from actors import Stopped
+from arawn.interactions import judging
+from arawn.interactions.feedback import feedback_line
 from tests.arawn.test_wrong_arguments import REQUEST
 from tests.runtimes import configured, lines, running
 
@@ -47,3 +54,46 @@ async def test_a_call_is_judged(tmp_path: Path) -> None:
         (line,) = [line for line in lines(tmp_path) if line["kind"] == "feedback"]
 
     assert (line["interaction_id"], line["label"], line["value"], line["note"]) == (interaction, "good", 1.0, "why")
+
+
+async def test_a_runtime_that_has_ended_takes_no_judgement(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As it takes no call; nothing counts as lost, and nobody is told to give it again."""
+    async with running(configured(tmp_path)) as runtime:
+        interaction = (await runtime.complete(REQUEST)).interaction_id
+        assert interaction is not None
+
+    with caplog.at_level(logging.WARNING), pytest.raises(Stopped, match="the runtime has stopped"):
+        await runtime.give_feedback(interaction, arawn.Judgement("good"))
+
+    assert caplog.records == []
+    with pytest.raises(Stopped):
+        await runtime.complete(REQUEST)
+
+
+async def test_a_judgement_that_the_end_overtakes_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call was being looked for when the runtime ended: the line is not in the log."""
+    looking, go_on = trio.Event(), threading.Event()
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        trio.from_thread.run_sync(looking.set)
+        assert go_on.wait(5)
+        return feedback_line(*arguments, **named)
+
+    monkeypatch.setattr(judging, "feedback_line", slow)
+    refused: list[Exception] = []
+
+    async def give(give_it: Any) -> None:
+        with pytest.raises(Stopped, match="the feedback was not written") as caught:
+            await give_it()
+        refused.append(caught.value)
+
+    async with trio.open_nursery() as nursery:
+        async with running(configured(tmp_path)) as runtime:
+            interaction = (await runtime.complete(REQUEST)).interaction_id
+            assert interaction is not None
+            nursery.start_soon(give, partial(runtime.give_feedback, interaction, arawn.Judgement("good")))
+            await looking.wait()
+        go_on.set()
+
+    assert len(refused) == 1
+    assert not [line for line in lines(tmp_path) if line["kind"] == "feedback"]
