@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
 import msgspec
 import trio
-from trio_util import AsyncValue  # type: ignore[import-untyped]
+from trio_util import AsyncValue, wait_any  # type: ignore[import-untyped]
 
 import actors
 from actors import ActorError, ChildSpec, Ref, Supervisor
@@ -29,7 +30,6 @@ from arawn.status import BackendStatus
 __all__ = ["Blueprint", "Followed", "RunningBackends", "drain"]
 
 _ROOM_POLL_S = 0.05
-_LOOK_AGAIN_S = 1.0
 
 
 class Blueprint(msgspec.Struct, frozen=True):
@@ -83,6 +83,7 @@ class RunningBackends:
         self._make = make
         self._running: dict[str, _Running] = {}
         self._retired: list[_Running] = []
+        self._reloads = AsyncValue(0)
         self._refs: dict[str, Ref[Call]] = {}
         self.refs: Mapping[str, Ref[Call]] = MappingProxyType(self._refs)
 
@@ -109,8 +110,7 @@ class RunningBackends:
         """
         await trio.lowlevel.checkpoint()
         while (running := self._default()) is not None and running.health.value.state == "starting":
-            with trio.move_on_after(_LOOK_AGAIN_S):  # a reload may choose another one meanwhile
-                await _settled(running)
+            await wait_any(partial(_settled, running), self._reloads.wait_transition)  # another one may be the default
 
     def require_default(self) -> None:
         """Raise `Unavailable` if the default profile cannot take calls as things are."""
@@ -149,6 +149,7 @@ class RunningBackends:
         for name in wanted:
             self._adopt(name, every[name])
         self.config = plan.in_force
+        self._reloads.value += 1
         draining = sum(1 for old in self.draining() if old.queued or old.in_hand)
         return Followed(plan, tuple(running.ref for running in retired), draining)
 

@@ -37,7 +37,7 @@ def a_call() -> Call:
 class Rig:
     """Backends that answer with their model once `gate` is open.
 
-    Models called `bad` and `down` do not start; `slow` ones take a second to.
+    Models called `bad` and `down` do not start; `slow` ones take a second to, and `never` ones never know.
     """
 
     def __init__(self, supervisor: Supervisor, config: Config, mailbox: int) -> None:
@@ -60,7 +60,7 @@ class Rig:
             await trio.sleep(1.0)
         if model == "bad":
             raise ConfigError([f"profile `{name}`: cannot be"])
-        state: Any = "unavailable" if model == "down" else "ready"
+        state: Any = {"down": "unavailable", "never": "starting"}.get(model, "ready")
         health.value = BackendHealth(state, "no key" if model == "down" else None, datetime.now(UTC))
 
         async def handle(_: Call) -> CompletionResponse:
@@ -242,6 +242,20 @@ async def test_a_reload_that_is_cancelled_changes_nothing(autojump_clock: MockCl
         assert scope.cancelled_caught
         assert dict(rig.backends.refs) == {"a": before}
         assert rig.labels() == ["backend:a"]
+
+
+async def test_who_waits_for_the_default_profile_follows_a_reload(autojump_clock: MockClock) -> None:
+    """Without looking again and again: as soon as the new one is there, though the old one never will be."""
+    async with rig_of(config_of(default="never")) as rig:
+        with trio.fail_after(1000):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(rig.backends.settled)
+                await wait_all_tasks_blocked()
+                waiting = len(nursery.child_tasks)
+                asleep = trio.lowlevel.current_statistics().seconds_to_next_deadline
+                await rig.backends.follow(config_of(default="m"))
+
+    assert (waiting, asleep > 900) == (1, True)
 
 
 async def test_labels_of_profiles_with_odd_names_do_not_meet(autojump_clock: MockClock) -> None:
