@@ -136,7 +136,7 @@ async def _tested(name: str, ask: Callable[[str], Awaitable[str]]) -> Tested:
 
 
 async def _ask_daemon(daemon: DaemonClient, name: str) -> str:
-    reply = await daemon.chat(ChatRequest(message=_PROMPT, routing_profile=name, stream=True), _ignore)
+    reply = await daemon.chat(ChatRequest(message=_PROMPT, routing_profile=name), _ignore)
     return reply.text
 
 

@@ -9,19 +9,19 @@ import click
 
 from actors import ActorError
 from arawn.agent.events import TurnReply
-from arawn.cli.answering import Wanted, open_answerer
+from arawn.cli.answering import Answerer, Wanted, open_answerer
 from arawn.cli.failures import explained
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, quiet_option
 from arawn.cli.output import AnswerPrinter, note
 from arawn.cli.prompt import LineSource, open_lines
-from arawn.cli.question import Answerer, Question
 from arawn.cli.summary import reason_words, tokens_words
 from arawn.cli.turn_notes import TurnPrinter, answered, note_cut
 from arawn.errors import ArawnError
 from arawn.messages import CompletionResponse
 from arawn.routing.policy import require_profile
+from arawn.server.native import ChatRequest
 from arawn.workstreams.store import require_name
 
 __all__ = ["chat"]
@@ -120,11 +120,11 @@ class Talk:
         note(f"`{self._workstream}` is bound to `{profile.strip()}`")
 
     async def _say(self, text: str, answerer: Answerer, interrupts: Interrupts) -> None:
-        question = Question(text=text, workstream=self._workstream, profile=self._profile, tools=self._tools)
+        question = ChatRequest(text, self._workstream, routing_profile=self._profile, tools=self._tools)
         response: CompletionResponse | None = None
         with AnswerPrinter() as printer, interrupts.catching() as scope:
             emit = TurnPrinter(printer, told=self._told).emit
-            response = await answered(answerer, question, emit, told=self._told)
+            response = await answered(answerer.ask, question, emit, told=self._told)
         if scope.cancelled_caught or response is None:
             note(f"cancelled; {_KEPT if self._tools else _AS_BEFORE}")
         elif self._told:

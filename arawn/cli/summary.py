@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from arawn.cli.question import Question
 from arawn.interactions.files import day_files
 from arawn.messages import CompletionResponse, RoutingMetadata, ToolUse, Usage
 
@@ -18,13 +17,14 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """One answer, and what is known around it.
 
     Attributes:
-        question, response: What was asked and answered.
+        workstream: The conversation that was asked in, if any.
+        response: What was answered.
         seconds: From the question to the end of the answer.
         why: How the profiles were chosen, when none is configured.
         log_file: The file that holds the record; None when the log is off.
     """
 
-    question: Question
+    workstream: str | None
     response: CompletionResponse
     seconds: float
     why: str | None
@@ -50,7 +50,7 @@ def block(answered: Answered) -> list[str]:
     """Return the lines for a person."""
     response = answered.response
     rows = [
-        ("profile", f"{response.profile} ({reason_words(response.routing, answered.question.workstream)})"),
+        ("profile", f"{response.profile} ({reason_words(response.routing, answered.workstream)})"),
         ("", answered.why or ""),
         ("model", response.model),
         ("tokens", tokens_words(response.usage.total_input_tokens, response.usage.output_tokens)),
@@ -76,7 +76,7 @@ def as_json(answered: Answered) -> Any:
         duration_ms=round(answered.seconds * 1000),
         interaction_id=response.interaction_id,
         log=str(answered.log_file) if answered.log_file else None,
-        workstream=answered.question.workstream,
+        workstream=answered.workstream,
     )
 
 

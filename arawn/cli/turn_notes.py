@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 import trio
 
-from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
+from arawn.agent.events import Emit, ToolEnded, ToolStarted, TurnEvent, TurnReply
 from arawn.agent.mcp_server import START_S
 from arawn.beside import open_beside
 from arawn.cli.output import AnswerPrinter, note
-from arawn.cli.question import Answerer, Emit, Question
 from arawn.interactions.counted import counted
 from arawn.messages import CompletionResponse
+from arawn.server.native import ChatRequest
 
 __all__ = ["TurnPrinter", "answered", "is_unanswered", "note_cut", "tool_words"]
 
 _LONGEST = 200
 _SILENCE_S = 3.0
+Ask = Callable[[ChatRequest, Emit], Awaitable[CompletionResponse]]
+
 _WAITING = (
     "waiting for the tools {names} and the model's first word: a tool server has {seconds:g} s to start; "
     "Ctrl-C ends the wait"
@@ -40,22 +44,22 @@ class TurnPrinter:
             note(tool_words(event))
 
 
-async def answered(answerer: Answerer, question: Question, emit: Emit, *, told: bool) -> CompletionResponse:
+async def answered(ask: Ask, question: ChatRequest, emit: Emit, *, told: bool) -> CompletionResponse:
     """Have a question answered; if its tools keep a person waiting, say so.
 
     Args:
-        answerer: Who answers.
+        ask: Has it answered.
         question: What is asked.
         emit: Awaited for every part of the answer.
         told: Whether there is a person to be told.
 
     Raises:
-        ArawnError, ActorError: As for `Answerer.ask`.
+        ArawnError, ActorError: As for `ask`.
 
     Checkpoint: always. If cancelled: the call is cancelled, and recorded as such.
     """
     if not (told and question.tools):
-        return await answerer.ask(question, emit)
+        return await ask(question, emit)
     async with open_beside() as nursery:
         patience = trio.CancelScope()
 
@@ -64,10 +68,10 @@ async def answered(answerer: Answerer, question: Question, emit: Emit, *, told: 
             await emit(event)
 
         nursery.start_soon(_note_silence, question, patience)
-        return await answerer.ask(question, emit_and_end_patience)
+        return await ask(question, emit_and_end_patience)
 
 
-async def _note_silence(question: Question, patience: trio.CancelScope) -> None:
+async def _note_silence(question: ChatRequest, patience: trio.CancelScope) -> None:
     with patience:
         await trio.sleep(_SILENCE_S)
         names = ", ".join(f"`{name}`" for name in question.tools)
