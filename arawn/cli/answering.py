@@ -149,18 +149,8 @@ class DaemonAnswerer:
         Checkpoint: always. If cancelled: the call is cancelled, and recorded as such.
         """
         reply = await self._daemon.chat(question, emit)
-        return TurnReply(
-            content=reply.content,
-            model=reply.model,
-            stop_reason=reply.stop_reason,
-            usage=reply.usage,
-            profile=reply.profile,
-            interaction_id=reply.interaction_id,
-            routing=reply.routing,
-            truncated=reply.truncated,
-            iterations=reply.iterations,
-            turn_usage=reply.turn_usage or reply.usage,
-        )
+        whole = msgspec.structs.replace(reply, turn_usage=reply.turn_usage or reply.usage)
+        return msgspec.convert(whole, TurnReply, from_attributes=True)
 
     async def bind(self, workstream: str, profile: str) -> None:
         """Bind a workstream; errors as for `DaemonClient.call`. Checkpoint: always. If cancelled: it may be bound."""

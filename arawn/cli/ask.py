@@ -17,9 +17,9 @@ from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of
-from arawn.cli.output import AnswerPrinter, note, print_json
+from arawn.cli.output import note, print_json
 from arawn.cli.summary import Answered, newest_file
-from arawn.cli.turn_notes import TurnPrinter, answered, is_unanswered, note_cut
+from arawn.cli.turn_notes import AnswerPrinter, answered, is_unanswered, note_cut
 from arawn.messages import CompletionResponse
 from arawn.server.native import ChatRequest
 from arawn.workstreams.store import require_name
@@ -84,9 +84,8 @@ def ask(
         answer = run_async(partial(_ask, question, wanted, emit=_keep_silent))
         print_json(summary.as_json(answer))
     else:
-        with AnswerPrinter() as printer:
-            emit = TurnPrinter(printer, told=not quiet).emit
-            answer = run_async(partial(_ask, question, wanted, emit=emit))
+        with AnswerPrinter(told=not quiet) as printer:
+            answer = run_async(partial(_ask, question, wanted, emit=printer.emit))
         if not quiet:
             for line in [*_emptiness(answer.response), "", *summary.block(answer)]:
                 note(line)

@@ -14,10 +14,10 @@ from arawn.cli.failures import explained
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, quiet_option
-from arawn.cli.output import AnswerPrinter, note
+from arawn.cli.output import note
 from arawn.cli.prompt import LineSource, open_lines
 from arawn.cli.summary import reason_words, tokens_words
-from arawn.cli.turn_notes import TurnPrinter, answered, note_cut
+from arawn.cli.turn_notes import AnswerPrinter, answered, note_cut
 from arawn.errors import ArawnError
 from arawn.messages import CompletionResponse
 from arawn.routing.policy import require_profile
@@ -122,9 +122,8 @@ class Talk:
     async def _say(self, text: str, answerer: Answerer, interrupts: Interrupts) -> None:
         question = ChatRequest(text, self._workstream, routing_profile=self._profile, tools=self._tools)
         response: CompletionResponse | None = None
-        with AnswerPrinter() as printer, interrupts.catching() as scope:
-            emit = TurnPrinter(printer, told=self._told).emit
-            response = await answered(answerer.ask, question, emit, told=self._told)
+        with AnswerPrinter(told=self._told) as printer, interrupts.catching() as scope:
+            response = await answered(answerer.ask, question, printer.emit, told=self._told)
         if scope.cancelled_caught or response is None:
             note(f"cancelled; {_KEPT if self._tools else _AS_BEFORE}")
         elif self._told:
