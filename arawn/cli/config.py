@@ -19,7 +19,6 @@ from arawn.config import load
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
-from arawn.config.show import rows
 from arawn.errors import ConfigError
 from arawn.routing.prepared import routing_obstacles
 from arawn.server.auth import TOKEN_FILE
@@ -44,12 +43,13 @@ def config() -> None:
 def show(as_json: bool, config_file: Path | None) -> None:
     """Print every value in effect and where it was set. Secrets are not shown."""
     found = _found(config_file)
+    sources = found.loaded.sources.items()
     if as_json:
-        print_json([{"key": row.key, "value": row.value, "origin": row.origin} for row in rows(found.loaded)])
+        print_json([{"key": key, "value": source.value, "origin": source.origin} for key, source in sources])
         return
     if found.why is not None:
         click.echo(f"{found.why}\n")
-    print_table(("key", "value", "set by"), [(row.key, row.text, row.origin) for row in rows(found.loaded)])
+    print_table(("key", "value", "set by"), [(key, source.text, source.origin) for key, source in sources])
 
 
 @click.command()
