@@ -16,9 +16,10 @@ from arawn.agent.events import Emit, TurnEvent, TurnReply
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
+from arawn.cli.settings import socket_of
 from arawn.cli.workstream_access import ThroughDaemon
-from arawn.config import default_profile, load
-from arawn.config.paths import database_path, socket_path
+from arawn.config import default_profile
+from arawn.config.paths import database_path
 from arawn.config.schema import Config, NamedWorkstream
 from arawn.config.search import find_config
 from arawn.errors import BadInput
@@ -60,8 +61,7 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
     Checkpoint: always.
     If cancelled: calls under way are cancelled, and recorded as such.
     """
-    loaded = load(config_file=wanted.config_file, environ=os.environ, cwd=Path.cwd())
-    socket = socket_path(loaded.config, os.environ)
+    socket = socket_of(wanted.config_file)
     async with find_daemon(socket) as daemon:
         if daemon is not None:
             _refuse_what_cannot_apply(wanted, daemon)

@@ -15,7 +15,7 @@ from arawn.cli.group import LazyGroup
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.places import impossible_places
-from arawn.config import load
+from arawn.cli.settings import configured
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
@@ -88,7 +88,7 @@ async def _looked_at(config: Config) -> tuple[list[Obstacle], tuple[str, ...]]:
 @config_option
 def path(as_json: bool, config_file: Path | None) -> None:
     """Print where configuration and data are, there or not."""
-    settings = load(config_file=config_file, environ=os.environ, cwd=Path.cwd()).config
+    settings = configured(config_file)
     searched = {"configuration": config_file} if config_file else _searched()
     places = {
         **searched,

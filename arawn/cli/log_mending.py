@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,8 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from arawn.cli.interrupts import Interrupts, run_async
-from arawn.cli.settings import configured, log_directory
-from arawn.config.paths import socket_path
+from arawn.cli.settings import log_directory, socket_of
 from arawn.errors import LogWriteFailed
 from arawn.interactions.counted import counted
 from arawn.interactions.directory import LogInUse
@@ -44,7 +42,7 @@ async def _answers(config_file: Path | None, _: Interrupts) -> bool:
     from arawn.cli.daemon_client import DaemonFault, find_daemon
 
     try:
-        async with find_daemon(socket_path(configured(config_file), os.environ)) as daemon:
+        async with find_daemon(socket_of(config_file)) as daemon:
             return daemon is not None
     except DaemonFault:  # who has the log is said in any case
         return False
