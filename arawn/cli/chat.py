@@ -54,7 +54,7 @@ def chat(workstream: str, profile: str | None, tools: tuple[str, ...], quiet: bo
     wanted = Wanted(config_file=config_file, profile=profile, workstream=workstream, told=not quiet)
     silence()
     with open_lines() as lines:
-        run_async(partial(_chat, Talk(workstream, profile, lines, tools=tools, told=not quiet), wanted))
+        run_async(partial(_chat, Talk(workstream, wanted, lines, tools), wanted))
 
 
 async def _chat(talk: Talk, wanted: Wanted, interrupts: Interrupts) -> None:
@@ -67,14 +67,12 @@ async def _chat(talk: Talk, wanted: Wanted, interrupts: Interrupts) -> None:
 class Talk:
     """One sitting of a conversation: reads lines, has them answered, until one says that it is over."""
 
-    def __init__(
-        self, workstream: str, profile: str | None, lines: LineSource, *, tools: tuple[str, ...], told: bool
-    ) -> None:
+    def __init__(self, workstream: str, wanted: Wanted, lines: LineSource, tools: tuple[str, ...]) -> None:
         self._workstream = workstream
-        self._profile = profile
+        self._profile = wanted.profile
+        self._told = wanted.told
         self._lines = lines
         self._tools = tools
-        self._told = told
 
     async def run(self, answerer: Answerer, interrupts: Interrupts) -> None:
         """Talk to the end.

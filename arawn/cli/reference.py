@@ -34,24 +34,20 @@ Errors are one message on stderr that begins with `arawn:`.
 """
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """Yield every command with all the words it is called by, a group before what is in it."""
-    yield from _below("arawn", root)
-
-
-def page() -> str:
-    """Return the whole page."""
-    return _HEAD + "".join(f"\n## `{name}`\n\n```text\n{_help(name, command)}\n```\n" for name, command in commands())
-
-
-def _below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+def commands(name: str = "arawn", command: click.Command = root) -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and all below it, each with all the words it is called by, a group before what is in it."""
     yield name, command
     if isinstance(command, click.Group):
         context = click.Context(command)
         for inner in command.list_commands(context):
             found = command.get_command(context, inner)
             assert found is not None
-            yield from _below(f"{name} {inner}", found)
+            yield from commands(f"{name} {inner}", found)
+
+
+def page() -> str:
+    """Return the whole page."""
+    return _HEAD + "".join(f"\n## `{name}`\n\n```text\n{_help(name, command)}\n```\n" for name, command in commands())
 
 
 def _help(name: str, command: click.Command) -> str:
