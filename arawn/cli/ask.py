@@ -11,7 +11,7 @@ import click
 import msgspec
 import trio
 
-from arawn.agent.events import Emit, TurnEvent, TurnReply
+from arawn.agent.events import Emit, TurnReply
 from arawn.cli import summary
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.interrupts import Interrupts, run_async
@@ -19,7 +19,7 @@ from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of
 from arawn.cli.output import note, print_json
 from arawn.cli.summary import Answered, newest_file
-from arawn.cli.turn_notes import AnswerPrinter, answered, is_unanswered, note_cut
+from arawn.cli.turn_notes import AnswerPrinter, answered, is_unanswered, keep_silent, note_cut
 from arawn.messages import CompletionResponse
 from arawn.server.native import ChatRequest
 from arawn.workstreams.store import require_name
@@ -81,7 +81,7 @@ def ask(
     )
     silence()
     if as_json:
-        answer = run_async(partial(_ask, question, wanted, emit=_keep_silent))
+        answer = run_async(partial(_ask, question, wanted, emit=keep_silent))
         print_json(summary.as_json(answer))
     else:
         with AnswerPrinter(told=not quiet) as printer:
@@ -126,8 +126,3 @@ async def _ask(question: ChatRequest, wanted: Wanted, _: Interrupts, *, emit: Em
             why=answerer.why,
             log_file=newest_file(answerer.log_path),
         )
-
-
-async def _keep_silent(_: TurnEvent) -> None:
-    """JSON is printed whole at the end."""
-    await trio.lowlevel.checkpoint()

@@ -12,7 +12,6 @@ import msgspec
 import trio
 
 from actors import ActorError
-from arawn.agent.events import TurnEvent
 from arawn.cli.answering import narrowed
 from arawn.cli.daemon_client import DaemonClient, find_daemon
 from arawn.cli.failures import sentence
@@ -22,6 +21,7 @@ from arawn.cli.log_output import quiet_retries, silence
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.settings import socket_of
+from arawn.cli.turn_notes import keep_silent
 from arawn.config.schema import Config
 from arawn.config.search import find_config
 from arawn.errors import ArawnError
@@ -133,7 +133,7 @@ async def _tested(name: str, ask: Callable[[str], Awaitable[str]]) -> Tested:
 
 
 async def _ask_daemon(daemon: DaemonClient, name: str) -> str:
-    reply = await daemon.chat(ChatRequest(message=_PROMPT, routing_profile=name), _ignore)
+    reply = await daemon.chat(ChatRequest(message=_PROMPT, routing_profile=name), keep_silent)
     return reply.text
 
 
@@ -142,8 +142,3 @@ async def _ask_here(config: Config, name: str) -> str:
     async with start_runtime(narrowed(config, name), os.environ, converses=False) as runtime:
         request = CompletionRequest(messages=(user(_PROMPT),), max_tokens=_MAX_TOKENS)
         return (await runtime.complete(request, profile=name)).text
-
-
-async def _ignore(_: TurnEvent) -> None:
-    """The whole answer comes at the end."""
-    await trio.lowlevel.checkpoint()

@@ -19,7 +19,7 @@ from arawn.interactions.counted import counted
 from arawn.messages import CompletionResponse, TextDelta
 from arawn.server.native import ChatRequest
 
-__all__ = ["AnswerPrinter", "answered", "is_unanswered", "note_cut", "tool_words"]
+__all__ = ["AnswerPrinter", "answered", "is_unanswered", "keep_silent", "note_cut", "tool_words"]
 
 _LONGEST = 200
 _SILENCE_S = 3.0
@@ -64,6 +64,11 @@ class AnswerPrinter:
         if self._in_line:
             self._in_line = False
             click.echo()
+
+
+async def keep_silent(_: TurnEvent) -> None:
+    """Print nothing: the whole answer comes at the end."""
+    await trio.lowlevel.checkpoint()
 
 
 async def answered(ask: Ask, question: ChatRequest, emit: Emit, *, told: bool) -> CompletionResponse:
