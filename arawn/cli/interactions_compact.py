@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
 from arawn.cli.log_mending import beside_no_daemon
-from arawn.cli.log_reading import ProgressLine, required_log
+from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.settings import configured
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput
 from arawn.interactions.compact import (
+    Progress,
     Uncompressed,
     closed_files,
     compact_files,
@@ -30,7 +33,28 @@ from arawn.interactions.opening import open_day_log
 
 __all__ = ["compact"]
 
-Outcome = Manifest | Uncompressed
+_CLEAR = "\r\x1b[2K"
+
+Step = Progress | Uncompressed
+
+
+class _Closed(msgspec.Struct, frozen=True):
+    """A part that can be compressed."""
+
+    file: str
+    bytes: int
+
+
+class _Failed(msgspec.Struct, frozen=True):
+    """A part that could not be, and stays as it was."""
+
+    file: str
+    error: str
+
+
+class _Result(msgspec.Struct, frozen=True):
+    compressed: list[Manifest]
+    failed: list[_Failed]
 
 
 @click.command()
@@ -57,14 +81,12 @@ def compact(all_closed: bool, dry_run: bool, as_json: bool, config_file: Path | 
     if dry_run:
         _show_closed(directory, closed, as_json=as_json)
         return
-    outcomes: list[Outcome] = []
+    result = _Result([], [])
     if closed:
         with beside_no_daemon(config_file):
-            outcomes = list(_compressed(directory, config, today, days))
-    compressed = [one for one in outcomes if isinstance(one, Manifest)]
-    failed = [one for one in outcomes if isinstance(one, Uncompressed)]
-    _show(compressed, failed, as_json=as_json)
-    if failed:
+            _compress(directory, config, today, days, result)
+    _show(result, as_json=as_json)
+    if result.failed:
         raise click.exceptions.Exit(1)
 
 
@@ -76,43 +98,56 @@ def _is_file(directory: Path, file: DayFile) -> bool:
     return is_regular(RealFilesystem(), directory / file.name)
 
 
-def _compressed(directory: Path, config: InteractionLogConfig, today: date, days: int) -> Iterator[Outcome]:
+def _compress(directory: Path, config: InteractionLogConfig, today: date, days: int, result: _Result) -> None:
     """Take the directory, compress what is closed once torn ends are repaired, and leave a mark of each."""
     with contextlib.closing(open_day_log(directory, config, links="passed over")) as log:
         remove_unfinished(RealFilesystem(), directory)
         closed = [file for file in _closed(directory, today, days) if _is_file(directory, file)]
-        names = [file.name for file in closed]
-        with contextlib.closing(compact_files(RealFilesystem(), directory, closed)) as steps, ProgressLine() as line:
-            for step in steps:
+        with contextlib.closing(compact_files(RealFilesystem(), directory, closed)) as steps:
+            for step in _shown(steps, [file.name for file in closed]):
                 if isinstance(step, Uncompressed):
-                    yield step
+                    result.failed.append(_Failed(step.file, step.why))
                 elif step.manifest is not None:
+                    result.compressed.append(step.manifest)
                     log.append([compaction_mark(step.file, step.manifest, datetime.now(UTC))])
-                    yield step.manifest
-                else:
-                    place = f"{1 + names.index(step.file)} of {len(names)}"
-                    line.show(f"compressing {step.file}, {place}: {100 * step.done // max(1, step.total)} %")
+
+
+def _shown(steps: Iterable[Step], names: Sequence[str]) -> Iterator[Step]:
+    """Yield the steps, and show on a terminal how far they are."""
+    shown = ""
+    try:
+        for step in steps:
+            if isinstance(step, Progress) and sys.stderr.isatty():
+                place = f"{1 + names.index(step.file)} of {len(names)}"
+                text = f"compressing {step.file}, {place}: {100 * step.done // max(1, step.total)} %"
+                if text != shown:
+                    click.echo(f"{_CLEAR}{text}", err=True, nl=False)
+                shown = text
+            yield step
+    finally:
+        if shown:
+            click.echo(_CLEAR, err=True, nl=False)
 
 
 def _show_closed(directory: Path, closed: Sequence[DayFile], *, as_json: bool) -> None:
-    sizes = [(file.name, (directory / file.name).lstat().st_size) for file in closed]
+    found = [_Closed(file.name, (directory / file.name).lstat().st_size) for file in closed]
     if as_json:
-        print_json({"would_compress": [{"file": name, "bytes": size} for name, size in sizes]})
-    elif not sizes:
+        print_json({"would_compress": found})
+    elif not found:
         note("nothing is closed that is not compressed")
     else:
-        print_table(("file", "bytes"), [(name, f"{size:,}") for name, size in sizes])
+        print_table(("file", "bytes"), [(file.file, f"{file.bytes:,}") for file in found])
 
 
-def _show(compressed: Sequence[Manifest], failed: Sequence[Uncompressed], *, as_json: bool) -> None:
+def _show(result: _Result, *, as_json: bool) -> None:
     if as_json:
-        print_json({"compressed": compressed, "failed": [{"file": one.file, "error": one.why} for one in failed]})
+        print_json(result)
         return
-    if compressed:
-        print_table(("file", "lines", "damaged", "bytes", "compressed"), [_row(made) for made in compressed])
-    for one in failed:
-        note(f"arawn: cannot compress `{one.file}`, it stays as it is: {one.why}")
-    if not (compressed or failed):
+    if result.compressed:
+        print_table(("file", "lines", "damaged", "bytes", "compressed"), [_row(made) for made in result.compressed])
+    for failed in result.failed:
+        note(f"arawn: cannot compress `{failed.file}`, it stays as it is: {failed.error}")
+    if not (result.compressed or result.failed):
         note("nothing is closed that is not compressed")
 
 

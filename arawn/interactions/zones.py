@@ -51,18 +51,21 @@ class LocalZone(tzinfo):
     @overload
     def utcoffset(self, moment: None, /) -> None: ...
     def utcoffset(self, moment: datetime | None, /) -> timedelta | None:
-        """Return how far clocks here are ahead of UTC when they show `moment`."""
-        return None if moment is None else _read_here(moment).utcoffset()
+        """Return how far clocks here are ahead of UTC when they show `moment`; for one that they skip, see PEP 495."""
+        if moment is None:
+            return None
+        shown = _read_here(moment)
+        return shown.replace(tzinfo=UTC) - datetime.fromtimestamp(shown.timestamp(), UTC)
 
     def tzname(self, moment: datetime | None, /) -> str | None:
         """Return what the zone is called when clocks here show `moment`, such as `CEST`."""
-        return None if moment is None else _read_here(moment).tzname()
+        return None if moment is None else _read_here(moment).astimezone().tzname()
 
     def dst(self, moment: datetime | None, /) -> None:
         """Return None: the system says only the whole offset."""
 
 
 def _read_here(moment: datetime) -> datetime:
-    """Return the moment at which clocks here show this time, with the offset of then."""
-    year = min(max(moment.year, MINYEAR + 1), MAXYEAR - 1)  # of the first and the last year the system knows not all
-    return moment.replace(year=year, tzinfo=None).astimezone()
+    """Return the time that clocks here show, to the second, in a year of which the system knows all."""
+    year = min(max(moment.year, MINYEAR + 1), MAXYEAR - 1)
+    return moment.replace(year=year, microsecond=0, tzinfo=None)
