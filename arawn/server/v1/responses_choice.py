@@ -26,7 +26,10 @@ def chosen(choice: str | dict[str, Any] | None, tools: Tools) -> tuple[str | Non
         case str() if choice in _WORDS:
             return choice, tools
         case {"type": "function" | "custom", "name": str(name), **more}:
-            return tools.said_as(name, more.get("namespace")), tools
+            said = tools.said_as(name, more.get("namespace"))
+            return said, tools.loaded([said])
+        case {"type": "tool_search"} if tools.search:
+            return tools.search.said, tools
         case {"type": "allowed_tools", "mode": "auto" | "required" as mode, "tools": list(allowed)}:
             return mode, _only(allowed, tools)
     accepted = ", ".join(f"`{word}`" for word in sorted(_WORDS))
@@ -35,15 +38,23 @@ def chosen(choice: str | dict[str, Any] | None, tools: Tools) -> tuple[str | Non
 
 
 def _only(allowed: list[Any], tools: Tools) -> Tools:
-    """Return the tools that are named; of other kinds none is offered anyway."""
+    """Return the tools that are named; of other kinds none is offered anyway.
+
+    What is to be searched for is offered at once where the search is not allowed.
+    """
     named: set[str] = set()
     for each in allowed:
         match each:
             case {"type": "function" | "custom", "name": str(name), **more}:
                 named.add(tools.said_as(name, more.get("namespace")))
             case {"type": "namespace", "name": str(name)}:
-                named |= {function.said for function in tools.functions if function.namespace == name}
+                named |= {each.said for each in (*tools.functions, *tools.late) if each.namespace == name}
+            case {"type": "tool_search"} if tools.search:
+                named.add(tools.search.said)
+    if tools.search and tools.search.said not in named:
+        tools = tools.loaded(named)
     functions = tuple(function for function in tools.functions if function.said in named)
     if not functions:
         raise odd("`tool_choice` allows no tool that can be offered; name a function or a custom tool of the request")
-    return msgspec.structs.replace(tools, functions=functions)
+    late = tuple(function for function in tools.late if function.said in named)
+    return msgspec.structs.replace(tools, functions=functions, late=late)

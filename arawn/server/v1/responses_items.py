@@ -9,6 +9,7 @@ from arawn.backends.assembly import tool_use_from_text
 from arawn.messages import Image, Message, Text, Thinking, ToolResult, ToolUse, user
 from arawn.server.v1.body import odd
 from arawn.server.v1.openai_turns import image_of
+from arawn.server.v1.responses_search import call_from, found_text
 from arawn.server.v1.responses_tools import Tools
 
 __all__ = ["turns"]
@@ -40,6 +41,10 @@ def turns(items: str | Sequence[dict[str, Any]], tools: Tools) -> tuple[str | No
                 said.append(Message("assistant", tuple(_parts(content, place))))
             case {"type": "additional_tools"}:  # they are offered with the others
                 pass
+            case {"type": "tool_search_call" | "tool_search_output", "execution": "server", "call_id": None}:
+                pass  # such a search has no call that it answers; what it found is offered with the others
+            case {"type": "tool_search_output", "call_id": str(call_id)}:
+                _answer(ToolResult(call_id, (Text(found_text(tools.found(item))),)), said, answered)
             case {
                 "type": "function_call_output" | "custom_tool_call_output",
                 "call_id": str(call_id),
@@ -82,10 +87,14 @@ def _item(item: dict[str, Any], place: str, tools: Tools) -> Message:
             return Message("assistant", (tool_use_from_text(call_id, tools.said_as(name, namespace), arguments),))
         case {"type": "custom_tool_call", "call_id": str(call_id), "name": str(name), "input": str(text)}:
             return Message("assistant", (ToolUse(call_id, tools.said_as(name, namespace), {"input": text}),))
+        case {"type": "tool_search_call", "call_id": str(call_id), "arguments": arguments}:
+            search = tools.search.said if tools.search else "tool_search"
+            return Message("assistant", (call_from(call_id, search, arguments),))
         case {"type": "reasoning"}:
             text = "\n\n".join(_reasoning(item))
             return Message("assistant", (Thinking(text),) if text else ())
-    kinds = "messages, calls of functions and custom tools, their outputs, `additional_tools`, `reasoning`"
+    calls = "calls of functions, of custom tools and of `tool_search`, their outputs"
+    kinds = f"messages, {calls}, `additional_tools`, `reasoning`"
     raise odd(f"{place} is an item of type `{item.get('type')}` that has no form here; what has is {kinds}")
 
 

@@ -9,9 +9,13 @@ import msgspec
 from arawn.messages import CompletionResponse, Text, Thinking, ToolUse, Usage
 from arawn.server.v1.responses_custom import input_of
 from arawn.server.v1.responses_in import ResponsesBody
-from arawn.server.v1.responses_tools import Tools
+from arawn.server.v1.responses_search import arguments_of
+from arawn.server.v1.responses_tools import Kind, Tools
 
-__all__ = ["Frame", "call_item", "custom_item", "message_item", "reasoning_item", "response_body", "text_part"]
+__all__ = ["PREFIXES", "Frame", "call_item", "message_item", "reasoning_item", "response_body", "text_part"]
+
+PREFIXES = {"text": "msg", "thinking": "rs", "function": "fc", "custom": "ctc", "tool_search": "tsc"}
+"""How the id of an item begins."""
 
 _INCOMPLETE = {
     "max_tokens": "max_output_tokens",
@@ -78,9 +82,9 @@ def response_body(response: CompletionResponse, *, frame: Frame) -> bytes:
                 arguments = block.invalid_arguments
                 if arguments is None:
                     arguments = msgspec.json.encode(block.arguments).decode()
-                custom = frame.tools.takes_text(block.name)
-                prefix, item = ("ctc", custom_item) if custom else ("fc", call_item)
-                output.append(item(f"{prefix}_{item_id}", block.id, frame.tools.called(block.name), arguments))
+                kind = frame.tools.kind_of(block.name)
+                call = (kind, f"{PREFIXES[kind]}_{item_id}", block.id, frame.tools.called(block.name))
+                output.append(call_item(*call, arguments))
     return msgspec.json.encode(frame.ended(response, output))
 
 
@@ -100,16 +104,24 @@ def reasoning_item(item_id: str, text: str) -> dict[str, Any]:
     return {"type": "reasoning", "id": item_id, "summary": [{"type": "summary_text", "text": text}]}
 
 
-def call_item(item_id: str, call_id: str, called: dict[str, str], arguments: str) -> dict[str, Any]:
-    """Return a whole tool call; `called` are the fields that say of which function."""
-    call = {"call_id": call_id, **called, "arguments": arguments}
-    return {"type": "function_call", "id": item_id, **call, "status": "completed"}
+def call_item(kind: Kind, item_id: str, call_id: str, called: dict[str, str], arguments: str) -> dict[str, Any]:
+    """Return a whole tool call.
 
-
-def custom_item(item_id: str, call_id: str, called: dict[str, str], arguments: str) -> dict[str, Any]:
-    """Return a whole call of a tool that takes free text; `arguments` are those of the function that stands for it."""
-    call = {"call_id": call_id, **called, "input": input_of(arguments)}
-    return {"type": "custom_tool_call", "id": item_id, **call, "status": "completed"}
+    Args:
+        kind: What is called.
+        item_id: That of the item.
+        call_id: That of the call.
+        called: The fields that say of which function it is.
+        arguments: Those that the model wrote for the function.
+    """
+    whole = {"id": item_id, "call_id": call_id, "status": "completed"}
+    match kind:
+        case "function":
+            return {"type": "function_call", **whole, **called, "arguments": arguments}
+        case "custom":
+            return {"type": "custom_tool_call", **whole, **called, "input": input_of(arguments)}
+        case "tool_search":
+            return {"type": "tool_search_call", **whole, "execution": "client", "arguments": arguments_of(arguments)}
 
 
 def _usage(usage: Usage) -> dict[str, Any] | None:

@@ -20,14 +20,14 @@ from arawn.server.streaming import KEEP_ALIVE
 from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.known_errors import word_for
 from arawn.server.v1.responses_custom import InputPieces
-from arawn.server.v1.responses_out import Frame, call_item, custom_item, message_item, reasoning_item, text_part
+from arawn.server.v1.responses_out import PREFIXES, Frame, call_item, message_item, reasoning_item, text_part
+from arawn.server.v1.responses_tools import Kind
 
 __all__ = ["ResponseEvents"]
 
 # Codex takes the first for final in a stream, after no other try; of a refusal it tries again before.
 _ASKED_AGAIN = {"server_is_overloaded": "overloaded_error"}
-_Kind = Literal["text", "thinking", "call", "custom"]
-_PREFIXES: dict[_Kind, str] = {"text": "msg", "thinking": "rs", "call": "fc", "custom": "ctc"}
+_Kind = Literal["text", "thinking"] | Kind
 
 
 class _Item:
@@ -50,10 +50,8 @@ class _Item:
                 return message_item(self.id, text)
             case "thinking":
                 return reasoning_item(self.id, text)
-            case "call":
-                return call_item(self.id, self.call_id, self.called, text)
-            case "custom":
-                return custom_item(self.id, self.call_id, self.called, text)
+            case "function" | "custom" | "tool_search":
+                return call_item(self.kind, self.id, self.call_id, self.called, text)
 
     def cut(self) -> dict[str, Any]:
         """Return the item as it stands when the stream breaks."""
@@ -137,23 +135,23 @@ class ResponseEvents:
 
     def _start_call(self, event: ToolUseStart) -> bytes:
         end = self._close_last()
-        item = self._add("custom" if self._frame.tools.takes_text(event.name) else "call", event.index)
+        item = self._add(self._frame.tools.kind_of(event.name), event.index)
         item.call_id, item.called = event.id, self._frame.tools.called(event.name)
         shown = {**item.whole(), "status": "in_progress"}
         return end + self._event("response.output_item.added", output_index=item.position, item=shown)
 
     def _grow_call(self, item: _Item, piece: str) -> bytes:
         item.pieces.append(piece)
-        if item.kind == "call":
+        if item.kind == "function":
             return self._of(item, "response.function_call_arguments.delta", delta=piece)
-        return self._grow_input(item, item.input.read(piece))
+        return self._grow_input(item, item.input.read(piece)) if item.kind == "custom" else b""
 
     def _grow_input(self, item: _Item, text: str) -> bytes:
         return self._of(item, "response.custom_tool_call_input.delta", delta=text) if text else b""
 
     def _add(self, kind: _Kind, index: int) -> _Item:
         position = len(self._items)
-        item = _Item(kind, position, f"{_PREFIXES[kind]}_{position}_{self._frame.answer_id}")
+        item = _Item(kind, position, f"{PREFIXES[kind]}_{position}_{self._frame.answer_id}")
         self._items.append(item)
         self._growing[index] = item
         return item
@@ -175,7 +173,7 @@ class ResponseEvents:
     def _close(self, item: _Item) -> bytes:
         item.closed = True
         said = b""
-        if item.kind == "call" and not any(item.pieces):  # clients decode arguments as JSON
+        if item.kind == "function" and not any(item.pieces):  # clients decode arguments as JSON
             said = self._grow_call(item, "{}")
         whole = item.whole()
         match item.kind:
@@ -187,7 +185,7 @@ class ResponseEvents:
                 (part,) = whole["summary"]
                 said = self._of(item, "response.reasoning_summary_text.done", summary_index=0, text=part["text"])
                 said += self._of(item, "response.reasoning_summary_part.done", summary_index=0, part=part)
-            case "call":
+            case "function":
                 names = {"name": item.called["name"], "arguments": whole["arguments"]}
                 said += self._of(item, "response.function_call_arguments.done", **names)
             case "custom":

@@ -12,7 +12,8 @@ import pytest
 from tests.arawn.server.sdk.clients import openai  # skips without the SDKs
 from tests.arawn.server.sdk.doors import TOKEN, beside, beside_asyncio, open_api
 from tests.arawn.server.sdk.upstreams import KINDS, Answer, Refusal, Upstream, upstream
-from tests.runtimes import ECHO, records
+from tests.fake_provider import FakeProvider, events, openai_chunk, stream_reply
+from tests.runtimes import ECHO, custom, records
 
 pytestmark = pytest.mark.slow  # hundreds of cases; CI runs them
 
@@ -22,6 +23,10 @@ City: Any = pydantic.create_model("City", name=(str, ...), people=(int, ...))
 TOOLS = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in ("look", "find")]
 PATCH = {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "regex", "definition": ".+"}}
 PATCHED = Answer("Now.", calls=(("patch", {"input": '+"é"\n'}),), stop="tool_use")
+ASKS = {"type": "object", "properties": {"query": {"type": "string"}}}
+SEARCH = {"type": "tool_search", "execution": "client", "description": "Finds tools.", "parameters": ASKS}
+SEARCHED = Answer("Now.", calls=(("tool_search", {"query": "maps"}),), stop="tool_use")
+MAPS = {"type": "namespace", "name": "maps", "description": "Maps.", "tools": [{**TOOLS[0], "defer_loading": True}]}
 ANSWERS = {
     "text": (Answer("Paris é it is"), "completed"),
     "thinking": (Answer("Paris", "let me think"), "completed"),
@@ -172,6 +177,59 @@ async def test_a_custom_tool_answers(kind: str, tmp_path: Path) -> None:
     (asked, answered) = records(tmp_path)[1]["messages"][-2:]
     assert asked["content"][-1]["arguments"] == {"input": '+"é"\n'}
     assert answered["content"][0]["content"][0]["text"] == "it is in"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_search_for_tools_is_done(kind: str, stream: bool, tmp_path: Path, opened: ExitStack) -> None:
+    """Its call is the type of the SDK, and what the client found is called in the next turn, as it stands there."""
+    types: Any = openai.types.responses
+    seen: list[Any] = []
+
+    def work(url: str) -> tuple[Any, Any]:
+        client = sdk(url, opened)
+
+        def turn(*more: Any) -> Any:
+            asked: dict[str, Any] = {"input": [{"role": "user", "content": "hi"}, *more], "tools": [SEARCH, MAPS]}
+            if not stream:
+                return client.responses.create(model="auto", **asked)
+            with client.responses.stream(model="auto", **asked) as events:
+                seen.extend(event.item for event in events if event.type.startswith("response.output_item"))
+                return events.get_final_response()
+
+        first = turn()
+        found = {"type": "tool_search_output", "call_id": first.output[-1].call_id, "execution": "client"}
+        return first, turn(*(item.to_dict() for item in first.output), {**found, "tools": [MAPS]})
+
+    answers = (SEARCHED, Answer(calls=(("maps__look", {"at": "sea"}),), stop="tool_use"))
+    with upstream(kind, tmp_path, *answers, stream=stream) as up:
+        async with open_api(tmp_path, {"default": up.profile}) as url:
+            first, second = await beside(lambda: work(url))
+
+    (_, search), (call,) = first.output, second.output
+    searches = [item for item in (*seen, search) if isinstance(item, types.ResponseToolSearchCall)]
+    assert [types.ResponseToolSearchCall.model_validate(item.to_dict(), strict=True) for item in searches] == searches
+    assert [item.status for item in searches] == (["in_progress", "completed"] if stream else []) + ["completed"]
+    assert (search.arguments, search.execution, search.status) == ({"query": "maps"}, "client", "completed")
+    assert [type(tool) for tool in first.tools] == [types.ToolSearchTool, types.NamespaceTool]
+    assert (call.namespace, call.name, json.loads(call.arguments)) == ("maps", "look", {"at": "sea"})
+
+
+async def test_a_search_with_odd_arguments_is_read(tmp_path: Path, opened: ExitStack) -> None:
+    """What the model wrote is there as text, where an object would be."""
+    begin = {
+        "index": 0,
+        "id": "c",
+        "type": "function",
+        "function": {"name": "tool_search", "arguments": '{"query": ma'},
+    }
+    pieces = events(openai_chunk(tool_calls=[begin]), openai_chunk("tool_calls"), "[DONE]")
+    with FakeProvider(stream_reply(pieces)) as provider:
+        async with open_api(tmp_path, {"default": custom(provider.address)}) as url:
+            response = await beside(lambda: streamed(sdk(url, opened), input="hi", tools=[SEARCH]))
+
+    (call,) = response.output
+    assert type(call).model_validate(call.to_dict(), strict=True).arguments == '{"query": ma'
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
