@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import trio
 
+from arawn.backends.endpoint import endpoint_url
 from arawn.backends.keys import resolve_key
 from arawn.backends.openai import OpenAIDialect
 from arawn.backends.presets import PRESETS
@@ -92,7 +93,7 @@ class OpenAIEmbeddings:
 
     async def _asked(self, texts: Sequence[str]) -> list[list[float]]:
         preset = PRESETS[self._profile.backend]
-        url = (self._profile.base_url or preset.base_url or "").rstrip("/") + "/embeddings"
+        url = endpoint_url(self._profile.base_url or preset.base_url or "", "/embeddings")
         body = {**self._profile.extra, "model": self._profile.model, "input": list(texts)}
         try:
             reply = await self._http.post(url, content=msgspec.json.encode(body), headers=await self._head())

@@ -22,6 +22,7 @@ from arawn.server.v1.body import (
     read_body,
     require_limit,
     require_messages,
+    strict_for,
 )
 from arawn.server.v1.responses_choice import chosen
 from arawn.server.v1.responses_items import turns
@@ -87,7 +88,8 @@ def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated
     tools = read_tools(sent.tools or (), sent.input)
     prompt, messages = turns(sent.input, tools)
     choice, offered = chosen(sent.tool_choice, tools)
-    definitions = tuple(function.definition for function in offered.functions)
+    told = tuple(function.definition for function in offered.functions)
+    definitions, loosened = strict_for(told, target, "openai", "tools.strict")
     left_out = not_offered(tools.kinds, definitions, choice, "any backend", remedy="leave them out")
     extra, unsaid = _extra(sent, offered, choice, target)
     request = CompletionRequest(
@@ -101,7 +103,7 @@ def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated
         top_p=sent.top_p,
         extra=shared | extra,
     )
-    return TranslatedTools(request, ignored + unsaid + left_out, left_out, tools)
+    return TranslatedTools(request, ignored + unsaid + loosened + left_out, left_out, tools)
 
 
 def as_heard(sent: ResponsesBody, ignored: Sequence[str]) -> ResponsesBody:
@@ -149,23 +151,14 @@ def _extra(
         several = sent.parallel_tool_calls and tools.functions
         extra |= {"parallel_tool_calls": True} if several else {}  # not every default
         extra |= {} if effort is None else {"reasoning_effort": effort}
-        extra |= _strict_tools(tools)
     else:
         unsaid += ["reasoning.effort"] if effort is not None else []
-        unsaid += ["tools.strict"] if any(each.tool.get("strict") for each in tools.functions) else []
     if target.backends == {"openai"} and text.get("verbosity") is not None:
         extra["verbosity"] = text.pop("verbosity")
     unsaid += [f"text.{name}" for name, value in text.items() if value is not None]
     unsaid += [f"reasoning.{name}" for name, value in reasoning.items() if value is not None]
     unsaid += ["store"] if sent.store else []
     return extra, tuple(unsaid)
-
-
-def _strict_tools(tools: Tools) -> dict[str, Any]:
-    """Return the tools as chat completions have them if one is strict, which the neutral form cannot."""
-    if not any(each.tool.get("strict") for each in tools.functions):  # chat completions are loose unless told
-        return {}
-    return {"tools": [each.for_chat for each in tools.functions]}
 
 
 def _format(wanted: dict[str, Any] | None, target: Target) -> dict[str, Any]:

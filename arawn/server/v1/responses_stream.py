@@ -76,6 +76,10 @@ class ResponseEvents:
         self._growing: dict[int, _Item] = {}  # the backend's index -> the item that says the block
         self._last: _Item | None = None  # a message or reasoning that is not over
 
+    def name_model(self, model: str) -> None:
+        """Call the model that answers so in every event."""
+        self._model = model
+
     def encode(self, event: StreamEvent) -> bytes:
         """Return the events that say `event`; the first ones begin the response."""
         begin = self._begin() if self._number == 0 else b""
@@ -195,7 +199,7 @@ class ResponseEvents:
 
     def _end(self, response: CompletionResponse) -> bytes:
         said = self._close_last() + b"".join(self._close(item) for item in self._items if not item.closed)
-        ended = self._frame.ended(response, [item.whole() for item in self._items])
+        ended = self._frame.ended(response, [item.whole() for item in self._items]) | {"model": self._model}
         return said + self._event(f"response.{ended['status']}", response=ended)
 
     def _of(self, item: _Item, name: str, /, **fields: Any) -> bytes:

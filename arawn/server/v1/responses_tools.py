@@ -25,7 +25,6 @@ _SAYABLE = re.compile(rf"[a-zA-Z0-9_-]{{1,{_LONGEST}}}")
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 _DIGITS = 8  # of the digest that tells shortened names apart
 _HOLDERS = ("additional_tools", "tool_search_output")  # items of the input that hold tools
-_FIELDS = ("description", "parameters", "strict")
 
 _Place = tuple[str | None, str]  # a namespace, and a name in it
 Kind = Literal["function", "custom", "tool_search"]
@@ -52,13 +51,8 @@ class Function(msgspec.Struct, frozen=True):
     @property
     def definition(self) -> ToolDefinition:
         """What the neutral form has of it."""
-        return ToolDefinition(self.said, self.tool.get("description") or "", self.tool.get("parameters") or {})
-
-    @property
-    def for_chat(self) -> dict[str, Any]:
-        """It as chat completions have it, which is more than the neutral form has."""
-        given = {field: self.tool[field] for field in _FIELDS if self.tool.get(field) is not None}
-        return {"type": "function", "function": {"name": self.said, **given}}
+        description, parameters = self.tool.get("description") or "", self.tool.get("parameters") or {}
+        return ToolDefinition(self.said, description, parameters, bool(self.tool.get("strict")))
 
 
 class Tools(msgspec.Struct, frozen=True):

@@ -23,7 +23,10 @@ from tests.runtimes import ECHO, configured, custom, records, running, scripted
 from tests.serving import serving_with_lifespan
 
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
-ROUTES = [("/v1/chat/completions", "anthropic"), ("/v1/messages", "openai")]  # each with the dialect of the provider
+ROUTES = [  # each with the dialect of the provider
+    *[("/v1/chat/completions", "anthropic"), ("/v1/messages", "openai")],
+    *[("/v1/responses", "anthropic"), ("/v1/responses", "openai")],
+]
 STREAMS = {"openai": openai_stream("one ", "two"), "anthropic": anthropic_stream("one ", "two")}
 
 
@@ -55,7 +58,7 @@ async def test_a_stream_names_the_model_that_its_provider_names(tmp_path: Path, 
     assert [record["model_used"] for record in records(tmp_path)] == ["fake-1"]
 
 
-@pytest.mark.parametrize(("path", "dialect"), ROUTES)
+@pytest.mark.parametrize(("path", "dialect"), ROUTES[:2])
 async def test_it_is_named_while_the_provider_is_still_to_go_on(tmp_path: Path, path: str, dialect: str) -> None:
     """With the first word, which nothing is waited for."""
     pieces: list[bytes | Fault] = [*STREAMS[dialect][:4], Fault.STALL]
@@ -67,16 +70,19 @@ async def test_it_is_named_while_the_provider_is_still_to_go_on(tmp_path: Path, 
     assert b"asked" not in seen
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses"])
 @pytest.mark.parametrize("last", ["late", None])
-async def test_a_name_that_comes_late_or_never_does_not_part_a_stream(tmp_path: Path, last: str | None) -> None:
+async def test_a_name_that_comes_late_or_never_does_not_part_a_stream(
+    tmp_path: Path, path: str, last: str | None
+) -> None:
     """All events say the one that was asked for; the record has what came."""
     chunks: list[dict[str, Any]] = [openai_chunk(content="one "), openai_chunk(content="two"), openai_chunk("stop")]
     for chunk in chunks:
         del chunk["model"]
     end = {**chunks.pop(), **({"model": last} if last else {})}
-    names = named(await streamed(tmp_path, "/v1/messages", "openai", events(*chunks, end, "[DONE]")))
+    names = named(await streamed(tmp_path, path, "openai", events(*chunks, end, "[DONE]")))
 
-    assert names == ["asked"]
+    assert set(names) == {"asked"}
     assert [record["model_used"] for record in records(tmp_path)] == [last or "asked"]
 
 
@@ -102,10 +108,11 @@ async def test_a_rule_that_chooses_another_profile_names_that_ones_model(
     async with running(config) as runtime:
         app = build_app(runtime, door=Door(token=None, hosts=()))
         async with serving_with_lifespan(app) as served, httpx.AsyncClient() as client:
-            answers = [await client.post(served.url + path, json=body(stream=True)) for path, _ in ROUTES]
+            sent = {**body(stream=True), "input": "hi"}
+            answers = [await client.post(served.url + path, json=sent) for path, _ in ROUTES]
 
-    assert [answer.text[:12] for answer in answers] == [": keep-alive"] * 2
-    assert [set(named(answer.text)) for answer in answers] == [{"chosen-model"}] * 2
+    assert [answer.text[:12] for answer in answers] == [": keep-alive"] * 4
+    assert [set(named(answer.text)) for answer in answers] == [{"chosen-model"}] * 4
 
 
 @pytest.mark.parametrize("log", [True, False])

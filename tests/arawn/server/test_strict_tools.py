@@ -15,8 +15,8 @@ from tests.arawn.server.sdk.upstreams import Answer, upstream
 from tests.runtimes import configured, records, running
 
 SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
-PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
-NAMES = {"openai": "tools.function.strict", "anthropic": "tools.strict"}
+PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "responses": "/v1/responses"}
+NAMES = {"openai": "tools.function.strict", "anthropic": "tools.strict", "responses": "tools.strict"}
 
 
 def tool(dialect: str, strict: Any) -> dict[str, Any]:
@@ -24,11 +24,14 @@ def tool(dialect: str, strict: Any) -> dict[str, Any]:
     if dialect == "anthropic":
         return {"name": "look", "description": "d", "input_schema": SCHEMA, **marks}
     function = {"name": "look", "description": "d", "parameters": SCHEMA, **marks}
+    if dialect == "responses":
+        return {"type": "function", **function}
     return {"type": "function", "function": function}
 
 
 async def ask(directory: Path, client: str, provider: str, strict: Any) -> tuple[httpx.Response, bytes]:
-    sent = {"model": "demo", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    chat = {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    sent = {"input": "x"} if client == "responses" else chat
     content = json.dumps({**sent, "model": "m-1", "tools": [tool(client, strict)]}).encode()
     with upstream(provider, directory, Answer("hi"), stream=False) as up:
         async with open_api(directory, {"demo": up.profile}) as url, httpx.AsyncClient() as http:
@@ -39,7 +42,7 @@ async def ask(directory: Path, client: str, provider: str, strict: Any) -> tuple
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-@pytest.mark.parametrize("client", ["openai", "anthropic"])
+@pytest.mark.parametrize("client", PATHS)
 @pytest.mark.parametrize("strict", [True, False, None])
 async def test_strict_is_said_to_a_provider_of_the_dialect(
     tmp_path: Path, client: str, provider: str, strict: bool | None
@@ -47,9 +50,10 @@ async def test_strict_is_said_to_a_provider_of_the_dialect(
     """In the client's bytes; one of the other dialect is not told, for its demands on the schema are others."""
     response, sent = await ask(tmp_path, client, provider, strict)
 
-    same = client == provider
+    same = provider == {"responses": "openai"}.get(client, client)
+    wanted = strict if client == provider else strict or None  # the client's bytes, or only what is no default
     assert response.status_code == 200
-    assert json.loads(sent)["tools"] == [tool(provider, strict if same else None)]
+    assert json.loads(sent)["tools"] == [tool(provider, wanted if same else None)]
     assert response.headers.get("x-arawn-ignored") == (NAMES[client] if strict and not same else None)
 
 
@@ -68,7 +72,12 @@ async def test_a_program_says_strict_to_either(provider: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("client", "provider"),
-    [("openai", "openai"), ("anthropic", "anthropic"), ("openai", "scripted"), ("anthropic", "scripted")],
+    [
+        ("openai", "openai"),
+        ("anthropic", "anthropic"),
+        ("responses", "openai"),
+        *((each, "scripted") for each in PATHS),
+    ],
 )
 async def test_a_strict_tool_stands_once_in_the_record(tmp_path: Path, client: str, provider: str) -> None:
     """Among the tools, and not in what was passed unchanged too."""

@@ -17,6 +17,7 @@ from arawn.messages import (
     Text,
     Thinking,
     ThinkingDelta,
+    ToolDefinition,
     ToolUse,
     ToolUseDelta,
     ToolUseStart,
@@ -144,8 +145,8 @@ def test_strict_tools_of_responses_reach_who_has_a_word_for_it(
     body = read_responses(json.dumps({"model": "auto", "input": "x", "tools": [tool]}).encode())
     said = translate_responses(body, target(dialect))
 
-    function = {name: value for name, value in tool.items() if name != "type"}
-    assert said.request.extra == ({"tools": [{"type": "function", "function": function}]} if heard else {})
+    assert said.request.extra == {}
+    assert said.request.tools == (ToolDefinition("look", "d", {"type": "object"}, strict=heard),)
     assert said.ignored == ignored
     assert as_heard(body.known, said.ignored).tools == [{**tool, "strict": heard}]
 
