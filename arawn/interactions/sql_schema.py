@@ -1,6 +1,6 @@
-"""The tables that SQL sees in the log: every column with its type, never inferred. Pure.
+"""The tables that SQL sees in the log: every column with its type, never inferred from the data. Pure.
 
-Inference would drop keys that come late in a file, and make structs of tags.
+Such inference would drop keys that come late in a file, and make structs of tags.
 """
 
 from __future__ import annotations
@@ -8,80 +8,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import msgspec
+
+from arawn.interactions.columns import columns_of
+from arawn.interactions.record import FeedbackLine, GapLine, InteractionRecord, MarkLine, ToolResultLine
+
 __all__ = ["VIEWS", "Numbered", "text_literal", "view_statement"]
 
 Numbered = tuple[str, int]  # writer and number of a line
 
-_LINE = {"v": "UBIGINT", "writer": "VARCHAR", "seq": "UBIGINT", "timestamp": "TIMESTAMP"}
-_CUT = 'STRUCT("where" VARCHAR, length UBIGINT, sha256 VARCHAR)[]'
-_INTERACTIONS = {
-    "v": "UBIGINT",
-    "id": "VARCHAR",
-    "writer": "VARCHAR",
-    "seq": "UBIGINT",
-    "timestamp": "TIMESTAMP",
-    "duration_ms": "UBIGINT",
-    "ttft_ms": "UBIGINT",
-    "queue_ms": "UBIGINT",
-    "status": "VARCHAR",
-    "profile": "VARCHAR",
-    "provider": "VARCHAR",
-    "model_requested": "VARCHAR",
-    "model_used": "VARCHAR",
-    "stop_reason": "VARCHAR",
-    "stop_reason_raw": "VARCHAR",
-    "workstream": "VARCHAR",
-    "session_id": "VARCHAR",
-    "turn_id": "BIGINT",
-    "iteration": "BIGINT",
-    "call_id": "VARCHAR",
-    "attempt": "BIGINT",
-    "stream": "BOOLEAN",
-    "input_tokens": "UBIGINT",
-    "output_tokens": "UBIGINT",
-    "cache_read_tokens": "UBIGINT",
-    "cache_write_tokens": "UBIGINT",
-    "reasoning_tokens": "UBIGINT",
-    "total_input_tokens": "UBIGINT",
-    "has_tool_use": "BOOLEAN",
-    "tool_count": "UBIGINT",
-    "request_id": "VARCHAR",
-    "error": "STRUCT(type VARCHAR, status BIGINT, code VARCHAR, message VARCHAR, retryable BOOLEAN)",
-    "routing": "STRUCT(profile VARCHAR, reason VARCHAR, confidence DOUBLE, features JSON)",
-    "tags": "MAP(VARCHAR, VARCHAR)",
-    "params": "JSON",
-    "tools_available": "VARCHAR[]",
-    "tool_calls": (
-        "STRUCT(tool_name VARCHAR, tool_call_id VARCHAR, arguments JSON, result_success BOOLEAN,"
-        " result_content VARCHAR)[]"
-    ),
-    "truncated": _CUT,
-    "redactions": "VARCHAR[]",
-    "warnings": "VARCHAR[]",
-    "system_prompt": "VARCHAR",
-    "tools": "JSON",
-    "response_content": "JSON",
-    "messages": "JSON",
-}
-_TOOL_RESULTS = {
-    "interaction_id": "VARCHAR",
-    "tool_call_id": "VARCHAR",
-    "success": "BOOLEAN",
-    "content": "VARCHAR",
-    "truncated": _CUT,
-    "redactions": "VARCHAR[]",
-}
-_FEEDBACK = {"interaction_id": "VARCHAR", "label": "VARCHAR", "value": "DOUBLE", "note": "VARCHAR"}
+_KINDS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
+    {
+        "interactions": InteractionRecord,
+        "tool_results": ToolResultLine,
+        "feedback": FeedbackLine,
+        "gaps": GapLine,
+        "marks": MarkLine,
+    }
+)
+_OF_EVERY_LINE = ("v", "writer", "seq", "timestamp")
+
+
+def _view(kind: type[msgspec.Struct]) -> tuple[str, Mapping[str, str]]:
+    """Return the tag of a kind of line and its columns: an interaction's as in the file, else what it says first."""
+    columns = columns_of(kind)
+    if kind is not InteractionRecord:
+        columns |= {name: columns.pop(name) for name in _OF_EVERY_LINE}
+    return str(kind.__struct_config__.tag), columns
+
 
 # Name of the view -> the kind of line it shows, and its columns.
 VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
-    {
-        "interactions": ("interaction", _INTERACTIONS),
-        "tool_results": ("tool_result", {**_TOOL_RESULTS, **_LINE}),
-        "feedback": ("feedback", {**_FEEDBACK, **_LINE}),
-        "gaps": ("gap", {"count": "UBIGINT", "reason": "VARCHAR", **_LINE}),
-        "marks": ("mark", {"event": "VARCHAR", "detail": "JSON", **_LINE}),
-    }
+    {name: _view(kind) for name, kind in _KINDS.items()}
 )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from arawn.interactions.columns import columns_of
 from arawn.interactions.export.parquet_row import COLUMNS
 from arawn.interactions.export.rules import Format
 from arawn.interactions.record import InteractionRecord
@@ -31,21 +32,19 @@ def _list(feature: dict[str, Any]) -> dict[str, Any]:
 _OF_COLUMN = {
     "VARCHAR": _TEXT,
     "BIGINT": _NUMBER,
+    "UBIGINT": _NUMBER,
     "DOUBLE": _REAL,
     "BOOLEAN": _FLAG,
     "TIMESTAMP WITH TIME ZONE": _TIME,
     "VARCHAR[]": _list(_TEXT),
 }
-_OPEN = frozenset(("error", "routing", "tags", "params", "tool_calls", "truncated"))
-_BODIES = frozenset(("tools", "response_content", "messages"))
 _CALL = {"id": _TEXT, "type": _TEXT, "function": {"name": _TEXT, "arguments": _TEXT}}
 _MESSAGE = {"role": _TEXT, "content": _TEXT, "tool_calls": _list(_CALL), "tool_call_id": _TEXT, "name": _TEXT}
 
 
 def _of_record() -> dict[str, Any]:
     """Return the types of a line of the log."""
-    names = InteractionRecord.__struct_fields__
-    typed = {name: _JSON if name in _OPEN | _BODIES else _OF_COLUMN[COLUMNS[name]] for name in names}
+    typed = {name: _OF_COLUMN.get(kind, _JSON) for name, kind in columns_of(InteractionRecord).items()}
     return {"kind": _TEXT, **typed, "timestamp": _TEXT}
 
 

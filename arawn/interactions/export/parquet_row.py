@@ -2,79 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from arawn.interactions.columns import columns_of
 from arawn.interactions.encode import encode_line
 from arawn.interactions.export.rules import Reason
-from arawn.interactions.record import InteractionRecord
+from arawn.interactions.record import ErrorRecord, InteractionRecord
+from arawn.messages import RoutingMetadata
 
 __all__ = ["COLUMNS", "parquet_row"]
 
-_TEXT = "VARCHAR"
-_NUMBER = "BIGINT"
-_FLAG = "BOOLEAN"
+_OF_LOG = columns_of(InteractionRecord)
+_WITHIN = {"error": columns_of(ErrorRecord), "routing": columns_of(RoutingMetadata)}
+_OTHERWISE = {"UBIGINT": "BIGINT", "JSON": "VARCHAR", "TIMESTAMP": "TIMESTAMP WITH TIME ZONE"}
+_JSON_TEXTS = tuple(name for name, kind in _OF_LOG.items() if kind == "JSON" or kind.endswith(")[]"))
 
-COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "v": _NUMBER,
-        "id": _TEXT,
-        "writer": _TEXT,
-        "seq": _NUMBER,
-        "timestamp": "TIMESTAMP WITH TIME ZONE",
-        "duration_ms": _NUMBER,
-        "ttft_ms": _NUMBER,
-        "queue_ms": _NUMBER,
-        "status": _TEXT,
-        "profile": _TEXT,
-        "provider": _TEXT,
-        "model_requested": _TEXT,
-        "model_used": _TEXT,
-        "stop_reason": _TEXT,
-        "stop_reason_raw": _TEXT,
-        "workstream": _TEXT,
-        "session_id": _TEXT,
-        "turn_id": _NUMBER,
-        "iteration": _NUMBER,
-        "call_id": _TEXT,
-        "attempt": _NUMBER,
-        "stream": _FLAG,
-        "input_tokens": _NUMBER,
-        "output_tokens": _NUMBER,
-        "cache_read_tokens": _NUMBER,
-        "cache_write_tokens": _NUMBER,
-        "reasoning_tokens": _NUMBER,
-        "total_input_tokens": _NUMBER,
-        "has_tool_use": _FLAG,
-        "tool_count": _NUMBER,
-        "request_id": _TEXT,
-        "error_type": _TEXT,
-        "error_status": _NUMBER,
-        "error_code": _TEXT,
-        "error_message": _TEXT,
-        "error_retryable": _FLAG,
-        "routing_profile": _TEXT,
-        "routing_reason": _TEXT,
-        "routing_confidence": "DOUBLE",
-        "routing_features": _TEXT,
-        "tags": "MAP(VARCHAR, VARCHAR)",
-        "params": _TEXT,
-        "tools_available": "VARCHAR[]",
-        "tool_calls": _TEXT,
-        "truncated": _TEXT,
-        "redactions": "VARCHAR[]",
-        "warnings": "VARCHAR[]",
-        "system_prompt": _TEXT,
-        "tools": _TEXT,
-        "response_content": _TEXT,
-        "messages": _TEXT,
-    }
-)
-_JSON_TEXTS = ("params", "tool_calls", "truncated", "tools", "response_content", "messages")
-_PLAIN = tuple(name for name in COLUMNS if name in InteractionRecord.__struct_fields__ and name not in _JSON_TEXTS)
-_NUMBERS = tuple(name for name, kind in COLUMNS.items() if kind == _NUMBER)
+
+def _columns() -> Iterator[tuple[str, str]]:
+    """Yield the columns of the log, those of an error and of the routing side by side, and texts for what has parts."""
+    for name, kind in _OF_LOG.items():
+        if name in _WITHIN:
+            yield from ((f"{name}_{part}", _OTHERWISE.get(of_part, of_part)) for part, of_part in _WITHIN[name].items())
+        else:
+            yield name, "VARCHAR" if name in _JSON_TEXTS else _OTHERWISE.get(kind, kind)
+
+
+COLUMNS: Mapping[str, str] = MappingProxyType(dict(_columns()))
+_PLAIN = tuple(name for name in COLUMNS if name in _OF_LOG and name not in _JSON_TEXTS)
+_NUMBERS = tuple(name for name, kind in COLUMNS.items() if kind == "BIGINT")
 _LARGEST = (1 << 63) - 1
 
 
@@ -90,8 +48,8 @@ def parquet_row(record: InteractionRecord) -> dict[str, Any] | Reason:
         return "malformed"
     error, routing = record.error, record.routing
     row: dict[str, Any] = {name: getattr(record, name) for name in _PLAIN}
-    row |= {f"error_{name}": getattr(error, name, None) for name in ("type", "status", "code", "message", "retryable")}
-    row |= {f"routing_{name}": getattr(routing, name, None) for name in ("profile", "reason", "confidence")}
+    row |= {f"error_{name}": getattr(error, name, None) for name in _WITHIN["error"]}
+    row |= {f"routing_{name}": getattr(routing, name, None) for name in _WITHIN["routing"]}
     row |= {name: _json(getattr(record, name)) for name in _JSON_TEXTS}
     row["routing_features"] = None if routing is None else _json(routing.features)
     row["timestamp"] = started.isoformat()
