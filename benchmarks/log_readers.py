@@ -21,6 +21,7 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.hits import TextSearch
 from arawn.interactions.ids import uuid7
 from arawn.interactions.reader import Damage, LogReader
+from arawn.interactions.redact import Redactor
 from arawn.interactions.search import Query
 from arawn.interactions.sql_schema import VIEWS
 from arawn.interactions.stats import Stats
@@ -187,7 +188,7 @@ def _line(number: int, iteration: int, messages: tuple[Message, ...], call: Tool
         stream=True,
         model_default="llama",
     )
-    record = build_record(facts, config=_CONFIG, secrets=())
+    record = build_record(facts, config=_CONFIG, secrets=Redactor())
     return encode_line(msgspec.structs.replace(record, writer="bench", seq=number))
 
 

@@ -8,6 +8,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.ids import uuid7
 from arawn.interactions.record import InteractionRecord
+from arawn.interactions.redact import Redactor
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, ToolDefinition, Usage, user
 
 __all__ = ["sample_record", "sample_request"]
@@ -43,4 +44,4 @@ def sample_record(size: int, at: datetime) -> InteractionRecord:
         stream=False,
         model_default="m",
     )
-    return build_record(facts, config=InteractionLogConfig(redact_secrets=False), secrets=())
+    return build_record(facts, config=InteractionLogConfig(redact_secrets=False), secrets=Redactor())

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import asdict, astuple
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BackendError
@@ -42,9 +42,13 @@ _PARAMETERS = ("tool_choice", "max_tokens", "temperature", "top_p", "stop", "ext
 
 
 class _Said(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What callers, providers and tools have written, but for messages and tool definitions: searched for secrets."""
+    """What callers, providers and tools have written, but for messages and tool definitions: searched for secrets.
 
-    context: CallContext
+    Each under its name in the record, in the order in which the rules that find something are listed.
+    """
+
+    workstream: str | None
+    session_id: str | None
     routing: RoutingMetadata | None
     tags: dict[str, str]
     params: dict[str, Any]
@@ -54,8 +58,8 @@ class _Said(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     stop_reason: str | None
     stop_reason_raw: str | None
     request_id: str | None
-    system: str | None
-    answer: tuple[ContentBlock, ...]
+    system_prompt: str | None
+    response_content: tuple[ContentBlock, ...]
 
 
 class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,35 +97,29 @@ class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
     model_default: str | None
 
 
-def build_record(
-    facts: AttemptFacts, *, config: InteractionLogConfig, secrets: Redactor | Sequence[str]
-) -> InteractionRecord:
+def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: Redactor) -> InteractionRecord:
     """Return the record of one attempt; `writer` and `seq` stay empty until it is written.
 
     Args:
         facts: What happened.
         config: Which content is kept, and how much of a tool result.
-        secrets: Every secret the process holds, best as one `Redactor` that lives as long as the backend.
+        secrets: Knows every secret that the process holds; best one that lives as long as the backend.
     """
-    redactor = _redactor(secrets)
     said, rules = _said(facts), list[str]()
     if config.redact_secrets:
-        said, rules = redactor.redact(said)
-    tools = ready_tools(facts.request.tools, redactor, config)
-    messages = [ready_message(message, redactor, config) for message in facts.request.messages]
-    calls = tuple(block for block in said.answer if isinstance(block, ToolUse))
+        said, rules = secrets.redact(said)
+    tools = ready_tools(facts.request.tools, secrets, config)
+    messages = [ready_message(message, secrets, config) for message in facts.request.messages]
+    calls = tuple(block for block in said.response_content if isinstance(block, ToolUse))
+    kept = asdict(said)
+    kept["system_prompt"] = said.system_prompt if config.include_messages else None
+    kept["response_content"] = _kept_answer(said.response_content, config)
     return InteractionRecord(
         id=facts.record_id,
         timestamp=timestamp_text(facts.started),
         status=facts.status,
         profile=facts.profile,
         provider=facts.provider,
-        model_requested=said.model_requested,
-        model_used=said.model_used,
-        stop_reason=said.stop_reason,
-        stop_reason_raw=said.stop_reason_raw,
-        workstream=said.context.workstream,
-        session_id=said.context.session_id,
         turn_id=_count(facts.context.turn_id),
         iteration=_count(facts.context.iteration) or 1,
         call_id=facts.call_id,
@@ -129,20 +127,14 @@ def build_record(
         stream=facts.stream,
         has_tool_use=bool(calls),
         tool_count=len(facts.request.tools),
-        request_id=said.request_id,
-        error=said.error,
-        routing=said.routing,
-        tags=said.tags,
-        params=said.params,
         tools_available=tools.names,
         tool_calls=_tool_calls(calls, config),
         truncated=_cuts(messages) if config.include_messages else (),
         redactions=_all_rules(rules, tools, messages),
         warnings=facts.response.warnings if facts.response else (),
-        system_prompt=said.system if config.include_messages else None,
         tools=cast("tuple[ToolDefinition, ...]", tools.bodies),  # their JSON, which the encoder copies
-        response_content=_kept_answer(said.answer, config),
-        messages=_kept_messages(said.system, messages, config),
+        messages=_kept_messages(said.system_prompt, messages, config),
+        **kept,
         **_measured(facts),
     )
 
@@ -155,17 +147,9 @@ def _measured(facts: AttemptFacts) -> dict[str, Any]:
         "duration_ms": _milliseconds(facts.duration_ms),
         "ttft_ms": None if facts.ttft_ms is None else _milliseconds(facts.ttft_ms),
         "queue_ms": None if facts.queue_ms is None else _milliseconds(facts.queue_ms),
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
         "total_input_tokens": usage.total_input_tokens,
+        **asdict(usage),
     }
-
-
-def _redactor(secrets: Redactor | Sequence[str]) -> Redactor:
-    return secrets if isinstance(secrets, Redactor) else Redactor(secrets)
 
 
 def _said(facts: AttemptFacts) -> _Said:
@@ -174,9 +158,8 @@ def _said(facts: AttemptFacts) -> _Said:
     if context.routing is not None:
         tags = {**tags, "routing_profile": context.routing.profile}
     return _Said(
-        context=msgspec.structs.replace(
-            context, tags={}, routing=None, workstream=_text(context.workstream), session_id=_text(context.session_id)
-        ),
+        workstream=_text(context.workstream),
+        session_id=_text(context.session_id),
         routing=_routing(context.routing),
         tags={str(key): str(value) for key, value in tags.items()},
         params={name: value for name in _PARAMETERS if (value := getattr(request, name)) not in (None, {})},
@@ -186,8 +169,8 @@ def _said(facts: AttemptFacts) -> _Said:
         stop_reason=response.stop_reason if response else None,
         stop_reason_raw=response.stop_reason_raw if response else None,
         request_id=response.request_id if response else getattr(error, "request_id", None),
-        system=request.system,
-        answer=response.content if response else (),
+        system_prompt=request.system,
+        response_content=response.content if response else (),
     )
 
 

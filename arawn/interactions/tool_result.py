@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from arawn.config.schema import InteractionLogConfig
@@ -22,7 +21,7 @@ def build_tool_result(
     content: str,
     at: datetime,
     config: InteractionLogConfig,
-    secrets: Redactor | Sequence[str],
+    secrets: Redactor,
 ) -> ToolResultLine:
     """Return the line that joins a tool's answer to the call in `interaction_id` which asked for it.
 
@@ -37,7 +36,7 @@ def build_tool_result(
     """
     redactions: list[str] = []
     if config.redact_secrets:
-        content, redactions = (secrets if isinstance(secrets, Redactor) else Redactor(secrets)).redact(content)
+        content, redactions = secrets.redact(content)
     kept, cut = cut_text(content, config.truncate_tool_results, "content")
     return ToolResultLine(
         interaction_id=interaction_id,

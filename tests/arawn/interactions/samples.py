@@ -13,6 +13,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.ids import uuid7
 from arawn.interactions.record import FeedbackLine, InteractionRecord, timestamp_text
+from arawn.interactions.redact import Redactor
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, ToolDefinition, Usage, user
 
 NOON = datetime(2026, 1, 28, 12, 0, 0, tzinfo=UTC)
@@ -42,7 +43,8 @@ def record(number: int = 1, at: datetime = NOON, **changes: Any) -> InteractionR
         "secrets": (),
     } | changes
     config, secrets = arguments.pop("config"), arguments.pop("secrets")
-    return build_record(AttemptFacts(**arguments), config=config, secrets=secrets)
+    redactor = secrets if isinstance(secrets, Redactor) else Redactor(secrets)
+    return build_record(AttemptFacts(**arguments), config=config, secrets=redactor)
 
 
 def note(number: int, at: datetime = NOON, text: str = "") -> FeedbackLine:

@@ -18,6 +18,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.encode import encode_line
 from arawn.interactions.heads import decode_line
 from arawn.interactions.record import InteractionRecord
+from arawn.interactions.redact import Redactor
 from arawn.interactions.shed import weigh, without_bodies
 from arawn.interactions.tool_result import build_tool_result
 from arawn.interactions.writer import open_writer
@@ -151,7 +152,13 @@ async def test_the_writer_takes_it_and_goes_on(autojump_clock: MockClock, value:
     config = InteractionLogConfig()
     strange = msgspec.structs.replace(record(1), params={"value": value})
     result = build_tool_result(
-        interaction_id="i", tool_call_id="\ud800", success=True, content="\ud800", at=NOON, config=CONFIG, secrets=()
+        interaction_id="i",
+        tool_call_id="\ud800",
+        success=True,
+        content="\ud800",
+        at=NOON,
+        config=CONFIG,
+        secrets=Redactor(),
     )
     async with open_writer(config, LOG, filesystem=filesystem, clock=Clock(), run_in_thread=inline) as writer:
         await writer.handle([strange, result, record(2)])

@@ -21,6 +21,7 @@ from arawn.interactions.follow import follow
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import ToolResultLine
+from arawn.interactions.redact import Redactor
 from arawn.interactions.seen import SeenLines
 from arawn.interactions.tool_result import build_tool_result
 from arawn.messages import CallContext, CompletionResponse, ToolUse
@@ -56,7 +57,7 @@ def result(interaction_id: str, call: str, content: str = "found") -> ToolResult
         content=content,
         at=NOON,
         config=CONFIG,
-        secrets=(),
+        secrets=Redactor(),
     )
 
 

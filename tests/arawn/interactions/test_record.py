@@ -25,6 +25,7 @@ from arawn.interactions.record import (
     json_schema,
     timestamp_text,
 )
+from arawn.interactions.redact import Redactor
 from arawn.interactions.tool_result import build_tool_result
 from arawn.messages import (
     CallContext,
@@ -237,7 +238,7 @@ def test_a_tool_result_line() -> None:
         content="my-secret-1 and much more",
         at=NOON,
         config=InteractionLogConfig(truncate_tool_results=30),
-        secrets=["my-secret-1"],
+        secrets=Redactor(["my-secret-1"]),
     )
 
     assert line.content == "[redacted:secret:" + hashlib.sha256(b"my-secret-1").hexdigest()[:8] + "] and"[:5]
