@@ -11,7 +11,7 @@ import trio
 from arawn.interactions.entry import Entry
 from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filters import Filters, matches
-from arawn.interactions.heads import UNREADABLE, Head, decode_head
+from arawn.interactions.heads import UNREADABLE, Head, decode_head, head_or_none
 from arawn.interactions.raw_lines import backward_lines, forward_lines
 from arawn.interactions.record import InteractionHead
 from arawn.interactions.scan import Damage, OnDamage, line_number, require_regular
@@ -147,11 +147,8 @@ class Follower:
 
     def _note_last(self, line: bytes) -> bool:
         """Note the writer and number of `line`; False if it has none that can be read."""
-        try:
-            head = decode_head(line)
-        except UNREADABLE:
-            return False
-        if head.writer is None or head.seq is None:
+        head = head_or_none(line)
+        if head is None or head.writer is None or head.seq is None:
             return False
         self._seen.skip_to(head.writer, head.seq)
         return True

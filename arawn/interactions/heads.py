@@ -16,7 +16,7 @@ from arawn.interactions.record import (
     ToolResultLine,
 )
 
-__all__ = ["UNREADABLE", "Head", "decode_head", "decode_line", "decode_scalars", "scalars_size"]
+__all__ = ["UNREADABLE", "Head", "decode_head", "decode_line", "decode_scalars", "head_or_none", "scalars_size"]
 
 T = TypeVar("T")
 L = TypeVar("L", bound=msgspec.Struct)
@@ -47,6 +47,14 @@ def decode_head(line: bytes) -> Head:
         msgspec.DecodeError: The line is no JSON, or not of a kind and shape that this version knows.
     """
     return _with_possible_counts(decode_scalars(line, _head_decoder))
+
+
+def head_or_none(line: bytes) -> Head | None:
+    """Return what `decode_head` returns; None for a line that it cannot read."""
+    try:
+        return decode_head(line)
+    except UNREADABLE:
+        return None
 
 
 def decode_scalars(line: bytes, decoder: msgspec.json.Decoder[T]) -> T:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from arawn.interactions.filters import Filters
-from arawn.interactions.heads import UNREADABLE, decode_head
+from arawn.interactions.heads import head_or_none
 from arawn.interactions.record import FeedbackLine
 from arawn.interactions.scan import LogScan, OnProgress, wanted_files
 
@@ -30,11 +30,7 @@ def with_judged(directory: Path, wanted: Filters, *, on_progress: OnProgress | N
     scan = LogScan(directory, on_damage=lambda _: None, on_progress=on_progress)
     files = wanted_files(directory, Filters(start=wanted.start))
     for _, (_, line) in scan.holding(files, lambda data, *span: data.find(_NEEDLE, *span), len(_NEEDLE)):
-        try:
-            head = decode_head(line)
-        except UNREADABLE:
-            continue
-        if isinstance(head, FeedbackLine):
+        if isinstance(head := head_or_none(line), FeedbackLine):
             latest[head.interaction_id] = head.label
     judged = frozenset(identity for identity, label in latest.items() if label in wanted.labels)
     return msgspec.structs.replace(wanted, judged=judged)

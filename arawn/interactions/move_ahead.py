@@ -13,13 +13,13 @@ import msgspec
 
 from arawn.interactions.ahead import files_ahead
 from arawn.interactions.files import DayFile, day_files, next_part
+from arawn.interactions.filesystem import RealFilesystem, is_regular
 from arawn.interactions.line_check import CheckedLine, check_line
 from arawn.interactions.mending import Mending
 from arawn.interactions.numbering import Numbering
 from arawn.interactions.placing import MOVED
 from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.record import MarkLine, timestamp_text
-from arawn.interactions.scan import require_regular
 
 __all__ = ["MovedFile", "movable", "move_ahead"]
 
@@ -46,16 +46,9 @@ def movable(directory: Path, today: date) -> list[DayFile]:
     What is compressed, or is no file, which `verify` names, stays. To a clock that is behind, every log looks like this
     one: nothing in it tells which of the two it is, so `today` must come from somebody who knows.
     """
+    system = RealFilesystem()
     ahead = files_ahead((path.name for path in directory.iterdir()), today)
-    return list(takewhile(lambda file: not file.compressed and _is_regular(directory / file.name), ahead))
-
-
-def _is_regular(path: Path) -> bool:
-    try:
-        require_regular(path)
-    except OSError:
-        return False
-    return True
+    return list(takewhile(lambda file: not file.compressed and is_regular(system, directory / file.name), ahead))
 
 
 def move_ahead(mending: Mending, today: date, file: DayFile) -> MovedFile:

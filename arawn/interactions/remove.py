@@ -20,7 +20,7 @@ from arawn.interactions.counted import counted
 from arawn.interactions.files import day_files, parse_name, unfinished_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.filters import Filters, matches
-from arawn.interactions.heads import UNREADABLE, Head, decode_head, decode_line
+from arawn.interactions.heads import UNREADABLE, Head, decode_line, head_or_none
 from arawn.interactions.line_check import newer_line
 from arawn.interactions.line_numbers import NumberRange, ranges_of
 from arawn.interactions.log_names import kind_of_name, part_of_name
@@ -171,11 +171,7 @@ def _detail(removal: Removal) -> dict[str, Any]:
 def _matching(directory: Path, wanted: Filters) -> Iterator[str]:
     for file in day_files(path.name for path in directory.iterdir() if _may_hold(path)):
         for _, line in readable_lines(directory / file.name):
-            try:
-                head = decode_head(line)
-            except UNREADABLE:
-                continue
-            if isinstance(head, InteractionHead) and matches(head, wanted):
+            if isinstance(head := head_or_none(line), InteractionHead) and matches(head, wanted):
                 yield head.id
 
 
@@ -217,9 +213,8 @@ def _verdict(line: bytes, ids: frozenset[str], marks: Marks) -> Head | Literal["
     A line whose head can be read is a call that readers show, and stays, whatever `verify` says of it; but not one
     with damaged bodies, spliced perhaps, that names what goes. What only a newer Arawn can read goes if it names that.
     """
-    try:
-        head = decode_head(line)
-    except UNREADABLE:
+    head = head_or_none(line)
+    if head is None:
         return "piece" if newer_line(line) is None or marks.are_named(line) else "newer"
     if not line.endswith(b"\n"):
         return "piece"

@@ -20,7 +20,7 @@ import zstandard
 from arawn.errors import ArawnError, BadInput
 from arawn.interactions.encode import clean_text
 from arawn.interactions.filters import Filters
-from arawn.interactions.heads import UNREADABLE, decode_head
+from arawn.interactions.heads import UNREADABLE, decode_head, head_or_none
 from arawn.interactions.raw_lines import readable_lines
 from arawn.interactions.scan import LogScan, OnDamage, OnProgress, require_regular, wanted_files
 from arawn.interactions.seen import SeenLines
@@ -179,15 +179,7 @@ def _readable_copy(path: Path, directory: Path) -> Path:
 def _whole_lines(path: Path) -> Iterator[bytes]:
     with contextlib.suppress(OSError):  # the scan has named it
         require_regular(path)
-        yield from (line for _, line in readable_lines(path) if line.endswith(b"\n") and _is_readable(line))
-
-
-def _is_readable(line: bytes) -> bool:
-    try:
-        decode_head(line)
-    except UNREADABLE:
-        return False
-    return True
+        yield from (line for _, line in readable_lines(path) if line.endswith(b"\n") and head_or_none(line) is not None)
 
 
 def _connected(paths: Sequence[Path], looked: _Looked) -> DuckDBPyConnection:

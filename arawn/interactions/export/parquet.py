@@ -21,6 +21,7 @@ from arawn.interactions.export.manifest import Output
 from arawn.interactions.export.parquet_row import COLUMNS
 from arawn.interactions.export.rows import Row
 from arawn.interactions.files import day_files
+from arawn.interactions.sql_schema import text_literal
 
 __all__ = ["ParquetRows", "newest_day", "require_duckdb"]
 
@@ -144,18 +145,14 @@ class ParquetRows:
             "temp_directory": str(self._scratch / "spilled"),
             "autoinstall_known_extensions": False,
         }
-        columns = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in COLUMNS.items())
+        columns = ", ".join(f"{text_literal(name)}: {text_literal(kind)}" for name, kind in COLUMNS.items())
         query = (
-            f"COPY (SELECT * FROM read_json({_quoted(str(batch.path))}, format = 'newline_delimited', "  # noqa: S608
+            f"COPY (SELECT * FROM read_json({text_literal(str(batch.path))}, format = 'newline_delimited', "  # noqa: S608
             f"columns = {{{columns}}}, maximum_object_size = {max(1 << 20, 2 * batch.longest)})) "
-            f"TO {_quoted(str(target))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192)"
+            f"TO {text_literal(str(target))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192)"
         )
         connection = self._duckdb.connect(":memory:", config=settings)
         try:
             connection.execute(query)
         finally:
             connection.close()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -10,7 +10,7 @@ import msgspec
 
 from arawn.interactions.files import DayFile
 from arawn.interactions.filters import Filters
-from arawn.interactions.heads import UNREADABLE, Head, decode_head
+from arawn.interactions.heads import head_or_none
 from arawn.interactions.raw_lines import SHOWN_OF_OVERLONG, DamagedFile, lines_and_damage
 from arawn.interactions.record import FeedbackLine, InteractionHead
 from arawn.interactions.scan import require_regular, wanted_files
@@ -97,7 +97,7 @@ def _note_number(line: bytes, numbers: dict[str, int]) -> None:
     if (found := _NUMBERED.match(line)) is not None:
         _note(numbers, found[1].decode(errors="replace"), int(found[2]))
     elif not _OTHER_KIND.match(line):  # as another program writes it, or damaged
-        head = _head(line)
+        head = head_or_none(line)  # what cannot be read the reader names
         if head is not None and head.writer is not None and head.seq is not None:
             _note(numbers, head.writer, head.seq)
 
@@ -109,13 +109,5 @@ def _note(numbers: dict[str, int], writer: str, seq: int) -> None:
 def _note_feedback(line: bytes, feedback: dict[str, FeedbackLine]) -> None:
     if len(line) > _LONGEST_FEEDBACK or b'"feedback"' not in line:
         return
-    head = _head(line)
-    if isinstance(head, FeedbackLine):
+    if isinstance(head := head_or_none(line), FeedbackLine):
         feedback[head.interaction_id] = head
-
-
-def _head(line: bytes) -> Head | None:
-    try:
-        return decode_head(line)
-    except UNREADABLE:  # the reader names it
-        return None
