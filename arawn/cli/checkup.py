@@ -102,7 +102,7 @@ def _clock(log: Path, today: date, retention_days: int) -> Finding:
         return Finding("clock", False, f"`{log}`: {what_is_ahead(far[-1], today)}")
     ahead = [file for file in day_files(names) if file.day > today.isoformat()]
     plan = plan_deletion(RealFilesystem(), log, today, retention_days)
-    held_until = plan.verdict.last_run.held_until
+    held_until = plan.last_run.held_until
     if ahead:
         found = f"today is {today} by the clock (UTC), and `{log / ahead[-1].name}` is of a later day"
         once = f"it was ahead once, and until {ahead[-1].day} records go into files of that day; wait until then"

@@ -29,10 +29,10 @@ from arawn.interactions.last_run import read_last_run, write_last_run
 from arawn.interactions.manifest import Manifest
 from arawn.interactions.opening import now_utc
 from arawn.interactions.record import LogLine, MarkEvent, MarkLine, timestamp_text
-from arawn.interactions.retention import LastRun, Verdict, judge
+from arawn.interactions.retention import Verdict, judge
 from arawn.threads import RunInThread, abandonable, run_patiently
 
-__all__ = ["Housekeeper", "Plan", "Tell", "delete_expired", "open_housekeeper", "plan_deletion"]
+__all__ = ["Housekeeper", "Tell", "delete_expired", "open_housekeeper", "plan_deletion"]
 
 _LOG = logging.getLogger("arawn.log")
 _SETTLE_SECONDS = 10.0  # before the first compaction: a process that only asks one question does not begin one
@@ -46,43 +46,29 @@ T = TypeVar("T")
 Tell = Callable[[LogLine], Awaitable[None]]
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What a run of the retention decided, and what the one before had left."""
-
-    verdict: Verdict
-    before: LastRun | None
-
-    @property
-    def to_mark(self) -> tuple[str, ...]:
-        """The files that go, and those that a run that was cut short may have removed without a word."""
-        before = () if self.before is None else self.before.removing
-        return tuple(dict.fromkeys([*before, *self.verdict.delete]))
-
-
-def plan_deletion(filesystem: Filesystem, directory: Path, today: date, retention_days: int) -> Plan:
+def plan_deletion(filesystem: Filesystem, directory: Path, today: date, retention_days: int) -> Verdict:
     """Decide which files are past their time. Changes nothing.
 
     Raises:
         OSError: The directory cannot be read.
     """
     before = read_last_run(filesystem, directory)
-    return Plan(judge(filesystem.names(directory), today, retention_days, before), before)
+    return judge(filesystem.names(directory), today, retention_days, before)
 
 
-def delete_expired(filesystem: Filesystem, directory: Path, plan: Plan) -> list[str]:
+def delete_expired(filesystem: Filesystem, directory: Path, plan: Verdict) -> list[str]:
     """Remove the files that are past their time, and remember that this ran; return what could not be done.
 
     What goes is noted on the disk before. Where there is no room for the note, the files go all the same: they make it.
     """
-    run = msgspec.structs.replace(plan.verdict.last_run, removing=plan.to_mark)
-    noted = write_last_run(filesystem, directory, run) if run != plan.before else None
-    failures = [noted] if noted is not None else []
-    for name in plan.verdict.delete:
+    run = msgspec.structs.replace(plan.last_run, removing=plan.to_mark)
+    failures = write_last_run(filesystem, directory, run) if run != plan.before else []
+    for name in plan.delete:
         try:
             filesystem.unlink(directory / name)
         except OSError as error:
             failures.append(f"cannot remove `{name}`: {error.strerror}")
-    if plan.verdict.delete:
+    if plan.delete:
         try:
             filesystem.fsync_directory(directory)
         except OSError as error:
@@ -163,9 +149,8 @@ class Housekeeper:
         """
         days = self._config.retention_days
         plan = await self._in_thread(partial(plan_deletion, self._filesystem, self._directory, today, days))
-        verdict = plan.verdict
-        if verdict.jumped:
-            held_until = str(verdict.last_run.held_until)
+        if plan.jumped:
+            held_until = str(plan.last_run.held_until)
             _LOG.warning(
                 "retention: the clock jumped by more than %d days; deletes nothing before %s", days, held_until
             )
@@ -175,7 +160,7 @@ class Housekeeper:
             failures += await self._mark_gone(plan)
         return failures
 
-    async def _mark_gone(self, plan: Plan) -> list[str]:
+    async def _mark_gone(self, plan: Verdict) -> list[str]:
         """Say in the log which files are gone, then end the note of them; return what could not be done."""
         gone = await self._in_thread(partial(_gone, self._filesystem, self._directory, plan.to_mark))
         if gone:
@@ -183,9 +168,7 @@ class Housekeeper:
             _LOG.info("retention: removed %d files older than %d days: %s", len(gone), days, gone)
             await self._mark("retention", {"retention_days": days, "removed": gone})
             await trio.sleep(_MARK_SECONDS)
-        last_run = plan.verdict.last_run
-        failure = await self._in_thread(partial(write_last_run, self._filesystem, self._directory, last_run))
-        return [] if failure is None else [failure]
+        return await self._in_thread(partial(write_last_run, self._filesystem, self._directory, plan.last_run))
 
     async def _compact(self, today: date) -> list[str]:
         """Compress what is closed, one part at a time; a full disk ends it for this day."""

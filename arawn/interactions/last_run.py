@@ -30,10 +30,10 @@ def read_last_run(filesystem: Filesystem, directory: Path) -> LastRun | None:
         return LastRun(date.min)  # nothing is known: as if the clock had jumped
 
 
-def write_last_run(filesystem: Filesystem, directory: Path, run: LastRun) -> str | None:
-    """Keep `run` for the next one; return why it could not be kept, None if it is on the disk."""
+def write_last_run(filesystem: Filesystem, directory: Path, run: LastRun) -> list[str]:
+    """Keep `run` for the next one; return why it could not be kept, nothing if it is on the disk."""
     try:
         write_whole(filesystem, directory / _NAME, msgspec.json.encode(run))
     except OSError as error:
-        return f"cannot write `{_NAME}`: {error.strerror}"
-    return None
+        return [f"cannot write `{_NAME}`: {error.strerror}"]
+    return []

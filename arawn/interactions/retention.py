@@ -24,11 +24,20 @@ class LastRun(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a run has to delete, and what it has to keep in mind; `jumped`: it found that the clock had jumped."""
+    """What a run has to delete, what it has to keep in mind, and what the run `before` it had left.
+
+    `jumped`: it found that the clock had jumped.
+    """
 
     delete: list[str]
     last_run: LastRun
+    before: LastRun | None
     jumped: bool = False
+
+    @property
+    def to_mark(self) -> tuple[str, ...]:
+        """The files that go, and those that a run that was cut short may have removed without a word."""
+        return tuple(dict.fromkeys([*(self.before.removing if self.before else ()), *self.delete]))
 
 
 def judge(names: Iterable[str], today: date, retention_days: int, before: LastRun | None) -> Verdict:
@@ -45,14 +54,13 @@ def judge(names: Iterable[str], today: date, retention_days: int, before: LastRu
         before: What the last run left; None for the first one.
     """
     if retention_days == 0:
-        return Verdict([], LastRun(today))
-    if before is None:
-        return Verdict(expired(names, today, retention_days), LastRun(today))
-    if (today - before.day).days > retention_days:
-        return Verdict([], LastRun(today, _later(today, retention_days)), jumped=True)
-    if today >= before.day and before.held_until is not None and today < before.held_until:
-        return Verdict([], LastRun(today, before.held_until))
-    return Verdict(expired(names, today, retention_days), LastRun(today))
+        return Verdict([], LastRun(today), before)
+    if before is not None and (today - before.day).days > retention_days:
+        held_until = today + timedelta(days=min(retention_days, (date.max - today).days))
+        return Verdict([], LastRun(today, held_until), before, jumped=True)
+    if before is not None and before.held_until is not None and before.day <= today < before.held_until:
+        return Verdict([], LastRun(today, before.held_until), before)
+    return Verdict(expired(names, today, retention_days), LastRun(today), before)
 
 
 def expired(names: Iterable[str], today: date, retention_days: int) -> list[str]:
@@ -60,7 +68,3 @@ def expired(names: Iterable[str], today: date, retention_days: int) -> list[str]
     return sorted(
         name for name in names if (day := day_of_name(name)) is not None and (today - day).days > retention_days
     )
-
-
-def _later(today: date, days: int) -> date:
-    return today + timedelta(days=min(days, (date.max - today).days))

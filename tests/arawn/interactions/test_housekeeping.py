@@ -221,7 +221,7 @@ async def test_a_deletion_that_was_cut_short_is_ended_and_told_by_the_next_proce
 
     assert (len(gone), clean.problems) == (1, ())
     assert "retention was removing" in clean.notes[0]
-    assert told.details("retention")[0]["removed"] == list(plan.verdict.delete)
+    assert told.details("retention")[0]["removed"] == list(plan.delete)
     writer = open_day_log(log, CONFIG, clock=lambda: at)
     writer.append(list(told))
     writer.close()
