@@ -98,7 +98,7 @@ class _Export:
         conversations = None
         if order.by_conversation:
             ends = self._ends()
-            conversations = len(ends) + self._tally.dropped.get("damaged", 0)
+            conversations = len(ends) + self._tally.dropped["damaged"]
             self._write_conversations(ends)
         else:
             self._write_calls()
@@ -111,7 +111,7 @@ class _Export:
             self._tally.interactions += 1
             bodies = self._readable(entry, lambda entry: msgspec.json.decode(self._bodies.line(entry), type=Bodies))
             if bodies is None:
-                self._tally.drop("damaged")
+                self._tally.dropped["damaged"] += 1
             else:
                 conversations.add(entry.head, bodies)
             del bodies  # which hold the line, and the next one is on its way
@@ -133,7 +133,7 @@ class _Export:
             elif entry.head.id in loans:
                 lent[entry.head.id] = self._readable(entry, lambda entry: self._bodies.record(entry).tools) or ()
         for _ in ends:  # went away in between
-            self._tally.drop("damaged")
+            self._tally.dropped["damaged"] += 1
 
     def _write_calls(self) -> None:
         for entry in self._entries(self._note_damage):
@@ -154,7 +154,7 @@ class _Export:
             elif entry.head.id not in self._unsure and not self._survey.is_whole(entry.path.name):
                 self._unsure.add(entry.head.id)
                 self._tally.interactions += 1
-                self._tally.drop("damaged")
+                self._tally.dropped["damaged"] += 1
 
     def _write(self, entry: Entry, earlier: Iterable[Tools] = ()) -> Reason | None:
         """Write the row of a call, or count and return why there is none; `earlier` is what calls before it offered."""
@@ -162,7 +162,7 @@ class _Export:
         row = "damaged" if record is None else self._row(record, earlier)
         del record  # a row that repeats it as text is not made into a line beside it
         if isinstance(row, str):
-            self._tally.drop(row)
+            self._tally.dropped[row] += 1
             return row
         self._rows.write(row)
         self._tally.rows += 1
@@ -185,7 +185,7 @@ class _Export:
     def _chat_row(self, transcript: Transcript) -> Row | Reason:
         row = _CHAT_ROWS[self._order.format](transcript)
         if not isinstance(row, str):
-            self._tally.leave_out(transcript.left_out())
+            self._tally.left_out.update(transcript.left_out())
         return row
 
     def _readable(self, entry: Entry, read: Callable[[Entry], T]) -> T | None:
@@ -210,9 +210,9 @@ class _Export:
             interactions=tally.interactions,
             conversations=conversations,
             rows=tally.rows,
-            dropped=tally.dropped,
+            dropped=dict(sorted(tally.dropped.items())),
             answered_calls_dropped=tally.answered_calls_dropped,
-            left_out=tally.left_out,
+            left_out={part: count for part, count in sorted(tally.left_out.items()) if count},
             damages=tally.damages,
             sources=self._survey.sources,
             outputs=outputs,

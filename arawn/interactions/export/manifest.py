@@ -51,34 +51,15 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     features: dict[str, Any] | None = None
 
 
-class Tally:
-    """The counts of an export that is being made."""
+class Tally(msgspec.Struct):
+    """The counts of an export that is being made: rows `dropped` by reason, parts of rows `left_out` by kind."""
 
-    def __init__(self) -> None:
-        self.interactions = 0
-        self.rows = 0
-        self.damages = 0
-        self.answered_calls_dropped = 0
-        self._dropped: Counter[str] = Counter()
-        self._left_out: Counter[str] = Counter()
-
-    def drop(self, reason: Reason) -> None:
-        """Count a row that is not written."""
-        self._dropped[reason] += 1
-
-    def leave_out(self, parts: dict[str, int]) -> None:
-        """Count what a row that is written cannot say."""
-        self._left_out.update(parts)
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """How many rows were dropped, by reason."""
-        return dict(sorted(self._dropped.items()))
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """How many parts of rows were left out, by kind."""
-        return {kind: count for kind, count in sorted(self._left_out.items()) if count}
+    interactions: int = 0
+    rows: int = 0
+    damages: int = 0
+    answered_calls_dropped: int = 0
+    dropped: Counter[Reason] = msgspec.field(default_factory=Counter)
+    left_out: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 def filters_said(wanted: Filters) -> dict[str, Any]:
