@@ -48,17 +48,6 @@ class Histogram:
 class ProfileCounts:
     """The numbers of one profile; they outlive its backend's restarts and replacements."""
 
-    __slots__ = (
-        "attempts",
-        "call_seconds",
-        "calls",
-        "first_token_seconds",
-        "queue_seconds",
-        "refused",
-        "retries",
-        "tokens",
-    )
-
     def __init__(self) -> None:
         self.calls: dict[Ending, int] = {"ok": 0, "error": 0, "cancelled": 0}
         self.attempts: dict[Status, int] = {"ok": 0, "error": 0, "cancelled": 0, "partial": 0}

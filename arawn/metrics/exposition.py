@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -30,7 +30,7 @@ class Family(msgspec.Struct, frozen=True):
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     meaning: str
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
 
 
 def histogram_samples(labels: Mapping[str, str], histogram: Histogram) -> Iterator[Sample]:

@@ -6,10 +6,9 @@ What happened is counted (`Counts`); what is the case is taken from the same sta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import get_args, get_type_hints
 
-import actors
 from arawn.backends.health import BackendHealth
 from arawn.interactions.health import LogHealth
 from arawn.metrics.counts import Counts, Histogram, ProfileCounts
@@ -31,34 +30,27 @@ def families(status: RuntimeStatus, counts: Counts) -> Iterator[Family]:
 
 
 def _of_the_whole(status: RuntimeStatus) -> Iterator[Family]:
-    yield _gauge("arawn_info", "Always 1; the version is a label.", [Sample({"version": status.version}, 1)])
-    yield _gauge("arawn_uptime_seconds", "Seconds since the start.", [Sample({}, round(status.uptime_s, 3))])
+    yield Family("arawn_info", "gauge", "Always 1; the version is a label.", [Sample({"version": status.version}, 1)])
+    yield Family("arawn_uptime_seconds", "gauge", "Seconds since the start.", [Sample({}, round(status.uptime_s, 3))])
     active = [Sample({}, len(status.active_workstreams))]
-    yield _gauge("arawn_workstreams_active", "Workstreams in memory.", active)
-    restarts = [Sample({"actor": child.name}, child.restarts) for child in _lasting(status.tree)]
-    yield _counter("arawn_actor_restarts_total", "Restarts of each lasting part.", restarts)
-
-
-def _lasting(tree: actors.Status) -> Iterable[actors.Status]:
-    """Return the parts that live as long as the daemon; backends have a metric of their own."""
-    return [child for child in tree.children if child.kind == "actor"]
+    yield Family("arawn_workstreams_active", "gauge", "Workstreams in memory.", active)
+    lasting = [child for child in status.tree.children if child.kind == "actor"]  # backends have a metric of their own
+    restarts = [Sample({"actor": child.name}, child.restarts) for child in lasting]
+    yield Family("arawn_actor_restarts_total", "counter", "Restarts of each lasting part.", restarts)
 
 
 def _of_the_log(status: RuntimeStatus) -> Iterator[Family]:
     enabled = status.log.path is not None
     health = status.log.health
-    yield _gauge("arawn_log_enabled", "1 if calls are logged.", [Sample({}, int(enabled))])
+    yield Family("arawn_log_enabled", "gauge", "1 if calls are logged.", [Sample({}, int(enabled))])
     states = [Sample({"state": state}, int(enabled and health.state == state)) for state in _LOG_STATES]
-    yield _gauge("arawn_log_state", "1 for the state that the interaction log is in.", states)
-    lost = health.count if health.state == "lost" else 0
-    yield _counter("arawn_log_lost_records_total", "Records that will never be written.", [Sample({}, lost)])
+    yield Family("arawn_log_state", "gauge", "1 for the state that the interaction log is in.", states)
+    lost = [Sample({}, health.count if health.state == "lost" else 0)]
+    yield Family("arawn_log_lost_records_total", "counter", "Records that will never be written.", lost)
 
 
 def _of_backends(status: RuntimeStatus) -> Iterator[Family]:
     every = status.backends
-
-    def each(number: Callable[[BackendStatus], float]) -> list[Sample]:
-        return [Sample({"profile": backend.profile}, number(backend)) for backend in every]
 
     def with_draining(number: Callable[[BackendStatus], int]) -> list[Sample]:
         sums: Counter[str] = Counter()
@@ -71,24 +63,27 @@ def _of_backends(status: RuntimeStatus) -> Iterator[Family]:
         for backend in every
         for state in _HEALTHS
     ]
-    yield _gauge("arawn_backend_health", "1 for the state that the backend is in.", healths)
-    yield _gauge("arawn_queue_depth", "Calls that wait for a worker.", with_draining(lambda backend: backend.queued))
-    yield _gauge("arawn_calls_in_flight", "Calls under way.", with_draining(lambda backend: backend.in_hand))
-    restarts = each(lambda backend: backend.restarts)
-    yield _counter("arawn_backend_restarts_total", "Restarts of the backend since it was configured so.", restarts)
+    yield Family("arawn_backend_health", "gauge", "1 for the state that the backend is in.", healths)
+    queued = with_draining(lambda backend: backend.queued)
+    yield Family("arawn_queue_depth", "gauge", "Calls that wait for a worker.", queued)
+    in_hand = with_draining(lambda backend: backend.in_hand)
+    yield Family("arawn_calls_in_flight", "gauge", "Calls under way.", in_hand)
+    meaning = "Restarts of the backend since it was configured so."
+    restarts = [Sample({"profile": backend.profile}, backend.restarts) for backend in every]
+    yield Family("arawn_backend_restarts_total", "counter", meaning, restarts)
 
 
 def _of_calls(every: list[tuple[str, ProfileCounts]]) -> Iterator[Family]:
     calls = [Sample({"profile": name, "status": key}, n) for name, c in every for key, n in c.calls.items()]
-    yield _counter("arawn_calls_total", "Calls that have ended, by how.", calls)
+    yield Family("arawn_calls_total", "counter", "Calls that have ended, by how.", calls)
     refused = [Sample({"profile": name}, c.refused) for name, c in every]
-    yield _counter("arawn_calls_refused_total", "Calls that were not taken: the mailbox was full.", refused)
+    yield Family("arawn_calls_refused_total", "counter", "Calls that were not taken: the mailbox was full.", refused)
     attempts = [Sample({"profile": name, "status": key}, n) for name, c in every for key, n in c.attempts.items()]
-    yield _counter("arawn_attempts_total", "Attempts at calls, by the status of their records.", attempts)
+    yield Family("arawn_attempts_total", "counter", "Attempts at calls, by the status of their records.", attempts)
     retries = [Sample({"profile": name}, c.retries) for name, c in every]
-    yield _counter("arawn_retries_total", "Attempts after the first.", retries)
+    yield Family("arawn_retries_total", "counter", "Attempts after the first.", retries)
     tokens = [Sample({"profile": name, "kind": key}, n) for name, c in every for key, n in c.tokens.items()]
-    yield _counter("arawn_tokens_total", "Tokens, as providers reported them.", tokens)
+    yield Family("arawn_tokens_total", "counter", "Tokens, as providers reported them.", tokens)
     yield _histogram(
         "arawn_call_duration_seconds",
         "From the sending of a call to its end, with queue and retries.",
@@ -106,14 +101,6 @@ def _of_calls(every: list[tuple[str, ProfileCounts]]) -> Iterator[Family]:
     )
 
 
-def _gauge(name: str, meaning: str, samples: Iterable[Sample]) -> Family:
-    return Family(name, "gauge", meaning, tuple(samples))
-
-
-def _counter(name: str, meaning: str, samples: Iterable[Sample]) -> Family:
-    return Family(name, "counter", meaning, tuple(samples))
-
-
-def _histogram(name: str, meaning: str, every: Iterable[tuple[str, Histogram]]) -> Family:
+def _histogram(name: str, meaning: str, every: Sequence[tuple[str, Histogram]]) -> Family:
     samples = [sample for profile, one in every for sample in histogram_samples({"profile": profile}, one)]
-    return Family(name, "histogram", meaning, tuple(samples))
+    return Family(name, "histogram", meaning, samples)
