@@ -20,27 +20,20 @@ _values_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Entry:
-    """One interaction found in the log; its bodies are read only when asked for."""
+    """One interaction found in the log; its bodies are read only when asked for.
+
+    `path` is the file it was found in; its line begins at `offset` of the file's text, compressed or not.
+    """
 
     def __init__(self, path: Path, offset: int, size: int, head: InteractionHead) -> None:
-        self._path = path
-        self._offset = offset
+        self.path = path
+        self.offset = offset
         self._size = size
         self._head = head
         self._results: dict[str, ToolResultLine] = {}
 
     def __repr__(self) -> str:
-        return f"<Entry {self._head.id} at {self._path.name}:{self._offset}>"
-
-    @property
-    def path(self) -> Path:
-        """The file it was found in."""
-        return self._path
-
-    @property
-    def offset(self) -> int:
-        """Where its line begins in the text of the file, which is the same when that is compressed."""
-        return self._offset
+        return f"<Entry {self._head.id} at {self.path.name}:{self.offset}>"
 
     @property
     def head(self) -> InteractionHead:
@@ -66,7 +59,7 @@ class Entry:
         Raises:
             OSError: The file cannot be read any more, or was rewritten since the line was found.
         """
-        return line_at(self._path, self._offset, self._size)
+        return line_at(self.path, self.offset, self._size)
 
     def record(self) -> InteractionRecord:
         """Return everything, tool results joined.
@@ -108,7 +101,7 @@ class Entry:
             return None
 
     def _gone(self) -> OSError:
-        return OSError(errno.ESTALE, "the log was rewritten while it was read; ask again", str(self._path))
+        return OSError(errno.ESTALE, "the log was rewritten while it was read; ask again", str(self.path))
 
     def _joined(self) -> tuple[ToolCallRecord, ...]:
         return tuple(self._with_result(call) for call in self._head.tool_calls)

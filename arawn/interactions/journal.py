@@ -56,6 +56,8 @@ class Journal:
     """The door to the log. It never fails a call, and never is silent: see `health`.
 
     One task at a time need not own it: every method changes its state without a checkpoint in between.
+    `undeclared` counts the records that are lost of which the log does not say so yet; without those in the writer's
+    hands.
     """
 
     def __init__(
@@ -86,17 +88,12 @@ class Journal:
         self._room = room or Room(_ROOM_BYTES)
         self._late: LogHealth | None = None
         self._lost: LogHealth | None = None
-        self._lost_unsaid = 0
+        self.undeclared = 0
 
     @property
     def enabled(self) -> bool:
         """Whether calls are logged at all."""
         return self._writer is not None
-
-    @property
-    def undeclared(self) -> int:
-        """How many records are lost of which the log does not say so yet; without those in the writer's hands."""
-        return self._lost_unsaid
 
     def health(self) -> LogHealth:
         """Return the state of the log: what is lost weighs most, then the writer's word, what is late, the rest."""
@@ -214,7 +211,7 @@ class Journal:
         if isinstance(error, OutcomeUnknown):
             return  # it was in the hands of a writer that was stopped, which writes it at its end, or says so
         if isinstance(message.line, GapLine):
-            self._lost_unsaid += message.line.count
+            self.undeclared += message.line.count
         elif not isinstance(message.line, MarkLine):  # no record: the log's word about itself
             self.lose(self._cause(error) if isinstance(error, ActorError) else letter.reason)
 
@@ -222,21 +219,21 @@ class Journal:
         """Count one record as lost."""
         count = 1 if self._lost is None else self._lost.count + 1
         self._lost = LogHealth("lost", why, datetime.now(UTC), count)
-        if not self._lost_unsaid:
+        if not self.undeclared:
             _LOG.error("interaction log: a record is lost: %s", why)
-        self._lost_unsaid += 1
+        self.undeclared += 1
 
     async def _confess(self, writer: Ref[Append]) -> None:
         """Write how many lines were lost, once lines are being written again."""
-        if self._lost is None or not self._lost_unsaid:
+        if self._lost is None or not self.undeclared:
             return
         reason = self._lost.reason or ""
-        gap = GapLine(count=self._lost_unsaid, reason=reason, timestamp=timestamp_text(datetime.now(UTC)))
-        self._lost_unsaid = 0
+        gap = GapLine(count=self.undeclared, reason=reason, timestamp=timestamp_text(datetime.now(UTC)))
+        self.undeclared = 0
         try:
             await writer.tell(Append(gap))
         except ActorError:
-            self._lost_unsaid += gap.count
+            self.undeclared += gap.count
         except BaseException:
-            self._lost_unsaid += gap.count
+            self.undeclared += gap.count
             raise
