@@ -31,6 +31,7 @@ from arawn.routing.policy import require_profile
 from arawn.routing.router import Router
 from arawn.stream import Begun
 from arawn.workstreams.names import require_new_name
+from arawn.workstreams.settings import said_within
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
 from arawn.workstreams.store_actor import Query
 
@@ -221,12 +222,10 @@ class _Workstream:
                 f"workstream `{state.name}` is archived; `arawn workstreams archive --undo {quote(state.name)}` brings "
                 "it back"
             )
-        routing = self._parts.router.settled(hint=said.profile, bound=state.profile or standing.profile)
-        request = CompletionRequest(
-            messages=(*state.history, user(said.text)),
-            system=said.system or state.system_prompt or standing.system_prompt,
-            tools=tuple(tool.definition for tool in tools.values()),
-        )
+        definitions = tuple(tool.definition for tool in tools.values())
+        asked = CompletionRequest(messages=(user(said.text),), system=said.system, tools=definitions)
+        request, bound = said_within(asked, state, standing)
+        routing = self._parts.router.settled(hint=said.profile, bound=bound)
         if routing is None:
             routing = await self._parts.router.choose(request)
         context = CallContext(

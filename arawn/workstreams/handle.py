@@ -18,8 +18,7 @@ from arawn.requests import require_session_id, require_tags
 from arawn.stream import Begun, EventStream, open_stream
 from arawn.trio_run import require_run
 from arawn.workstreams.actor import Act, Change, Create, Remove, Say, WorkstreamMessage
-from arawn.workstreams.settings import require_settings, require_system
-from arawn.workstreams.store import require_text
+from arawn.workstreams.settings import require_settings, require_system, require_text
 
 __all__ = ["Workstream"]
 

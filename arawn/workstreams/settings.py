@@ -12,7 +12,7 @@ from arawn.errors import BadInput
 from arawn.messages import CompletionRequest
 from arawn.workstreams.store import WorkstreamState
 
-__all__ = ["require_settings", "require_system", "said_within"]
+__all__ = ["require_settings", "require_system", "require_text", "said_within"]
 
 
 class _Settings(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ def require_settings(given: Mapping[str, Any]) -> None:
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the latter for text in the place of something else
         raise BadInput(f"these cannot be the settings of a workstream: {error}") from error
     for field, text in _texts(settings):
-        _require_whole(field, text)
+        _whole(f"`{field}`", text)
 
 
 def require_system(system: str | None) -> str | None:
@@ -50,8 +50,20 @@ def require_system(system: str | None) -> str | None:
         raise BadInput(f"`system` is a text, found {type(system).__name__}")
     if not system.strip():
         raise BadInput("`system` is empty; leave it out, or say something in it")
-    _require_whole("system", system)
-    return system
+    return _whole("`system`", system)
+
+
+def require_text(text: str) -> str:
+    """Return `text` if it is one that can be sent and stored.
+
+    Raises:
+        BadInput: It is no text, an empty one, or holds half a character.
+    """
+    if not isinstance(text, str):
+        raise BadInput(f"a message is text, found {type(text).__name__}")
+    if not text.strip():
+        raise BadInput("the message is empty; say something")
+    return _whole("the message", text)
 
 
 def said_within(
@@ -83,11 +95,12 @@ def _texts(settings: _Settings) -> Iterator[tuple[str, str]]:
         yield f"tags.{key}", text
 
 
-def _require_whole(field: str, text: str) -> None:
+def _whole(what: str, text: str) -> str:
     """Refuse a lone surrogate, such as text that was decoded wrongly has."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise BadInput(
-            f"`{field}` holds half a character at position {error.start}; decode it with the right encoding"
+            f"{what} holds half a character at position {error.start}; decode it with the right encoding"
         ) from error
+    return text

@@ -20,7 +20,7 @@ from arawn.workstreams.store_file import StoreFile, orphaned_journal
 from arawn.workstreams.store_lock import StoreLock
 from arawn.workstreams.store_schema import migrate
 
-__all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name", "require_text"]
+__all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name"]
 
 _BUSY_MS = 5_000
 _ALONE = ("BEGIN IMMEDIATE", "ROLLBACK", "COMMIT")
@@ -49,25 +49,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     turns: int
     created: str
     updated: str
-
-
-def require_text(text: str) -> str:
-    """Return `text` if it is one that can be sent and stored.
-
-    Raises:
-        BadInput: It is no `str`, or holds a lone surrogate, as text that was decoded wrongly does.
-    """
-    if not isinstance(text, str):
-        raise BadInput(f"a message is text, found {type(text).__name__}")
-    if not text.strip():
-        raise BadInput("the message is empty; say something")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput(
-            f"the message holds half a character at position {error.start}; decode it with the right encoding"
-        ) from error
-    return text
 
 
 class WorkstreamStore:
