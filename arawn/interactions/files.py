@@ -49,7 +49,7 @@ class DayFile(msgspec.Struct, frozen=True, order=True):
 
     @property
     def plain(self) -> DayFile:
-        """The part as a plain file."""
+        """The part as a plain file: the same for a file and its compressed form."""
         return DayFile(self.day, self.part)
 
     @property
@@ -78,11 +78,11 @@ def day_files(names: Iterable[str]) -> list[DayFile]:
 
     A part that is there twice, plain and compressed, is the plain one, of which the other is a copy; see `twins`.
     """
-    found: dict[tuple[str, int], DayFile] = {}
+    found: dict[DayFile, DayFile] = {}
     for file in filter(None, map(parse_name, names)):
-        known = found.setdefault((file.day, file.part), file)
+        known = found.setdefault(file.plain, file)
         if known.compressed:
-            found[file.day, file.part] = file
+            found[file.plain] = file
     return sorted(found.values())
 
 

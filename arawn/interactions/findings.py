@@ -99,13 +99,6 @@ class _Detail(msgspec.Struct):
     error: str | None = None
 
 
-class _Compressed(msgspec.Struct, frozen=True):
-    """A part that was compressed: what says so, and how many lines it had."""
-
-    place: Place
-    lines: int
-
-
 class Findings:
     """Collects; bounded, whatever the damage: past a thousand of a kind in a file, those of lines only count."""
 
@@ -123,7 +116,7 @@ class Findings:
         self._gone: dict[str, list[tuple[int, int]]] = {}
         self._gaps: dict[tuple[str, int], GapLine] = {}
         self._retention = False
-        self._compressed: dict[DayFile, _Compressed] = {}
+        self._compressed: dict[DayFile, tuple[Place, int]] = {}  # what says so, and how many lines it had
         self._accounted: set[DayFile] = set()  # parts that retention removed, or that `repair` found gone
         self._unread: list[str] = []
 
@@ -152,14 +145,13 @@ class Findings:
         self._account(names)
         self.note(f"retention was removing {counted(len(names), 'file')} when its process died; the next start ends it")
 
-    def miss_parts(self, known: Container[tuple[str, int]]) -> None:
+    def miss_parts(self, known: Container[DayFile]) -> None:
         """Name the parts that a mark says were compressed, and that are neither `known` nor accounted for."""
         if self._unread:  # what accounts for them may stand there
             return
-        for part, compressed in self._compressed.items():
-            if (part.day, part.part) not in known and part not in self._accounted:
-                at, lines = compressed.place, counted(compressed.lines, "line")
-                what = f"it is gone; {at.file}:{at.line} says that it was compressed, with {lines}"
+        for part, (at, lines) in self._compressed.items():
+            if part not in known and part not in self._accounted:
+                what = f"it is gone; {at.file}:{at.line} says that it was compressed, with {counted(lines, 'line')}"
                 self.add(part.sealed.name, 0, "gone", what)
 
     def take(self, checked: CheckedLine, place: Place) -> None:
@@ -205,7 +197,7 @@ class Findings:
             return
         part = parse_name(detail.file)
         if part is not None and mark.event == "compaction" and detail.error is None:
-            self._compressed[part.plain] = _Compressed(place, detail.lines)
+            self._compressed[part.plain] = place, detail.lines
         self._account(detail.removed + detail.gone)
         for name in detail.gone:
             self.note(f"{name}: gone as a whole, as {place.file}:{place.line} declares")

@@ -20,7 +20,6 @@ from arawn.interactions.seen import SeenLines
 __all__ = ["Follower", "follow"]
 
 _POLL_SECONDS = 0.2
-_Part = tuple[str, int]  # day and part: the same for a file and its compressed form
 
 
 class Follower:
@@ -36,12 +35,12 @@ class Follower:
         self._on_damage = on_damage
         self._seen = SeenLines()
         self._ready: deque[Entry] = deque()
-        self._positions: dict[_Part, int] = {}
-        self._ended: set[_Part] = set()
+        self._positions: dict[DayFile, int] = {}
+        self._ended: set[DayFile] = set()
         self._refused: set[str] = set()
         self.has_all = True
         files = self._files()
-        self._first = (files[-1].day, files[-1].part) if files else ("", 0)
+        self._first = files[-1].plain if files else DayFile("")
         if files:
             self.has_all = False
             self._positions[self._first] = self._end_of_last_line(files[-1])
@@ -69,12 +68,11 @@ class Follower:
     def _read_on(self) -> None:
         """Queue what has been written since the last look."""
         files = self._files()
-        if files and (newest := (files[-1].day, files[-1].part)) < self._first:  # `repair` has moved what was there
+        if files and (newest := files[-1].plain) < self._first:  # `repair` has moved what was there
             self._first = newest
             self._positions[newest] = self._end_of_last_line(files[-1])
         for file in files:
-            part = (file.day, file.part)
-            if part >= self._first and part not in self._ended and self._has_more(file):
+            if file.plain >= self._first and file.plain not in self._ended and self._has_more(file):
                 self._read_file(file)
 
     def _files(self) -> list[DayFile]:
@@ -93,13 +91,13 @@ class Follower:
             size = (self._directory / file.name).stat().st_size
         except FileNotFoundError:
             return False
-        position = self._positions.get((file.day, file.part), 0)
+        position = self._positions.get(file.plain, 0)
         if size < position:
-            self._positions[file.day, file.part] = self._end_of_last_line(file)
+            self._positions[file.plain] = self._end_of_last_line(file)
         return size > position
 
     def _read_file(self, file: DayFile) -> None:
-        path, part = self._directory / file.name, (file.day, file.part)
+        path, part = self._directory / file.name, file.plain
         try:
             require_regular(path)
             for offset, line in forward_lines(path, self._positions.get(part, 0)):

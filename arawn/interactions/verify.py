@@ -64,8 +64,8 @@ class _Verification:
         self._directory = directory
         self._on_file = on_file
         self._findings = Findings()
-        self._readings: dict[tuple[str, int], _Reading] = {}
-        self._described: set[tuple[str, int]] = set()  # parts that are gone, as the manifest beside them says
+        self._readings: dict[DayFile, _Reading] = {}
+        self._described: set[DayFile] = set()  # parts that are gone, as the manifest beside them says
         self._going: frozenset[str] = frozenset()  # files that retention was removing when its process died
 
     def run(self) -> Report:
@@ -73,7 +73,7 @@ class _Verification:
         self._check_names()
         self._take_note_of_retention()
         newest: DayFile | None = None
-        while new := [file for file in self._files() if (file.day, file.part) not in self._readings]:
+        while new := [file for file in self._files() if file.plain not in self._readings]:
             if newest is not None:  # it may have grown until its writer turned to the new one
                 self._read(newest)
             for file in new:
@@ -133,7 +133,7 @@ class _Verification:
 
     def _read(self, file: DayFile) -> None:
         """Check a part from where it was left the last time, its manifest too when it is sealed."""
-        self._read_part(file, self._readings.setdefault((file.day, file.part), _Reading(file.name, Placing(file))))
+        self._read_part(file, self._readings.setdefault(file.plain, _Reading(file.name, Placing(file))))
 
     def _read_part(self, file: DayFile, reading: _Reading) -> None:
         path = self._directory / file.name
@@ -241,7 +241,7 @@ class _Verification:
                 self._findings.add(path.name, 0, "lost", "the file that it describes is gone")
                 self._take_proof(path.name, path.name)
                 if (part := part_of_name(path.name)) is not None:
-                    self._described.add((part.day, part.part))
+                    self._described.add(part)
 
 
 def _thing(mode: int) -> str:
