@@ -23,7 +23,7 @@ from arawn.cli.table_fit import on_one_line, shortened
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
-from arawn.interactions.follow import Follower, follow
+from arawn.interactions.follow import Follower
 from arawn.interactions.zones import zone_of
 
 __all__ = ["tail"]
@@ -62,7 +62,9 @@ def tail(
     if following:
         directory = log_directory(config_file)
         was_there = is_there(directory)
-        follower = follow(directory, wanted, on_damage=warn)  # before anything is said or shown: no call falls between
+        follower = Follower(
+            directory, wanted, on_damage=warn
+        )  # before anything is said or shown: no call falls between
         if not was_there:
             note(missing(directory))
         run_async(partial(_follow, follower, partial(last_entries, directory, wanted, quiet=quiet), look))

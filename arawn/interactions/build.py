@@ -112,8 +112,10 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
     messages = [ready_message(message, secrets, config) for message in facts.request.messages]
     calls = tuple(block for block in said.response_content if isinstance(block, ToolUse))
     kept = asdict(said)
-    kept["system_prompt"] = said.system_prompt if config.include_messages else None
-    kept["response_content"] = _kept_answer(said.response_content, config)
+    if not config.include_messages:
+        kept["system_prompt"] = None
+    if not config.include_responses:
+        kept["response_content"] = tuple(digest_block(block) for block in said.response_content)
     return InteractionRecord(
         id=facts.record_id,
         timestamp=timestamp_text(facts.started),
@@ -224,10 +226,6 @@ def _arguments(call: ToolUse, config: InteractionLogConfig) -> Any:
     if not config.include_responses:
         return None
     return call.arguments if call.invalid_arguments is None else call.invalid_arguments
-
-
-def _kept_answer(answer: tuple[ContentBlock, ...], config: InteractionLogConfig) -> tuple[Any, ...]:
-    return answer if config.include_responses else tuple(digest_block(block) for block in answer)
 
 
 def _kept_messages(

@@ -151,16 +151,13 @@ def _take(filesystem: Filesystem, fd: int, path: Path, pid: int) -> None:
             who = f"this process ({pid}) is writing to it already"
             remedy = "one runtime a log: share that one, or set another `logging.interactions.path` for this one"
         else:
-            who = f"{_holder(holder)} is writing to it"
+            name = "another process" if holder is None else f"process {holder.pid} (started {holder.started})"
+            who = f"{name} is writing to it"
             remedy = (
                 "wait until it has ended; or run `arawn start` once, and every command goes through that daemon; or "
                 "set another `logging.interactions.path` for this one"
             )
         raise LogInUse(f"cannot open the interaction log in `{path}`: {who}; {remedy}") from error
-
-
-def _holder(owner: Owner | None) -> str:
-    return f"process {owner.pid} (started {owner.started})" if owner is not None else "another process"
 
 
 def _read_id(filesystem: Filesystem, path: Path) -> str | None:

@@ -17,19 +17,29 @@ from arawn.interactions.record import InteractionHead
 from arawn.interactions.scan import Damage, OnDamage, line_number, require_regular
 from arawn.interactions.seen import SeenLines
 
-__all__ = ["Follower", "follow"]
+__all__ = ["Follower"]
 
 _POLL_SECONDS = 0.2
 
 
 class Follower:
-    """An endless asynchronous iterator over the interactions written from now on. Use `follow` to make one.
+    """An endless asynchronous iterator over the interactions written from now on.
 
     Tool results are not joined: they are not known yet when an interaction appears. `Filters.limit` is not applied.
     `has_all` says that the log had not begun: then no interaction is one from before.
     """
 
     def __init__(self, directory: Path, wanted: Filters, *, on_damage: OnDamage) -> None:
+        """Begin behind what is written by now.
+
+        Args:
+            directory: The log directory. Of one that is not there yet, everything is shown.
+            wanted: What to show.
+            on_damage: Told of every line and file that cannot be read.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
         self._directory = directory
         self._wanted = wanted
         self._on_damage = on_damage
@@ -150,17 +160,3 @@ class Follower:
             return False
         self._seen.skip_to(head.writer, head.seq)
         return True
-
-
-def follow(directory: Path, wanted: Filters, *, on_damage: OnDamage) -> Follower:
-    """Return an iterator over what is written to the log in `directory` from now on.
-
-    Args:
-        directory: The log directory. Of one that is not there yet, everything is shown.
-        wanted: What to show.
-        on_damage: Told of every line and file that cannot be read.
-
-    Raises:
-        OSError: The directory cannot be read.
-    """
-    return Follower(directory, wanted, on_damage=on_damage)

@@ -121,7 +121,7 @@ class Housekeeper:
         day: date | None = None
         ahead: str | None = None
         while True:
-            if (today := self._today()) != day:
+            if (today := self._clock().astimezone(UTC).date()) != day:
                 day = today
                 failures = await self._delete(today)
                 self._first_day_done.set()
@@ -131,9 +131,6 @@ class Housekeeper:
                 self._report(failures, ahead)
                 settle = 0.0
             await trio.sleep(_LOOK_SECONDS if ahead is None else _WRONG_CLOCK_SECONDS)
-
-    def _today(self) -> date:
-        return self._clock().astimezone(UTC).date()
 
     async def wait_first_deletion(self) -> None:
         """Wait until what was past its time at the start is gone, and the log says so.

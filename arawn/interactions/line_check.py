@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -162,8 +161,4 @@ def _why_not(data: bytes, error: Exception) -> str:
     nul = data.count(b"\0")
     if nul:
         return f"{nul:,} of its {counted(len(data), 'byte')} {'is' if nul == 1 else 'are'} NUL"
-    return f"it cannot be read: {_plain(error)}"
-
-
-def _plain(error: Any) -> str:
-    return str(error).splitlines()[0][:200]
+    return f"it cannot be read: {str(error).splitlines()[0][:200]}"

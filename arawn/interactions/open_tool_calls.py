@@ -48,11 +48,12 @@ class OpenToolCalls:
         """
         if not self._records:
             return
-        last = next((place for place in reversed(range(len(request.messages))) if _is_answer(request, place)), None)
+        messages = request.messages
+        last = next((place for place in reversed(range(len(messages))) if messages[place].role == "assistant"), None)
         if last is None:
             return
-        calls = _calls(request.messages[last].content)
-        for message in request.messages[last + 1 :]:
+        calls = _calls(messages[last].content)
+        for message in messages[last + 1 :]:
             for block in message.content:
                 if isinstance(block, ToolResult) and calls.get(block.tool_use_id):
                     own, tool = calls[block.tool_use_id].popleft()
@@ -68,7 +69,3 @@ def _calls(answer: Sequence[ContentBlock]) -> dict[str, deque[tuple[str, str]]]:
     for use, own in zip(uses, distinct_ids([use.id for use in uses]), strict=True):
         calls.setdefault(use.id, deque()).append((own, use.name))
     return calls
-
-
-def _is_answer(request: CompletionRequest, place: int) -> bool:
-    return request.messages[place].role == "assistant"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -138,7 +138,8 @@ def remove(
     """
     with open_mending(directory, config, filesystem=filesystem or RealFilesystem(), clock=clock) as mending:
         removal = plan_removal(directory, target)
-        mending.declare("removal", _detail(removal))  # first: no number is ever missing without a word
+        detail = {"interactions": len(removal.ids), "lines": removal.lines, "bytes": removal.size}
+        mending.declare("removal", {**detail, "missing": removal.numbers})  # first: no number is missing without a word
         with mending.files_released():
             marks = marks_of(target.ids, target.wanted, removal.ids)
             mending.remove(*(path for path in directory.iterdir() if kind_of_name(path.name) == "unfinished"))
@@ -157,15 +158,6 @@ def _stopped(path: Path, done: Sequence[str], error: OSError) -> LogWriteFailed:
         f"cannot write `{path}` anew without what is to be removed: {error.strerror or error}; {removed}; a file needs "
         "room for a second one beside it: make room, then run this command again"
     )
-
-
-def _detail(removal: Removal) -> dict[str, Any]:
-    return {
-        "interactions": len(removal.ids),
-        "lines": removal.lines,
-        "bytes": removal.size,
-        "missing": removal.numbers,
-    }
 
 
 def _matching(directory: Path, wanted: Filters) -> Iterator[str]:

@@ -61,7 +61,7 @@ class Query:
         except (re.error, RecursionError, OverflowError) as error:
             raise BadInput(f"`{text}` is no regular expression: {error}; without `--regex` it is plain text") from error
         self._ignore_case = ignore_case
-        self._always = regex and not _is_plain(text)
+        self._always = regex and re.escape(text) != text
         self._needles = _needles(text)
         self._folded = text.lower().encode() if text.isascii() and _CLEAN.fullmatch(text) else b""
         self._safe = _longest_safe_run(text)
@@ -102,10 +102,6 @@ class Query:
         found: list[tuple[str, str, re.Match[str]]] = []
         _collect(msgspec.json.decode(line), "", self._pattern.search, found, free=False)
         return (_place(*match) for match in found)
-
-
-def _is_plain(text: str) -> bool:
-    return re.escape(text) == text
 
 
 def _needles(text: str) -> tuple[bytes, ...]:

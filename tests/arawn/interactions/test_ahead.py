@@ -20,7 +20,7 @@ from arawn.interactions.ahead import files_ahead
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.filters import Filters
-from arawn.interactions.follow import follow
+from arawn.interactions.follow import Follower
 from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
@@ -112,7 +112,7 @@ def test_repair_moves_lines_to_their_days(pinned: Path) -> None:
 
 async def test_who_follows_the_log_goes_on_after_it(pinned: Path, autojump_clock: MockClock) -> None:
     """The file at whose end they stood is gone; what is written later is shown, once, and nothing from before."""
-    follower = follow(pinned, Filters(), on_damage=lambda damage: pytest.fail(str(damage)))
+    follower = Follower(pinned, Filters(), on_damage=lambda damage: pytest.fail(str(damage)))
     with trio.move_on_after(1):
         await anext(follower)
     mended(pinned, NOON + timedelta(days=2.1))

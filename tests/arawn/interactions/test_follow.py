@@ -10,7 +10,7 @@ import zstandard
 
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters
-from arawn.interactions.follow import Follower, follow
+from arawn.interactions.follow import Follower
 from arawn.interactions.scan import Damage
 from tests.arawn.interactions.samples import record
 
@@ -38,7 +38,7 @@ def test_a_day_compressed_while_followed_is_not_shown_again(tmp_path: Path, dama
     """What it still held that was not shown is."""
     plain = tmp_path / DAY
     plain.write_bytes(lines(1))
-    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    following = Follower(tmp_path, Filters(), on_damage=damages.append)
     plain.write_bytes(lines(1, 2))
     assert seen(following) == ["call-2"]
 
@@ -53,7 +53,7 @@ def test_a_day_compressed_while_followed_is_not_shown_again(tmp_path: Path, dama
 def test_lines_written_again_after_a_bad_sync_are_not_shown_again(tmp_path: Path, damages: list[Damage]) -> None:
     """Neither those that were shown, nor those that were there before."""
     (tmp_path / DAY).write_bytes(lines(1, 2))
-    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    following = Follower(tmp_path, Filters(), on_damage=damages.append)
 
     (tmp_path / "interactions-2026-01-28.part2.jsonl").write_bytes(lines(1, 2, 3))
 
@@ -64,7 +64,7 @@ def test_a_file_cut_back_is_read_on_from_its_new_end(tmp_path: Path, damages: li
     """As after a write that failed, or an `rm`; half a line is waited for."""
     plain = tmp_path / DAY
     plain.write_bytes(lines(1))
-    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    following = Follower(tmp_path, Filters(), on_damage=damages.append)
     plain.write_bytes(lines(1, 2, 3))
     assert seen(following) == ["call-2", "call-3"]
 
@@ -82,7 +82,7 @@ def test_a_file_rewritten_shorter_is_followed_on(tmp_path: Path, damages: list[D
     """What is written to it after an `rm` is shown, though the file was longer before."""
     plain = tmp_path / DAY
     plain.write_bytes(lines(1, 2, 3))
-    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    following = Follower(tmp_path, Filters(), on_damage=damages.append)
     plain.write_bytes(lines(3))
     assert seen(following) == []
 
@@ -93,7 +93,7 @@ def test_a_file_rewritten_shorter_is_followed_on(tmp_path: Path, damages: list[D
 
 def test_a_file_that_cannot_be_read_is_named_once(tmp_path: Path, damages: list[Damage]) -> None:
     """And the others are followed."""
-    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    following = Follower(tmp_path, Filters(), on_damage=damages.append)
     (tmp_path / DAY).mkdir()
     (tmp_path / f"{DAY}.zst").write_bytes(b"")
     (tmp_path / "interactions-2026-01-29.jsonl").write_bytes(lines(1))
@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_read_is_named_once(tmp_path: Path, damages: list[
 def test_of_a_log_that_was_not_there_everything_is_shown(tmp_path: Path, damages: list[Damage]) -> None:
     """Neither the directory nor a file: every call is one to come."""
     directory = tmp_path / "log"
-    following = follow(directory, Filters(), on_damage=damages.append)
+    following = Follower(directory, Filters(), on_damage=damages.append)
     assert seen(following) == []
 
     directory.mkdir()

@@ -17,7 +17,7 @@ from arawn.errors import BadInput, RateLimited
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters, time_window
-from arawn.interactions.follow import follow
+from arawn.interactions.follow import Follower
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import ToolResultLine
@@ -238,7 +238,7 @@ async def test_follow_shows_what_is_written_from_now_on(
 ) -> None:
     """Also on the next day; nothing older, nothing half."""
     log.append([record(1)])
-    following = follow(tmp_path, Filters(), on_damage=damages.append)
+    following = Follower(tmp_path, Filters(), on_damage=damages.append)
     log.append([record(2), record(3, NOON + timedelta(days=1))])
     path = tmp_path / "interactions-2026-01-29.jsonl"
 
@@ -327,7 +327,7 @@ async def test_follow_begins_with_an_empty_directory(
     tmp_path: Path, damages: list[Damage], autojump_clock: object
 ) -> None:
     """What is wanted is shown, damage is reported once, the rest is passed over."""
-    following = follow(tmp_path, Filters(profile="big"), on_damage=damages.append)
+    following = Follower(tmp_path, Filters(profile="big"), on_damage=damages.append)
     with open_for_a_test(tmp_path) as log:
         log.append([record(1), record(2, profile="big")])
         with (tmp_path / "interactions-2026-01-28.jsonl").open("ab") as file:
