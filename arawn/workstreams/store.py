@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import msgspec
 
@@ -67,6 +68,7 @@ class WorkstreamStore:
             self._refuse(orphaned_journal(path), "open")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.row_factory = sqlite3.Row
             path.chmod(0o600)
             self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -105,7 +107,7 @@ class WorkstreamStore:
         """Return one workstream with its whole history, or None."""
         with self._explained("read"):
             row = self._db.execute(
-                "SELECT profile, system_prompt, tags, archived FROM workstreams WHERE name = ?", (name,)
+                "SELECT name, profile, system_prompt, tags, archived FROM workstreams WHERE name = ?", (name,)
             ).fetchone()
             if row is None:
                 return None
@@ -113,37 +115,18 @@ class WorkstreamStore:
                 "SELECT turn, message FROM messages WHERE workstream = ? ORDER BY turn, position", (name,)
             ).fetchall()
             history = tuple(msgspec.json.decode(text, type=Message) for _, text in rows)
-        return WorkstreamState(
-            name=name,
-            profile=row[0],
-            system_prompt=row[1],
-            tags=msgspec.json.decode(row[2], type=dict[str, str]),
-            archived=bool(row[3]),
-            turns=rows[-1][0] if rows else 0,
-            history=history,
-        )
+        return WorkstreamState(**_fields(row), turns=rows[-1]["turn"] if rows else 0, history=history)
 
     def list(self, *, archived: bool = False) -> list[Summary]:
         """Return the workstreams by name, the archived ones only if asked for."""
         with self._explained("read"):
             rows = self._db.execute(
                 "SELECT name, profile, tags, archived, created, updated,"
-                " (SELECT coalesce(max(turn), 0) FROM messages WHERE workstream = name)"
+                " (SELECT coalesce(max(turn), 0) FROM messages WHERE workstream = name) AS turns"
                 " FROM workstreams WHERE archived <= ? ORDER BY name",
                 (int(archived),),
             ).fetchall()
-        return [
-            Summary(
-                name=name,
-                profile=profile,
-                tags=msgspec.json.decode(tags, type=dict[str, str]),
-                archived=bool(is_archived),
-                created=created,
-                updated=updated,
-                turns=turns,
-            )
-            for name, profile, tags, is_archived, created, updated, turns in rows
-        ]
+        return [Summary(**_fields(row)) for row in rows]
 
     def create(self, state: WorkstreamState) -> None:
         """Add a workstream with its settings, and no history.
@@ -182,13 +165,7 @@ class WorkstreamStore:
 
         It is made if they bind it. What is not named stays as it is stored: another process may have changed it.
         """
-        values = (
-            ("profile", state.profile),
-            ("system_prompt", state.system_prompt),
-            ("tags", _encoded(state.tags)),
-            ("archived", int(state.archived)),
-        )
-        settings = {"updated": _now(), **{name: value for name, value in values if name in given}}
+        settings = {name: value for name, value in _columns(state).items() if name in given} | {"updated": _now()}
         columns = ", ".join(f"{name} = ?" for name in settings)
         with self._transaction("write"):
             if state.profile is not None:
@@ -215,7 +192,7 @@ class WorkstreamStore:
         now = _now()
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO workstreams VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (state.name, state.profile, state.system_prompt, _encoded(state.tags), int(state.archived), now, now),
+            (state.name, *_columns(state).values(), now, now),
         )
         made = cursor.rowcount > 0
         if made:
@@ -258,8 +235,23 @@ class WorkstreamStore:
             ) from error
 
 
-def _encoded(tags: dict[str, str]) -> str:
-    return msgspec.json.encode(tags).decode()
+def _columns(state: WorkstreamState) -> dict[str, str | int | None]:
+    """Return the settings of a workstream as they are stored, in the order of the columns."""
+    return {
+        "profile": state.profile,
+        "system_prompt": state.system_prompt,
+        "tags": msgspec.json.encode(state.tags).decode(),
+        "archived": int(state.archived),
+    }
+
+
+def _fields(row: sqlite3.Row) -> dict[str, Any]:
+    """Return what a row holds, by the names of the columns."""
+    return {
+        **row,
+        "tags": msgspec.json.decode(row["tags"], type=dict[str, str]),
+        "archived": bool(row["archived"]),
+    }
 
 
 def _now() -> str:
