@@ -48,17 +48,14 @@ class ClaimedDirectory(msgspec.Struct, frozen=True):
         return self.owner.pid != os.getpid()
 
 
-def claim(
-    filesystem: Filesystem, path: Path, *, now: datetime, pid: int, token: Callable[[int], str]
-) -> ClaimedDirectory:
+def claim(filesystem: Filesystem, path: Path, *, now: datetime, token: Callable[[int], str]) -> ClaimedDirectory:
     """Make and lock the log directory.
 
     Args:
         filesystem: The operating system, or a simulation of it.
         path: The directory; made with its parents when missing, its mode set to 0700, but where files
             stand in it that are none of a log.
-        now: Written into the lock file for the next process that wants it, beside `pid`.
-        pid: That of this process.
+        now: Written into the lock file for the next process that wants it, beside the number of this one.
         token: Returns that many random bytes as hexadecimal text (`secrets.token_hex`).
 
     Raises:
@@ -67,7 +64,7 @@ def claim(
         OSError: Anything that the system refused.
     """
     _make_private(filesystem, path)
-    lock, owner = _lock(filesystem, path, Owner(pid=pid, started=timestamp_text(now)))
+    lock, owner = _lock(filesystem, path, Owner(pid=os.getpid(), started=timestamp_text(now)))
     try:
         names = filesystem.names(path)
         if IGNORE not in names:

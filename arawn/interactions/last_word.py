@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -77,7 +76,7 @@ def _leave_note(filesystem: Filesystem, directory: Path, count: int, reason: str
     """
     if read_owner(filesystem, directory) is None:  # not to be made anew, perhaps beneath a disk that was taken away
         raise FileNotFoundError(errno.ENOENT, f"`{directory}` has no lock file any more")
-    claimed = claim(filesystem, directory, now=now_utc(), pid=os.getpid(), token=secrets.token_hex)
+    claimed = claim(filesystem, directory, now=now_utc(), token=secrets.token_hex)
     try:
         note_unwritten(filesystem, directory, count, reason)
     finally:

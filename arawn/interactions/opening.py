@@ -63,7 +63,7 @@ def open_day_log(
     """
     filesystem = filesystem or RealFilesystem()
     try:
-        claimed = claim(filesystem, directory, now=clock(), pid=os.getpid(), token=token)
+        claimed = claim(filesystem, directory, now=clock(), token=token)
         try:
             files = _regular_files(filesystem, directory, links)
             return _open_claimed(filesystem, claimed, files, config, clock=clock, token=token)

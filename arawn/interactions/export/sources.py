@@ -69,7 +69,7 @@ def survey(directory: Path, wanted: Filters, *, with_feedback: bool) -> Survey:
 def _read(path: Path, file: DayFile, numbers: dict[str, int], feedback: dict[str, FeedbackLine] | None) -> Source:
     digest = sha256()
     size = 0
-    name = msgspec.structs.replace(file, compressed=False).name
+    name = file.plain.name
     is_whole = True
     try:
         require_regular(path)
