@@ -61,14 +61,19 @@ class Entry:
         """
         return line_at(self.path, self.offset, self._size)
 
-    def record(self) -> InteractionRecord:
+    def record(self, line: bytes | None = None) -> InteractionRecord:
         """Return everything, tool results joined.
+
+        Args:
+            line: The line, where somebody has read it already.
 
         Raises:
             OSError: As for `raw`.
             msgspec.DecodeError: The bodies are damaged.
         """
-        record = self._decoded(self.raw())
+        record = self._same(self.raw() if line is None else line, decode_line)
+        if not isinstance(record, InteractionRecord) or record.id != self._head.id:
+            raise self._gone()
         return msgspec.structs.replace(record, tool_calls=self._joined()) if self._results else record
 
     def json_values(self) -> dict[str, msgspec.Raw]:
@@ -83,13 +88,6 @@ class Entry:
         if values is None or values.get("id") != msgspec.Raw(msgspec.json.encode(self._head.id)):
             raise self._gone()
         return {**values, "tool_calls": msgspec.Raw(msgspec.json.encode(self._joined()))}
-
-    def _decoded(self, line: bytes) -> InteractionRecord:
-        """Return the record in `line`, which must still be this interaction."""
-        record = self._same(line, decode_line)
-        if isinstance(record, InteractionRecord) and record.id == self._head.id:
-            return record
-        raise self._gone()
 
     def _same(self, line: bytes, decode: Callable[[bytes], T]) -> T | None:
         """Decode `line`; None for what is not this interaction any more, which may be anything."""

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import trio
 
 from actors import Request
@@ -25,13 +26,10 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Query(Request[R], Generic[R]):
+class Query(msgspec.Struct, Request[R], Generic[R], frozen=True):
     """Ask the store actor to run `run` on the store; the reply is what it returns."""
 
-    __slots__ = ("run",)
-
-    def __init__(self, run: Callable[[WorkstreamStore], R]) -> None:
-        self.run = run
+    run: Callable[[WorkstreamStore], R]
 
 
 class StoreHealth:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from arawn.interactions.entry import Entry
 from arawn.interactions.files import parse_name
-from arawn.interactions.heads import decode_line
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.scan import LogScan
@@ -29,16 +26,11 @@ class BodyReader:
 
     def record(self, entry: Entry) -> InteractionRecord:
         """Return everything about a call, tool results joined; errors as for `Entry.record`."""
-        if _is_plain(entry):
-            return entry.record()
-        record = decode_line(self.line(entry))
-        if not isinstance(record, InteractionRecord) or record.id != entry.head.id:
-            return entry.record()
-        return msgspec.structs.replace(record, tool_calls=entry.head.tool_calls)
+        return entry.record(self.line(entry))
 
     def line(self, entry: Entry) -> bytes:
         """Return a call's line; errors as for `Entry.raw`."""
-        if _is_plain(entry):
+        if entry.path.suffix != ".zst" and entry.path.exists():
             return entry.raw()
         if entry.path != self._path:
             self._path, self._lines = entry.path, _lines(entry.path)
@@ -46,10 +38,6 @@ class BodyReader:
             if offset >= entry.offset:
                 return line if offset == entry.offset else entry.raw()
         return entry.raw()  # which says what has become of it
-
-
-def _is_plain(entry: Entry) -> bool:
-    return entry.path.suffix != ".zst" and entry.path.exists()
 
 
 def _lines(path: Path) -> Iterator[RawLine]:
