@@ -24,7 +24,7 @@ from arawn.interactions.record import (
     timestamp_text,
 )
 from arawn.interactions.redact import Redactor
-from arawn.interactions.shorten import digest_block, digest_message
+from arawn.interactions.shorten import digest
 from arawn.messages import (
     CallContext,
     CompletionRequest,
@@ -115,7 +115,9 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
     if not config.include_messages:
         kept["system_prompt"] = None
     if not config.include_responses:
-        kept["response_content"] = tuple(digest_block(block) for block in said.response_content)
+        kept["response_content"] = tuple(
+            digest(block, kind=str(block.__struct_config__.tag)) for block in said.response_content
+        )
     return InteractionRecord(
         id=facts.record_id,
         timestamp=timestamp_text(facts.started),
@@ -235,7 +237,7 @@ def _kept_messages(
     bodies = tuple(message.body for message in messages)
     if config.include_messages or system is None:
         return bodies
-    return (digest_message("system", system), *bodies)
+    return (digest(system, role="system"), *bodies)
 
 
 def _cuts(messages: Sequence[ReadyMessage]) -> tuple[Truncation, ...]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import msgspec
 
 __all__ = [
     "DayFile",
+    "day_after",
     "day_files",
     "day_of_name",
     "free_name",
@@ -84,6 +85,12 @@ def day_files(names: Iterable[str]) -> list[DayFile]:
         if known.compressed:
             found[file.plain] = file
     return sorted(found.values())
+
+
+def day_after(day: str) -> str:
+    """Return the next day; of the last one that there is, itself."""
+    parsed = date.fromisoformat(day)
+    return (parsed + timedelta(days=1)).isoformat() if parsed < date.max else day
 
 
 def next_part(files: Iterable[DayFile], day: str) -> DayFile:

@@ -88,17 +88,13 @@ def _newest_before(directory: Path, file: DayFile) -> str:
 def _stretches(path: Path, newest: str, today: str) -> list[_Stretch]:
     """Return which bytes of a file belong to which day, in order; the days only grow."""
     found: list[_Stretch] = []
-    day = newest or min((day for day in _days(path) if day <= today), default=today)
+    day = newest or min((own for _, line in forward_lines(path) if (own := _day(line)) and own <= today), default=today)
     for offset, line in forward_lines(path):
         if (own := _day(line)) is not None and own <= today:
             day = max(day, own)
         if not found or found[-1].day != day:
             found.append(_Stretch(day, offset))
     return found
-
-
-def _days(path: Path) -> Iterator[str]:
-    return (day for _, line in forward_lines(path) if (day := _day(line)) is not None)
 
 
 def _day(line: bytes) -> str | None:

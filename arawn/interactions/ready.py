@@ -18,7 +18,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.encode import encode_line, encode_strictly
 from arawn.interactions.record import BodyDigest, Truncation
 from arawn.interactions.redact import Redactor
-from arawn.interactions.shorten import cut_message, digest_message
+from arawn.interactions.shorten import cut_message, digest
 from arawn.messages import Image, Message, Text, ToolDefinition
 
 __all__ = ["ReadyMessage", "ReadyTools", "ready_message", "ready_tools"]
@@ -76,7 +76,7 @@ def _make_message_ready(
     clean, cuts = cut_message(clean, config.truncate_tool_results)
     body: msgspec.Raw | BodyDigest
     if not config.include_messages:
-        body = digest_message(clean.role, clean.content)
+        body = digest(clean.content, role=clean.role)
     elif clean is message and data is not None:
         body = msgspec.Raw(data)
     else:

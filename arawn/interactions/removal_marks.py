@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
 
 import msgspec
 
-from arawn.interactions.files import DayFile
+from arawn.interactions.files import DayFile, day_after
 from arawn.interactions.filters import Filters, days_of_id
 
 __all__ = ["Marks", "marks_of"]
@@ -49,15 +48,10 @@ def marks_of(named: Iterable[str], wanted: Filters | None, ids: Iterable[str]) -
 
 
 def _days(named: Iterable[str], wanted: Filters | None) -> Iterator[tuple[str, str]]:
-    """Yield the first and last day of the files in which what goes can stand."""
+    """Yield the first and last day of the files in which what goes can stand: past midnight in the next day's."""
     yield from map(days_of_id, named)
     if wanted is not None:
-        yield (wanted.start or "")[:10], (_last_day(wanted.end) if wanted.end else "9")
-
-
-def _last_day(end: str) -> str:
-    """Return the last day of files for calls before `end`: one over midnight stands in the next day's."""
-    return (date.fromisoformat(end[:10]) + timedelta(days=1)).isoformat()
+        yield (wanted.start or "")[:10], (day_after(wanted.end[:10]) if wanted.end else "9")
 
 
 def _literals(wanted: Filters | None) -> tuple[bytes, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 
 import msgspec
 
 from arawn.interactions.counted import counted
-from arawn.interactions.files import DayFile, day_files, parse_name
+from arawn.interactions.files import DayFile, day_after, day_files, parse_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.needle_lines import FindIn, needle_lines
 from arawn.interactions.raw_lines import DamagedFile, RawLine, backward_lines, forward_lines, readable_lines
@@ -23,7 +23,6 @@ __all__ = ["Damage", "LogScan", "OnDamage", "OnProgress", "Progress", "line_numb
 _NAMED = 10  # damaged lines of one file that are named one by one
 _PROGRESS_BYTES = 1 << 24
 _BOTH = "both are read, each line is shown once; `arawn interactions repair` makes one whole file of them"
-_LATE_DAYS = 1  # a call over midnight stands in the file of the day after
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -150,13 +149,13 @@ def wanted_files(directory: Path, wanted: Filters) -> list[DayFile]:
         OSError: The directory cannot be read.
     """
     first = wanted.start[:10] if wanted.start else ""
-    last = _day_after(wanted.end[:10]) if wanted.end else "9"
+    last = day_after(wanted.end[:10]) if wanted.end else "9"  # a call over midnight stands there
     today = datetime.now(UTC).date().isoformat()
     names = [path.name for path in directory.iterdir()]
     lacking = [file.sealed for file in twins(names) if is_shorter(directory, file)]
     files = sorted([*day_files(names), *lacking])
     following = min((file.day for file in files if file.day > last), default="")
-    if wanted.end and following > _day_after(last):  # days without a file stand before it
+    if wanted.end and following > day_after(last):  # days without a file stand before it
         last = following
     return [file for file in files if first <= file.day and (file.day <= last or file.day > today)]
 
@@ -168,11 +167,6 @@ def line_number(path: Path, offset: int) -> int:
         OSError: The file cannot be read.
     """
     return 1 + sum(1 for _ in takewhile(lambda raw: raw[0] < offset, readable_lines(path)))
-
-
-def _day_after(day: str) -> str:
-    parsed = date.fromisoformat(day)
-    return (parsed + timedelta(days=_LATE_DAYS)).isoformat() if parsed < date.max else day
 
 
 def require_regular(path: Path) -> None:

@@ -11,7 +11,7 @@ from arawn.interactions.encode import encode_line
 from arawn.interactions.record import BodyDigest, Truncation
 from arawn.messages import ContentBlock, Image, Message, Text, ToolResult
 
-__all__ = ["cut_message", "cut_text", "digest_block", "digest_message"]
+__all__ = ["cut_message", "cut_text", "digest"]
 
 
 def cut_text(text: str, limit: int, where: str) -> tuple[str, Truncation | None]:
@@ -53,18 +53,7 @@ def _cut_result(result: ToolResult, limit: int, where: str, cuts: list[Truncatio
     return msgspec.structs.replace(result, content=tuple(kept))
 
 
-def digest_message(role: str, content: Any) -> BodyDigest:
-    """Return what is kept of a message that is not logged."""
-    size, sha256 = _measure(content)
-    return BodyDigest(role=role, size=size, sha256=sha256)
-
-
-def digest_block(block: ContentBlock) -> BodyDigest:
-    """Return what is kept of a response block that is not logged."""
-    size, sha256 = _measure(block)
-    return BodyDigest(type=str(block.__struct_config__.tag), size=size, sha256=sha256)
-
-
-def _measure(content: Any) -> tuple[int, str]:
+def digest(content: Any, *, role: str | None = None, kind: str | None = None) -> BodyDigest:
+    """Return what is kept of a message of that role, or of a response block of that kind, that is not logged."""
     data = encode_line(content)[:-1]
-    return len(data), hashlib.sha256(data).hexdigest()
+    return BodyDigest(role=role, type=kind, size=len(data), sha256=hashlib.sha256(data).hexdigest())

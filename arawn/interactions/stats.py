@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from itertools import accumulate
 from typing import Literal, get_args
 
 import msgspec
@@ -172,16 +174,11 @@ def _count(counts: dict[int, int], milliseconds: int) -> None:
 
 
 def _percentiles(counts: dict[int, int]) -> Percentiles:
-    ordered, number = sorted(counts.items()), sum(counts.values())
-    return Percentiles(*(_at_rank(ordered, -(-number * percent // 100)) for percent in (50, 95, 99)))
-
-
-def _at_rank(ordered: Iterable[tuple[int, int]], rank: int) -> int | None:
-    for value, count in ordered:
-        rank -= count
-        if rank <= 0:
-            return value
-    return None
+    if not counts:
+        return Percentiles(None, None, None)
+    values = sorted(counts)
+    ranks = list(accumulate(counts[value] for value in values))  # the last one of each value
+    return Percentiles(*(values[bisect_left(ranks, -(-ranks[-1] * percent // 100))] for percent in (50, 95, 99)))
 
 
 def _key_function(by: Sequence[Dimension], zone: tzinfo) -> Callable[[InteractionHead, str | None], _Key]:
