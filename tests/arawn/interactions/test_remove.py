@@ -355,3 +355,11 @@ def test_rm_says_that_lines_of_a_newer_arawn_may_be_of_the_days_asked_for(tmp_pa
 
     with pytest.raises(BadInput, match="only a newer Arawn can read may be"):
         plan_removal(log, Target(wanted=first_day))
+
+
+def test_a_time_on_the_last_day_there_is_can_be_asked_for(tmp_path: Path) -> None:
+    """The day after it is none: nothing is to be removed, and that is what is said."""
+    everything_until = Target(wanted=Filters(end="9999-12-31T10:00:00.000000Z", workstream="none"))
+
+    with pytest.raises(BadInput, match="nothing in the interaction log"):
+        plan_removal(tmp_path, everything_until)
