@@ -178,7 +178,8 @@ class Workstream:
         If cancelled: the provider call is cancelled and recorded; the conversation is as after a `BackendError`.
         """
         require_run(self._run)
-        said = _said(text, session_id=session_id, profile=profile, system=system, tags=tags)
+        said = Say(text=text, session_id=session_id, profile=profile, system=system, tags=require_tags(tags))
+        _require_sendable(said)
         act = None if tools is None else Act(said, tools_by_name(tools))
         await self._bind_first()
         return await self._ref.ask(said) if act is None else await self._ref.ask(act)
@@ -226,7 +227,9 @@ class Workstream:
 
         async def submit(sink: trio.MemorySendChannel[StreamEvent | Begun]) -> Reply[CompletionResponse]:
             require_run(self._run)
-            said = _said(text, session_id=session_id, profile=profile, system=system, tags=tags, sink=sink)
+            own = require_tags(tags)
+            said = Say(text=text, session_id=session_id, profile=profile, system=system, tags=own, sink=sink)
+            _require_sendable(said)
             await self._bind_first()
             message: Say | Act = said if named is None else Act(said, named)
             return await self._ref.submit(message)
@@ -239,21 +242,9 @@ class Workstream:
             self._profile = None
 
 
-def _said(
-    text: str,
-    *,
-    session_id: str | None,
-    profile: str | None,
-    system: str | None,
-    tags: Mapping[str, str] | None,
-    sink: trio.MemorySendChannel[StreamEvent | Begun] | None = None,
-) -> Say:
-    """Return the message, if every part of it is what its type promises."""
-    return Say(
-        text=require_text(text),
-        profile=require_text_or_none("profile", profile),
-        session_id=require_session_id(session_id),
-        system=require_system(system),
-        tags=require_tags(tags),
-        sink=sink,
-    )
+def _require_sendable(said: Say) -> None:
+    """Refuse a message if any part of it is not what its type promises."""
+    require_text(said.text)
+    require_text_or_none("profile", said.profile)
+    require_session_id(said.session_id)
+    require_system(said.system)

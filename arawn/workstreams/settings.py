@@ -15,15 +15,6 @@ from arawn.workstreams.store import WorkstreamState
 __all__ = ["require_settings", "require_system", "require_text", "said_within"]
 
 
-class _Settings(msgspec.Struct, frozen=True):
-    """Every setting of a workstream, none of them required."""
-
-    profile: str | None = None
-    system_prompt: str | None = None
-    tags: dict[str, str] = {}
-    archived: bool = False
-
-
 def require_settings(given: Mapping[str, Any]) -> None:
     """Return if every setting, by its name, is what its type promises, and text that can be stored.
 
@@ -31,30 +22,30 @@ def require_settings(given: Mapping[str, Any]) -> None:
         BadInput: One is not; the message names it.
     """
     try:
-        settings = msgspec.convert(given, _Settings)
+        settings = msgspec.convert({"name": "", **given}, WorkstreamState)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the latter for text in the place of something else
         raise BadInput(f"these cannot be the settings of a workstream: {error}") from error
     for field, text in _texts(settings):
-        _whole(f"`{field}`", text)
+        _require_whole(f"`{field}`", text)
 
 
-def require_system(system: str | None) -> str | None:
-    """Return the system prompt of one call, if it can be sent.
+def require_system(system: str | None) -> None:
+    """Return if this can be sent as the system prompt of one call.
 
     Raises:
         BadInput: It is no text, an empty one, or holds half a character.
     """
     if system is None:
-        return None
+        return
     if not isinstance(system, str):
         raise BadInput(f"`system` is a text, found {type(system).__name__}")
     if not system.strip():
         raise BadInput("`system` is empty; leave it out, or say something in it")
-    return _whole("`system`", system)
+    _require_whole("`system`", system)
 
 
-def require_text(text: str) -> str:
-    """Return `text` if it is one that can be sent and stored.
+def require_text(text: str) -> None:
+    """Return if `text` is one that can be sent and stored.
 
     Raises:
         BadInput: It is no text, an empty one, or holds half a character.
@@ -63,7 +54,7 @@ def require_text(text: str) -> str:
         raise BadInput(f"a message is text, found {type(text).__name__}")
     if not text.strip():
         raise BadInput("the message is empty; say something")
-    return _whole("the message", text)
+    _require_whole("the message", text)
 
 
 def said_within(
@@ -86,7 +77,7 @@ def said_within(
     return request, stored.profile or standing.profile
 
 
-def _texts(settings: _Settings) -> Iterator[tuple[str, str]]:
+def _texts(settings: WorkstreamState) -> Iterator[tuple[str, str]]:
     """Yield each text that is stored, with the name of its field."""
     if settings.system_prompt is not None:
         yield "system_prompt", settings.system_prompt
@@ -95,7 +86,7 @@ def _texts(settings: _Settings) -> Iterator[tuple[str, str]]:
         yield f"tags.{key}", text
 
 
-def _whole(what: str, text: str) -> str:
+def _require_whole(what: str, text: str) -> None:
     """Refuse a lone surrogate, such as text that was decoded wrongly has."""
     try:
         text.encode()
@@ -103,4 +94,3 @@ def _whole(what: str, text: str) -> str:
         raise BadInput(
             f"{what} holds half a character at position {error.start}; decode it with the right encoding"
         ) from error
-    return text
