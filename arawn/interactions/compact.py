@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
@@ -14,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from arawn.errors import LogWriteFailed
-from arawn.interactions.directory import FILE_MODE
 from arawn.interactions.files import DayFile, day_files, is_unfinished, unfinished_name
 from arawn.interactions.filesystem import Filesystem, is_regular, write_fully
 from arawn.interactions.manifest import Manifest, write_manifest
@@ -33,6 +31,7 @@ from arawn.interactions.sealed import (
     whole_reads,
 )
 from arawn.interactions.twins import proof
+from arawn.interactions.whole_file import new_file, opened
 
 __all__ = [
     "Progress",
@@ -155,11 +154,15 @@ def seal(
     """
     compressed = directory / file.sealed.name
     unfinished = compressed.with_name(unfinished_name(compressed.name))
-    source = filesystem.open(text, os.O_RDONLY, 0)
-    try:
-        manifest = yield from _sealed_aside(filesystem, source, unfinished, file, frame_bytes)
-    finally:
-        filesystem.close(source)
+    with (
+        opened(filesystem, text, os.O_RDONLY) as source,
+        new_file(filesystem, unfinished, os.O_RDWR | os.O_TRUNC) as out,
+    ):
+        sealing = _Sealing(filesystem, source, out, file)
+        yield from sealing.write(frame_bytes)
+        filesystem.fdatasync(out)
+        yield from sealing.check()
+    manifest = sealing.manifest()
     filesystem.rename(unfinished, compressed)
     filesystem.fsync_directory(directory)
     write_manifest(filesystem, directory, manifest)
@@ -178,25 +181,6 @@ def compaction_mark(file: str, manifest: Manifest, at: datetime) -> MarkLine:
         "compressed_bytes": manifest.compressed_bytes,
     }
     return MarkLine(event="compaction", detail=detail, timestamp=timestamp_text(at))
-
-
-def _sealed_aside(
-    filesystem: Filesystem, source: int, unfinished: Path, file: DayFile, frame_bytes: int
-) -> Generator[Progress, None, Manifest]:
-    out = filesystem.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    try:
-        filesystem.fchmod(out, FILE_MODE)
-        sealing = _Sealing(filesystem, source, out, file)
-        yield from sealing.write(frame_bytes)
-        filesystem.fdatasync(out)
-        yield from sealing.check()
-        return sealing.manifest()
-    except BaseException:
-        with contextlib.suppress(OSError):  # the next run removes it; what went wrong first matters more
-            filesystem.unlink(unfinished)
-        raise
-    finally:
-        filesystem.close(out)
 
 
 class _Sealing:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from arawn.interactions.filesystem import Filesystem, write_fully
-from arawn.interactions.whole_file import read_small
+from arawn.interactions.whole_file import opened, read_small
 
 __all__ = ["LOCK", "Owner", "Unwritten", "note_unwritten", "read_owner", "write_owner"]
 
@@ -56,13 +56,10 @@ def write_owner(filesystem: Filesystem, directory: Path, owner: Owner) -> None:
         OSError: Anything that the system refused.
     """
     content = msgspec.json.encode(owner)
-    fd = filesystem.open(directory / LOCK, os.O_WRONLY, 0)
-    try:
+    with opened(filesystem, directory / LOCK, os.O_WRONLY) as fd:
         write_fully(filesystem, fd, content)
         filesystem.ftruncate(fd, len(content))
         filesystem.fdatasync(fd)
-    finally:
-        filesystem.close(fd)
 
 
 def note_unwritten(filesystem: Filesystem, directory: Path, count: int, reason: str) -> None:

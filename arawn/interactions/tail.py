@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from arawn.interactions.directory import FILE_MODE
 from arawn.interactions.files import torn_name
 from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.whole_file import new_file
 
 __all__ = ["TornTail", "repair_tail"]
 
@@ -45,7 +44,11 @@ def repair_tail(filesystem: Filesystem, path: Path, fd: int, now: datetime) -> T
     if whole == size:
         return None
     kept = torn_name(path.name, now, filesystem.names(path.parent))
-    _copy(filesystem, fd, (whole, size), path.with_name(kept))
+    aside = path.with_name(kept)
+    with new_file(filesystem, aside, os.O_WRONLY | os.O_EXCL) as out:  # each try on a full disk would leave one more
+        for offset in range(whole, size, _BLOCK):
+            write_fully(filesystem, out, filesystem.pread(fd, min(_BLOCK, size - offset), offset))
+        filesystem.fdatasync(out)
     filesystem.fsync_directory(path.parent)
     filesystem.ftruncate(fd, whole)
     filesystem.fdatasync(fd)
@@ -61,19 +64,3 @@ def _end_of_last_line(filesystem: Filesystem, fd: int, size: int) -> int:
             return start + newline + 1
         end = start
     return 0
-
-
-def _copy(filesystem: Filesystem, fd: int, span: tuple[int, int], target: Path) -> None:
-    """Copy a stretch of a file; on a failure nothing is left of it, or each try on a full disk would leave one more."""
-    out = filesystem.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    try:
-        filesystem.fchmod(out, FILE_MODE)
-        for offset in range(*span, _BLOCK):
-            write_fully(filesystem, out, filesystem.pread(fd, min(_BLOCK, span[1] - offset), offset))
-        filesystem.fdatasync(out)
-    except OSError:
-        with contextlib.suppress(OSError):
-            filesystem.unlink(target)
-        raise
-    finally:
-        filesystem.close(out)

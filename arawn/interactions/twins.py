@@ -15,6 +15,7 @@ from arawn.errors import LogWriteFailed
 from arawn.interactions.files import DayFile, parse_name
 from arawn.interactions.filesystem import Filesystem, RealFilesystem
 from arawn.interactions.sealed import BadFrame, ReadAt, load_frame, stream, table, whole_reads
+from arawn.interactions.whole_file import opened
 
 __all__ = ["LackingTwin", "holds_all", "is_shorter", "proof", "twins"]
 
@@ -68,15 +69,11 @@ def proof(filesystem: Filesystem, directory: Path, file: DayFile) -> Iterator[No
         LackingTwin: It does not; one sentence says what to do.
         OSError: One of the two cannot be read.
     """
-    plain = filesystem.open(directory / file.name, os.O_RDONLY, 0)
-    try:
-        sealed = filesystem.open(directory / file.sealed.name, os.O_RDONLY, 0)
-        try:
-            yield from _compared(filesystem, plain, sealed, file)
-        finally:
-            filesystem.close(sealed)
-    finally:
-        filesystem.close(plain)
+    with (
+        opened(filesystem, directory / file.name, os.O_RDONLY) as plain,
+        opened(filesystem, directory / file.sealed.name, os.O_RDONLY) as sealed,
+    ):
+        yield from _compared(filesystem, plain, sealed, file)
 
 
 def _compared(filesystem: Filesystem, plain: int, sealed: int, file: DayFile) -> Iterator[None]:

@@ -1,19 +1,55 @@
-"""Small files: read in one piece; written so that they are there whole or not at all."""
+"""Files that are held open for a while, or read or written as a whole: then they are there whole or not at all."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from arawn.interactions.files import unfinished_name
 from arawn.interactions.filesystem import Filesystem, write_fully
 
-__all__ = ["FILE_MODE", "read_small", "write_whole"]
+__all__ = ["FILE_MODE", "new_file", "opened", "read_small", "write_whole"]
 
 FILE_MODE = 0o600
 _BUFFER = 1 << 20
+
+
+@contextmanager
+def opened(filesystem: Filesystem, path: Path, flags: int) -> Iterator[int]:
+    """Hold a file open for the block.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    fd = filesystem.open(path, flags, FILE_MODE)
+    try:
+        yield fd
+    finally:
+        filesystem.close(fd)
+
+
+@contextmanager
+def new_file(filesystem: Filesystem, path: Path, flags: int) -> Iterator[int]:
+    """Hold a file open that is made, for its owner alone; if the block fails, nothing is left of it.
+
+    Args:
+        filesystem: The operating system, or a simulation of it.
+        path: The file.
+        flags: What it is open for, and what becomes of one that is there: `O_TRUNC` or `O_EXCL`.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    with opened(filesystem, path, os.O_CREAT | flags) as fd:
+        try:
+            filesystem.fchmod(fd, FILE_MODE)
+            yield fd
+        except BaseException:
+            with suppress(OSError):  # what went wrong first matters more
+                filesystem.unlink(path)
+            raise
 
 
 def read_small(filesystem: Filesystem, path: Path, most: int) -> bytes | None:
@@ -23,13 +59,10 @@ def read_small(filesystem: Filesystem, path: Path, most: int) -> bytes | None:
         OSError: It cannot be read.
     """
     try:
-        fd = filesystem.open(path, os.O_RDONLY, 0)
+        with opened(filesystem, path, os.O_RDONLY) as fd:
+            return filesystem.pread(fd, most, 0)
     except FileNotFoundError:
         return None
-    try:
-        return filesystem.pread(fd, most, 0)
-    finally:
-        filesystem.close(fd)
 
 
 def write_whole(filesystem: Filesystem, path: Path, content: bytes | Iterable[bytes]) -> None:
@@ -44,17 +77,9 @@ def write_whole(filesystem: Filesystem, path: Path, content: bytes | Iterable[by
         OSError: Anything that the system refused; the file is as it was before.
     """
     draft = path.with_name(unfinished_name(path.name))
-    fd = filesystem.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    try:
-        filesystem.fchmod(fd, FILE_MODE)
+    with new_file(filesystem, draft, os.O_WRONLY | os.O_TRUNC) as fd:
         _write(filesystem, fd, [content] if isinstance(content, bytes) else content)
         filesystem.fdatasync(fd)
-    except OSError:
-        with contextlib.suppress(OSError):  # what went wrong first matters more
-            filesystem.unlink(draft)
-        raise
-    finally:
-        filesystem.close(fd)
     filesystem.rename(draft, path)
     filesystem.fsync_directory(path.parent)
 
