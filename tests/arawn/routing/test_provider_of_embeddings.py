@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 import trio
 
@@ -38,6 +39,18 @@ async def test_a_profile_without_its_key_is_the_same_error() -> None:
     with pytest.raises(EmbeddingFailed, match="profile `e` gave no embeddings: no key"):
         await embedder.embed(["hi"])
     await embedder.aclose()
+
+
+async def test_a_query_of_the_address_stays_at_its_end() -> None:
+    """As for every other call of the profile."""
+    answer = b'{"data": [{"index": 0, "embedding": [1.0]}]}'
+    with FakeProvider(Reply(body=answer)) as server:
+        profile = msgspec.structs.replace(custom(server.address), base_url=f"{server.address}/v1?api-version=1")
+        embedder = OpenAIEmbeddings("e", profile, {})
+        assert await embedder.embed(["hi"]) == [[1.0]]
+        await embedder.aclose()
+
+    assert server.received[0].path == "/v1/embeddings?api-version=1"
 
 
 async def test_the_last_request_under_way_closes_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
