@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sqlite3
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -67,15 +67,22 @@ class WorkstreamStore:
         with self._explained("open"):
             self._refuse(orphaned_journal(path), "open")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.row_factory = sqlite3.Row
-            path.chmod(0o600)
-            self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            migrate(self._db, path)
-            self._file = StoreFile(path)
+            with ExitStack() as undo:
+                self._db = undo.enter_context(
+                    closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+                )
+                self._set_up(path)
+                undo.pop_all()
+
+    def _set_up(self, path: Path) -> None:
+        self._db.row_factory = sqlite3.Row
+        path.chmod(0o600)
+        self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        migrate(self._db, path)
+        self._file = StoreFile(path)
 
     def close(self) -> None:
         """Close the database; the store cannot be used afterwards.

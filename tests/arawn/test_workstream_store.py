@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def turn(name: str, number: int = 1) -> Query[None]:
 
 
 def names(path: Path) -> list[str]:
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db:
         return [name for (name,) in db.execute("SELECT name FROM workstreams ORDER BY name")]
 
 

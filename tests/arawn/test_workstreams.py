@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -239,8 +240,16 @@ def test_a_damaged_database_is_one_clear_error(tmp_path: Path) -> None:
         WorkstreamStore(path)
 
 
-def test_a_database_from_a_newer_version_is_refused(tmp_path: Path) -> None:
-    """A schema this version does not know is left alone."""
+def test_a_database_from_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schema this version does not know is left alone, and the file is closed at once."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*args: Any, **more: Any) -> sqlite3.Connection:
+        opened.append(connect(*args, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
     path = tmp_path / "workstreams.db"
     store = WorkstreamStore(path)
     store._db.execute("PRAGMA user_version = 99")
@@ -248,6 +257,8 @@ def test_a_database_from_a_newer_version_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StoreFailed, match="newer Arawn"):
         WorkstreamStore(path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[-1].execute("SELECT 1")
 
 
 def test_a_store_lists_archives_and_removes(tmp_path: Path) -> None:
