@@ -103,8 +103,8 @@ class LogSql:
         except BaseException:
             shutil.rmtree(copies, ignore_errors=True)
             raise
-        weakref.finalize(answer.rows, shutil.rmtree, copies, ignore_errors=True)  # they are read as rows are taken
-        return answer
+        remove = weakref.finalize(answer.rows, shutil.rmtree, copies, ignore_errors=True)  # if nobody takes any
+        return msgspec.structs.replace(answer, rows=_until_taken(answer.rows, remove))
 
     def _look(self) -> _Looked:
         scan = LogScan(self._directory, on_damage=self._on_damage, on_progress=self._on_progress)
@@ -238,6 +238,13 @@ def _taken(cursor: DuckDBPyConnection) -> list[tuple[Any, ...]]:
         rows.append(row)
         characters += sum(len(value) for value in row if isinstance(value, str))
     return rows
+
+
+def _until_taken(rows: Iterator[tuple[Any, ...]], remove: Callable[[], object]) -> Iterator[tuple[Any, ...]]:
+    try:
+        yield from rows
+    finally:
+        remove()
 
 
 def _rows(cursor: DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
