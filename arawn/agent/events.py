@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from arawn.messages import CompletionResponse, Message, StreamEvent, Usage
 
-__all__ = ["ToolEnded", "ToolStarted", "TurnEvent", "TurnReply"]
+__all__ = ["Emit", "ToolEnded", "ToolStarted", "TurnEvent", "TurnReply"]
 
 
 class ToolStarted(msgspec.Struct, frozen=True, gc=False, tag="tool_started"):
@@ -29,6 +30,7 @@ class ToolEnded(msgspec.Struct, frozen=True, gc=False, tag="tool_ended"):
 
 
 TurnEvent = StreamEvent | ToolStarted | ToolEnded
+Emit = Callable[[TurnEvent], Awaitable[None]]
 
 
 class TurnReply(CompletionResponse, frozen=True, gc=False, kw_only=True):

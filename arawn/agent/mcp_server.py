@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,7 @@ async def open_mcp_server(
             raise ToolServerFailed(not_started(name, source, why, last_words)) from error
         starting.deadline = math.inf
         async with opened:
-            yield _Server(name, client, has_session=source.url is not None).handle
+            yield partial(_handle, client, name, source)
     if starting.cancelled_caught:
         why = f"it has not answered within {START_S:g} s of its start"
         raise ToolServerFailed(not_started(name, source, why, last_words))
@@ -140,52 +141,45 @@ def _authorization(source: ToolSource, environ: Mapping[str, str]) -> dict[str, 
     return {"authorization": f"Bearer {environ[source.bearer_env]}"} if source.bearer_env is not None else {}
 
 
-class _Server:
-    """A connected server."""
+async def _handle(
+    client: Client, name: str, source: ToolSource, message: ListTools | UseTool
+) -> tuple[Offered, ...] | ToolAnswer:
+    """Answer one message.
 
-    def __init__(self, name: str, client: Client, *, has_session: bool) -> None:
-        """Speak to `client`; `has_session` over HTTP, where a server can forget whom it speaks with."""
-        self._name = name
-        self._client = client
-        self._has_session = has_session
+    Raises:
+        ToolServerFailed: The connection is lost; the next message needs a new one.
 
-    async def handle(self, message: ListTools | UseTool) -> tuple[Offered, ...] | ToolAnswer:
-        """Answer one message.
+    Checkpoint: always.
+    If cancelled: the server is told that nobody waits; it may go on.
+    """
+    from mcp import MCPError
+    from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST
 
-        Raises:
-            ToolServerFailed: The connection is lost; the next message needs a new one.
+    try:
+        if isinstance(message, ListTools):
+            return await _listed(client)
+        return _answer(await client.call_tool(message.name, message.arguments))
+    except (MCPError, RuntimeError, ValueError) as error:  # the last two: an answer of the wrong shape
+        said = error.message if isinstance(error, MCPError) else f"{error}".partition("\n")[0]
+        code = error.code if isinstance(error, MCPError) else None
+        # Over HTTP, a session that the server has forgotten is an invalid request; of a child that is an answer.
+        lost = code == CONNECTION_CLOSED or (code == INVALID_REQUEST and source.url is not None)
+        if lost or isinstance(message, ListTools):
+            raise ToolServerFailed(f"the tool server `{name}` failed: {said}") from error
+        return ToolAnswer((Text(said),), is_error=True)
 
-        Checkpoint: always.
-        If cancelled: the server is told that nobody waits; it may go on.
-        """
-        from mcp import MCPError
-        from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST
 
-        try:
-            return await (self._list() if isinstance(message, ListTools) else self._use(message))
-        except (MCPError, RuntimeError, ValueError) as error:  # the last two: an answer of the wrong shape
-            said = error.message if isinstance(error, MCPError) else f"{error}".partition("\n")[0]
-            code = error.code if isinstance(error, MCPError) else None
-            # A session that the server has forgotten is an invalid request; of a child it is an answer as any other.
-            lost = code == CONNECTION_CLOSED or (code == INVALID_REQUEST and self._has_session)
-            if lost or isinstance(message, ListTools):
-                raise ToolServerFailed(f"the tool server `{self._name}` failed: {said}") from error
-            return ToolAnswer((Text(said),), is_error=True)
-
-    async def _list(self) -> tuple[Offered, ...]:
-        offered: list[Offered] = []
-        cursor: str | None = None
-        while True:
-            page = await self._client.list_tools(cursor=cursor, cache_mode="refresh")
-            for tool in page.tools:
-                read_only = tool.annotations is not None and bool(tool.annotations.read_only_hint)
-                offered.append(Offered(tool.name, tool.description or "", tool.input_schema, read_only))
-            cursor = page.next_cursor
-            if not cursor:
-                return tuple(offered)
-
-    async def _use(self, message: UseTool) -> ToolAnswer:
-        return _answer(await self._client.call_tool(message.name, message.arguments))
+async def _listed(client: Client) -> tuple[Offered, ...]:
+    offered: list[Offered] = []
+    cursor: str | None = None
+    while True:
+        page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+        for tool in page.tools:
+            read_only = tool.annotations is not None and bool(tool.annotations.read_only_hint)
+            offered.append(Offered(tool.name, tool.description or "", tool.input_schema, read_only))
+        cursor = page.next_cursor
+        if not cursor:
+            return tuple(offered)
 
 
 def _answer(result: CallToolResult) -> ToolAnswer:

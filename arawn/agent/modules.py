@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -16,7 +15,7 @@ from arawn.agent.tool import Tool
 from arawn.config.schema import ToolSource
 from arawn.errors import ArawnError, ConfigError
 
-__all__ = ["ModuleImports", "imported", "imported_aside"]
+__all__ = ["imported", "imported_aside", "imported_in_thread"]
 
 _IMPORT_S = 60.0  # as long as a server has to start
 _LONG = (
@@ -25,30 +24,27 @@ _LONG = (
 )
 
 
-class ModuleImports:
-    """Imports modules in threads: one that hangs at its import holds up nobody who does not want its tools."""
+async def imported_in_thread(name: str, source: ToolSource, turn: trio.CapacityLimiter) -> list[Tool]:
+    """Return the tools of a module; one that hangs at its import holds up nobody who does not want its tools.
 
-    def __init__(self) -> None:
-        self._turns: dict[str, trio.CapacityLimiter] = {}  # by module: one that hangs has one thread, not one a call
+    Args:
+        name: What the tools are called in the configuration.
+        source: Names the module.
+        turn: Of this module, with room for one: one that hangs has one thread, not one a call.
 
-    async def tools(self, name: str, source: ToolSource) -> list[Tool]:
-        """Return the tools of a module; see `imported`.
+    Raises:
+        ConfigError: As for `imported`; or the import takes too long.
 
-        Raises:
-            ConfigError: As for `imported`; or the import takes too long.
-
-        Checkpoint: always.
-        If cancelled: the import goes on, and a later call finds it done.
-        """
-        module = (source.python or "").partition(":")[0]
-        turn = self._turns.setdefault(module, trio.CapacityLimiter(1))
-        with trio.move_on_after(_IMPORT_S):
-            return await trio.to_thread.run_sync(partial(imported, name, source), abandon_on_cancel=True, limiter=turn)
-        raise _too_long(name, source)
+    Checkpoint: always.
+    If cancelled: the import goes on, and a later call finds it done.
+    """
+    with trio.move_on_after(_IMPORT_S):
+        return await trio.to_thread.run_sync(imported, name, source, abandon_on_cancel=True, limiter=turn)
+    raise _too_long(name, source)
 
 
 def imported_aside(name: str, source: ToolSource) -> list[Tool]:
-    """Return the tools of a module as `ModuleImports.tools` would find them; blocks, for commands that check.
+    """Return the tools of a module as `imported_in_thread` would find them; blocks, for commands that check.
 
     Raises:
         ConfigError: As for `imported`; or the import takes too long.

@@ -25,7 +25,7 @@ from actors import (
 )
 from actors.errors import shown
 from arawn.agent.mcp_server import ListTools, Offered, ToolServerFailed, UseTool, open_mcp_server, require_mcp
-from arawn.agent.modules import ModuleImports
+from arawn.agent.modules import imported_in_thread
 from arawn.agent.tool import Tool, ToolAnswer
 from arawn.config.describe import any_of, suggestion
 from arawn.config.schema import Config, ToolSource
@@ -83,7 +83,7 @@ class ToolServers:
     def __init__(self, servers: OnDemand, config: Callable[[], Config]) -> None:
         self._servers = servers
         self._config = config
-        self._modules = ModuleImports()
+        self._turns: dict[str, trio.CapacityLimiter] = {}  # by module
         self._used: dict[str, ToolSource] = {}  # what the servers that may run were started from
 
     async def tools(self, names: Iterable[str]) -> tuple[Tool, ...]:
@@ -105,14 +105,18 @@ class ToolServers:
                 there_are = any_of(sorted(sources)) if sources else "none; a table `[tools.NAME]` makes one"
                 raise BadInput(f"unknown tools `{name}`; there are: {there_are}{suggestion(name, sources)}")
             source = sources[name]
-            is_module = source.python is not None
-            offered = await (self._modules.tools(name, source) if is_module else self._served(name, source))
-            for tool in chosen(name, source, offered):
+            offered = self._served(name, source) if source.python is None else self._imported(name, source)
+            for tool in chosen(name, source, await offered):
                 if tool.name in found:
                     both = f"`tools.{found[tool.name][0]}` and `tools.{name}` both have a tool called `{tool.name}`"
                     raise BadInput(f"{both}; leave one out with `only`")
                 found[tool.name] = name, tool
         return tuple(tool for _, tool in found.values())
+
+    async def _imported(self, name: str, source: ToolSource) -> list[Tool]:
+        module = (source.python or "").partition(":")[0]
+        turn = self._turns.setdefault(module, trio.CapacityLimiter(1))
+        return await imported_in_thread(name, source, turn)
 
     async def _served(self, name: str, source: ToolSource) -> list[Tool]:
         ref: Ref[ListTools | UseTool] = self._servers.ref(name)

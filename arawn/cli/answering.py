@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from arawn.agent.events import TurnEvent, TurnReply
+from arawn.agent.events import Emit, TurnEvent, TurnReply
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
-from arawn.cli.question import Answerer, Emit, Question
+from arawn.cli.settings import socket_of
 from arawn.cli.workstream_access import ThroughDaemon
-from arawn.config import default_profile, load
-from arawn.config.paths import database_path, socket_path
+from arawn.config import default_profile
+from arawn.config.paths import database_path
 from arawn.config.schema import Config, NamedWorkstream
 from arawn.config.search import find_config
 from arawn.errors import BadInput
@@ -31,7 +31,7 @@ from arawn.workstreams.store import WorkstreamStore
 if TYPE_CHECKING:
     from arawn.runtime_door import Runtime
 
-__all__ = ["DaemonAnswerer", "InProcessAnswerer", "Wanted", "narrowed", "open_answerer"]
+__all__ = ["Answerer", "Wanted", "narrowed", "open_answerer"]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +61,7 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
     Checkpoint: always.
     If cancelled: calls under way are cancelled, and recorded as such.
     """
-    loaded = load(config_file=wanted.config_file, environ=os.environ, cwd=Path.cwd())
-    socket = socket_path(loaded.config, os.environ)
+    socket = socket_of(wanted.config_file)
     async with find_daemon(socket) as daemon:
         if daemon is not None:
             _refuse_what_cannot_apply(wanted, daemon)
@@ -135,7 +134,7 @@ def narrowed(config: Config, profile: str | None) -> Config:
 
 
 class DaemonAnswerer:
-    """Has the daemon answer."""
+    """Has the daemon answer. `why` is None: it has said at its start how the profiles were chosen."""
 
     why: str | None = None
 
@@ -144,34 +143,14 @@ class DaemonAnswerer:
         self.profiles = profiles
         self._daemon = daemon
 
-    async def ask(self, question: Question, emit: Emit) -> CompletionResponse:
+    async def ask(self, question: ChatRequest, emit: Emit) -> CompletionResponse:
         """Return the answer; errors as for `DaemonClient.chat`.
 
         Checkpoint: always. If cancelled: the call is cancelled, and recorded as such.
         """
-        request = ChatRequest(
-            message=question.text,
-            workstream=question.workstream,
-            session_id=question.session_id,
-            routing_profile=question.profile,
-            system=question.system,
-            tags=question.tags,
-            tools=question.tools,
-            stream=True,
-        )
-        reply = await self._daemon.chat(request, emit)
-        return TurnReply(
-            content=reply.content,
-            model=reply.model,
-            stop_reason=reply.stop_reason,
-            usage=reply.usage,
-            profile=reply.profile,
-            interaction_id=reply.interaction_id,
-            routing=reply.routing,
-            truncated=reply.truncated,
-            iterations=reply.iterations,
-            turn_usage=reply.turn_usage or reply.usage,
-        )
+        reply = await self._daemon.chat(question, emit)
+        whole = msgspec.structs.replace(reply, turn_usage=reply.turn_usage or reply.usage)
+        return msgspec.convert(whole, TurnReply, from_attributes=True)
 
     async def bind(self, workstream: str, profile: str) -> None:
         """Bind a workstream; errors as for `DaemonClient.call`. Checkpoint: always. If cancelled: it may be bound."""
@@ -179,7 +158,7 @@ class DaemonAnswerer:
 
 
 class InProcessAnswerer:
-    """Answers with a runtime in this process."""
+    """Answers with a runtime in this process. `why` says how the profiles were chosen, when none is configured."""
 
     def __init__(self, runtime: Runtime, why: str | None, config: Config) -> None:
         self.why = why
@@ -188,14 +167,14 @@ class InProcessAnswerer:
         self._runtime = runtime
         self._config = config
 
-    async def ask(self, question: Question, emit: Emit) -> CompletionResponse:
+    async def ask(self, question: ChatRequest, emit: Emit) -> CompletionResponse:
         """Return the answer; errors as for `Workstream.stream`.
 
         Checkpoint: always. If cancelled: the call is cancelled, and recorded as such.
         """
-        profile, session_id, tags = question.profile, question.session_id, question.tags
+        profile, session_id, tags = question.routing_profile, question.session_id, question.tags
         if question.workstream is None:
-            request = CompletionRequest(messages=(user(question.text),), system=question.system)
+            request = CompletionRequest(messages=(user(question.message),), system=question.system)
             opened: AbstractAsyncContextManager[AsyncIterator[TurnEvent]] = self._runtime.stream(
                 request, profile=profile, session_id=session_id, tags=tags
             )
@@ -203,7 +182,12 @@ class InProcessAnswerer:
             conversation = self._runtime.workstream(question.workstream)
             tools = await self._runtime.tools(*question.tools) if question.tools else None
             opened = conversation.stream(
-                question.text, session_id=session_id, profile=profile, system=question.system, tags=tags, tools=tools
+                question.message,
+                session_id=session_id,
+                profile=profile,
+                system=question.system,
+                tags=tags,
+                tools=tools,
             )
         async with opened as events:
             async for event in events:
@@ -225,3 +209,7 @@ class InProcessAnswerer:
             more = {name: each for name, each in self._config.profiles.items() if name in running or name == profile}
             await self._runtime.follow(msgspec.structs.replace(self._config, profiles=more))
         await self._runtime.workstream(workstream).bind(profile)
+
+
+Answerer = DaemonAnswerer | InProcessAnswerer
+"""A running Arawn. `ask` returns the whole answer, after every part of it went to `emit`; `bind` is durable."""

@@ -11,17 +11,17 @@ import click
 import msgspec
 import trio
 
-from arawn.agent.events import TurnEvent, TurnReply
+from arawn.agent.events import Emit, TurnReply
 from arawn.cli import summary
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of
-from arawn.cli.output import AnswerPrinter, note, print_json
-from arawn.cli.question import Emit, Question
+from arawn.cli.output import note, print_json
 from arawn.cli.summary import Answered, newest_file
-from arawn.cli.turn_notes import TurnPrinter, answered, is_unanswered, note_cut
+from arawn.cli.turn_notes import AnswerPrinter, answered, is_unanswered, keep_silent, note_cut
 from arawn.messages import CompletionResponse
+from arawn.server.native import ChatRequest
 from arawn.workstreams.store import require_name
 
 __all__ = ["ask"]
@@ -63,11 +63,11 @@ def ask(
     """
     if tools and workstream is None:
         raise click.UsageError("`--tools` needs a conversation; name one with `--workstream`, which need not exist yet")
-    question = Question(
-        text=_text(prompt),
+    question = ChatRequest(
+        message=_text(prompt),
         workstream=None if workstream is None else require_name(workstream),
-        profile=profile,
         session_id=session,
+        routing_profile=profile,
         system=system,
         tags=tags_of(tags),
         tools=tools,
@@ -81,12 +81,11 @@ def ask(
     )
     silence()
     if as_json:
-        answer = run_async(partial(_ask, question, wanted, emit=_keep_silent))
+        answer = run_async(partial(_ask, question, wanted, emit=keep_silent))
         print_json(summary.as_json(answer))
     else:
-        with AnswerPrinter() as printer:
-            emit = TurnPrinter(printer, told=not quiet).emit
-            answer = run_async(partial(_ask, question, wanted, emit=emit))
+        with AnswerPrinter(told=not quiet) as printer:
+            answer = run_async(partial(_ask, question, wanted, emit=printer.emit))
         if not quiet:
             for line in [*_emptiness(answer.response), "", *summary.block(answer)]:
                 note(line)
@@ -114,21 +113,16 @@ def _text(prompt: tuple[str, ...]) -> str:
     return text
 
 
-async def _ask(question: Question, wanted: Wanted, _: Interrupts, *, emit: Emit) -> Answered:
+async def _ask(question: ChatRequest, wanted: Wanted, _: Interrupts, *, emit: Emit) -> Answered:
     async with open_answerer(wanted) as answerer:
         began = trio.current_time()
-        response = await answered(answerer, question, emit, told=wanted.told)
+        response = await answered(answerer.ask, question, emit, told=wanted.told)
         if isinstance(response, TurnReply):
             response = msgspec.structs.replace(response, usage=response.turn_usage)  # what the question cost
         return Answered(
-            question=question,
+            workstream=question.workstream,
             response=response,
             seconds=trio.current_time() - began,
             why=answerer.why,
             log_file=newest_file(answerer.log_path),
         )
-
-
-async def _keep_silent(_: TurnEvent) -> None:
-    """JSON is printed whole at the end."""
-    await trio.lowlevel.checkpoint()

@@ -12,7 +12,6 @@ import msgspec
 import trio
 
 from actors import ActorError
-from arawn.agent.events import TurnEvent
 from arawn.cli.answering import narrowed
 from arawn.cli.daemon_client import DaemonClient, find_daemon
 from arawn.cli.failures import sentence
@@ -21,8 +20,8 @@ from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import quiet_retries, silence
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
-from arawn.config import load
-from arawn.config.paths import socket_path
+from arawn.cli.settings import socket_of
+from arawn.cli.turn_notes import keep_silent
 from arawn.config.schema import Config
 from arawn.config.search import find_config
 from arawn.errors import ArawnError
@@ -79,8 +78,7 @@ def list_backends(as_json: bool, config_file: Path | None) -> None:
 
 
 async def _list(config_file: Path | None, _: Interrupts) -> list[Listed]:
-    loaded = load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
-    async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
+    async with find_daemon(socket_of(config_file)) as daemon:
         if daemon is not None:
             found = (await daemon.status()).backends
             return [Listed(one.profile, one.kind, one.model, one.health, one.reason) for one in found]
@@ -112,8 +110,7 @@ def _row(one: Tested) -> tuple[str, str, str, str]:
 
 
 async def _test(names: tuple[str, ...], config_file: Path | None, _: Interrupts) -> list[Tested]:
-    loaded = load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
-    async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
+    async with find_daemon(socket_of(config_file)) as daemon:
         if daemon is not None:
             known = [backend.profile for backend in (await daemon.status()).backends]
             return [await _tested(name, partial(_ask_daemon, daemon)) for name in _chosen(names, known)]
@@ -136,7 +133,7 @@ async def _tested(name: str, ask: Callable[[str], Awaitable[str]]) -> Tested:
 
 
 async def _ask_daemon(daemon: DaemonClient, name: str) -> str:
-    reply = await daemon.chat(ChatRequest(message=_PROMPT, routing_profile=name, stream=True), _ignore)
+    reply = await daemon.chat(ChatRequest(message=_PROMPT, routing_profile=name), keep_silent)
     return reply.text
 
 
@@ -145,8 +142,3 @@ async def _ask_here(config: Config, name: str) -> str:
     async with start_runtime(narrowed(config, name), os.environ, converses=False) as runtime:
         request = CompletionRequest(messages=(user(_PROMPT),), max_tokens=_MAX_TOKENS)
         return (await runtime.complete(request, profile=name)).text
-
-
-async def _ignore(_: TurnEvent) -> None:
-    """The whole answer comes at the end."""
-    await trio.lowlevel.checkpoint()

@@ -9,19 +9,19 @@ import click
 
 from actors import ActorError
 from arawn.agent.events import TurnReply
-from arawn.cli.answering import Wanted, open_answerer
+from arawn.cli.answering import Answerer, Wanted, open_answerer
 from arawn.cli.failures import explained
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, quiet_option
-from arawn.cli.output import AnswerPrinter, note
+from arawn.cli.output import note
 from arawn.cli.prompt import LineSource, open_lines
-from arawn.cli.question import Answerer, Question
 from arawn.cli.summary import reason_words, tokens_words
-from arawn.cli.turn_notes import TurnPrinter, answered, note_cut
+from arawn.cli.turn_notes import AnswerPrinter, answered, note_cut
 from arawn.errors import ArawnError
 from arawn.messages import CompletionResponse
 from arawn.routing.policy import require_profile
+from arawn.server.native import ChatRequest
 from arawn.workstreams.store import require_name
 
 __all__ = ["chat"]
@@ -54,7 +54,7 @@ def chat(workstream: str, profile: str | None, tools: tuple[str, ...], quiet: bo
     wanted = Wanted(config_file=config_file, profile=profile, workstream=workstream, told=not quiet)
     silence()
     with open_lines() as lines:
-        run_async(partial(_chat, Talk(workstream, profile, lines, tools=tools, told=not quiet), wanted))
+        run_async(partial(_chat, Talk(workstream, wanted, lines, tools), wanted))
 
 
 async def _chat(talk: Talk, wanted: Wanted, interrupts: Interrupts) -> None:
@@ -67,14 +67,12 @@ async def _chat(talk: Talk, wanted: Wanted, interrupts: Interrupts) -> None:
 class Talk:
     """One sitting of a conversation: reads lines, has them answered, until one says that it is over."""
 
-    def __init__(
-        self, workstream: str, profile: str | None, lines: LineSource, *, tools: tuple[str, ...], told: bool
-    ) -> None:
+    def __init__(self, workstream: str, wanted: Wanted, lines: LineSource, tools: tuple[str, ...]) -> None:
         self._workstream = workstream
-        self._profile = profile
+        self._profile = wanted.profile
+        self._told = wanted.told
         self._lines = lines
         self._tools = tools
-        self._told = told
 
     async def run(self, answerer: Answerer, interrupts: Interrupts) -> None:
         """Talk to the end.
@@ -120,11 +118,10 @@ class Talk:
         note(f"`{self._workstream}` is bound to `{profile.strip()}`")
 
     async def _say(self, text: str, answerer: Answerer, interrupts: Interrupts) -> None:
-        question = Question(text=text, workstream=self._workstream, profile=self._profile, tools=self._tools)
+        question = ChatRequest(text, self._workstream, routing_profile=self._profile, tools=self._tools)
         response: CompletionResponse | None = None
-        with AnswerPrinter() as printer, interrupts.catching() as scope:
-            emit = TurnPrinter(printer, told=self._told).emit
-            response = await answered(answerer, question, emit, told=self._told)
+        with AnswerPrinter(told=self._told) as printer, interrupts.catching() as scope:
+            response = await answered(answerer.ask, question, printer.emit, told=self._told)
         if scope.cancelled_caught or response is None:
             note(f"cancelled; {_KEPT if self._tools else _AS_BEFORE}")
         elif self._told:

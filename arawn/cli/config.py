@@ -15,11 +15,10 @@ from arawn.cli.group import LazyGroup
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.places import impossible_places
-from arawn.config import load
+from arawn.cli.settings import configured
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
-from arawn.config.show import rows
 from arawn.errors import ConfigError
 from arawn.routing.prepared import routing_obstacles
 from arawn.server.auth import TOKEN_FILE
@@ -44,12 +43,13 @@ def config() -> None:
 def show(as_json: bool, config_file: Path | None) -> None:
     """Print every value in effect and where it was set. Secrets are not shown."""
     found = _found(config_file)
+    sources = found.loaded.sources.items()
     if as_json:
-        print_json([{"key": row.key, "value": row.value, "origin": row.origin} for row in rows(found.loaded)])
+        print_json([{"key": key, "value": source.value, "origin": source.origin} for key, source in sources])
         return
     if found.why is not None:
         click.echo(f"{found.why}\n")
-    print_table(("key", "value", "set by"), [(row.key, row.text, row.origin) for row in rows(found.loaded)])
+    print_table(("key", "value", "set by"), [(key, source.text, source.origin) for key, source in sources])
 
 
 @click.command()
@@ -88,7 +88,7 @@ async def _looked_at(config: Config) -> tuple[list[Obstacle], tuple[str, ...]]:
 @config_option
 def path(as_json: bool, config_file: Path | None) -> None:
     """Print where configuration and data are, there or not."""
-    settings = load(config_file=config_file, environ=os.environ, cwd=Path.cwd()).config
+    settings = configured(config_file)
     searched = {"configuration": config_file} if config_file else _searched()
     places = {
         **searched,

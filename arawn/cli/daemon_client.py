@@ -11,10 +11,9 @@ import httpx
 import msgspec
 import trio
 
-from arawn.agent.events import ToolEnded, ToolStarted
+from arawn.agent.events import Emit, ToolEnded, ToolStarted
 from arawn.cli.daemon_bodies import DaemonFault, encoded, error_in, kind_of_error, misfit_of
 from arawn.cli.output import note
-from arawn.cli.question import Emit
 from arawn.cli.settings import socket_of
 from arawn.config.paths import runtime_dir
 from arawn.errors import ArawnError, ConfigError
@@ -92,7 +91,7 @@ class DaemonClient:
         return msgspec.json.decode(await self.get("/status"), type=RuntimeStatus)
 
     async def chat(self, request: ChatRequest, emit: Emit) -> ChatReply:
-        """Stream one `POST /chat`; every delta goes to `emit` before the whole answer is returned.
+        """Make one `POST /chat`, streamed; every delta goes to `emit` before the whole answer is returned.
 
         Raises:
             BadInput, DaemonFault: As for `call`.
@@ -100,8 +99,9 @@ class DaemonClient:
         Checkpoint: always.
         If cancelled: the daemon sees that its client left, and cancels the call.
         """
+        content = encoded(msgspec.structs.replace(request, stream=True))
         with self._explained(_CALL_LOST):
-            async with self._http.stream("POST", "/chat", content=encoded(request)) as reply:
+            async with self._http.stream("POST", "/chat", content=content) as reply:
                 if reply.is_error:
                     await reply.aread()
                     raise await self._error_of(reply)

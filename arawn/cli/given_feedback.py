@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import BinaryIO
 
 import msgspec
 
 from arawn.errors import BadInput
 from arawn.interactions.feedback import Judgement
 
-__all__ = ["Given", "given", "given_lines"]
+__all__ = ["Given", "given", "given_in"]
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -44,20 +42,15 @@ def given(interaction: str, label: str, *, value: float | None, note: str | None
         raise BadInput(f"the feedback does not fit: {error}") from error
 
 
-def given_lines(file: BinaryIO, name: str) -> Iterator[Given]:
-    """Yield what each line of a file says; empty lines say nothing.
+def given_in(line: bytes, place: str) -> Given:
+    """Return what a line of a file says.
 
     Raises:
-        BadInput: A line is none of `{"id": …, "label": …}`, with `value` and `note` if they are given.
-        OSError: The file cannot be read.
+        BadInput: It is none of `{"id": …, "label": …}`, with `value` and `note` if they are given.
     """
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        place = f"{name}:{number}: "
-        try:
-            read = msgspec.json.decode(line, type=_Line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            shape = '`{"id": "…", "label": "good", "value": 1, "note": "why"}`, of which value and note may be missing'
-            raise BadInput(f"{place}{error}; a line must be {shape}") from error
-        yield Given(read.id, Judgement(read.label, read.value, read.note), place)
+    try:
+        read = msgspec.json.decode(line, type=_Line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        shape = '`{"id": "…", "label": "good", "value": 1, "note": "why"}`, of which value and note may be missing'
+        raise BadInput(f"{place}: {error}; a line must be {shape}") from error
+    return Given(read.id, Judgement(read.label, read.value, read.note), f"{place}: ")

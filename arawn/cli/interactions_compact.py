@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from arawn.cli.log_mending import beside_no_daemon
-from arawn.cli.log_reading import required_log
+from arawn.cli.log_reading import ProgressLine, required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.settings import configured
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput
 from arawn.interactions.compact import (
-    Progress,
     Uncompressed,
     closed_files,
     compact_files,
@@ -33,28 +30,7 @@ from arawn.interactions.opening import open_day_log
 
 __all__ = ["compact"]
 
-_CLEAR = "\r\x1b[2K"
-
-Step = Progress | Uncompressed
-
-
-class _Closed(msgspec.Struct, frozen=True):
-    """A part that can be compressed."""
-
-    file: str
-    bytes: int
-
-
-class _Failed(msgspec.Struct, frozen=True):
-    """A part that could not be, and stays as it was."""
-
-    file: str
-    error: str
-
-
-class _Result(msgspec.Struct, frozen=True):
-    compressed: list[Manifest]
-    failed: list[_Failed]
+Outcome = Manifest | Uncompressed
 
 
 @click.command()
@@ -81,12 +57,14 @@ def compact(all_closed: bool, dry_run: bool, as_json: bool, config_file: Path | 
     if dry_run:
         _show_closed(directory, closed, as_json=as_json)
         return
-    result = _Result([], [])
+    outcomes: list[Outcome] = []
     if closed:
         with beside_no_daemon(config_file):
-            _compress(directory, config, today, days, result)
-    _show(result, as_json=as_json)
-    if result.failed:
+            outcomes = list(_compressed(directory, config, today, days))
+    compressed = [one for one in outcomes if isinstance(one, Manifest)]
+    failed = [one for one in outcomes if isinstance(one, Uncompressed)]
+    _show(compressed, failed, as_json=as_json)
+    if failed:
         raise click.exceptions.Exit(1)
 
 
@@ -98,56 +76,43 @@ def _is_file(directory: Path, file: DayFile) -> bool:
     return is_regular(RealFilesystem(), directory / file.name)
 
 
-def _compress(directory: Path, config: InteractionLogConfig, today: date, days: int, result: _Result) -> None:
+def _compressed(directory: Path, config: InteractionLogConfig, today: date, days: int) -> Iterator[Outcome]:
     """Take the directory, compress what is closed once torn ends are repaired, and leave a mark of each."""
     with contextlib.closing(open_day_log(directory, config, links="passed over")) as log:
         remove_unfinished(RealFilesystem(), directory)
         closed = [file for file in _closed(directory, today, days) if _is_file(directory, file)]
-        with contextlib.closing(compact_files(RealFilesystem(), directory, closed)) as steps:
-            for step in _shown(steps, [file.name for file in closed]):
+        names = [file.name for file in closed]
+        with contextlib.closing(compact_files(RealFilesystem(), directory, closed)) as steps, ProgressLine() as line:
+            for step in steps:
                 if isinstance(step, Uncompressed):
-                    result.failed.append(_Failed(step.file, step.why))
+                    yield step
                 elif step.manifest is not None:
-                    result.compressed.append(step.manifest)
                     log.append([compaction_mark(step.file, step.manifest, datetime.now(UTC))])
-
-
-def _shown(steps: Iterable[Step], names: Sequence[str]) -> Iterator[Step]:
-    """Yield the steps, and show on a terminal how far they are."""
-    shown = ""
-    try:
-        for step in steps:
-            if isinstance(step, Progress) and sys.stderr.isatty():
-                place = f"{1 + names.index(step.file)} of {len(names)}"
-                text = f"compressing {step.file}, {place}: {100 * step.done // max(1, step.total)} %"
-                if text != shown:
-                    click.echo(f"{_CLEAR}{text}", err=True, nl=False)
-                shown = text
-            yield step
-    finally:
-        if shown:
-            click.echo(_CLEAR, err=True, nl=False)
+                    yield step.manifest
+                else:
+                    place = f"{1 + names.index(step.file)} of {len(names)}"
+                    line.show(f"compressing {step.file}, {place}: {100 * step.done // max(1, step.total)} %")
 
 
 def _show_closed(directory: Path, closed: Sequence[DayFile], *, as_json: bool) -> None:
-    found = [_Closed(file.name, (directory / file.name).lstat().st_size) for file in closed]
+    sizes = [(file.name, (directory / file.name).lstat().st_size) for file in closed]
     if as_json:
-        print_json({"would_compress": found})
-    elif not found:
+        print_json({"would_compress": [{"file": name, "bytes": size} for name, size in sizes]})
+    elif not sizes:
         note("nothing is closed that is not compressed")
     else:
-        print_table(("file", "bytes"), [(file.file, f"{file.bytes:,}") for file in found])
+        print_table(("file", "bytes"), [(name, f"{size:,}") for name, size in sizes])
 
 
-def _show(result: _Result, *, as_json: bool) -> None:
+def _show(compressed: Sequence[Manifest], failed: Sequence[Uncompressed], *, as_json: bool) -> None:
     if as_json:
-        print_json(result)
+        print_json({"compressed": compressed, "failed": [{"file": one.file, "error": one.why} for one in failed]})
         return
-    if result.compressed:
-        print_table(("file", "lines", "damaged", "bytes", "compressed"), [_row(made) for made in result.compressed])
-    for failed in result.failed:
-        note(f"arawn: cannot compress `{failed.file}`, it stays as it is: {failed.error}")
-    if not (result.compressed or result.failed):
+    if compressed:
+        print_table(("file", "lines", "damaged", "bytes", "compressed"), [_row(made) for made in compressed])
+    for one in failed:
+        note(f"arawn: cannot compress `{one.file}`, it stays as it is: {one.why}")
+    if not (compressed or failed):
         note("nothing is closed that is not compressed")
 
 

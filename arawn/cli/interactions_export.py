@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,13 @@ import click
 import msgspec
 
 from arawn.cli.log_filters import filter_options, filters_of, label_option
-from arawn.cli.log_reading import Reader, required_log, warn
+from arawn.cli.log_reading import ProgressLine, Reader, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, printable
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.export.destination import Destination, remove_left, require_place, unfinished
-from arawn.interactions.export.export import OnCalls, Order, export
+from arawn.interactions.export.export import Order, export
 from arawn.interactions.export.manifest import ExportManifest
 from arawn.interactions.export.parquet import ParquetRows, newest_day, require_duckdb
 from arawn.interactions.export.rows import LineRows, RowWriter
@@ -28,7 +28,7 @@ from arawn.interactions.judged import with_judged
 __all__ = ["export_interactions"]
 
 _STDOUT = "-"
-_TELL_EVERY = 64  # calls; the terminal is redrawn ten times a second at most
+_TELL_EVERY = 64  # calls
 
 Write = Callable[[RowWriter], ExportManifest]
 
@@ -91,10 +91,13 @@ def export_interactions(
         require_place(destination, directory, overwrite=overwrite)
         for sentence in remove_left(destination):
             note(f"arawn: {sentence}")
-    with _telling(quiet=quiet) as on_calls:
+    rows_are_seen = output == _STDOUT and sys.stdout.isatty()  # they would stand in the line of the progress
+    with ProgressLine(quiet=quiet or rows_are_seen) as progress:
+        progress.show("reading the log")
+        on_calls = partial(_tell, progress)
 
         def write(rows: RowWriter) -> ExportManifest:
-            return export(directory, order, rows, on_damage=warn, on_calls=on_calls)
+            return export(directory, order, rows, on_damage=progress.damage, on_calls=on_calls)
 
         if output == _STDOUT:
             manifest = write(LineRows(_STDOUT, _print_line))
@@ -137,21 +140,9 @@ def _print_line(line: bytes) -> None:
         sys.stdout.buffer.write(line)
 
 
-@contextmanager
-def _telling(*, quiet: bool) -> Iterator[OnCalls]:
-    """Show on a terminal how many calls were read, until the block is left."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("reading the log") as status:
-
-        def tell(calls: int) -> None:
-            if calls % _TELL_EVERY == 0:
-                status.update(f"{counted(calls, 'call')} read")
-
-        yield tell
+def _tell(progress: ProgressLine, calls: int) -> None:
+    if calls % _TELL_EVERY == 0:
+        progress.show(f"{counted(calls, 'call')} read")
 
 
 def _lost_with_the_last(calls: int) -> str:

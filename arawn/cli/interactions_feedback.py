@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,10 +15,10 @@ import click
 import msgspec
 import trio
 
-from arawn.cli.given_feedback import Given, given, given_lines
+from arawn.cli.given_feedback import Given, given, given_in
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_reading import required_log
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, json_option, lines_of
 from arawn.cli.output import note, print_json
 from arawn.cli.settings import configured
 from arawn.config.describe import suggestion
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["feedback", "ids_of", "whole_ids"]
 
 _SHOWN = ("interaction_id", "label", "value", "note", "timestamp")  # the line's number comes when it is written
-_STDIN = "-"
 
 
 @click.command()
@@ -78,7 +76,7 @@ def feedback(
     elif any(part is not None for part in (interaction, label, value, text)):
         raise click.UsageError("`--from FILE` has ids, labels, values and notes in its lines; give no others")
     else:
-        said = list(_from_file(source))
+        said = [given_in(line, place) for place, line in lines_of(source)]
     config = configured(config_file)
     _warn_of_misspelt(said, config)
     written = run_async(partial(_give, config, required_log(config_file), said)) if said else []
@@ -91,16 +89,6 @@ def feedback(
     else:
         for line in shown:
             click.echo(msgspec.json.encode(line))
-
-
-def _from_file(source: str) -> Iterable[Given]:
-    if source == _STDIN:
-        return given_lines(sys.stdin.buffer, "stdin")
-    try:
-        with Path(source).open("rb") as file:
-            return list(given_lines(file, source))
-    except OSError as error:
-        raise BadInput(f"`{source}` cannot be read: {error.strerror or error}") from error
 
 
 def _warn_of_misspelt(said: Iterable[Given], config: Config) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import msgspec
 from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_mending import beside_no_daemon
 from arawn.cli.log_reading import required_log
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, json_option, lines_of
 from arawn.cli.output import note, print_json
 from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.settings import configured
@@ -96,15 +95,11 @@ def _ids_from(source: str) -> tuple[str, ...]:
     Raises:
         BadInput: It cannot be read, a line has no id, or there is none.
     """
-    name = "stdin" if source == "-" else source
-    try:
-        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-    except OSError as error:
-        raise BadInput(f"`{source}` cannot be read: {error.strerror or error}") from error
-    ids = [_id_in(line, f"{name}:{number}") for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    ids = tuple(_id_in(line, place) for place, line in lines_of(source))
     if not ids:
+        name = "stdin" if source == "-" else source
         raise BadInput(f"`{name}` names no call; a line must be an id, or an object with one")
-    return tuple(ids)
+    return ids
 
 
 def _id_in(line: bytes, place: str) -> str:

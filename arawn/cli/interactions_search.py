@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def search(
         for hit in _hits(directory, query, wanted, progress):
             found = True
             with progress.hidden():
-                shown(hit, _entry_getter(directory, hit), paths, zone)
+                shown(hit, partial(_entry_of, directory, hit), paths, zone)
     if query is not None and not quiet:
         _tell_unsearched(directory)
     if not found and not quiet:
@@ -106,13 +107,9 @@ def _hits(directory: Path, query: Query | None, wanted: Filters, progress: Progr
     yield from found.oldest_first() if wanted.limit is None else reversed(list(found.newest_first()))
 
 
-def _entry_getter(directory: Path, hit: Hit) -> Callable[[], Entry]:
-    """Return what gives the interaction of a hit: for a tool result, that is a search of its own."""
-
-    def entry() -> Entry:
-        return hit.entry or LogReader(directory, on_damage=lambda _: None).find(hit.id)  # damage is named already
-
-    return entry
+def _entry_of(directory: Path, hit: Hit) -> Entry:
+    """Return the interaction of a hit: for a tool result, that is a search of its own."""
+    return hit.entry or LogReader(directory, on_damage=lambda _: None).find(hit.id)  # damage is named already
 
 
 def _json_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], _: tzinfo) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from arawn.cli.log_mending import problem_lines, show_file
-from arawn.cli.log_reading import required_log
+from arawn.cli.log_mending import problem_lines
+from arawn.cli.log_reading import ProgressLine, required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json
 from arawn.interactions.counted import counted
@@ -29,7 +29,10 @@ def verify(as_json: bool, config_file: Path | None) -> None:
     """
     from arawn.interactions.verify import check_directory  # slow to load: it reads compressed files
 
-    report = check_directory(required_log(config_file), on_file=show_file())
+    with ProgressLine() as progress:
+        report = check_directory(
+            required_log(config_file), on_file=lambda name, number, files: progress.show(f"{number}/{files} {name}")
+        )
     if as_json:
         print_json(report)
     else:

@@ -80,8 +80,4 @@ class Interrupts:
 
 def run_async(work: Callable[[Interrupts], Awaitable[T]]) -> T:
     """Run the asynchronous part of a command; see `Interrupts.run`."""
-
-    async def run() -> T:
-        return await Interrupts().run(work)
-
-    return trio.run(run)
+    return trio.run(Interrupts().run, work)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-import click
-
 from arawn.cli.interrupts import Interrupts, run_async
-from arawn.cli.settings import configured, log_directory
-from arawn.config.paths import socket_path
+from arawn.cli.settings import log_directory, socket_of
 from arawn.errors import LogWriteFailed
 from arawn.interactions.counted import counted
 from arawn.interactions.directory import LogInUse
 from arawn.interactions.findings import Problem
 
-__all__ = ["beside_no_daemon", "problem_lines", "show_file"]
+__all__ = ["beside_no_daemon", "problem_lines"]
 
 _NAMED = 10  # problems of one file that are named one by one, as readers do
 
@@ -47,7 +42,7 @@ async def _answers(config_file: Path | None, _: Interrupts) -> bool:
     from arawn.cli.daemon_client import DaemonFault, find_daemon
 
     try:
-        async with find_daemon(socket_path(configured(config_file), os.environ)) as daemon:
+        async with find_daemon(socket_of(config_file)) as daemon:
             return daemon is not None
     except DaemonFault:  # who has the log is said in any case
         return False
@@ -60,14 +55,3 @@ def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
         yield from lines[:_NAMED]
         if lines[_NAMED:]:
             yield f"{file}: {counted(len(lines) - _NAMED, 'more problem')}, which `verify --json` names"
-
-
-def show_file() -> Callable[[str, int, int], None] | None:
-    """Return what shows on a terminal which file is being read; None where nobody watches."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(name: str, number: int, files: int) -> None:
-        click.echo(f"\r\x1b[K{number}/{files} {name}" if number < files else "\r\x1b[K", err=True, nl=False)
-
-    return show

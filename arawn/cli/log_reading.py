@@ -154,15 +154,15 @@ def _ended_in_order() -> Iterator[None]:
 
 
 class ProgressLine:
-    """One line on a terminal's stderr that says how far a long read has come; nothing elsewhere, or if `quiet`.
+    """One line on a terminal's stderr that says how far long work has come; nothing elsewhere, or if `quiet`.
 
     Whatever else is printed meanwhile goes inside `hidden`.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self._shown_at = time.monotonic() + _FIRST_SECONDS - _NEXT_SECONDS
         self._wanted = not quiet and sys.stderr.isatty()
-        self._visible = False
+        self._text = ""
 
     def __enter__(self) -> Self:
         return self
@@ -175,12 +175,16 @@ class ProgressLine:
     def update(self, progress: Progress) -> None:
         """Say where the read is, at most ten times a second."""
         now = time.monotonic()
-        if not self._wanted or now - self._shown_at < _NEXT_SECONDS:
-            return
-        self._shown_at = now
-        self._visible = True
-        text = f"reading {progress.file}, {progress.number} of {progress.files}: {progress.position >> 20} MB"
-        click.echo(f"{_CLEAR}{text}", err=True, nl=False)
+        if now - self._shown_at >= _NEXT_SECONDS:
+            self._shown_at = now
+            megabytes = progress.position >> 20
+            self.show(f"reading {progress.file}, {progress.number} of {progress.files}: {megabytes} MB")
+
+    def show(self, text: str) -> None:
+        """Say this, now."""
+        if self._wanted and text != self._text:
+            self._text = text
+            click.echo(f"{_CLEAR}{text}", err=True, nl=False)
 
     def damage(self, damage: Damage) -> None:
         """Name what was skipped, as `warn` does."""
@@ -194,6 +198,6 @@ class ProgressLine:
         yield
 
     def _clear(self) -> None:
-        if self._visible:
-            self._visible = False
+        if self._text:
+            self._text = ""
             click.echo(_CLEAR, err=True, nl=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-__all__ = ["config_option", "json_option", "quiet_option", "tag_option", "tags_of"]
+from arawn.errors import BadInput
+
+__all__ = ["config_option", "json_option", "lines_of", "quiet_option", "tag_option", "tags_of"]
 
 config_option = click.option(
     "--config",
@@ -33,3 +36,17 @@ def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"`{text}` is no tag; write it as `key=value`", param_hint="--tag")
         tags[key] = value
     return tags
+
+
+def lines_of(source: str) -> list[tuple[str, bytes]]:
+    """Return the lines of a file, or of stdin for `-`, that are not empty, each with its place as `file:number`.
+
+    Raises:
+        BadInput: It cannot be read.
+    """
+    name = "stdin" if source == "-" else source
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise BadInput(f"`{source}` cannot be read: {error.strerror or error}") from error
+    return [(f"{name}:{number}", line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]

@@ -7,18 +7,15 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 import click
 import msgspec
 import trio
 
-from arawn.agent.events import TurnEvent
-from arawn.cli.streams import INTERRUPTED
 from arawn.cli.table_fit import GAP, fitted
-from arawn.messages import TextDelta
 
-__all__ = ["AnswerPrinter", "note", "print_json", "print_json_array", "print_table", "printable", "write_out"]
+__all__ = ["note", "print_json", "print_json_array", "print_table", "printable", "write_out"]
 
 # What could move the cursor, change the terminal, or turn the order of a line about; line ends and tabs stay.
 _TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -102,33 +99,6 @@ async def write_out(text: str) -> None:
     sys.stdout.flush()
     data = printable(text).encode("utf-8", "replace")
     await trio.to_thread.run_sync(partial(_write_all, sys.stdout.fileno(), data), abandon_on_cancel=True)
-
-
-class AnswerPrinter:
-    """Prints the text of answers as it comes; leaving the block ends a line that is still open, errors or not."""
-
-    def __init__(self) -> None:
-        self._in_line = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        interrupted = isinstance(error, click.exceptions.Exit) and error.exit_code == INTERRUPTED
-        if not (interrupted and sys.stdout.isatty()):  # the end of an interrupted program ends a terminal's line
-            self.end_line()
-
-    async def emit(self, event: TurnEvent) -> None:
-        """Print the event if it is text; checkpoints and errors as for `write_out`."""
-        if isinstance(event, TextDelta) and event.text:
-            self._in_line = not event.text.endswith("\n")
-            await write_out(event.text)
-
-    def end_line(self) -> None:
-        """End the line that the text so far left open."""
-        if self._in_line:
-            self._in_line = False
-            click.echo()
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

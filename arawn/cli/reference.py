@@ -1,6 +1,6 @@
 """The page `docs/cli.md`: the help of every command, as the commands print it, so that it cannot lie.
 
-`python -m arawn.cli.reference docs/cli.md` rewrites that file.
+`python -m arawn.cli.reference docs/cli.md` renews the commands in that file; what stands before them is kept.
 """
 
 from __future__ import annotations
@@ -13,45 +13,26 @@ import click
 
 from arawn.cli.root import root
 
-__all__ = ["commands", "page"]
+__all__ = ["commands", "renewed"]
 
 _WIDTH = 100
-_HEAD = """\
-# The command line
-
-The help of every command, written by `python -m arawn.cli.reference docs/cli.md`.
-
-`arawn COMMAND --help` prints the same.
-Errors are one message on stderr that begins with `arawn:`.
-`ARAWN_TRACEBACK=1` adds the whole traceback.
-
-| exit code | means |
-| --- | --- |
-| 0 | done |
-| 1 | what was asked for failed |
-| 2 | wrong use, or a wrong configuration |
-| 130 | interrupted by Ctrl-C (SIGINT); a second one ends at once. 143 for SIGTERM |
-"""
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """Yield every command with all the words it is called by, a group before what is in it."""
-    yield from _below("arawn", root)
-
-
-def page() -> str:
-    """Return the whole page."""
-    return _HEAD + "".join(f"\n## `{name}`\n\n```text\n{_help(name, command)}\n```\n" for name, command in commands())
-
-
-def _below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+def commands(name: str = "arawn", command: click.Command = root) -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and all below it, each with all the words it is called by, a group before what is in it."""
     yield name, command
     if isinstance(command, click.Group):
         context = click.Context(command)
         for inner in command.list_commands(context):
             found = command.get_command(context, inner)
             assert found is not None
-            yield from _below(f"{name} {inner}", found)
+            yield from commands(f"{name} {inner}", found)
+
+
+def renewed(page: str) -> str:
+    """Return `page` with its commands, from the first heading of the second level on, as they are now."""
+    head, _, _ = page.partition("\n## ")
+    return head + "".join(f"\n## `{name}`\n\n```text\n{_help(name, command)}\n```\n" for name, command in commands())
 
 
 def _help(name: str, command: click.Command) -> str:
@@ -62,4 +43,5 @@ def _help(name: str, command: click.Command) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    target = Path(sys.argv[1])
+    target.write_text(renewed(target.read_text(encoding="utf-8")), encoding="utf-8")

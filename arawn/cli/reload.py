@@ -56,13 +56,7 @@ async def _reload(socket: Path | None, _: Interrupts) -> tuple[ReloadReport, dic
 
 
 def _lines(report: ReloadReport) -> list[str]:
-    rows = [
-        ("started", report.started),
-        ("replaced", report.replaced),
-        ("stopped", report.stopped),
-        ("unchanged", report.unchanged),
-        ("settings", report.settings),
-    ]
-    lines = [f"{name:<10} {', '.join(names)}" for name, names in rows if names]
+    what = ("started", "replaced", "stopped", "unchanged", "settings")
+    lines = [f"{name:<10} {', '.join(names)}" for name in what if (names := getattr(report, name))]
     draining = [f"{'draining':<10} {report.draining}: old ones finish the calls that they have"]
     return lines + (draining if report.draining else [])

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from arawn.cli.question import Question
 from arawn.interactions.files import day_files
-from arawn.messages import CompletionResponse, RoutingMetadata, ToolUse, Usage
+from arawn.messages import CompletionResponse, RoutingMetadata
 
 __all__ = ["Answered", "as_json", "block", "newest_file", "reason_words", "tokens_words"]
 
@@ -18,39 +17,25 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """One answer, and what is known around it.
 
     Attributes:
-        question, response: What was asked and answered.
+        workstream: The conversation that was asked in, if any.
+        response: What was answered.
         seconds: From the question to the end of the answer.
         why: How the profiles were chosen, when none is configured.
         log_file: The file that holds the record; None when the log is off.
     """
 
-    question: Question
+    workstream: str | None
     response: CompletionResponse
     seconds: float
     why: str | None
     log_file: Path | None
 
 
-class _Answer(msgspec.Struct, frozen=True, kw_only=True):
-    text: str
-    profile: str | None
-    reason: str | None
-    why: str | None
-    model: str
-    stop_reason: str | None
-    usage: Usage
-    tool_calls: tuple[ToolUse, ...]
-    duration_ms: int
-    interaction_id: str | None
-    log: str | None
-    workstream: str | None
-
-
 def block(answered: Answered) -> list[str]:
     """Return the lines for a person."""
     response = answered.response
     rows = [
-        ("profile", f"{response.profile} ({reason_words(response.routing, answered.question.workstream)})"),
+        ("profile", f"{response.profile} ({reason_words(response.routing, answered.workstream)})"),
         ("", answered.why or ""),
         ("model", response.model),
         ("tokens", tokens_words(response.usage.total_input_tokens, response.usage.output_tokens)),
@@ -61,23 +46,23 @@ def block(answered: Answered) -> list[str]:
     return [f"{name:<8} {text}" for name, text in rows if text]
 
 
-def as_json(answered: Answered) -> Any:
+def as_json(answered: Answered) -> dict[str, Any]:
     """Return the answer and all that is known of it, as one JSON object."""
     response = answered.response
-    return _Answer(
-        text=response.text,
-        profile=response.profile,
-        reason=response.routing.reason if response.routing else None,
-        why=answered.why,
-        model=response.model,
-        stop_reason=response.stop_reason,
-        usage=response.usage,
-        tool_calls=response.tool_calls,
-        duration_ms=round(answered.seconds * 1000),
-        interaction_id=response.interaction_id,
-        log=str(answered.log_file) if answered.log_file else None,
-        workstream=answered.question.workstream,
-    )
+    return {
+        "text": response.text,
+        "profile": response.profile,
+        "reason": response.routing.reason if response.routing else None,
+        "why": answered.why,
+        "model": response.model,
+        "stop_reason": response.stop_reason,
+        "usage": response.usage,
+        "tool_calls": response.tool_calls,
+        "duration_ms": round(answered.seconds * 1000),
+        "interaction_id": response.interaction_id,
+        "log": str(answered.log_file) if answered.log_file else None,
+        "workstream": answered.workstream,
+    }
 
 
 def reason_words(routing: RoutingMetadata | None, workstream: str | None) -> str:

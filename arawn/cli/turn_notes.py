@@ -1,19 +1,25 @@
-"""What a person is told of a turn with tools while it goes on: on stderr, beside the answer."""
+"""What a person sees of an answer while it comes: its text, and on stderr what its tools do."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import click
 import msgspec
 import trio
 
-from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
+from arawn.agent.events import Emit, ToolEnded, ToolStarted, TurnEvent, TurnReply
 from arawn.agent.mcp_server import START_S
 from arawn.beside import open_beside
-from arawn.cli.output import AnswerPrinter, note
-from arawn.cli.question import Answerer, Emit, Question
+from arawn.cli.output import note, write_out
+from arawn.cli.streams import INTERRUPTED
 from arawn.interactions.counted import counted
-from arawn.messages import CompletionResponse
+from arawn.messages import CompletionResponse, TextDelta
+from arawn.server.native import ChatRequest
 
-__all__ = ["TurnPrinter", "answered", "is_unanswered", "note_cut", "tool_words"]
+__all__ = ["AnswerPrinter", "answered", "is_unanswered", "keep_silent", "note_cut", "tool_words"]
 
 _LONGEST = 200
 _SILENCE_S = 3.0
@@ -22,40 +28,65 @@ _WAITING = (
     "Ctrl-C ends the wait"
 )
 
+Ask = Callable[[ChatRequest, Emit], Awaitable[CompletionResponse]]
 
-class TurnPrinter:
-    """Prints the text of an answer as it comes, and, if a person is to be told, what its tools do."""
 
-    def __init__(self, printer: AnswerPrinter, *, told: bool) -> None:
-        self._printer = printer
+class AnswerPrinter:
+    """Prints the text of answers as it comes, and, if a person is to be told, what their tools do.
+
+    Leaving the block ends a line that is still open, errors or not.
+    """
+
+    def __init__(self, *, told: bool) -> None:
         self._told = told
+        self._in_line = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        interrupted = isinstance(error, click.exceptions.Exit) and error.exit_code == INTERRUPTED
+        if not (interrupted and sys.stdout.isatty()):  # the end of an interrupted program ends a terminal's line
+            self._end_line()
 
     async def emit(self, event: TurnEvent) -> None:
-        """Print the event; checkpoints and errors as for `AnswerPrinter.emit`."""
-        if not isinstance(event, ToolStarted | ToolEnded):
-            await self._printer.emit(event)
-            return
-        self._printer.end_line()  # what the model says next is another answer
-        if self._told:
-            note(tool_words(event))
+        """Print the event if there is anything to print; checkpoints and errors as for `write_out`."""
+        if isinstance(event, ToolStarted | ToolEnded):
+            self._end_line()  # what the model says next is another answer
+            if self._told:
+                note(tool_words(event))
+        elif isinstance(event, TextDelta) and event.text:
+            self._in_line = not event.text.endswith("\n")
+            await write_out(event.text)
+
+    def _end_line(self) -> None:
+        """End the line that the text so far left open."""
+        if self._in_line:
+            self._in_line = False
+            click.echo()
 
 
-async def answered(answerer: Answerer, question: Question, emit: Emit, *, told: bool) -> CompletionResponse:
+async def keep_silent(_: TurnEvent) -> None:
+    """Print nothing: the whole answer comes at the end."""
+    await trio.lowlevel.checkpoint()
+
+
+async def answered(ask: Ask, question: ChatRequest, emit: Emit, *, told: bool) -> CompletionResponse:
     """Have a question answered; if its tools keep a person waiting, say so.
 
     Args:
-        answerer: Who answers.
+        ask: Has it answered.
         question: What is asked.
         emit: Awaited for every part of the answer.
         told: Whether there is a person to be told.
 
     Raises:
-        ArawnError, ActorError: As for `Answerer.ask`.
+        ArawnError, ActorError: As for `ask`.
 
     Checkpoint: always. If cancelled: the call is cancelled, and recorded as such.
     """
     if not (told and question.tools):
-        return await answerer.ask(question, emit)
+        return await ask(question, emit)
     async with open_beside() as nursery:
         patience = trio.CancelScope()
 
@@ -64,10 +95,10 @@ async def answered(answerer: Answerer, question: Question, emit: Emit, *, told: 
             await emit(event)
 
         nursery.start_soon(_note_silence, question, patience)
-        return await answerer.ask(question, emit_and_end_patience)
+        return await ask(question, emit_and_end_patience)
 
 
-async def _note_silence(question: Question, patience: trio.CancelScope) -> None:
+async def _note_silence(question: ChatRequest, patience: trio.CancelScope) -> None:
     with patience:
         await trio.sleep(_SILENCE_S)
         names = ", ".join(f"`{name}`" for name in question.tools)

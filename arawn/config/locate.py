@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 
 from arawn.config.keypath import KeyPath
 
-__all__ = ["key_lines", "line_of"]
+__all__ = ["key_lines"]
 
 _PART = r"""(?: [A-Za-z0-9_-]+ | "(?:\\.|[^"\\\n])*" | '[^'\n]*' )"""
 _BLANK = re.compile(r"(?: [ \t\r\n] | \#[^\n]* )+", re.VERBOSE)
@@ -32,7 +31,7 @@ _VALUE_TOKEN = re.compile(
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Map every key path of `text` to its line, counted from 1.
 
-    Keys inside an inline table or an array have no entry of their own: `line_of` answers with the key that holds them.
+    Keys inside an inline table or an array have no entry of their own: they stand where the key does that holds them.
 
     Args:
         text: A TOML document that `tomllib` accepts.
@@ -54,14 +53,6 @@ def key_lines(text: str) -> dict[KeyPath, int]:
             raise ValueError(f"cannot find the keys of a TOML text: line {line} starts neither a table nor a key")
         position = _after_blank(text, position)
     return lines
-
-
-def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
-    """Return the line of `path`, or of the nearest key around it; 1 when there is none."""
-    for length in range(len(path), 0, -1):
-        if path[:length] in lines:
-            return lines[path[:length]]
-    return 1
 
 
 def _note(lines: dict[KeyPath, int], path: KeyPath, line: int) -> None:

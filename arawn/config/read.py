@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -43,15 +43,9 @@ def read_files(config_file: Path | None, environ: Mapping[str, str], cwd: Path) 
         return [
             _read(path, str(config_file)) or Reading(path, problem=f"{config_file}: no such file; check `--config`")
         ]
-    return list(_found(environ, cwd))
-
-
-def _found(environ: Mapping[str, str], cwd: Path) -> Iterator[Reading]:
     user_file = config_dir(environ) / "config.toml"
-    for path, name in ((user_file, str(user_file)), (cwd / "arawn.toml", "arawn.toml")):
-        reading = _read(path, name)
-        if reading is not None:
-            yield reading
+    places = ((user_file, str(user_file)), (cwd / "arawn.toml", "arawn.toml"))
+    return [reading for path, name in places if (reading := _read(path, name)) is not None]
 
 
 def _read(path: Path, name: str) -> Reading | None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from arawn.config.hidden import masked
+from arawn.config.describe import plain
+from arawn.config.hidden import HIDDEN, masked
 from arawn.config.keypath import KeyPath, dotted
 from arawn.config.profiles import NamedProfile
 from arawn.config.schema import Config
 
-__all__ = ["Origins", "Source", "profile_sources", "sources_of"]
+__all__ = ["Origins", "Source", "sources_below", "sources_of"]
 
 Origins = Callable[[KeyPath], str | None]
 
@@ -26,6 +27,11 @@ class Source(msgspec.Struct, frozen=True):
     value: Any
     origin: str
 
+    @property
+    def text(self) -> str:
+        """The value as TOML would write it."""
+        return HIDDEN if self.value == HIDDEN else plain(self.value)
+
 
 def sources_of(config: Config, entries: Iterable[NamedProfile], origins: Origins) -> dict[str, Source]:
     """Return dotted key path -> source for every key in effect, profiles first, at the place they were written.
@@ -37,19 +43,15 @@ def sources_of(config: Config, entries: Iterable[NamedProfile], origins: Origins
     """
     sources: dict[str, Source] = {}
     for entry in entries:
-        sources |= profile_sources(entry, origins)
+        sources |= sources_below(entry.profile, entry.path, origins)
     for table in config.__struct_fields__:
         if table != "profiles":
-            sources |= _below(getattr(config, table), (table,), origins)
+            sources |= sources_below(getattr(config, table), (table,), origins)
     return sources
 
 
-def profile_sources(entry: NamedProfile, origins: Origins) -> dict[str, Source]:
-    """Return dotted key path -> source for every key of one profile."""
-    return _below(entry.profile, entry.path, origins)
-
-
-def _below(value: object, path: KeyPath, origins: Origins) -> dict[str, Source]:
+def sources_below(value: object, path: KeyPath, origins: Origins) -> dict[str, Source]:
+    """Return dotted key path -> source for every key of one table, which stands at `path`."""
     return {dotted(leaf): Source(masked(item, leaf), origins(leaf) or "default") for leaf, item in _leaves(value, path)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
 import msgspec
@@ -23,8 +23,6 @@ from arawn.config.schema import (
 )
 
 __all__ = ["PROFILE_KEYS", "check", "kind_at"]
-
-Checking = Generator[Finding, None, Any]
 
 
 class RoutingTable(RoutingConfig, frozen=True, forbid_unknown_fields=True):
@@ -61,12 +59,8 @@ _PROFILE_TABLES = ("extra", "headers", "retry", "timeouts")
 def check(tree: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Finding, ...]]:
     """Return `tree` without the parts that are wrong, and what is wrong with them, in the order of the text."""
     findings: list[Finding] = []
-    checking = _table(tree, _FILE, ())
-    while True:
-        try:
-            findings.append(next(checking))
-        except StopIteration as end:
-            return end.value, tuple(findings)
+    right = _table(tree, _FILE, (), findings)
+    return right, tuple(findings)
 
 
 def kind_at(path: Sequence[str]) -> Kind | None:
@@ -92,36 +86,36 @@ def _members(kind: Kind, path: KeyPath, key: str) -> Kind | None:
     return _PROFILE if path == ("llm",) else None
 
 
-def _checked(value: object, kind: Kind, path: KeyPath) -> Checking:
-    """Yield what is wrong with `value`; return what is right of it, `UNSET` if nothing is."""
+def _checked(value: object, kind: Kind, path: KeyPath, findings: list[Finding]) -> Any:
+    """Return what is right of `value`, `UNSET` if nothing is; what is wrong with it is added to `findings`."""
     match kind:
         case inspect.StructType() | inspect.DictType() if isinstance(value, Mapping):
-            return (yield from _table(value, kind, path))
+            return _table(value, kind, path, findings)
         case inspect.VarTupleType() if isinstance(value, list | tuple):
-            return (yield from _array(value, as_kind(kind.item_type), path))
+            return _array(value, as_kind(kind.item_type), path, findings)
     if _fits(value, kind):
         return value
-    yield Finding(path, f"found {found(value, path)}; accepted: {accepted(kind)}")
+    findings.append(Finding(path, f"found {found(value, path)}; accepted: {accepted(kind)}"))
     return UNSET
 
 
-def _table(table: Mapping[str, Any], kind: inspect.StructType | inspect.DictType, path: KeyPath) -> Checking:
+def _table(
+    table: Mapping[str, Any], kind: inspect.StructType | inspect.DictType, path: KeyPath, findings: list[Finding]
+) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in table.items():
         member = _members(kind, path, key)
         if member is None or _is_stray_key(path, key, value):
-            yield _unknown(kind, path, key)
+            findings.append(_unknown(kind, path, key))
             continue
-        right = yield from _checked(value, member, (*path, key))
+        right = _checked(value, member, (*path, key), findings)
         if right is not UNSET:
             kept[key] = right
     return kept
 
 
-def _array(items: Iterable[object], kind: Kind, path: KeyPath) -> Checking:
-    kept = []
-    for position, item in enumerate(items):
-        kept.append((yield from _checked(item, kind, (*path, position))))
+def _array(items: Iterable[object], kind: Kind, path: KeyPath, findings: list[Finding]) -> Any:
+    kept = [_checked(item, kind, (*path, position), findings) for position, item in enumerate(items)]
     return UNSET if UNSET in kept else kept
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from arawn.config.schema import RoutingConfig, RoutingRule
+from arawn.config.schema import RoutingConfig
 from arawn.messages import CompletionRequest
 from arawn.routing.conditions import judged
 from arawn.routing.decision import RoutingDecision
@@ -51,25 +51,16 @@ class LayeredPolicy:
         Raises:
             UnknownProfile: The name that decides is not configured.
         """
-        if hint is not None or bound is not None or not self.routing.enabled:
-            chosen = choose_profile(hint=hint, bound=bound, default=self._default, known=self.known)
-            return RoutingDecision(chosen.profile, chosen.reason)
-        features = self.features(request)
-        rule = first_match(self.routing.rules, features)
-        if rule is not None:
-            profile = require_profile(rule.profile, self.known)
-            return RoutingDecision(profile, f"HeuristicRule({rule.name})", features=features, rule=rule.name)
-        chosen = choose_profile(hint=None, bound=None, default=self._default, known=self.known)
+        features = None
+        if hint is None and bound is None and self.routing.enabled:
+            features = self.features(request)
+            for rule in self.routing.rules:
+                if all(clause.holds for clause in judged(rule.condition, features)):
+                    profile = require_profile(rule.profile, self.known)
+                    return RoutingDecision(profile, f"HeuristicRule({rule.name})", features=features, rule=rule.name)
+        chosen = choose_profile(hint=hint, bound=bound, default=self._default, known=self.known)
         return RoutingDecision(chosen.profile, chosen.reason, features=features)
 
     def route(self, request: CompletionRequest, /) -> RoutingDecision:
         """Return the decision for a call without hint and binding; see `decide`."""
         return self.decide(request)
-
-
-def first_match(rules: Collection[RoutingRule], features: RequestFeatures) -> RoutingRule | None:
-    """Return the first rule whose whole condition holds."""
-    for rule in rules:
-        if all(clause.holds for clause in judged(rule.condition, features)):
-            return rule
-    return None

@@ -11,10 +11,11 @@ import trio
 from trio.testing import MockClock
 
 from arawn.agent import ToolEnded, ToolStarted
-from arawn.cli.question import Emit, Question
+from arawn.agent.events import Emit
 from arawn.cli.turn_notes import answered, tool_words
 from arawn.errors import BadInput
 from arawn.messages import CompletionResponse, TextDelta
+from arawn.server.native import ChatRequest
 from tests.arawn.agent.turns import step
 from tests.arawn.cli.place import PATIENCE, Place
 from tests.arawn.cli.terminal import Terminal
@@ -89,15 +90,11 @@ def test_a_tool_server_that_hangs_is_told_of_and_can_be_left(place: Place) -> No
 class Late:
     """Answers after a while, or fails."""
 
-    why = None
-    log_path = None
-    profiles = ()
-
     def __init__(self, first: float, last: float, failure: Exception | None = None) -> None:
         self._times = first, last
         self._failure = failure
 
-    async def ask(self, question: Question, emit: Emit) -> CompletionResponse:
+    async def ask(self, question: ChatRequest, emit: Emit) -> CompletionResponse:
         first, last = self._times
         await trio.sleep(first)
         if self._failure is not None:
@@ -105,8 +102,6 @@ class Late:
         await emit(TextDelta(0, "a"))
         await trio.sleep(last)
         return CompletionResponse(content=(), model="m")
-
-    async def bind(self, workstream: str, profile: str) -> None: ...
 
 
 async def read(_: object) -> None:
@@ -131,7 +126,7 @@ async def test_a_silence_before_the_first_word_is_explained(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Once, if there are tools whose servers may be starting, and a person to be told."""
-    await answered(late, Question(text="go", tools=tools), read, told=told)
+    await answered(late.ask, ChatRequest("go", tools=tools), read, told=told)
 
     assert capsys.readouterr().err.count("waiting for the tools `a`, `b`") == noted
 
@@ -139,4 +134,4 @@ async def test_a_silence_before_the_first_word_is_explained(
 async def test_a_failure_behind_the_explanation_comes_out_bare(autojump_clock: MockClock) -> None:
     """The command line tells errors apart by their types."""
     with pytest.raises(BadInput, match="no"):
-        await answered(Late(9, 0, BadInput("no")), Question(text="go", tools=("a",)), read, told=True)
+        await answered(Late(9, 0, BadInput("no")).ask, ChatRequest("go", tools=("a",)), read, told=True)

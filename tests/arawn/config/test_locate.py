@@ -9,8 +9,8 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from arawn.config.keypath import KeyPath
-from arawn.config.layers import holds
-from arawn.config.locate import key_lines, line_of
+from arawn.config.layers import Layer, holds
+from arawn.config.locate import key_lines
 
 DECOY = "[not.a.table]\nnot_a_key = 1\n# not a comment "
 
@@ -81,9 +81,10 @@ def test_a_key_inside_a_value_is_on_the_line_of_the_key_that_holds_it() -> None:
     """Inline tables and arrays answer with the line of their own key."""
     lines = key_lines("\n[llm]\nretry = { attempts = 0 }\nstop = [\n1]\n")
 
-    assert line_of(lines, ("llm", "retry", "attempts")) == 3
-    assert line_of(lines, ("llm", "stop", 0)) == 4
-    assert line_of(lines, ("nowhere",)) == 1
+    layer = Layer("file", {}, {path: f"file:{line}" for path, line in lines.items()})
+    assert layer.origin(("llm", "retry", "attempts")) == "file:3"
+    assert layer.origin(("llm", "stop", 0)) == "file:4"
+    assert layer.origin(("nowhere",)) == "file"
 
 
 NAMES = st.one_of(st.sampled_from(["a", "b-1", "c_2", "3"]), st.text(max_size=4).filter(str.isprintable))

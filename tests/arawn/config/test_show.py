@@ -7,7 +7,7 @@ import pytest
 from arawn.config.hidden import is_secret, masked
 from arawn.config.load import Loaded, load
 from arawn.config.schema import Config
-from arawn.config.show import Row, rows
+from arawn.config.sources import Source
 
 SECRET = "5011d"
 
@@ -19,15 +19,17 @@ def loaded(tmp_path: Path, text: str) -> Loaded:
 
 def test_every_key_is_shown_with_its_value_and_origin(tmp_path: Path) -> None:
     """Values from a file, from the environment and by default stand side by side."""
-    shown = {row.key: row for row in rows(loaded(tmp_path, '[llm]\nbackend = "ollama"\nmodel = "m"\nstop = ["a"]'))}
+    shown = loaded(tmp_path, '[llm]\nbackend = "ollama"\nmodel = "m"\nstop = ["a"]').sources
 
-    assert shown["llm.model"] == Row("llm.model", "m", '"m"', "arawn.toml:3")
-    assert shown["llm.top_p"] == Row("llm.top_p", 0.5, "0.5", "environment ARAWN_LLM__TOP_P")
-    assert shown["llm.stop"] == Row("llm.stop", ["a"], '["a"]', "arawn.toml:4")
-    assert shown["llm.temperature"] == Row("llm.temperature", None, "none", "default")
-    assert shown["server.auth"] == Row("server.auth", "token", '"token"', "default")
+    assert shown["llm.model"] == Source("m", "arawn.toml:3")
+    assert shown["llm.top_p"] == Source(0.5, "environment ARAWN_LLM__TOP_P")
+    assert shown["llm.stop"] == Source(["a"], "arawn.toml:4")
+    assert shown["llm.temperature"] == Source(None, "default")
+    assert shown["server.auth"] == Source("token", "default")
     assert {key.split(".")[0] for key in shown} == {"llm", *Config.__struct_fields__} - {"profiles"}
-    assert shown["llm.headers"] == Row("llm.headers", {}, "{}", "default")
+    assert shown["llm.headers"] == Source({}, "default")
+    texts = [shown[f"llm.{key}"].text for key in ("model", "top_p", "stop", "temperature", "headers")]
+    assert texts == ['"m"', "0.5", '["a"]', "none", "{}"]
 
 
 def test_no_secret_is_in_what_is_shown(tmp_path: Path) -> None:
@@ -42,7 +44,7 @@ def test_no_secret_is_in_what_is_shown(tmp_path: Path) -> None:
     """
 
     config = loaded(tmp_path, text)
-    shown = {row.key: row.text for row in rows(config)}
+    shown = {key: source.text for key, source in config.sources.items()}
 
     assert SECRET not in repr(config.sources)
     assert shown["llm.api_key"] == shown["llm.headers.Authorization"] == "(hidden)"
