@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from operator import ne
 from types import MappingProxyType
 
 import msgspec
@@ -110,7 +111,8 @@ class RunningBackends:
         """
         await trio.lowlevel.checkpoint()
         while (running := self._default()) is not None and running.health.value.state == "starting":
-            await wait_any(partial(_settled, running), self._reloads.wait_transition)  # another one may be the default
+            reload = partial(self._reloads.wait_value, partial(ne, self._reloads.value))  # seen, however soon it is
+            await wait_any(partial(_settled, running), reload)  # another one may be the default
 
     def require_default(self) -> None:
         """Raise `Unavailable` if the default profile cannot take calls as things are."""

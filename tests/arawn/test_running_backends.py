@@ -264,3 +264,22 @@ async def test_labels_of_profiles_with_odd_names_do_not_meet(autojump_clock: Moc
         await rig.backends.follow(config_of(**{"a": "n", "a~2": "m"}))
 
         assert sorted(rig.labels()) == ["backend:a", "backend:a~2", "backend:a~3"]
+
+
+async def settled_after(rig: Rig, steps: int) -> None:
+    for _ in range(steps):
+        await trio.lowlevel.checkpoint()
+    await rig.backends.settled()
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_reload_at_the_moment_in_which_somebody_begins_to_wait_is_seen(
+    autojump_clock: MockClock, steps: int
+) -> None:
+    """No moment lies between the look at the default profile and the wait for the next reload."""
+    for _ in range(20):  # trio runs what is ready in any order
+        async with rig_of(config_of(default="never")) as rig:
+            with trio.fail_after(1000):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(rig.backends.follow, config_of(default="m"))
+                    nursery.start_soon(settled_after, rig, steps)
