@@ -10,7 +10,7 @@ from pathlib import Path
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.lock_file import LOCK, read_owner
 
-__all__ = ["is_open_twice", "writer_is_active"]
+__all__ = ["is_held_by", "is_open_twice", "writer_is_active"]
 
 _LOCKS = Path("/proc/locks")
 _DESCRIPTORS = Path("/dev/fd")
@@ -32,6 +32,19 @@ def writer_is_active(directory: Path) -> bool:
     except FileNotFoundError:
         return False
     return any(_is_of(words, found, pid) for words in held)
+
+
+def is_held_by(directory: Path, pid: int) -> bool:
+    """Say whether the kernel names this process as the one that has the lock; False where there is no list of locks.
+
+    The number in the lock file is no proof: it may be one of another container, or not be written anew yet.
+    """
+    try:
+        inode = f":{(directory / LOCK).stat().st_ino}"
+        held = [line.split() for line in _LOCKS.read_text(encoding="ascii").splitlines()]
+    except OSError:
+        return False
+    return any("FLOCK" in words and str(pid) in words and any(w.endswith(inode) for w in words) for words in held)
 
 
 def is_open_twice(lock: Path) -> bool:

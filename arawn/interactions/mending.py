@@ -15,6 +15,7 @@ from arawn.interactions.directory import LogInUse
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem, is_regular
 from arawn.interactions.lock_file import Owner, read_owner
+from arawn.interactions.lock_state import is_held_by
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.part import open_part
 from arawn.interactions.record import MarkLine, timestamp_text
@@ -131,8 +132,9 @@ def _is_open(directory: Path) -> bool:
 
 
 def _held_by(owner: Owner, directory: Path) -> str:
+    end_it = f", or with `kill {owner.pid}`" if is_held_by(directory, owner.pid) else ""  # never somebody else's number
     return (
         f"process {owner.pid} (started {owner.started}) writes to the interaction log in `{directory}`, whose files "
         "this command changes; if it is a daemon, end it with `arawn stop` where `ARAWN_RUNTIME_DIR` is as it was at "
-        f"its start, or with `kill {owner.pid}`; if not, wait until it has ended; then run this command again"
+        f"its start{end_it}; if not, wait until it has ended; then run this command again"
     )

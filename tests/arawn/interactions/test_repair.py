@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import random
@@ -456,3 +457,19 @@ def test_any_number_of_lines_of_a_newer_arawn_is_no_damage(tmp_path: Path) -> No
     assert repaired.files == ()
     assert any("not named: 10 more problems" in text for text in repaired.left)
     assert not list(log.glob("*.damaged-*"))
+
+
+def test_nobody_is_told_to_kill_a_process_that_does_not_hold_the_log(whole: Path, tmp_path: Path) -> None:
+    """The number in the lock file can be one of another container that shares the directory: here, of somebody else."""
+    log = fresh_copy(whole, tmp_path / "log")
+    bystander = os.getppid()
+    lock = log / ".lock"
+    lock.write_bytes(b'{"pid":%d,"started":"2026-01-28T00:00:00.000000Z"}' % bystander)
+
+    with lock.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LogWriteFailed) as refused:
+            mended(log)
+
+    assert f"process {bystander} (started 2026-01-28" in str(refused.value)
+    assert "`kill " not in str(refused.value)
