@@ -179,7 +179,7 @@ def heard_tools(tools: Sequence[dict[str, Any]], *, strict: bool) -> list[dict[s
 
 
 def _is_function(tool: Any) -> bool:
-    return isinstance(tool, dict) and tool.get("type") in {"function", "custom"}
+    return isinstance(tool, dict) and tool.get("type") in ("function", "custom")  # no set: it may be of any type
 
 
 def _late(listed: Sequence[tuple[str, dict[str, Any]]], items: str | Sequence[Any]) -> frozenset[_Place]:

@@ -234,6 +234,8 @@ def test_a_long_name_depends_on_nothing_else() -> None:
         {"type": "namespace", "name": "n", "tools": ["look"]},
         {"type": "namespace", "name": "n", "tools": [{"type": "function"}]},
         {"type": "namespace", "name": "n", "tools": [MAPS]},
+        {"type": []},
+        {"type": {"function": 1}, "name": "look"},
     ],
 )
 def test_what_is_no_namespace_is_refused(tool: dict[str, Any]) -> None:
