@@ -63,6 +63,7 @@ class LogScan:
         self._on_damage = on_damage
         self._on_progress = on_progress
         self._damages = 0
+        self._come = Progress("", 0, 0, 0)  # what was told last
         self.unreadable: set[str] = set()  # names of files that were not read whole
 
     def forwards(self, files: Sequence[DayFile]) -> Iterator[tuple[Path, RawLine]]:
@@ -75,9 +76,19 @@ class LogScan:
 
     def holding(self, files: Sequence[DayFile], find_in: FindIn, width: int) -> Iterator[tuple[Path, RawLine]]:
         """Yield the whole lines in which `find_in` stops, the first written first; see `needle_lines`."""
+        passed = 0  # bytes in which nothing was found, since it was last told how far this has come
+
+        def look(data: bytes | bytearray, start: int, end: int) -> int:
+            nonlocal passed
+            found = find_in(data, start, end)
+            passed += end - start if found < 0 else 0
+            if passed >= _PROGRESS_BYTES:  # of a file that holds nothing, no line comes for a long time
+                come, passed = self._come.position + passed, 0
+                self._tell(msgspec.structs.replace(self._come, position=come))
+            return found
 
         def lines_of(path: Path, start: int = 0) -> Iterator[RawLine]:
-            return needle_lines(path, start, find_in=find_in, width=width)
+            return needle_lines(path, start, find_in=look, width=width)
 
         return self._lines(files, lines_of)
 
@@ -134,6 +145,7 @@ class LogScan:
         self._on_damage(Damage(path.name, 0, error.strerror or str(error)))
 
     def _tell(self, progress: Progress) -> None:
+        self._come = progress
         if self._on_progress is not None:
             self._on_progress(progress)
 

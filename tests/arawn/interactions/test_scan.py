@@ -279,3 +279,19 @@ def test_a_long_read_says_where_it_is(tmp_path: Path) -> None:
         (1, 2, 17),
         (2, 2, 0),
     ]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.zst"])
+def test_a_search_that_finds_nothing_says_how_far_it_has_come(tmp_path: Path, suffix: str) -> None:
+    """Whoever hears it can end the search, in the middle of a file as well: a day of a log may have many gigabytes."""
+    written = (b"x" * 1023 + b"\n") * (1 << 16)
+    packed = zstandard.ZstdCompressor(level=1).compress(written)
+    day(tmp_path, 1, suffix).write_bytes(packed if suffix.endswith("zst") else written)
+    told: list[Progress] = []
+    scan = LogScan(tmp_path, on_damage=lambda _: None, on_progress=told.append)
+
+    found = list(scan.holding(wanted_files(tmp_path, Filters()), lambda data, *span: data.find(b"call", *span), 4))
+
+    assert found == []
+    assert [round(each.position / 2**24) for each in told] == [0, 1, 2, 3, 4]
+    assert {(each.file, each.number, each.files) for each in told} == {(day(tmp_path, 1, suffix).name, 1, 1)}
