@@ -41,7 +41,9 @@ def turns(items: str | Sequence[dict[str, Any]], tools: Tools) -> tuple[str | No
                 said.append(Message("assistant", tuple(_parts(content, place))))
             case {"type": "additional_tools"}:  # they are offered with the others
                 pass
-            case {"type": "tool_search_call" | "tool_search_output", "execution": "server", "call_id": None}:
+            case {"type": "tool_search_call" | "tool_search_output", "execution": "server"} if (
+                item.get("call_id") is None
+            ):
                 pass  # such a search has no call that it answers; what it found is offered with the others
             case {"type": "tool_search_output", "call_id": str(call_id)}:
                 _answer(ToolResult(call_id, (Text(found_text(tools.found(item))),)), said, answered)

@@ -116,8 +116,9 @@ class Tools(msgspec.Struct, frozen=True):
 
     def found(self, item: dict[str, Any]) -> list[str]:
         """Return what the model calls the functions in `item`, which is one of those that they were read from."""
+        said = {(each.namespace, each.name): each.said for each in (*self.functions, *self.late)}
         flat = _flat(list(_listed((), [item])))
-        return [self.said_as(tool["name"], namespace) for _, namespace, tool in flat if _is_function(tool)]
+        return [said[namespace, tool["name"]] for _, namespace, tool in flat if _is_function(tool)]
 
 
 def read_tools(tools: Sequence[dict[str, Any]], items: str | Sequence[dict[str, Any]] = ()) -> Tools:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from arawn.server.v1.responses_tools import Function, read_tools
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.arawn.server.sdk.upstreams import KINDS, Answer, Upstream, upstream
 from tests.fake_provider import FakeProvider, events, openai_chunk, stream_reply
@@ -207,12 +208,12 @@ async def test_a_call_without_arguments_has_an_empty_object(kind: str, stream: b
     assert [item["arguments"] for item in answer["output"]] == [{}]
 
 
-async def test_what_a_server_once_found_is_offered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("no_call", [{"call_id": None}, {}], ids=["null", "left out"])
+async def test_what_a_server_once_found_is_offered(no_call: dict[str, Any], tmp_path: Path) -> None:
     """Its items name no call that could be said to another backend."""
-    call = {**CALL, "execution": "server", "call_id": None}
-    sent = await told(
-        tmp_path, tools=[LOOK], input=[call, {**output(MAPS), "execution": "server", "call_id": None}, HI]
-    )
+    call = {"type": "tool_search_call", "execution": "server", "arguments": {}, **no_call}
+    found = {"type": "tool_search_output", "execution": "server", "tools": [MAPS], **no_call}
+    sent = await told(tmp_path, tools=[LOOK], input=[call, found, HI])
 
     assert offered(sent) == ["look", "maps__look", "maps__draw"]
     assert [message["role"] for message in sent["messages"]] == ["system", "user"]
@@ -272,3 +273,21 @@ async def test_without_a_search_it_cannot_be_chosen(tmp_path: Path) -> None:
 
     assert response.status_code == 400
     assert "`tool_choice`" in response.json()["error"]["message"]
+
+
+def test_what_was_found_is_named_in_one_look_at_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long history has many searches, of many tools each."""
+    many = {**MAPS, "tools": [{**LATE, "name": f"look{number}"} for number in range(40)]}
+    read = read_tools([SEARCH], [output(many)])
+    looks: list[str] = []
+
+    def name(function: Function) -> str:
+        looks.append(function.tool["name"])
+        return looks[-1]
+
+    monkeypatch.setattr(Function, "name", property(name))
+
+    found = read.found(output(many))
+
+    assert found == [f"maps__look{number}" for number in range(40)]
+    assert len(looks) == 41
