@@ -45,7 +45,10 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     ctx.exit()
 
 
-@click.group(cls=LazyGroup, places=_PLACES, invoke_without_command=True)
+_METAVAR = "COMMAND [ARGS]..."  # versions of click differ in it
+
+
+@click.group(cls=LazyGroup, places=_PLACES, invoke_without_command=True, subcommand_metavar=_METAVAR)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
