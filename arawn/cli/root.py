@@ -45,7 +45,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     ctx.exit()
 
 
-_METAVAR = "COMMAND [ARGS]..."  # versions of click differ in it
+_METAVAR = "[COMMAND] [ARGS]..."  # versions of click differ in it
 
 
 @click.group(cls=LazyGroup, places=_PLACES, invoke_without_command=True, subcommand_metavar=_METAVAR)
