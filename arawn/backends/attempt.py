@@ -61,6 +61,7 @@ class Attempt:
         self._call_id = call_id
         self._received = ContentAssembly()
         self._first_delta_at: float | None = None
+        self._model = self._request.model or ""  # that answers, as far as is known
         self._own_id: str | None = None  # of the record to be written, once something has been said
         self._record_id: str | None = None
         self.begin()
@@ -88,6 +89,7 @@ class Attempt:
         self._first_delta_at = trio.current_time()
         self.on_first_delta()
         self._own_id = self._new_id()
+        self._model = begun.model
         return msgspec.structs.replace(begun, interaction_id=self._own_id if self._parts.journal.enabled else None)
 
     def _new_id(self) -> str:
@@ -119,7 +121,7 @@ class Attempt:
         """Return what has arrived of a stream as an answer without an end; None if nothing has."""
         if not len(self._received):
             return None
-        return CompletionResponse(content=self._received.content(), model=self._request.model or "")
+        return CompletionResponse(content=self._received.content(), model=self._model)
 
     async def record_shielded(self, outcome: Outcome) -> None:
         """Record an attempt without an answer, also for a caller who has left or while the backend is being stopped.

@@ -45,7 +45,7 @@ def endpoint_url(base_url: str, path: str, query: bytes = b"") -> httpx.URL:
     if path.startswith("/v1/"):
         base = base.removesuffix("/v1")
     if query:
-        return _ExactUrl(httpx.URL(base + path), b"&".join(filter(None, (own.encode(), query))))
+        return _ExactUrl(httpx.URL(base + path), b"&".join(filter(None, (own.rstrip("&").encode(), query))))
     return httpx.URL(f"{base}{path}?{own}" if own else base + path)
 
 

@@ -52,7 +52,7 @@ class Function(msgspec.Struct, frozen=True):
     def definition(self) -> ToolDefinition:
         """What the neutral form has of it."""
         description, parameters = self.tool.get("description") or "", self.tool.get("parameters") or {}
-        return ToolDefinition(self.said, description, parameters, bool(self.tool.get("strict")))
+        return ToolDefinition(self.said, description, parameters, self.tool.get("strict") is True)
 
 
 class Tools(msgspec.Struct, frozen=True):

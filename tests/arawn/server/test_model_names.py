@@ -58,6 +58,14 @@ async def test_a_stream_names_the_model_that_its_provider_names(tmp_path: Path, 
     assert [record["model_used"] for record in records(tmp_path)] == ["fake-1"]
 
 
+@pytest.mark.parametrize("dialect", STREAMS)
+async def test_the_record_of_a_cut_stream_has_that_name_too(tmp_path: Path, dialect: str) -> None:
+    """The part that arrived is of the model that answered."""
+    await streamed(tmp_path, "/v1/responses", dialect, [*STREAMS[dialect][:4], Fault.CUT])
+
+    assert [(record["status"], record["model_used"]) for record in records(tmp_path)] == [("partial", "fake-1")]
+
+
 @pytest.mark.parametrize(("path", "dialect"), ROUTES[:2])
 async def test_it_is_named_while_the_provider_is_still_to_go_on(tmp_path: Path, path: str, dialect: str) -> None:
     """With the first word, which nothing is waited for."""
