@@ -19,22 +19,28 @@ __all__ = ["RULES", "Rule", "may_hold_a_key", "replace_keys"]
 _TOKEN = "[A-Za-z0-9_-]"  # noqa: S105 - a character class, no password
 # How far it is looked ahead has a bound: where the beginning of a key stands over and over, each one looks.
 _LONG = rf"(?={_TOKEN}{{0,200}}?[A-Za-z0-9]{{16}}){_TOKEN}{{40,}}"  # no words between hyphens
-_MIXED = r"(?=[A-Za-z0-9+/_.~=-]{0,200}[0-9])(?=[^A-Za-z]{0,200}[A-Za-z])"  # digits and letters: no plain word
+_MIXED = r"(?=[A-Za-z+/_.~=-]{0,200}+[0-9])(?=[^A-Za-z]{0,200}+[A-Za-z])"  # digits and letters: no plain word
 _IS = r"""(?:\\?["'])?\s{0,3}(?:=>|[:=]|%3[AaDd])\s{0,3}(?:\\?["'])?"""  # `=` and the like, quotes around it
-_LETTER = r"""[^\s"'`<>&;,\\(){}\[\]$|]"""  # of a password: with quotes or brackets it is more likely code
+_NO_LETTER = r"""\s"'`<>&;,\\(){}\[\]$|"""  # of a password: with quotes or brackets it is more likely code
+_LETTER = f"[^{_NO_LETTER}]"
 _PASSWORD = (  # a letter and a digit among 8 and more; neither a path nor a function that is called
-    rf"(?![/.~%])(?={_LETTER}{{0,99}}[0-9])(?={_LETTER}{{0,99}}[A-Za-z]){_LETTER}{{8,100}}(?!{_LETTER}|[(\[{{])"
+    rf"(?![/.~%])(?=[^{_NO_LETTER}0-9]{{0,99}}+[0-9])(?=[^{_NO_LETTER}A-Za-z]{{0,99}}+[A-Za-z])"
+    rf"{_LETTER}{{8,100}}+(?!{_LETTER}|[(\[{{])"
 )
 _ASSIGNED = (
     r"(?:KEY|TOKEN|SECRET|PASSWORD|access_key|(?:(?<=api_)key|(?<=access_)(?:key|token)|(?<=auth_)token|(?<=client_)secret|(?<=secret_)key))"
     rf"{_IS}"
 )
-_VALUE = rf"{_MIXED}[A-Za-z0-9+/_.~-]{{20,}}={{0,2}}(?![A-Za-z0-9+/_.~=(\[{{-])"  # of what is named a key or a token
+_VALUE = rf"{_MIXED}[A-Za-z0-9+/_.~-]{{20,}}+={{0,2}}(?![A-Za-z0-9+/_.~=(\[{{-])"  # of what is named a key or a token
+_ARGUMENTS = r"(?:[^\nc]|c(?!url )){0,300}"  # the next `curl ` has its own, so none is looked through twice
 _PASSWORD_IS = rf"(?:{_IS}|>)"
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One shape. `literal` stands in every match; a group `lead` in the pattern stays, the rest of the match goes."""
+    """One shape. `literal` stands in every match; a group `lead` in the pattern stays, the rest of the match goes.
+
+    Where the pattern has a group `whole`, a match without it stays as it is.
+    """
 
     name: str
     literal: str
@@ -120,7 +126,8 @@ RULES: tuple[Rule, ...] = (
     _rule("age", "AGE-SECRET-KEY-", r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
     _rule("azure_key", "Key=", r"(?P<lead>(?:Account|SharedAccess)Key=)[A-Za-z0-9+/]{40,}={0,2}"),
     _rule("azure_sas", "&sig=", r"(?P<lead>&sig=)[A-Za-z0-9%+/]{40,}={0,2}"),
-    _rule("jwt", "eyJ", rf"eyJ{_TOKEN}{{8,8192}}+\.eyJ{_TOKEN}{{8,}}\.{_TOKEN}{{8,}}"),
+    # Half a match is a match too, so that no run is eaten from each place in it where one could begin.
+    _rule("jwt", "eyJ", rf"eyJ{_TOKEN}{{8,}}+(?P<whole>\.eyJ{_TOKEN}{{8,}}+\.{_TOKEN}{{8,}})?"),
     _rule("bearer", "earer ", r"(?P<lead>earer )[A-Za-z0-9._~+/-]{16,}=*"),
     _rule(
         "private_key",
@@ -143,7 +150,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "basic",
         "curl ",
-        rf"""(?P<lead>curl (?:[^\n]{{0,300}}?\s)?(?:-u|--user)[ =]?["']?[^\s:"'/]{{1,100}}:){_PASSWORD}""",
+        rf"""(?P<lead>curl (?:{_ARGUMENTS}?\s)?(?:-u|--user)[ =]?["']?[^\s:"'/]{{1,100}}:){_PASSWORD}""",
         in_a_word=True,
     ),
     *(
@@ -172,9 +179,9 @@ _QUICK = tuple(
             r"|(?=key|token|secret)(?<=(?:ess|api|uth|ent|ret)_)))"
         ),
         (
-            r"-(?<=[kixytlaKX-]-)(?:(?<=sk-)|(?<=xai-)|(?<=pplx-)|(?<=nvapi-)|(?<=tvly-)|(?<=pul-)|(?<=pa-)|(?<=gl[dr]t-)|(?<=gl[ps]at-)"
+            r"-(?:(?<=[kixytlaKX]-)(?:(?<=sk-)|(?<=xai-)|(?<=pplx-)|(?<=nvapi-)|(?<=tvly-)|(?<=pul-)|(?<=pa-)|(?<=gl[dr]t-)|(?<=gl[ps]at-)"
             r"|(?<=glptt-)|(?<=glcbt-)|(?<=glsoat-)|(?<=pypi-)|(?<=[ts]key-)|(?<=key-)"
-            r"|(?<=PMAK-)|(?<=NRAK-)|(?<=GOCSPX-)|(?<=-----)(?=BEGIN ))(?=[A-Za-z0-9_ -]{10})"
+            r"|(?<=PMAK-)|(?<=NRAK-)|(?<=GOCSPX-))|(?<=-----)(?=BEGIN ))(?=[A-Za-z0-9_ -]{10})"
         ),
         (
             r"\.(?:(?=eyJ)|(?<=[9Gsrbp]\.)(?:(?<=ya29\.)|(?<=SG\.)|(?<=hv[sbr]\.)|(?<=dp\.))"
@@ -215,8 +222,9 @@ def replace_keys(text: str, mask: Callable[[str, str], str]) -> str:
 
 
 def _replacement(rule: Rule, mask: Callable[[str, str], str], match: re.Match[str]) -> str:
-    lead = match.groupdict().get("lead") or ""
-    if not (lead or rule.in_a_word or _begins_a_word(match.string, match.start())):
+    groups = match.groupdict()
+    lead = groups.get("lead") or ""
+    if groups.get("whole", "") is None or not (lead or rule.in_a_word or _begins_a_word(match.string, match.start())):
         return match.group()
     return lead + mask(rule.name, match.group()[len(lead) :])
 
