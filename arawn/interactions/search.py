@@ -23,6 +23,7 @@ _NOT_SAID = frozenset(
 )
 # What the log says of a call as a whole in words of its own; of `params`, `stop` and `extra` are a caller's.
 _ABOUT_THE_CALL = frozenset({"provider", "status", "stop_reason", "stop_reason_raw", "routing"})
+_FIRST_PIECE = 1 << 10  # what is sought may stand in every line: a look that soon ends must be cheap
 _PIECE = 1 << 18
 _AROUND = 80  # characters shown on either side of a match
 _LONGEST_MATCH = 200
@@ -82,16 +83,23 @@ class Query:
 
     def find_in(self, data: bytes | bytearray, start: int, end: int) -> int:
         """Return where in `data[start:end]` lines of the log first seem to hold the text; -1 is certain."""
+        size = _FIRST_PIECE
+        while start < end:
+            place = self._find_in_piece(data, start, min(end, start + size + self.width))
+            if place >= 0:
+                return place
+            start += size
+            size = min(2 * size, _PIECE)
+        return -1
+
+    def _find_in_piece(self, data: bytes | bytearray, start: int, end: int) -> int:
         if not self._ignore_case:
             places = [data.find(needle, start, end) for needle in self._needles]
             return min((place for place in places if place >= 0), default=-1)
-        for begin in range(start, end, _PIECE):  # a copy of each piece, never of a whole line
-            part = data[begin : min(end, begin + _PIECE + self.width)]
-            needle = self._folded if self._folded and part.isascii() else self._safe
-            place = part.lower().find(needle)
-            if place >= 0:
-                return begin + place
-        return -1
+        part = data[start:end]  # a copy of each piece, never of a whole line
+        needle = self._folded if self._folded and part.isascii() else self._safe
+        place = part.lower().find(needle)
+        return start + place if place >= 0 else -1
 
     def places(self, line: bytes) -> Iterator[Place]:
         """Return every text said or given in a line of the log that holds a match, with the first match in it.
