@@ -21,6 +21,8 @@ __all__ = ["BODY_BYTES", "Call", "Route", "came_through_socket"]
 
 BODY_BYTES = 32 * 1024 * 1024
 
+_NAMED = 10  # unknown fields of a body that are named
+
 B = TypeVar("B", bound=msgspec.Struct)
 
 _EVENT_STREAM = ((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"))
@@ -186,8 +188,9 @@ def _unknown_fields(value: object, kind: type[msgspec.Struct]) -> str | None:
     unknown = [name for name in value if name not in known] if isinstance(value, dict) else []
     if not unknown:
         return None
-    names = ", ".join(ticked(name) + suggestion(name, known) for name in unknown)
-    return f"unknown: {names}; accepted: {', '.join(map(ticked, known))}"
+    names = ", ".join(ticked(name) + suggestion(name, known) for name in unknown[:_NAMED])
+    more = f" and {len(unknown) - _NAMED:,} more" if unknown[_NAMED:] else ""
+    return f"unknown: {names}{more}; accepted: {', '.join(map(ticked, known))}"
 
 
 Route = Callable[[Call], Awaitable[None]]

@@ -147,6 +147,9 @@ async def test_failures_of_the_call_are_answered(fault: Exception, status: int) 
         ),
         ({"mesage": "hi", "zzz": 1}, 422, "unknown: `mesage` (did you mean `message`?), `zzz`; accepted: "),
         ({"message": "hi", "stream": "yes"}, 422, "`$.stream`"),
+        ({f"k{number}": 1 for number in range(1_000)}, 422, "`k9` and 990 more; accepted: `message`"),
+        ({f"k{number}": 1 for number in range(10_001)}, 400, "it has 10,001 fields; at most 10,000 are read"),
+        ({"message": "hi", "tools": [""] * 100_001}, 400, "`tools` has 100,001 items; at most 100,000 are read"),
     ],
 )
 async def test_a_wrong_body_is_refused_by_the_name_of_its_field(body: object, status: int, named: str) -> None:
