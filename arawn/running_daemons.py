@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from arawn.owners import stranger
+
 __all__ = ["RunningDaemon", "announced", "last_words", "running_daemons"]
 
 _LOG = logging.getLogger("arawn.daemon")
@@ -140,6 +142,8 @@ def running_daemons(directory: Path) -> list[RunningDaemon]:
 def _living(path: Path) -> RunningDaemon | None:
     try:
         with path.open("rb") as file:
+            if stranger(os.fstat(file.fileno())) is not None:  # what it names would be sent signals
+                return None
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -12,13 +12,14 @@ import msgspec
 import trio
 
 from arawn.agent.events import Emit, ToolEnded, ToolStarted
-from arawn.cli.daemon_bodies import DaemonFault, encoded, error_in, kind_of_error, misfit_of
+from arawn.cli.daemon_bodies import DaemonFault, decoded, encoded, error_in, is_alive, kind_of_error, misfit_of
 from arawn.cli.output import note
 from arawn.cli.settings import socket_of
 from arawn.config.paths import runtime_dir
 from arawn.errors import ArawnError, ConfigError
 from arawn.interactions.counted import counted
 from arawn.messages import TextDelta, ThinkingDelta, ToolUseDelta, ToolUseStart
+from arawn.owners import stranger
 from arawn.running_daemons import RunningDaemon, running_daemons
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.status import RuntimeStatus
@@ -87,8 +88,8 @@ class DaemonClient:
         return reply.content
 
     async def status(self) -> RuntimeStatus:
-        """Return what `GET /status` says; errors as for `call`."""
-        return msgspec.json.decode(await self.get("/status"), type=RuntimeStatus)
+        """Return what `GET /status` says; errors as for `call` and `decoded`."""
+        return decoded(await self.get("/status"), RuntimeStatus)
 
     async def chat(self, request: ChatRequest, emit: Emit) -> ChatReply:
         """Make one `POST /chat`, streamed; every delta goes to `emit` before the whole answer is returned.
@@ -115,9 +116,9 @@ class DaemonClient:
                 if event.event in ("completed", "error"):
                     last = event
                 else:
-                    await emit(msgspec.json.decode(event.data, type=_Delta))
+                    await emit(decoded(event.data, _Delta))
         if last is not None and last.event == "completed":
-            return msgspec.json.decode(last.data, type=_Completed).response
+            return decoded(last.data, _Completed).response
         if last is not None:
             raise error_in(last.data.encode())
         raise DaemonFault(f"the daemon on `{self.socket}` ended its answer too early; {_CALL_LOST}")
@@ -169,7 +170,7 @@ async def find_daemon(socket: Path | None) -> AsyncIterator[DaemonClient | None]
 
     Raises:
         DaemonHung: There is one, and it says nothing, or has no place for this connection.
-        DaemonFault: Something else holds the socket, and does not answer as a daemon does.
+        DaemonFault: The socket is another user's; or something else holds it, and does not answer as a daemon does.
 
     Checkpoint: only if there is a socket.
     If cancelled: the connection is closed.
@@ -231,7 +232,19 @@ def socket_of_daemon(config_file: Path | None) -> Path | None:
 
 
 def _is_there(socket: Path) -> bool:
-    return socket.exists()
+    """Say whether there is a socket to speak to, or a file in its place.
+
+    Raises:
+        DaemonFault: It is another user's, who would be given every prompt.
+    """
+    try:
+        owner = stranger(socket.lstat(), socket.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if owner is None:
+        return True
+    advice = "run this command as the user of that daemon, or set `server.socket` to another path"
+    raise DaemonFault(f"`{socket}` is not spoken to, since it belongs to {owner}, and you are another one; {advice}")
 
 
 async def _answers(http: httpx.AsyncClient, socket: Path) -> bool:
@@ -242,11 +255,12 @@ async def _answers(http: httpx.AsyncClient, socket: Path) -> bool:
             return False
         except httpx.HTTPError as error:
             raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: {error!r}; {_REMOVE}") from error
-        if reply.status_code == httpx.codes.OK:
+        if reply.status_code == httpx.codes.OK and is_alive(reply.content):
             return True
         if kind_of_error(reply.content) == "too_many_connections":
             raise _unserved(socket, _CROWDED) or DaemonFault(f"what answers on `{socket}` {_CROWDED}")
-        raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: status {reply.status_code}; {_REMOVE}")
+        found = f"status {reply.status_code}, {reply.content[:40]!r}"
+        raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: {found}; {_REMOVE}")
     silence = f"what listens on `{socket}` says nothing within {_PROBE_S:g} s; {_REMOVE}"
     raise _unserved(socket, _HUNG) or DaemonFault(silence)
 

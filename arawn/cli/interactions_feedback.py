@@ -19,7 +19,7 @@ from arawn.cli.given_feedback import Given, given, given_in
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option, lines_of
-from arawn.cli.output import note, print_json
+from arawn.cli.output import note, print_json, print_json_line
 from arawn.cli.settings import configured
 from arawn.config.describe import suggestion
 from arawn.config.paths import socket_path
@@ -88,7 +88,7 @@ def feedback(
         print_json(shown[0])
     else:
         for line in shown:
-            click.echo(msgspec.json.encode(line))
+            print_json_line(msgspec.json.encode(line))
 
 
 def _warn_of_misspelt(said: Iterable[Given], config: Config) -> None:
@@ -130,11 +130,13 @@ def _possible_writer(directory: Path, socket: Path) -> int | None:
 
 async def _send(daemon: DaemonClient, ids: Sequence[str], said: Sequence[Given]) -> list[FeedbackLine]:
     """Have the daemon write them one by one; when it fails in between, say how many it has written."""
+    from arawn.cli.daemon_bodies import decoded
+
     written: list[FeedbackLine] = []
     try:
         for identity, one in zip(ids, said, strict=True):
             reply = await daemon.call("POST", f"/interactions/{quote(identity, safe='')}/feedback", one.judgement)
-            written.append(msgspec.json.decode(reply, type=FeedbackLine))
+            written.append(decoded(reply, FeedbackLine))
     except ArawnError:
         if written:
             note(f"arawn: {len(written)} of {counted(len(said), 'judgement')} noted before the daemon failed")

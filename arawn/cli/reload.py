@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 
+from arawn.cli.daemon_bodies import decoded
 from arawn.cli.daemon_client import require_daemon
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json
+from arawn.cli.output import note, print_json, say
 from arawn.cli.settings import socket_of
 from arawn.errors import BadInput, ConfigError
 from arawn.reload import ReloadReport, unusable
@@ -41,7 +41,7 @@ def reload(as_json: bool, config_file: Path | None) -> None:
         print_json(report)
         return
     for line in _lines(report):
-        click.echo(line)
+        say(line)
     if report.needs_restart:
         note("arawn: these are changed and wait for a restart: " + ", ".join(report.needs_restart))
 
@@ -49,7 +49,7 @@ def reload(as_json: bool, config_file: Path | None) -> None:
 async def _reload(socket: Path | None, _: Interrupts) -> tuple[ReloadReport, dict[str, str]]:
     """Reload; return what it did, and why which of the new backends cannot be used."""
     async with require_daemon(socket) as daemon:
-        report = msgspec.json.decode(await daemon.call("POST", "/reload"), type=ReloadReport)
+        report = decoded(await daemon.call("POST", "/reload"), ReloadReport)
         backends = (await daemon.status()).backends
     new = [backend for backend in backends if backend.profile in report.started + report.replaced]
     return report, {backend.profile: backend.reason or "" for backend in new if backend.health == "unavailable"}

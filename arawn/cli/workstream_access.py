@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 import trio
 
+from arawn.cli.daemon_bodies import decoded
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.settings import configured
 from arawn.config.paths import database_path, socket_path
@@ -63,11 +64,11 @@ class ThroughDaemon:
 
     async def list(self) -> list[Summary]:
         """Return all, the archived ones too."""
-        return msgspec.json.decode(await self._daemon.get("/workstreams"), type=list[Summary])
+        return decoded(await self._daemon.get("/workstreams"), list[Summary])
 
     async def load(self, name: str) -> WorkstreamState:
         """Return one with its messages."""
-        return msgspec.json.decode(await self._daemon.get(_path(name)), type=WorkstreamState)
+        return decoded(await self._daemon.get(_path(name)), WorkstreamState)
 
     async def create(self, settings: WorkstreamSettings) -> None:
         """Store a new one."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from arawn.config.foreign import mistrusted, without_waiting
 from arawn.config.keypath import KeyPath
 from arawn.config.layers import Layer
 from arawn.config.locate import key_lines
@@ -17,6 +18,12 @@ from arawn.config.paths import config_dir, expanded
 __all__ = ["Reading", "read_files"]
 
 _SYNTAX_ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
+
+_FOREIGN = (
+    "{name}: `{path}` is not obeyed, since {why}: such a file can run commands, and send your keys and prompts "
+    "elsewhere; read it, and if you trust it, make it yours alone (`chown`, `chmod o-w`), or name it "
+    "(`--config {name}`, or the argument of `open_runtime`)"
+)
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -41,23 +48,31 @@ def read_files(config_file: Path | None, environ: Mapping[str, str], cwd: Path) 
     if config_file is not None:
         path = cwd / expanded(str(config_file), environ)
         return [
-            _read(path, str(config_file)) or Reading(path, problem=f"{config_file}: no such file; check `--config`")
+            _read(path, str(config_file))
+            or Reading(path, problem=f"{config_file}: no such file; name one that is there")
         ]
     user_file = config_dir(environ) / "config.toml"
-    places = ((user_file, str(user_file)), (cwd / "arawn.toml", "arawn.toml"))
-    return [reading for path, name in places if (reading := _read(path, name)) is not None]
+    readings = (_read(user_file, str(user_file)), _read(cwd / "arawn.toml", "arawn.toml", found=True))
+    return [reading for reading in readings if reading is not None]
 
 
-def _read(path: Path, name: str) -> Reading | None:
-    """Return the reading of the file at `path`, called `name` in messages; None if there is no such file."""
+def _read(path: Path, name: str, *, found: bool = False) -> Reading | None:
+    """Return the reading of the file at `path`, called `name` in messages; None if there is no such file.
+
+    One that was only `found`, and that nobody named, is obeyed if it is this user's own.
+    """
     try:
-        content = path.read_bytes()
+        with open(path, "rb", opener=without_waiting if found else None) as file:
+            why = mistrusted(path, file.fileno()) if found else None
+            content = b"" if why else file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         return Reading(
             path, problem=f"{name}: cannot be read: {error.strerror}; make it a file that this user may read"
         )
+    if why is not None:
+        return Reading(path, problem=_FOREIGN.format(path=path.absolute(), name=name, why=why))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

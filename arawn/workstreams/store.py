@@ -17,7 +17,7 @@ from arawn.errors import BadInput, StoreFailed
 from arawn.messages import Message
 from arawn.workstreams.names import require_name, require_new_name
 from arawn.workstreams.remedies import is_damage, remedy
-from arawn.workstreams.store_file import StoreFile, orphaned_journal
+from arawn.workstreams.store_file import StoreFile, foreign_link, orphaned_journal
 from arawn.workstreams.store_lock import StoreLock
 from arawn.workstreams.store_schema import migrate
 
@@ -65,7 +65,7 @@ class WorkstreamStore:
         self._damage: str | None = None
         self._lock = StoreLock(path)
         with self._explained("open"):
-            self._refuse(orphaned_journal(path), "open")
+            self._refuse(foreign_link(path) or orphaned_journal(path), "open")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with ExitStack() as undo:
                 self._db = undo.enter_context(

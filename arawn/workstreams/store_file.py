@@ -10,7 +10,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-__all__ = ["HEADER_BYTES", "StoreFile", "header_fault", "journal_of", "orphaned_journal"]
+from arawn.owners import stranger
+
+__all__ = ["HEADER_BYTES", "StoreFile", "foreign_link", "header_fault", "journal_of", "orphaned_journal"]
 
 _MAGIC = b"SQLite format 3\0"
 HEADER_BYTES = len(_MAGIC)
@@ -93,6 +95,18 @@ def orphaned_journal(path: Path) -> str | None:
         return None
     remedy = "with Arawn stopped, restore a backup, or move both away to begin a new one"
     return f"it is gone or empty, and `{journal}` has writes to it; {remedy}"
+
+
+def foreign_link(path: Path) -> str | None:
+    """Return why the database is not looked for where a link leads to; None if the user's own does, or none is there.
+
+    A link of one's own leads to where one keeps it, be it that the first start is to make it there.
+    """
+    try:
+        owner = stranger(path.lstat()) if path.is_symlink() else None
+    except FileNotFoundError:
+        return None
+    return None if owner is None else f"it is a link of {owner}, who would choose which file is written to; remove it"
 
 
 def journal_of(path: Path) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from arawn.interactions.lock_state import is_open_twice
 __all__ = ["StoreLock", "lock_of"]
 
 _BLOCK = 4096
+_NO_FILE = (errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO)  # a link (BSD: EMLINK), a directory, a socket
 
 
 class StoreLock:
@@ -42,12 +45,13 @@ class StoreLock:
         """Take the lock and keep it; return False if it was here already.
 
         Raises:
-            StoreFailed: Somebody else has it, in this process or another; the message says who, and what to do.
+            StoreFailed: Somebody else has it, in this process or another; the message says who, and what to do. Or
+                what has the name of the lock file is a link, or no file.
             OSError: The lock file cannot be made or locked.
         """
         if self._descriptor is not None and not self.is_inherited:
             return False
-        descriptor = os.open(lock_of(self._path), os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = self._opened(lock_of(self._path))
         try:
             self._lock(descriptor)
         except BaseException:
@@ -78,6 +82,24 @@ class StoreLock:
         finally:
             if taken:
                 self.release()
+
+    def _opened(self, lock: Path) -> int:
+        """Return the lock file, open; never what a link leads to, since the owner's name is written into it."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(lock, flags, 0o600)
+        except OSError as error:
+            if error.errno in _NO_FILE:
+                raise self._no_lock_file(lock) from error
+            raise
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+        raise self._no_lock_file(lock)
+
+    def _no_lock_file(self, lock: Path) -> StoreFailed:
+        found = f"`{lock}`, the place of its lock file, is a link or another thing that is no file"
+        return StoreFailed(f"cannot lock the workstream database `{self._path}`: {found}; remove it")
 
     def _lock(self, descriptor: int) -> None:
         try:

@@ -10,6 +10,7 @@ import pytest
 
 from arawn.errors import LogWriteFailed
 from arawn.running_daemons import RunningDaemon, announced, last_words, running_daemons
+from tests.strangers import give_away
 
 ONE = RunningDaemon(1, "/run/one.sock", ("/etc/one.toml",))
 TWO = RunningDaemon(2, None, ())
@@ -33,6 +34,14 @@ def test_a_file_that_nobody_holds_tells_of_no_daemon(tmp_path: Path) -> None:
 
     assert running_daemons(tmp_path) == []
     assert not left.exists()
+
+
+def test_what_another_user_says_is_no_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`arawn stop` sends signals to the process that such a file names."""
+    with announced(tmp_path, ONE):
+        give_away(tmp_path / "daemon-1.json", monkeypatch)
+
+        assert running_daemons(tmp_path) == []
 
 
 def test_a_daemon_that_cannot_tell_runs_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

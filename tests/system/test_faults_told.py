@@ -293,6 +293,14 @@ def empty_token(place: Place) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def open_project(place: Place) -> Iterator[None]:
+    path = place.directory / "arawn.toml"
+    path.write_text("")
+    path.chmod(0o666)
+    yield
+
+
 STARTING: dict[str, Provoked] = {
     "the log's directory is read-only": lambda place: read_only(place.log),
     "the state directory is read-only": lambda place: read_only(place.directory / "state"),
@@ -307,12 +315,14 @@ STARTING: dict[str, Provoked] = {
     "the token is empty": empty_token,
     "no key for the default profile": no_key,
     "the configuration is wrong": misspelt,
+    "every user may write to the project's file": open_project,
 }
 WRONG_USE = {
     "the state directory is read-only",
     "others may read the token file",
     "the token is empty",
     "the configuration is wrong",
+    "every user may write to the project's file",
 }
 
 

@@ -20,6 +20,7 @@ from arawn.workstreams.store_actor import Query, open_store
 from arawn.workstreams.store_lock import StoreLock, lock_of
 from tests.arawn.workstreams.held_store import held_elsewhere
 from tests.runtimes import configured, in_place, records, running
+from tests.strangers import give_away
 
 HELD = r"cannot use the workstream database .*: this process \(\d+\) has it open already; one runtime a database"
 
@@ -163,3 +164,42 @@ def test_a_kill_takes_the_lock_away(tmp_path: Path) -> None:
         child.wait(20)
 
     assert StoreLock(path).take()
+
+
+def a_link(place: Path) -> None:
+    place.symlink_to(place.with_name("precious"))
+
+
+@pytest.mark.parametrize("put", [a_link, os.mkfifo, Path.mkdir], ids=["link", "pipe", "directory"])
+def test_what_is_no_lock_file_is_not_written_to(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    """Above all not what a link leads to. The refusal names it and says what to do."""
+    path = tmp_path / "w.db"
+    precious = tmp_path / "precious"
+    precious.write_text("mine", encoding="utf-8")
+    put(lock_of(path))
+
+    with closing(WorkstreamStore(path)) as store, pytest.raises(StoreFailed) as refused:
+        store.hold()
+
+    assert f"cannot lock the workstream database `{path}`: `{lock_of(path)}`, the place" in str(refused.value)
+    assert str(refused.value).endswith("; remove it")
+    assert precious.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_link_of_another_user_leads_to_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made or written where it leads to; the user's own link leads to the database, there already or not."""
+    link, target = tmp_path / "w.db", tmp_path / "elsewhere" / "real.db"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    with monkeypatch.context() as patched:
+        owner = give_away(link, patched)
+        with pytest.raises(StoreFailed, match=rf"cannot open .*: it is a link of {owner}, who would choose"):
+            WorkstreamStore(link)
+        assert list(target.parent.iterdir()) == []
+
+    link.unlink()
+    link.symlink_to(target)
+    for _ in range(2):
+        with closing(WorkstreamStore(link)) as store:
+            store.list()
+    assert target.stat().st_size > 0
