@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +27,8 @@ TOKEN_VARIABLE = "ARAWN_TOKEN"  # noqa: S105 - the name of a variable
 _TOKEN = re.compile(r"[!-~]+")
 # For any `Host` and without a token: they tell little more than the port.
 _PROBES = frozenset(("/", "/healthz", "/readyz"))
+# Of two, a proxy before the door may have looked at the other one.
+_SINGLE = (b"authorization", b"x-api-key", b"origin", b"host")
 
 
 def read_token(directory: Path, environ: Mapping[str, str]) -> str | None:
@@ -117,6 +119,8 @@ class Door:
         if came_through_socket(scope):
             return None
         fields: dict[bytes, bytes] = dict(scope["headers"])
+        if len(fields) < len(scope["headers"]) and (twice := _twice([name for name, _ in scope["headers"]])):
+            return refusal(400, "invalid_request", f"this request has more than one `{twice}` header; send one")
         probe = scope["path"] in _PROBES
         if not probe and not self.knows_host(fields):
             allow = "use a loopback name or list it in `server.allowed_hosts`"
@@ -150,6 +154,10 @@ def open_door(config: ServerConfig, token: str | None) -> Door:
     """Return the door that `[server]` asks for; `token` is not used with `auth = "none"`."""
     listen_host = config.listen.rpartition(":")[0]
     return Door(token=None if config.auth == "none" else token, hosts=(listen_host, *config.allowed_hosts))
+
+
+def _twice(names: Sequence[bytes]) -> str | None:
+    return next((name.decode() for name in _SINGLE if names.count(name) > 1), None)
 
 
 def _offered(fields: dict[bytes, bytes]) -> list[bytes]:

@@ -137,6 +137,28 @@ def test_a_page_elsewhere_is_told_that_there_is_no_cors() -> None:
     assert refused(door, {**scope(origin="http://localhost:3000"), "method": "OPTIONS"}) == 401
 
 
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "origin", "host"])
+@pytest.mark.parametrize("values", [("right", "right"), ("wrong", "right"), ("right", "wrong")], ids="-".join)
+def test_no_header_that_decides_comes_twice(name: str, values: tuple[str, str]) -> None:
+    """Of two, a proxy before the door may have looked at the other one; which one counts is not guessed."""
+    right = {"authorization": f"Bearer {TOKEN}", "x-api-key": TOKEN, "origin": "http://localhost", "host": "localhost"}
+    lines = [(name.encode(), (right[name] if value == "right" else "wrong").encode()) for value in values]
+    others = [(other.encode(), value.encode()) for other, value in right.items() if other != name]
+
+    reply = Door(token=TOKEN, hosts=()).refuse({**scope(), "headers": [*others, *lines]})
+
+    assert reply is not None
+    assert reply.status == 400
+    assert json.loads(reply.body)["error"]["message"] == f"this request has more than one `{name}` header; send one"
+
+
+def test_other_headers_may_come_twice() -> None:
+    """They are one list."""
+    twice = [(b"accept", b"a/b"), (b"accept", b"c/d"), (b"x-api-key", TOKEN.encode())]
+
+    assert refused(Door(token=TOKEN, hosts=()), {**scope(), "headers": [*scope()["headers"], *twice]}) is None
+
+
 def test_no_authentication_asks_for_no_token() -> None:
     """`auth = "none"` turns the token off and leaves the checks of the host."""
     door = open_door(ServerConfig(auth="none"), TOKEN)
