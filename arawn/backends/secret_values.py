@@ -7,13 +7,14 @@ from urllib.parse import unquote, urlsplit
 
 from arawn.backends.presets import PRESETS
 from arawn.config.hidden import is_secret
+from arawn.config.keypath import KeyPath
 from arawn.config.schema import Profile
 
 __all__ = ["secret_values"]
 
 
 def secret_values(profiles: Mapping[str, Profile], environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the keys (given or in the environment), the passwords in URLs and the secret headers of all profiles.
+    """Yield the keys (given or in the environment), the passwords in URLs and what is hidden in headers and `extra`.
 
     What `api_key_command` prints is known only once it has run: see `Provider.secrets`.
     """
@@ -25,4 +26,17 @@ def secret_values(profiles: Mapping[str, Profile], environ: Mapping[str, str]) -
             yield profile.api_key
         if profile.base_url and (password := urlsplit(profile.base_url).password):
             yield unquote(password)
-        yield from (value for name, value in profile.headers.items() if is_secret(("llm", "headers", name)))
+        yield from _hidden_in(profile.headers, ("headers",))
+        yield from _hidden_in(profile.extra, ("extra",))
+
+
+def _hidden_in(value: object, path: KeyPath) -> Iterator[str]:
+    """Yield every text and number at or below `path` that `arawn config show` hides."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _hidden_in(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for position, item in enumerate(value):
+            yield from _hidden_in(item, (*path, position))
+    elif isinstance(value, str | int | float) and not isinstance(value, bool) and is_secret(path):
+        yield str(value)
