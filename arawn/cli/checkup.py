@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from arawn.cli.exposure import exposed_directories
 from arawn.cli.places import impossible_places
 from arawn.config.paths import database_path, interactions_dir, socket_path
 from arawn.config.schema import Config
@@ -20,7 +21,7 @@ from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import RealFilesystem
 from arawn.interactions.housekeeping import plan_deletion
-from arawn.workstreams.store_file import HEADER_BYTES, header_fault, journal_of, orphaned_journal
+from arawn.workstreams.store_file import HEADER_BYTES, foreign_link, header_fault, journal_of, orphaned_journal
 from arawn.workstreams.store_schema import migrate
 
 __all__ = ["Finding", "look_around"]
@@ -56,7 +57,10 @@ def look_around(
     if impossible:
         yield from (Finding("files", False, text) for text in impossible)
         return
-    yield Finding("files", True, "every place can be written to")
+    exposed = list(exposed_directories(config, environ))
+    yield from (Finding("files", False, text) for text in exposed)
+    if not exposed:
+        yield Finding("files", True, "every place can be written to, and not by other users")
     database = database_path(config, environ)
     if config.logging.interactions.enabled:
         log = interactions_dir(config, environ)
@@ -64,7 +68,7 @@ def look_around(
         if log.is_dir():
             yield _clock(log, now.astimezone(UTC).date(), config.logging.interactions.retention_days)
     yield _room("workstreams", database.parent)
-    orphaned = orphaned_journal(database)
+    orphaned = foreign_link(database) or orphaned_journal(database)
     if database_fault is not None:
         yield Finding("workstreams", False, database_fault)
     elif orphaned is not None:

@@ -13,6 +13,7 @@ import click
 from arawn.agent.obstacles import tool_obstacles
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
+from arawn.cli.exposure import readable_keys
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.last_failures import last_failures
 from arawn.cli.options import config_option, json_option
@@ -53,6 +54,7 @@ async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
     config = found.loaded.config
     files = ", ".join(f"`{file}`" for file in found.loaded.files)
     findings = [Finding("configuration", True, files or found.why or "environment")]
+    findings += [Finding("files", False, text) for text in readable_keys(found.loaded, os.environ, Path.cwd())]
     now = datetime.now(UTC)
     status, of_daemon = await look_at_daemon(config, os.environ, now)
     running = () if status is None else tuple(backend.profile for backend in status.backends)

@@ -32,6 +32,9 @@ from arawn.version import VERSION
 __all__ = ["start"]
 
 _LOG = logging.getLogger("arawn.daemon")
+_UNGUARDED = (
+    'no token is asked for (`server.auth = "none"`): every user of this machine can read the log, and ask at your cost'
+)
 
 
 @click.command()
@@ -68,6 +71,8 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
             narrow = only_loopback(address, found.loaded.config.server)
             if narrow is not None:
                 _LOG.warning("%s", narrow)
+        if opened.token is None and opened.addresses:
+            _LOG.warning("%s", _UNGUARDED)
         _calm_collector()
         if not quiet:
             _announce(found, opened)

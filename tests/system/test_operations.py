@@ -75,6 +75,19 @@ def test_a_start_on_every_address_says_who_is_answered(place: Place) -> None:
     assert said == [(403, True), (200, False)]
 
 
+def test_a_start_without_a_token_says_who_comes_in(place: Place) -> None:
+    """In one line on stderr; with a token there is nothing to say."""
+    said = []
+    for setting in ("", 'auth = "none"\n'):
+        place.configure(SCRIPTED + setting)
+        with running(place) as daemon:
+            _, err = daemon.end(signal.SIGTERM)
+        said.append([line for line in err.splitlines() if "every user of this machine can read the log" in line])
+
+    assert [len(lines) for lines in said] == [0, 1]
+    assert 'no token is asked for (`server.auth = "none"`)' in said[1][0]
+
+
 def test_the_start_says_what_to_export(configured: Place) -> None:
     """A shell that runs the lines has the addresses and the token, which itself is never printed."""
     with running(configured) as daemon:
