@@ -27,6 +27,7 @@ from arawn.messages import (
     ToolResult,
     ToolUse,
 )
+from arawn.unseen import UNSEEN
 
 __all__ = ["call_context", "require_request", "require_session_id", "require_tags"]
 
@@ -108,9 +109,15 @@ def require_session_id(session_id: str | None) -> str | None:
     """Return the session id if it is a text or None.
 
     Raises:
-        BadInput: It is something else.
+        BadInput: It is something else, or holds a character that is not seen: it stands in tables and in the log.
     """
-    return require_text_or_none("session_id", session_id)
+    unseen = UNSEEN.search(require_text_or_none("session_id", session_id) or "")
+    if unseen is not None:
+        raise BadInput(
+            f"`session_id` holds U+{ord(unseen[0]):04X}, which is a control character, or turns or ends a line where "
+            "it is shown; leave it out"
+        )
+    return session_id
 
 
 def require_tags(tags: Mapping[str, str] | None) -> dict[str, str]:

@@ -207,7 +207,7 @@ class InProcessAnswerer:
         running = self._runtime.config.profiles
         if profile in self._config.profiles and profile not in running:
             more = {name: each for name, each in self._config.profiles.items() if name in running or name == profile}
-            await self._runtime.follow(msgspec.structs.replace(self._config, profiles=more))
+            await self._runtime.put_in_force(msgspec.structs.replace(self._config, profiles=more))
         await self._runtime.workstream(workstream).bind(profile)
 
 

@@ -16,6 +16,7 @@ from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, quiet_option
 from arawn.cli.output import note
 from arawn.cli.prompt import LineSource, open_lines
+from arawn.cli.streams import complain
 from arawn.cli.summary import reason_words, tokens_words
 from arawn.cli.turn_notes import AnswerPrinter, answered, note_cut
 from arawn.errors import ArawnError
@@ -96,13 +97,14 @@ class Talk:
             except (ArawnError, ActorError) as error:
                 if not self._lines.interactive:
                     raise
-                note("\n".join(explained(error).lines))
+                for text in explained(error).lines:
+                    complain(text)
         if self._lines.interactive:
             note("")  # after Ctrl-D the shell's prompt begins a line of its own
 
     async def _take(self, line: str, answerer: Answerer, interrupts: Interrupts) -> None:
         if line == "/help":
-            note(_HELP)
+            _help()
         elif line.startswith("/"):
             await self._command(line, answerer)
         elif line:
@@ -111,7 +113,8 @@ class Talk:
     async def _command(self, line: str, answerer: Answerer) -> None:
         name, _, profile = line.partition(" ")
         if name != "/profile" or not profile.strip():
-            note(f"`{line}` is no command here\n{_HELP}")
+            note(f"`{line}` is no command here")
+            _help()
             return
         await answerer.bind(self._workstream, require_profile(profile.strip(), answerer.profiles))
         self._profile = None
@@ -130,3 +133,8 @@ class Talk:
             why = reason_words(response.routing, self._workstream)
             note(f"[{response.profile}: {why}; {response.model}; {tokens}; {response.interaction_id or 'not logged'}]")
             note_cut(response)
+
+
+def _help() -> None:
+    for line in _HELP.splitlines():
+        note(line)

@@ -6,10 +6,8 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-import click
-
 from arawn.cli.log_reading import emphasised
-from arawn.cli.output import print_table, printable
+from arawn.cli.output import print_made, print_table, printable
 from arawn.cli.table_fit import evenly, on_one_line, shortened, text_width
 
 __all__ = ["print_chosen"]
@@ -34,7 +32,7 @@ def print_chosen(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print_table(headers, shown, elastic=elastic)
         return
     for line in _blocks(headers, shown, columns):
-        click.echo(line)
+        print_made(line)
 
 
 def _blocks(headers: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:

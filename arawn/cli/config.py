@@ -13,7 +13,7 @@ from arawn.agent.obstacles import tool_obstacles
 from arawn.backends.preflight import Obstacle, preflight
 from arawn.cli.group import LazyGroup
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json, print_table
+from arawn.cli.output import note, print_json, print_table, say
 from arawn.cli.places import impossible_places
 from arawn.cli.settings import configured
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
@@ -48,7 +48,8 @@ def show(as_json: bool, config_file: Path | None) -> None:
         print_json([{"key": key, "value": source.value, "origin": source.origin} for key, source in sources])
         return
     if found.why is not None:
-        click.echo(f"{found.why}\n")
+        say(found.why)
+        say()
     print_table(("key", "value", "set by"), [(key, source.text, source.origin) for key, source in sources])
 
 
@@ -73,9 +74,9 @@ def check(config_file: Path | None) -> None:
         raise ConfigError(problems)
     files = ", ".join(f"`{file}`" for file in found.loaded.files) or "no file"
     profiles = ", ".join(f"`{name}`" for name in found.loaded.config.profiles)
-    click.echo(f"the configuration is right: {files}; profiles: {profiles}")
+    say(f"the configuration is right: {files}; profiles: {profiles}")
     if found.why is not None:
-        click.echo(found.why)
+        say(found.why)
 
 
 async def _looked_at(config: Config) -> tuple[list[Obstacle], tuple[str, ...]]:

@@ -16,7 +16,7 @@ from arawn.cli.group import LazyGroup
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
 from arawn.cli.log_reading import Reader, kept_of_last, last_entries
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import print_json_array
+from arawn.cli.output import print_json_array, say
 from arawn.cli.record_view import chosen_cells, chosen_values
 from arawn.cli.settings import log_directory
 from arawn.interactions.entry import Entry
@@ -90,4 +90,4 @@ def _json_of(paths: Sequence[str], entry: Entry) -> bytes:
 @config_option
 def path(config_file: Path | None) -> None:
     """Print the directory of the log."""
-    click.echo(log_directory(config_file))
+    say(str(log_directory(config_file)))

@@ -11,7 +11,7 @@ import click
 from arawn.cli.log_mending import beside_no_daemon, problem_lines
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import print_json
+from arawn.cli.output import print_json, say
 from arawn.cli.settings import configured
 from arawn.interactions.counted import counted
 
@@ -81,16 +81,16 @@ def _plan(directory: Path, today: date | None, *, as_json: bool) -> None:
         problems = {"problems": found.problems, "left": [str(problem) for problem in left]}
         print_json({"files": files, "ahead": ahead, **problems})
     elif not (found.problems or files or ahead):
-        click.echo("nothing would have to be repaired")
+        say("nothing would have to be repaired")
     else:
         for line in problem_lines(problem for problem in found.problems if problem not in left):
-            click.echo(line)
+            say(line)
         for file in files:
-            click.echo(_sentence(file))
+            say(_sentence(file))
         for name in ahead:
-            click.echo(f"{name}: of a day to come; its lines would go to their days")
+            say(f"{name}: of a day to come; its lines would go to their days")
         for line in problem_lines(left):
-            click.echo(f"would stay wrong: {line}")
+            say(f"would stay wrong: {line}")
     if left:
         raise click.exceptions.Exit(1)
 
@@ -109,7 +109,7 @@ def _print(directory: Path, repaired: Repaired) -> None:
     lines += [f"gone, and declared so: {name}" for name in repaired.gone]
     lines += [f"still wrong: {text}" for text in repaired.left]
     for line in lines or ["nothing had to be repaired"]:
-        click.echo(line)
+        say(line)
 
 
 def _sentence(file: MendedFile) -> str:

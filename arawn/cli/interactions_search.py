@@ -16,7 +16,7 @@ import msgspec
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, printable
+from arawn.cli.output import note, print_json_line, print_made, printable, say
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_id
 from arawn.cli.table_fit import on_one_line, shortened, text_width
 from arawn.errors import BadInput
@@ -115,16 +115,16 @@ def _entry_of(directory: Path, hit: Hit) -> Entry:
 def _json_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], _: tzinfo) -> None:
     about = chosen_values(entry(), paths) if paths else {"id": hit.id, "timestamp": hit.timestamp}
     line = encode_line({**about, "places": msgspec.to_builtins(hit.places)})
-    click.echo(line, nl=False)
+    print_json_line(line, nl=False)
 
 
 def _lines_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> None:
-    click.echo(emphasised(printable(_headline(hit, entry, paths, zone))))
+    print_made(emphasised(printable(_headline(hit, entry, paths, zone))))
     for place in hit.places[:_PLACES_SHOWN]:
-        click.echo(_shown(place))
+        print_made(_shown(place))
     more = len(hit.places) - _PLACES_SHOWN
     if more > 0:
-        click.echo(f"  … and in {counted(more, 'more place')}")
+        say(f"  … and in {counted(more, 'more place')}")
 
 
 def _headline(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> str:

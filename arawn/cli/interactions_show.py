@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterator
 from datetime import tzinfo
 from itertools import chain, dropwhile
@@ -14,10 +15,11 @@ import msgspec
 from arawn.cli.log_filters import fields_option
 from arawn.cli.log_reading import Reader, emphasised, required_log, warn
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import print_json, print_table, printable
+from arawn.cli.output import print_json, print_made, print_table, say, say_text
 from arawn.cli.record_diff import diff_lines
 from arawn.cli.record_page import feedback_lines, record_lines, request_lines, response_lines
 from arawn.cli.record_view import chosen_cells, chosen_values
+from arawn.cli.terminal_text import json_shown, line_shown
 from arawn.errors import BadInput
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.filters import Filters
@@ -100,26 +102,27 @@ def _show_fields(reader: LogReader, entry: Entry, paths: tuple[str, ...], *, as_
 def _print_line(line: str) -> None:
     """Print a line; a text as long as a record goes out in pieces, since what prints it makes copies."""
     if len(line) <= _PIECE:
-        click.echo(_styled(printable(line)))
+        print_made(_styled(line_shown(line, sys.stdout)))
         return
     for start in range(0, len(line), _PIECE):
-        click.echo(printable(line[start : start + _PIECE]), nl=False)
-    click.echo()
+        print_made(line_shown(line[start : start + _PIECE], sys.stdout), nl=False)
+    say()
 
 
 def _print_object(values: dict[str, msgspec.Raw]) -> None:
     """Print one JSON document, made for reading, key by key: the value of one can be large."""
     separator = "{\n"
     for key, value in values.items():
-        click.echo(f'{separator}  "{key}": ', nl=False)
+        say_text(f'{separator}  "{key}": ', nl=False)
         _print_indented(msgspec.json.format(value, indent=2))
         separator = ",\n"
-    click.echo("\n}")
+    say_text("\n}")
 
 
 def _print_indented(text: bytes) -> None:
-    for start in range(0, len(text), _PIECE):
-        click.echo(text[start : start + _PIECE].replace(b"\n", b"\n  "), nl=False)
+    shown = json_shown(text)
+    for start in range(0, len(shown), _PIECE):
+        print_made(shown[start : start + _PIECE].replace(b"\n", b"\n  "), nl=False)
 
 
 def _part_of(entry: Entry, part: str | None) -> dict[str, msgspec.Raw]:

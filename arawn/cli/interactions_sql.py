@@ -16,7 +16,7 @@ import msgspec
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_reading import ProgressLine, Reader, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import printable
+from arawn.cli.output import print_json_line, say, say_text
 from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
 from arawn.interactions.sql import Answer, LogSql
@@ -58,7 +58,7 @@ class _Printer:
     """A file for `csv` that prints."""
 
     def write(self, text: str) -> None:
-        click.echo(printable(text), nl=False)
+        say_text(text, nl=False)
 
 
 def _csv_rows(answer: Answer) -> Iterator[list[str]]:
@@ -73,10 +73,10 @@ def _print_json(answer: Answer) -> None:
     separator = "["
     for row in answer.rows:
         values = (_raw(value, type_) for value, type_ in zip(row, answer.types, strict=True))
-        click.echo(separator)
-        click.echo(encode_line(dict(zip(keys, values, strict=True)))[:-1], nl=False)
+        say(separator)
+        print_json_line(encode_line(dict(zip(keys, values, strict=True)))[:-1], nl=False)
         separator = ","
-    click.echo("[]" if separator == "[" else "\n]")
+    say_text("[]" if separator == "[" else "\n]")
 
 
 def _keys(columns: Sequence[str]) -> list[str]:

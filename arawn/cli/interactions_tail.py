@@ -16,10 +16,11 @@ from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of
 from arawn.cli.log_reading import Reader, is_there, last_entries, missing, warn
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, printable, write_out
+from arawn.cli.output import note, printable, say, write_out
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_row
 from arawn.cli.settings import log_directory
 from arawn.cli.table_fit import on_one_line, shortened
+from arawn.cli.terminal_text import json_shown
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
@@ -70,7 +71,7 @@ def tail(
         run_async(partial(_follow, follower, partial(last_entries, directory, wanted, quiet=quiet), look))
         return
     for entry in last_entries(log_directory(config_file), wanted, quiet=quiet):
-        click.echo(look(entry))
+        say(look(entry))
 
 
 async def _follow(
@@ -88,7 +89,7 @@ async def _follow(
 
 def _line(entry: Entry, *, zone: tzinfo, paths: Sequence[str], as_json: bool) -> str:
     if as_json:
-        return encode_line(chosen_values(entry, paths) if paths else entry.head).decode().rstrip("\n")
+        return json_shown(encode_line(chosen_values(entry, paths) if paths else entry.head)).decode().rstrip("\n")
     cells = on_one_line("  ".join(chosen_cells(entry, paths))) if paths else ""
     if not sys.stdout.isatty():
         return cells if paths else short_row(entry.head, zone)

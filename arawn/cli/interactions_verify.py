@@ -9,7 +9,7 @@ import click
 from arawn.cli.log_mending import problem_lines
 from arawn.cli.log_reading import ProgressLine, required_log
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json
+from arawn.cli.output import note, print_json, say
 from arawn.interactions.counted import counted
 from arawn.interactions.findings import Report
 
@@ -43,9 +43,9 @@ def verify(as_json: bool, config_file: Path | None) -> None:
 
 def _print(report: Report) -> None:
     for line in problem_lines(report.problems):
-        click.echo(line)
+        say(line)
     for loss in report.declared:
-        click.echo(f"{loss.file}:{loss.line}: declared: {counted(loss.count, 'line')}: {loss.why}")
+        say(f"{loss.file}:{loss.line}: declared: {counted(loss.count, 'line')}: {loss.why}")
     for text in report.notes:
         note(f"arawn: {text}")
     kinds = [counted(total, *_KINDS.get(kind, (kind,))) for kind, total in report.kinds.items()]
@@ -55,7 +55,7 @@ def _print(report: Report) -> None:
         parts.append(f"{report.doubles:,} written twice")
     if report.kept_aside:
         parts.append(f"{counted(report.kept_aside, 'file')} kept aside")
-    click.echo(f"{', '.join(parts)}: {_verdict(report)}")
+    say(f"{', '.join(parts)}: {_verdict(report)}")
 
 
 def _verdict(report: Report) -> str:

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import logging
 
-__all__ = ["quiet_retries", "show_from", "silence"]
+from arawn.unseen import one_line, without_unseen
+
+__all__ = ["OneLine", "quiet_retries", "show_from", "silence"]
+
+
+class OneLine(logging.Formatter):
+    """Makes each message one line: what a client or a provider wrote can be part of it, and must forge no other.
+
+    The lines of a traceback stay. Colours, titles and the like are left out of both, also where no terminal is: the
+    file that they go to is read on one.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of `record`, and below it its traceback if it has one."""
+        return without_unseen(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Return the line alone."""
+        return one_line(super().formatMessage(record))
 
 
 def silence() -> None:
@@ -14,7 +32,9 @@ def silence() -> None:
 
 def show_from(level: int) -> None:
     """Print log messages of this level and above on stderr."""
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("httpx").setLevel(max(level, logging.WARNING))  # its INFO is a line for every request
 
 

@@ -17,6 +17,7 @@ import click
 from arawn.cli.output import note
 from arawn.cli.settings import log_directory
 from arawn.cli.streams import forget_output
+from arawn.cli.terminal_text import line_shown
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.filters import Filters
@@ -184,7 +185,7 @@ class ProgressLine:
         """Say this, now."""
         if self._wanted and text != self._text:
             self._text = text
-            click.echo(f"{_CLEAR}{text}", err=True, nl=False)
+            click.echo(f"{_CLEAR}{line_shown(text, sys.stderr)}", err=True, nl=False)
 
     def damage(self, damage: Damage) -> None:
         """Name what was skipped, as `warn` does."""

@@ -14,34 +14,57 @@ import msgspec
 import trio
 
 from arawn.cli.table_fit import GAP, fitted
+from arawn.cli.terminal_text import json_shown, line_shown, printable
 
-__all__ = ["note", "print_json", "print_json_array", "print_table", "printable", "write_out"]
-
-# What could move the cursor, change the terminal, or turn the order of a line about; line ends and tabs stay.
-_TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_CONTROL = {code: None for code in (*range(32), *range(127, 160), *_TURNS) if chr(code) not in "\n\t"}
+__all__ = [
+    "note",
+    "print_json",
+    "print_json_array",
+    "print_json_line",
+    "print_made",
+    "print_table",
+    "printable",
+    "say",
+    "say_text",
+    "write_out",
+]
 
 
 def note(text: str) -> None:
     """Print one line on stderr: beside the output, never part of it."""
-    click.echo(text, err=True)
+    click.echo(line_shown(text, sys.stderr), err=True)
 
 
-def printable(text: str) -> str:
-    """Return `text`, which a model or a provider wrote, without what a terminal would take as a command."""
-    return text.translate(_CONTROL) if sys.stdout.isatty() else text
+def say(line: str = "") -> None:
+    """Print one line; on a terminal a line end inside it, which only others can have written, is a space."""
+    click.echo(line_shown(line, sys.stdout))
+
+
+def say_text(text: str, *, nl: bool = True) -> None:
+    """Print a text as it is, of as many lines as it has; on a terminal without what that would take as a command."""
+    click.echo(printable(text), nl=nl)
+
+
+def print_made(text: str | bytes, *, nl: bool = True) -> None:
+    """Print what may hold styles of our own, and has been made fit for a terminal in all other parts."""
+    click.echo(text, nl=nl)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document, made for reading."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(json_shown(msgspec.json.format(msgspec.json.encode(value), indent=2)).decode())
+
+
+def print_json_line(document: bytes, *, nl: bool = True) -> None:
+    """Print JSON as it is written."""
+    click.echo(json_shown(document), nl=nl)
 
 
 def print_json_array(items: Iterable[bytes]) -> None:
     """Print JSON values as one array, as `print_json` would, each when it comes."""
     separator = "["
     for item in items:
-        text = msgspec.json.format(item, indent=2).decode().replace("\n", "\n  ")
+        text = json_shown(msgspec.json.format(item, indent=2)).decode().replace("\n", "\n  ")
         click.echo(f"{separator}\n  {text}", nl=False)
         separator = ","
     click.echo("[]" if separator == "[" else "\n]")
@@ -72,18 +95,21 @@ def _print_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], ela
     from rich.table import Table
     from rich.text import Text
 
+    headers = [printable(header) for header in headers]
+    rows = [[printable(cell) for cell in row] for row in rows]
+    elastic = {printable(header): least for header, least in elastic.items()}
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
     if elastic:
         headers, rows, widths = fitted(headers, rows, console.width, elastic)
         for header, width in zip(headers, widths, strict=True):
-            table.add_column(header, width=width, no_wrap=True, overflow="ellipsis")
+            table.add_column(Text(header), width=width, no_wrap=True, overflow="ellipsis")
         console.width = max(console.width, sum(widths) + GAP * (len(widths) - 1))
     else:
         for header in headers:
-            table.add_column(header)
+            table.add_column(Text(header))
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*map(Text, row))
     console.print(table)
 
 

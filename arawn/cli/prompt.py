@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 import trio
 
-from arawn.cli.output import note
+from arawn.cli.output import note, printable
 
 __all__ = ["LineSource", "confirm_or_leave", "open_lines"]
 
@@ -64,7 +64,7 @@ def confirm_or_leave(question: str, *, otherwise: str) -> None:
         click.UsageError: Nobody is there to ask.
     """
     try:
-        agreed = click.confirm(question, err=True)
+        agreed = click.confirm(printable(question, sys.stderr), err=True)
     except click.Abort:
         if sys.stdin.isatty():
             raise

@@ -14,7 +14,7 @@ import msgspec
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_reading import required_log, warn
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json, print_table
+from arawn.cli.output import note, print_json, print_table, say
 from arawn.cli.table_fit import on_one_line
 from arawn.config.describe import plain
 from arawn.config.schema import Config
@@ -125,18 +125,18 @@ def _of_body(body: bytes, profile: str | None, config: Config) -> _Subject:
 
 
 def _show(explanation: Explanation) -> None:
-    click.echo(f"profile     {explanation.profile}")
-    click.echo(f"reason      {on_one_line(explanation.reason)}")
-    click.echo(f"confidence  {explanation.confidence:.2f}")
+    say(f"profile     {explanation.profile}")
+    say(f"reason      {on_one_line(explanation.reason)}")
+    say(f"confidence  {explanation.confidence:.2f}")
     if explanation.recorded is not None:
-        click.echo(f"recorded    {on_one_line(explanation.recorded)}")
+        say(f"recorded    {on_one_line(explanation.recorded)}")
     if not explanation.enabled:
-        click.echo("routing     off; `routing.enabled = true` turns it on")
-    click.echo()
+        say("routing     off; `routing.enabled = true` turns it on")
+    say()
     rows = [(name, _text(value)) for name, value in msgspec.structs.asdict(explanation.features).items()]
     print_table(("feature", "value"), rows)
     if explanation.rules:
-        click.echo()
+        say()
         verdicts = [
             (rule.name, rule.profile, rule.verdict, "; ".join(map(_clause, rule.decided_by)))
             for rule in explanation.rules

@@ -10,7 +10,7 @@ import click
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_reading import ProgressLine, missing
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, print_json, print_table
+from arawn.cli.output import note, print_json, print_table, say
 from arawn.cli.settings import configured, log_directory
 from arawn.cli.table_fit import on_one_line
 from arawn.config import default_profile
@@ -93,11 +93,11 @@ def _show(report: ReplayReport) -> None:
             for change in report.changes
         ]
         print_table(("was", "would be", "calls", "tokens in", "tokens out", "reason", "example"), rows)
-        click.echo()
-    click.echo(f"{_words(report.changed)} of {_words(report.seen)} would go elsewhere")
+        say()
+    say(f"{_words(report.changed)} of {_words(report.seen)} would go elsewhere")
     if report.not_logged:
         were = "call was" if report.not_logged == 1 else "calls were"
-        click.echo(f"{report.not_logged} {were} not judged: the log does not hold their messages")
+        say(f"{report.not_logged} {were} not judged: the log does not hold their messages")
 
 
 def _numbers(counted: Counted) -> tuple[str, str, str]:

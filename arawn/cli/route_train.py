@@ -16,7 +16,7 @@ from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_reading import ProgressLine, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, print_json, print_table
+from arawn.cli.output import note, print_json, print_table, say
 from arawn.cli.settings import configured
 from arawn.config import default_profile
 from arawn.config.paths import expanded
@@ -188,11 +188,11 @@ def _say_unused(judged: Judged) -> None:
 
 
 def _said(*, quiet: bool) -> Callable[[int, int], None]:
-    def say(done: int, total: int) -> None:
+    def tell(done: int, total: int) -> None:
         if not quiet and (done == total or done % 512 == 0):
             note(f"{done} of {total} requests embedded")
 
-    return say
+    return tell
 
 
 def _show(score: Evaluation) -> None:
@@ -200,14 +200,14 @@ def _show(score: Evaluation) -> None:
         ("profile", "requests", "right", "right now"),
         [(each.profile, str(each.requests), str(each.right), str(each.right_now)) for each in score.profiles],
     )
-    click.echo()
-    click.echo(f"accuracy    {score.accuracy:.1%} (95 % interval {score.low:.1%} to {score.high:.1%})")
-    click.echo(f"now         {score.accuracy_now:.1%}, by rules and default alone")
-    click.echo(f"decided     {score.decided:.1%} by the classifier, the others by the rules")
-    click.echo(f"sign test   {score.gained} gained, {score.lost} lost of {score.groups}, {_p(score.p_value)}")
-    click.echo(f"            against `{score.most}` for every call: {_p(score.p_value_most)}")
+    say()
+    say(f"accuracy    {score.accuracy:.1%} (95 % interval {score.low:.1%} to {score.high:.1%})")
+    say(f"now         {score.accuracy_now:.1%}, by rules and default alone")
+    say(f"decided     {score.decided:.1%} by the classifier, the others by the rules")
+    say(f"sign test   {score.gained} gained, {score.lost} lost of {score.groups}, {_p(score.p_value)}")
+    say(f"            against `{score.most}` for every call: {_p(score.p_value_most)}")
     if score.why_not is not None:
-        click.echo(f"worth it    no: {score.why_not}")
+        say(f"worth it    no: {score.why_not}")
 
 
 def _p(value: float) -> str:

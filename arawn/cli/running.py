@@ -10,6 +10,7 @@ import click
 
 from arawn.cli.root import root
 from arawn.cli.streams import INTERRUPTED, complain, end_terminal_line, forget_output, open_missing_streams
+from arawn.cli.terminal_text import printable
 
 __all__ = ["main", "run"]
 
@@ -53,7 +54,7 @@ def _explain(error: Exception) -> int:
     if os.environ.get("ARAWN_TRACEBACK") == "1":
         import traceback
 
-        traceback.print_exception(error)
+        click.echo(printable("".join(traceback.format_exception(error)), sys.stderr), err=True, nl=False)
     failure = explained(error)
     for line in failure.lines:
         complain(line)

@@ -18,6 +18,7 @@ import trio
 
 from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
+from arawn.cli.output import say
 from arawn.cli.process_files import open_files
 from arawn.cli.start_address import address_to_use, only_loopback
 from arawn.config.paths import runtime_dir, state_dir
@@ -102,7 +103,7 @@ def _announce(found: Found, opened: Opened) -> None:
     listen = found.loaded.config.server.listen
     used = msgspec.structs.replace(opened, addresses=tuple(address_to_use(url, listen) for url in opened.addresses))
     for line in [*_account(found, opened), "", *_exports(used), *_try_it(used), "ready"]:
-        click.echo(line)
+        say(line)
     sys.stdout.flush()
 
 

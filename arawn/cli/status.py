@@ -11,7 +11,7 @@ import click
 from arawn.cli.daemon_client import DaemonFault, require_daemon, socket_of_daemon
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import print_json, print_table, printable
+from arawn.cli.output import print_json, print_table, say
 from arawn.cli.process_files import out_of_files
 from arawn.cli.status_page import HEADERS, head_lines, next_steps, rows
 from arawn.status import RuntimeStatus
@@ -48,11 +48,12 @@ def status(watching: bool, every: float, as_json: bool, config_file: Path | None
         return
     now = datetime.now(UTC)
     for line in head_lines(found, now):
-        click.echo(printable(line))
-    click.echo()
+        say(line)
+    say()
     print_table(HEADERS, rows(found, now))
     for line in next_steps(found):
-        click.echo(printable(f"\n{line}"))
+        say()
+        say(line)
 
 
 async def _status(socket: Path | None, _: Interrupts) -> RuntimeStatus:

@@ -17,6 +17,7 @@ from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, s
 from arawn.cli.interrupts import Interrupts
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.status_page import HEADERS, head_lines, next_steps, reason_of, rows
+from arawn.cli.terminal_text import json_shown, line_shown
 from arawn.interactions.counted import counted
 from arawn.status import RuntimeStatus
 
@@ -109,7 +110,7 @@ async def _opened(*, as_json: bool) -> AsyncIterator[Show]:
 
 
 async def _write_json(found: RuntimeStatus) -> None:
-    await write_out(msgspec.json.encode(found).decode() + "\n")
+    await write_out(json_shown(msgspec.json.encode(found)).decode() + "\n")
 
 
 async def _write_line(found: RuntimeStatus) -> None:
@@ -139,5 +140,5 @@ def _page(found: RuntimeStatus) -> Group:
     now = datetime.now(UTC)
     for cells in rows(found, now):
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    lines = [Text(printable(line)) for line in head_lines(found, now)]
-    return Group(*lines, Text(), table, *(Text(printable(line)) for line in next_steps(found)))
+    lines = [Text(line_shown(line, sys.stdout)) for line in head_lines(found, now)]
+    return Group(*lines, Text(), table, *(Text(line_shown(line, sys.stdout)) for line in next_steps(found)))

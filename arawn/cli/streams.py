@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from arawn.cli.terminal_text import error_line
+
 __all__ = ["INTERRUPTED", "complain", "end_terminal_line", "forget_output", "open_missing_streams"]
 
 INTERRUPTED = 130  # the exit code after Ctrl-C
@@ -33,7 +35,7 @@ def forget_output(number: int = 1) -> None:
 def complain(line: str) -> None:
     """Print a line on stderr. If that is impossible there is nobody to tell, and the exit code says it alone."""
     try:
-        click.echo(line, err=True)
+        click.echo(error_line(line), err=True)
     except OSError:
         forget_output(2)
 

@@ -13,7 +13,7 @@ import trio
 from arawn.agent.events import Emit, ToolEnded, ToolStarted, TurnEvent, TurnReply
 from arawn.agent.mcp_server import START_S
 from arawn.beside import open_beside
-from arawn.cli.output import note, write_out
+from arawn.cli.output import note, say, write_out
 from arawn.cli.streams import INTERRUPTED
 from arawn.interactions.counted import counted
 from arawn.messages import CompletionResponse, TextDelta
@@ -63,7 +63,7 @@ class AnswerPrinter:
         """End the line that the text so far left open."""
         if self._in_line:
             self._in_line = False
-            click.echo()
+            say()
 
 
 async def keep_silent(_: TurnEvent) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from arawn.errors import BadInput
+from arawn.unseen import UNSEEN
 
 __all__ = ["require_name", "require_new_name"]
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f/\ud800-\udfff]{1,200}")
-_UNSEEN = re.compile(r"[\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _DOTS = frozenset({".", ".."})
 
 
@@ -37,7 +37,7 @@ def require_new_name(name: str) -> str:
     require_name(name)
     if name in _DOTS:
         raise BadInput(f"{name!r} cannot name a workstream: HTTP clients take it out of a path; choose another name")
-    unseen = _UNSEEN.search(name)
+    unseen = UNSEEN.search(name)
     if unseen:
         raise BadInput(
             f"{name[:40]!a} cannot name a workstream: U+{ord(unseen[0]):04X} is a control character, or turns or "
