@@ -14,11 +14,22 @@ from arawn.agent.tool import Tool
 from arawn.interactions.call_ids import distinct_ids
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse, Usage
 
-__all__ = ["after_answer", "batches", "closed", "distinct", "error_result", "refusals", "reply_of", "total_usage"]
+__all__ = [
+    "after_answer",
+    "batches",
+    "closed",
+    "distinct",
+    "error_result",
+    "refusals",
+    "reply_of",
+    "total_usage",
+    "without_last_results",
+]
 
 Place = tuple[int, ToolUse]
 
 _UNASKED = "there is no such tool: none was offered"
+_LEFT_OUT = Text("left out: with this result the conversation was longer than the model takes; ask for less")
 _CUT_OFF = {"max_tokens", "refusal", "model_context_window_exceeded"}  # the answer may end anywhere
 
 
@@ -89,6 +100,24 @@ def closed(
         *messages,
         Message("user", tuple(results.get(place) or error_result(call, why) for place, call in enumerate(calls))),
     )
+
+
+def without_last_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return messages whose last one, if it holds tool results, has short ones that say so in place of the long ones.
+
+    No model has answered those yet. With them kept, a conversation that is too long would be so for good.
+    """
+    *before, last = messages
+    results = tuple(_short(block) if isinstance(block, ToolResult) else block for block in last.content)
+    return messages if results == last.content else (*before, Message(last.role, results))
+
+
+def _short(result: ToolResult) -> ToolResult:
+    """Return the result, or one that says that it was left out if that is shorter."""
+    texts = [part.text for part in result.content if isinstance(part, Text)]
+    if len(texts) == len(result.content) and sum(map(len, texts)) <= len(_LEFT_OUT.text):
+        return result
+    return ToolResult(result.tool_use_id, (_LEFT_OUT,), is_error=True)
 
 
 def total_usage(responses: Iterable[CompletionResponse]) -> Usage:

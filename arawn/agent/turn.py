@@ -11,12 +11,21 @@ import trio
 
 from actors.errors import shown
 from arawn.agent.events import ToolEnded, ToolStarted, TurnEvent, TurnReply
-from arawn.agent.plan import after_answer, batches, closed, distinct, error_result, refusals, reply_of
+from arawn.agent.plan import (
+    after_answer,
+    batches,
+    closed,
+    distinct,
+    error_result,
+    refusals,
+    reply_of,
+    without_last_results,
+)
 from arawn.agent.sendable import sendable
 from arawn.agent.tool import BadArguments, Tool, ToolRaised
 from arawn.backends.actor import Call
 from arawn.config.schema import AgentConfig
-from arawn.errors import ArawnError
+from arawn.errors import ArawnError, ContextTooLong
 from arawn.foreign_errors import passing_on
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse
 from arawn.threads import abandonable
@@ -78,6 +87,7 @@ class Turn:
         """Go on until the model asks for no tool, or has been asked as often as the limit says.
 
         Raises:
+            ContextTooLong: With the last results the conversation is too long; `messages` has them left out.
             BackendError, ActorError: A call to the model failed. `messages` has what came before.
 
         Checkpoint: always.
@@ -86,7 +96,7 @@ class Turn:
         """
         limit = self._limits.max_iterations
         while True:
-            response = distinct(await self._ask(self._next_call()))
+            response = distinct(await self._answer())
             self._responses.append(response)
             self._said.append(Message("assistant", response.content))
             match after_answer(response, len(self._responses), limit):
@@ -99,6 +109,14 @@ class Turn:
             await self._keep()
             await self._run_tools(response)
             await self._keep()
+
+    async def _answer(self) -> CompletionResponse:
+        try:
+            return await self._ask(self._next_call())
+        except ContextTooLong:
+            if self._said:
+                self._said[-1:] = without_last_results((self._said[-1],))
+            raise
 
     def _next_call(self) -> Call:
         first = self._first

@@ -13,18 +13,19 @@ import trio
 
 from actors import Ref, Request
 from arawn.agent.events import TurnReply
-from arawn.agent.plan import closed
+from arawn.agent.plan import closed, without_last_results
 from arawn.agent.tool import Tool
 from arawn.agent.turn import Turn
 from arawn.backends.actor import Call
 from arawn.config.schema import Config, NamedWorkstream
-from arawn.errors import BadInput
+from arawn.errors import BadInput, ContextTooLong
 from arawn.messages import (
     CallContext,
     CompletionRequest,
     CompletionResponse,
     Message,
     StreamEvent,
+    ToolResult,
     user,
 )
 from arawn.routing.policy import require_profile
@@ -143,6 +144,7 @@ class _Workstream:
             BadInput: It is to be created and is there already, spoken to and archived, or new under a name that none
                 may have.
             BackendError: The call failed; the conversation is as it was, or has what a turn with tools had come to.
+            ContextTooLong: The same, but for results of tools that no call to the model has taken: they are left out.
             StoreFailed: The history cannot be read, or the answer cannot be kept; the conversation is as it was.
 
         If cancelled: the call is cancelled; the conversation is as it was, unless an answer was there already.
@@ -188,7 +190,11 @@ class _Workstream:
 
     async def _say(self, said: Say) -> CompletionResponse:
         call, backend = await self._prepared(said, {})
-        response = await backend.ask(call)
+        try:
+            response = await backend.ask(call)
+        except ContextTooLong:
+            await self._leave_out_results()  # noqa: ASYNC120  # `_change` shields, and has a deadline
+            raise
         said_now = (call.request.messages[-1], Message("assistant", response.content))
         await self._keep(self._state, closed(said_now), response.interaction_id)
         return response
@@ -206,9 +212,11 @@ class _Workstream:
             reply = await turn.run()
         except StoreTimeout:
             raise  # another wait would not be shorter
-        except BaseException:
+        except BaseException as error:
             if turn.answered:  # what tools did cannot be undone; `_change` shields, and has a deadline
                 await keep()  # noqa: ASYNC102
+            elif isinstance(error, ContextTooLong):
+                await self._leave_out_results()  # noqa: ASYNC102
             raise
         await keep()
         return reply
@@ -247,6 +255,17 @@ class _Workstream:
             lambda store: store.add_turn(before, turn, messages[first:], interaction_id, first=first), lambda _: grown
         )
 
+    async def _leave_out_results(self) -> None:
+        """Leave out what tools answered at the end of a turn that was cut: with it the next call was too long."""
+        state, history = self._state, self._state.history
+        if not history:
+            return
+        first = max(place for place, message in enumerate(history) if _is_question(message))
+        before = msgspec.structs.replace(state, turns=state.turns - 1, history=history[:first])
+        turn = without_last_results(history[first:])
+        if turn != history[first:]:
+            await self._keep(before, turn, None)
+
     async def _change(self, write: Callable[[WorkstreamStore], R], state_after: Callable[[R], WorkstreamState]) -> R:
         """Write to the store first, then to memory: both or neither, also when the caller goes away in between.
 
@@ -258,3 +277,8 @@ class _Workstream:
             self._state = state_after(result)
             return result
         raise StoreTimeout(f"the store did not answer within {_STORE_S:g} s")
+
+
+def _is_question(message: Message) -> bool:
+    """Say whether a turn begins with the message: it is the user's, and no results of tools."""
+    return message.role == "user" and not any(isinstance(block, ToolResult) for block in message.content)
