@@ -11,10 +11,10 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.log_filters import filter_options, filters_of, label_option
+from arawn.cli.log_filters import filter_options, filters_of, judged_aloud, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, print_json, printable
+from arawn.cli.output import note, print_json, print_json_line
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.export.destination import Destination, remove_left, require_place, unfinished
@@ -23,7 +23,6 @@ from arawn.interactions.export.manifest import ExportManifest
 from arawn.interactions.export.parquet import ParquetRows, newest_day, require_duckdb
 from arawn.interactions.export.rows import LineRows, RowWriter
 from arawn.interactions.export.rules import CHOICES, CONVERSATION_FORMATS, FORMATS, Choice, Format, chosen_drops
-from arawn.interactions.judged import with_judged
 
 __all__ = ["export_interactions"]
 
@@ -85,7 +84,7 @@ def export_interactions(
     )
     _require_sense(order, output, as_json=as_json)
     directory = required_log(config_file)
-    order = msgspec.structs.replace(order, wanted=with_judged(directory, order.wanted))
+    order = msgspec.structs.replace(order, wanted=judged_aloud(directory, order.wanted, quiet=quiet))
     destination = Destination(Path(output), is_directory=export_format == "parquet")
     if output != _STDOUT:
         require_place(destination, directory, overwrite=overwrite)
@@ -135,7 +134,7 @@ def _to_place(destination: Destination, write: Write, empty_day: str) -> ExportM
 
 def _print_line(line: bytes) -> None:
     if sys.stdout.isatty():
-        click.echo(printable(line.decode()), nl=False)
+        print_json_line(line, nl=False)
     else:
         sys.stdout.buffer.write(line)
 

@@ -14,7 +14,7 @@ from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, print_json, print_table, printable
+from arawn.cli.output import note, print_json, print_made, print_table, printable, say
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
 from arawn.interactions.judged import with_judged
@@ -34,6 +34,7 @@ _FIGURES = tuple(
 _COLUMNS = {
     "calls": "calls",
     "errors": "errors",
+    "no result": "unanswered",
     "error %": "error_rate",
     "tokens in": "total_input_tokens",
     "cached": "cache_read_tokens",
@@ -45,7 +46,10 @@ _COLUMNS = {
     "ttft p95": "ttft_ms.p95",
 }
 # What is left out on a narrow terminal, in this order; up to three things that calls are grouped by are then cut.
-_LEFT_OUT = ("ttft p95", "ttft p50", "cached", "p99", "p95", "error %", "ms p50", "tokens out", "tokens in", "errors")
+_LEFT_OUT = (
+    *("ttft p95", "ttft p50", "cached", "p99", "p95", "error %", "ms p50", "tokens out", "tokens in"),
+    *("no result", "errors"),
+)
 _MOST_KEYS, _LEAST_KEY = 3, 16
 _PLOTS = {  # the figure, and what stands above its bars
     "calls": ("calls", "calls"),
@@ -93,14 +97,15 @@ def stats(
     """Count calls, tokens and errors, and how long calls took.
 
     Milliseconds are percentiles: half, 95 and 99 of a hundred calls took no longer. An error is a call that failed, or
-    whose stream broke. Grouped by tool, calls are how often models called the tool, and errors the results that say
-    so; tokens and milliseconds are of the calls to models that called it, each counted once in a row, and in the row
-    `all` once. A narrow terminal has room for some of the figures alone: `--fields` names those to show.
+    whose stream broke. Grouped by tool, calls are how often models called the tool, errors the results that say so,
+    and `no result` the calls that have none, as those cut short; `error %` is of those that have one. Tokens and
+    milliseconds are then of the calls to models that called it, each counted once in a row, and in the row `all` once.
+    A narrow terminal has room for some of the figures alone: `--fields` names those to show.
     """
     if plot and (as_json or fields):
         raise BadInput(f"give `--plot` or `--{'json' if as_json else 'fields'}`, not both")
     dimensions = _dimensions(by)
-    columns = _columns(fields)
+    columns = _columns(fields, dimensions)
     zone = zone_of(options["tz"])
     wanted = filters_of(options, limit=None)
     directory = required_log(config_file)
@@ -118,7 +123,7 @@ def stats(
     elif plot:
         _draw(report, plot)
     else:
-        _print_report(report, columns)
+        _print_report(report, columns, chosen=fields is not None)
 
 
 def _dimensions(by: str) -> tuple[Dimension, ...]:
@@ -130,10 +135,10 @@ def _dimensions(by: str) -> tuple[Dimension, ...]:
         raise BadInput(f"calls cannot be grouped by {wrong}; give some of {', '.join(DIMENSIONS)}") from error
 
 
-def _columns(fields: str | None) -> dict[str, str]:
+def _columns(fields: str | None, dimensions: Sequence[Dimension]) -> dict[str, str]:
     """Return header -> path into a row."""
     if fields is None:
-        return _COLUMNS
+        return {name: path for name, path in _COLUMNS.items() if path != "unanswered" or "tool" in dimensions}
     paths = [path.strip() for path in fields.split(",")]
     for path in paths:
         if path not in _FIGURES:
@@ -157,16 +162,18 @@ def _as_json(report: Report, paths: Sequence[str]) -> Any:
     return {"by": report.by, "rows": [named(row) for row in report.rows], "total": named(report.total)}
 
 
-def _print_report(report: Report, columns: dict[str, str]) -> None:
+def _print_report(report: Report, columns: dict[str, str], *, chosen: bool) -> None:
     rows = [_cells(row.key, row, columns) for row in report.rows]
     if len(rows) > 1:
         rows.append(_cells(("all", *(" " for _ in report.by[1:])), report.total, columns))
-    if columns is not _COLUMNS or len(report.by) > _MOST_KEYS:
+    if chosen or len(report.by) > _MOST_KEYS:
         print_chosen((*report.by, *columns), rows)
         return
     headers, *rows = _flush_right([(*report.by, *columns), *rows], len(report.by))
     names = dict(zip(columns, headers[len(report.by) :], strict=True))
-    elastic = {names[name]: len(names[name]) for name in _LEFT_OUT} | dict.fromkeys(report.by, _LEAST_KEY)
+    elastic = {names[name]: len(names[name]) for name in _LEFT_OUT if name in names} | dict.fromkeys(
+        report.by, _LEAST_KEY
+    )
     print_table(headers, rows, elastic=elastic)
 
 
@@ -190,8 +197,8 @@ def _cell(path: str, value: Any) -> str:
 
 def _draw(report: Report, plot: str) -> None:
     path, title = _PLOTS[plot]
-    click.echo(emphasised(f"{title}, by {', '.join(report.by)}"))
+    print_made(emphasised(f"{title}, by {', '.join(report.by)}"))
     labels = [" ".join(text or "(none)" for text in row.key) for row in report.rows]
     values = [field_values(msgspec.to_builtins(row), [path])[path] or 0 for row in report.rows]
     for line in bars([printable(label) for label in labels], values):
-        click.echo(line)
+        say(line)

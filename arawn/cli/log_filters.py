@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
+from arawn.cli.output import note
 from arawn.interactions.filters import Filters, wanted_of
+from arawn.interactions.judged import judged_by, latest_labels
 from arawn.interactions.record import Status
 
-__all__ = ["fields_option", "filter_options", "filters_of", "label_option"]
+__all__ = ["fields_option", "filter_options", "filters_of", "judged_aloud", "label_option"]
+
+_MOST_LABELS = 10
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,6 +54,28 @@ def filter_options(command: F) -> F:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def judged_aloud(directory: Path, wanted: Filters, *, quiet: bool) -> Filters:
+    """Return what `with_judged` does, and say of each label that no call has which ones there are, unless `quiet`.
+
+    Raises:
+        OSError: The log cannot be read.
+    """
+    if not wanted.labels:
+        return wanted
+    latest = latest_labels(directory, wanted)
+    there_are = Counter(latest.values())
+    for label in sorted(wanted.labels):
+        if label not in there_are and not quiet:
+            note(f"arawn: no call has the label `{label}`; {_labels(there_are)}")
+    return judged_by(latest, wanted)
+
+
+def _labels(there_are: Counter[str]) -> str:
+    shown = ", ".join(f"`{label}`" for label, _ in there_are.most_common(_MOST_LABELS))
+    more = len(there_are) - _MOST_LABELS
+    return f"the labels are {shown}{f' and {more:,} more' if more > 0 else ''}" if shown else "none has been judged"
 
 
 def filters_of(options: dict[str, Any], *, limit: int | None) -> Filters:

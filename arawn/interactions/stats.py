@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from arawn.interactions.call_ids import distinct_ids
 from arawn.interactions.filters import FAILED, Filters, matches
 from arawn.interactions.heads import Head
 from arawn.interactions.record import InteractionHead, ToolResultLine
@@ -23,7 +24,7 @@ _Key = tuple[str | None, ...]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
 _EXACT_BITS = 11  # milliseconds are kept exactly below 2,048, else to 11 bits: a thousandth part
-_WAITING = 65_536  # tool calls whose results are waited for, to count those that failed
+_WAITING = 65_536  # tool calls whose results are waited for; the oldest are then taken to have none
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -41,7 +42,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         key: What the group has in common, in the order asked for; None where a call has none.
         calls: Attempts, as in the log; grouped by tool, how often models called it.
         errors: Calls that ended in an error, streams that broke among them; grouped by tool, results that failed.
-        error_rate: Errors of a call; None without calls.
+        unanswered: Grouped by tool, calls without a result: cut short, not done yet, or told to no later call.
+            None otherwise.
+        error_rate: Errors of a call; grouped by tool, of a call that has a result. None without such calls.
         total_input_tokens: All that was read, cache reads and writes included. As all tokens and milliseconds, those
             of the calls to models; grouped by tool, of those that called the tool, each counted once in a row.
         duration_ms, ttft_ms: How long a call took, and the time to its first token where it was streamed.
@@ -50,6 +53,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[str | None, ...]
     calls: int
     errors: int
+    unanswered: int | None
     error_rate: float | None
     total_input_tokens: int
     output_tokens: int
@@ -96,14 +100,18 @@ class Stats:
                 self._add_call(head)
         elif isinstance(head, ToolResultLine):
             group = self._waiting.pop((head.interaction_id, head.tool_call_id), None)
-            if group is not None and not head.success:
-                group.errors += 1
-                self._total.errors += 1
+            if group is None:
+                return
+            for counted in (group, self._total):
+                counted.results += 1
+                counted.errors += not head.success
 
     def report(self) -> Report:
         """Return the figures so far."""
         ordered = sorted(self._groups.items(), key=lambda item: [text or "" for text in item[0]])
-        return Report(self._by, tuple(group.row(key) for key, group in ordered), self._total.row(()))
+        by_tool = "tool" in self._by
+        rows = tuple(group.row(key, by_tool=by_tool) for key, group in ordered)
+        return Report(self._by, rows, self._total.row((), by_tool=by_tool))
 
     def _add_call(self, head: InteractionHead) -> None:
         if "tool" in self._by:
@@ -120,8 +128,9 @@ class Stats:
         self._total.add(head, calls=len(head.tool_calls), errors=0)
         for tool, calls in Counter(call.tool_name for call in head.tool_calls).items():
             self._group(self._key_of(head, tool)).add(head, calls=calls, errors=0)
-        for call in head.tool_calls:
-            self._waiting[head.id, call.tool_call_id] = self._group(self._key_of(head, call.tool_name))
+        ids = distinct_ids([call.tool_call_id for call in head.tool_calls])
+        for own, call in zip(ids, head.tool_calls, strict=True):
+            self._waiting[head.id, own] = self._group(self._key_of(head, call.tool_name))
         while len(self._waiting) > _WAITING:
             del self._waiting[next(iter(self._waiting))]
 
@@ -134,7 +143,7 @@ class Stats:
 
 class _Group:
     def __init__(self) -> None:
-        self.calls = self.errors = 0
+        self.calls = self.errors = self.results = 0
         self.read = self.written = self.cache_read = self.cache_write = self.reasoning = 0
         self.durations: dict[int, int] = {}
         self.firsts: dict[int, int] = {}
@@ -151,12 +160,14 @@ class _Group:
         if head.ttft_ms is not None:
             _count(self.firsts, head.ttft_ms)
 
-    def row(self, key: _Key) -> Row:
+    def row(self, key: _Key, *, by_tool: bool) -> Row:
+        ended = self.results if by_tool else self.calls
         return Row(
             key=key,
             calls=self.calls,
             errors=self.errors,
-            error_rate=self.errors / self.calls if self.calls else None,
+            unanswered=self.calls - self.results if by_tool else None,
+            error_rate=self.errors / ended if ended else None,
             total_input_tokens=self.read,
             output_tokens=self.written,
             cache_read_tokens=self.cache_read,

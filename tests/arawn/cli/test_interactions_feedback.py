@@ -172,3 +172,20 @@ def test_calls_are_chosen_by_their_last_label(asked: list[str], command: Command
     assert command("interactions", "rm", "--label", "meh", "--yes").code == 0
     assert listed() == [asked[0], asked[2]]
     assert command("interactions", "rm", "--label", "nobody", "--yes").code == 2
+
+
+def test_a_label_that_nobody_gave_is_told(asked: list[str], command: Command) -> None:
+    """With those that there are, the most frequent first, one line each; the export is what it was, and `-q` is."""
+    export = ["interactions", "export", "-f", "jsonl", "-o", "-"]
+    unjudged = command(*export, "--label", "god")
+    for identity, label in zip(asked, ("bad", "good", "good"), strict=True):
+        command("interactions", "feedback", identity, label)
+
+    told = command(*export, "--label", "god", "--label", "bad")
+    quiet = command(*export, "--label", "god", "--quiet")
+    known = command(*export, "--label", "good")
+
+    assert "arawn: no call has the label `god`; none has been judged\n" in unjudged.err
+    assert "arawn: no call has the label `god`; the labels are `good`, `bad`\n" in told.err
+    assert (told.code, told.out.count("\n"), "has the label" in known.err) == (0, 1, False)
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")

@@ -91,6 +91,21 @@ def test_tools_are_counted_with_the_results_that_failed() -> None:
     assert (report.total.calls, report.total.errors) == (2, 1)
 
 
+def test_a_tool_call_without_a_result_is_no_success() -> None:
+    """It is counted apart, and the rate is of those that have one; calls with one id each have their own."""
+    uses = tuple(ToolUse("t1", "search", {}) for _ in range(3))
+    asked = record(1, response=msgspec.structs.replace(TOOL_USE, content=uses))
+    bad = _changed(result(asked.id, "t1_2"), success=False)
+
+    report = counted(asked, result(asked.id, "t1"), bad, by=("tool",))
+
+    assert [(row.calls, row.errors, row.unanswered, row.error_rate) for row in (*report.rows, report.total)] == [
+        (3, 1, 1, 0.5),
+        (3, 1, 1, 0.5),
+    ]
+    assert counted(asked).total.unanswered is None
+
+
 def test_grouped_by_tool_a_record_counts_once_in_each_row() -> None:
     """Its tokens and its time are its own, however many tools it called, and however often; so in the row of all."""
     usage = Usage(1_000, 50)
