@@ -145,7 +145,7 @@ async def _run(
     secrets = [token] if token else []
     async with start_runtime(config, environ, secrets=secrets, waits_for_room=False) as runtime:
         runtime.require_default()
-        reloader = await runtime.start(reloader_spec(runtime, reread, environ))
+        reloader = await runtime.start(reloader_spec(runtime, reread))
         token_changed = partial(token_has_changed, token, state_dir(environ), environ)
         reload = reloading.reload = partial(reloaded, reloader, token_changed)
         app = build_app(

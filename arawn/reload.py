@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -13,13 +13,10 @@ import msgspec
 import trio
 
 from actors import ChildSpec, Request
-from arawn.agent.obstacles import tool_obstacles
-from arawn.backends.preflight import preflight
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput, ConfigError
 from arawn.interactions.record import MarkLine, timestamp_text
 from arawn.reload_plan import configuration_hash
-from arawn.routing.prepared import routing_obstacles
 from arawn.running_backends import Followed, drain
 
 __all__ = ["Reload", "ReloadReport", "Reloadable", "configuration_mark", "reloader_spec", "unusable"]
@@ -57,7 +54,7 @@ class Reloadable(Protocol):
     """What a reload needs of the runtime."""
 
     async def follow(self, config: Config, /) -> Followed:
-        """Put a configuration in force, all of it or nothing."""
+        """Check a configuration, and put it in force: all of it or nothing."""
         ...
 
     async def mark(self, line: MarkLine, /) -> None:
@@ -65,17 +62,16 @@ class Reloadable(Protocol):
         ...
 
 
-def reloader_spec(runtime: Reloadable, reread: Reread, environ: Mapping[str, str]) -> ChildSpec[Reload]:
+def reloader_spec(runtime: Reloadable, reread: Reread) -> ChildSpec[Reload]:
     """Return the spec of the actor that reloads: one reload at a time, also when whoever asked is gone.
 
     Args:
         runtime: What follows the configuration.
         reread: Reads the configuration again, and checks its text.
-        environ: Where keys, and the programs and tokens of tools, are looked for.
     """
     return ChildSpec(
         name="reloader",
-        start=partial(_open_reloader, runtime, partial(_usable, reread, environ)),
+        start=partial(_open_reloader, runtime, reread),
         mailbox=_MAILBOX,
         abandoned="run",
         reply_errors=(ArawnError,),
@@ -98,26 +94,6 @@ async def _open_reloader(
 
         yield handle
         drains.cancel_scope.cancel(reason="the daemon stops, and its backends with it")
-
-
-async def _usable(reread: Reread, environ: Mapping[str, str]) -> Config:
-    """Return the configuration if nothing in it is known to fail: what starts would tell of its own faults alone.
-
-    Raises:
-        ConfigError: It is wrong, or names scripts, models, policies or tools that cannot be used; all of them are
-            listed, as `arawn config check` does.
-
-    Checkpoint: always.
-    If cancelled: nothing has changed; an import of a module goes on.
-    """
-    config = await reread()
-    problems = [obstacle.text for obstacle in await preflight(config, environ) if obstacle.fatal]
-    problems += routing_obstacles(config, environ)  # here, where it will be used: making a policy may need the loop
-    if config.tools:
-        problems += await trio.to_thread.run_sync(tool_obstacles, config, environ, abandon_on_cancel=True)
-    if problems:
-        raise ConfigError(problems)
-    return config
 
 
 async def _reload(runtime: Reloadable, reread: Reread) -> Followed:

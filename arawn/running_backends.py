@@ -50,6 +50,16 @@ class Followed(msgspec.Struct, frozen=True):
     retired: tuple[Ref[Call], ...]
     draining: int = 0
 
+    async def wait_drained(self) -> None:
+        """End the backends that take no more calls, and return once the calls that they have are done.
+
+        Checkpoint: always.
+        If cancelled: as for `drain`.
+        """
+        async with trio.open_nursery() as nursery:
+            for ref in self.retired:
+                nursery.start_soon(drain, ref)
+
 
 class _Running(msgspec.Struct, frozen=True):
     name: str

@@ -23,6 +23,7 @@ from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, InteractionLogConfig
 from arawn.config.search import find_config
 from arawn.errors import ArawnError
+from arawn.following import usable
 from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal, write_appends
@@ -141,6 +142,7 @@ async def start_runtime(
                 workstreams=await _start_workstreams(root, store, backends, router),
                 router=router,
                 tools=await start_tool_servers(root, lambda: backends.config, environ),
+                usable=partial(usable, environ=environ, policy_given=policy is not None),
                 waits_for_room=waits_for_room,
             )
 

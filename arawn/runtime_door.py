@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from arawn.arguments import require_kind
 from arawn.backends.actor import Call
 from arawn.config import default_profile
 from arawn.config.schema import Config
+from arawn.following import put_in_force
 from arawn.full_mailbox import submit_at_once
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.journal import Journal
@@ -48,6 +49,7 @@ class Runtime:
     """A running Arawn; made by `open_runtime`.
 
     Every method but `workstream` raises `WrongLoop` outside the trio run that opened it.
+    `log_path` is the directory of the interaction log, None while it is off.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Runtime:
         workstreams: OnDemand,
         router: Router,
         tools: ToolServers,
+        usable: Callable[[Config], Awaitable[Config]],
         waits_for_room: bool,
     ) -> None:
         self.log_path = log_path
@@ -76,6 +79,7 @@ class Runtime:
         self._workstreams = workstreams
         self._router = router
         self._tools = tools
+        self._usable = usable
         self._waits_for_room = waits_for_room
         self._run = current_run("a runtime was made")
         self._began = trio.current_time()
@@ -95,24 +99,20 @@ class Runtime:
         self._running.require_default()
 
     async def follow(self, config: Config) -> Followed:
-        """Put a new configuration in force; see `RunningBackends.follow`.
+        """Put a new configuration in force, as `arawn reload` does; calls queued or under way stay where they are.
 
         Raises:
-            ConfigError: A backend cannot be started, or the routing policy cannot be used; nothing was changed.
+            ConfigError: It is wrong, or something in it cannot be used; every problem is listed, nothing was changed.
 
         Checkpoint: always. If cancelled: nothing has changed.
         """
         require_run(self._run)
-        fresh = self._router.prepare(require_kind("config", config, Config))
-        try:
-            await fresh.start()
-            followed = await self._running.follow(config)
-        except BaseException:  # a cancellation too
-            with trio.CancelScope(shield=True):  # bounded: it closes what nobody uses yet
-                await fresh.aclose()
-            raise
-        await self._router.adopt(self.config, fresh)
-        return followed
+        return await self.put_in_force(await self._usable(require_kind("config", config, Config)))
+
+    async def put_in_force(self, config: Config) -> Followed:
+        """Follow a configuration that passed every check, or a part of one; all else as for `follow`."""
+        require_run(self._run)
+        return await put_in_force(require_kind("config", config, Config), self._running, self._router)
 
     async def end_calls(self) -> None:
         """End every call under way, and take no more; who waits for one is told `OutcomeUnknown` or `Stopped`.
@@ -141,10 +141,10 @@ class Runtime:
         """
         if profile is not None:
             require_profile(profile, self._backends)
-        return Workstream(require_name(name), profile, self._workstreams.ref(name), self._run)
+        return Workstream(require_name(name), profile, self._workstreams.ref(name), self._run, self.stored_workstream)
 
     async def tools(self, *names: str) -> tuple[Tool, ...]:
-        """Return the tools that the configuration has under these names; see `ToolServers.tools`."""
+        """Return the tools configured under these names, or raise `BadInput`, `ConfigError` or `ToolServerFailed`."""
         require_run(self._run)
         return await self._tools.tools(names)
 
@@ -270,8 +270,7 @@ class Runtime:
             BadInput: The request or the name cannot be used.
             StoreFailed: The database cannot be read.
 
-        Checkpoint: only if there is a workstream, or the policy waits.
-        If cancelled: nothing has changed.
+        Checkpoint: only if there is a workstream, or the policy waits. If cancelled: nothing has changed.
         """
         require_run(self._run)
         require_request(request)

@@ -50,6 +50,6 @@ def require_profile(name: str, known: Collection[str]) -> str:
 def _unknown_binding(name: str, known: Collection[str]) -> UnknownProfile:
     """Return the error for a binding to a profile that a new configuration no longer has."""
     error = UnknownProfile(name, known)
-    remedy = "`arawn workstreams bind WORKSTREAM PROFILE` binds it to another"
-    error.args = (f"{error}; the workstream is bound to `{name}`: {remedy}",)
+    remedy = "bind it to another, with `bind` of its handle or `arawn workstreams bind WORKSTREAM PROFILE`"
+    error.args = (f"{error}; the workstream is bound to `{name}`; {remedy}",)
     return error

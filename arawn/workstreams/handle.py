@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import overload
 
@@ -13,12 +13,15 @@ from actors import Ref, Reply
 from arawn.agent.events import TurnEvent, TurnReply
 from arawn.agent.functions import AnyTool, tools_by_name
 from arawn.arguments import require_text_or_none
+from arawn.errors import BadInput
 from arawn.messages import CompletionResponse, StreamEvent
 from arawn.requests import require_session_id, require_tags
 from arawn.stream import Begun, EventStream, open_stream
 from arawn.trio_run import require_run
 from arawn.workstreams.actor import Act, Change, Create, Remove, Say, WorkstreamMessage
+from arawn.workstreams.names import require_new_name
 from arawn.workstreams.settings import require_settings, require_system, require_text
+from arawn.workstreams.store import WorkstreamState
 
 __all__ = ["Workstream"]
 
@@ -30,12 +33,18 @@ class Workstream:
     """
 
     def __init__(
-        self, name: str, profile: str | None, ref: Ref[WorkstreamMessage], run: trio.lowlevel.TrioToken
+        self,
+        name: str,
+        profile: str | None,
+        ref: Ref[WorkstreamMessage],
+        run: trio.lowlevel.TrioToken,
+        stored: Callable[[str], Awaitable[WorkstreamState | None]],
     ) -> None:
         self.name = name
         self._profile = profile
         self._ref = ref
         self._run = run
+        self._stored = stored
 
     async def bind(self, profile: str | None) -> None:
         """Bind the conversation to a profile, durably; None binds it to none.
@@ -49,6 +58,7 @@ class Workstream:
         """
         require_run(self._run)
         require_settings({"profile": profile})
+        await self._require_possible()
         await self._ref.ask(Change(profile=profile))
 
     async def create(
@@ -66,6 +76,7 @@ class Workstream:
         require_run(self._run)
         wanted = Create(profile=profile, system_prompt=system_prompt, tags=require_tags(tags))
         require_settings(msgspec.structs.asdict(wanted))
+        await self._require_possible()
         await self._ref.ask(wanted)
 
     async def change(
@@ -99,6 +110,7 @@ class Workstream:
         wanted = Change(profile=profile, system_prompt=system_prompt, tags=new_tags, archived=archived)
         given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
         require_settings(given)
+        await self._require_possible()
         return await self._ref.ask(wanted)
 
     async def archive(self, *, archived: bool = True) -> bool:
@@ -172,6 +184,7 @@ class Workstream:
             UnknownProfile: A profile is named that is not configured.
             BadInput: A tool cannot be described to a model, or two have one name.
             BackendError: The call failed; the conversation is as it was. With tools it keeps what they did until then.
+            ContextTooLong: The same; results of tools that no call has taken yet are left out, so that the next may be.
             ActorError: A part of the runtime was stopped or crashed; the type says whether the call was made.
 
         Checkpoint: always.
@@ -237,9 +250,20 @@ class Workstream:
         return open_stream(submit)
 
     async def _bind_first(self) -> None:
+        await self._require_possible()
         if self._profile is not None:
             await self.bind(self._profile)
             self._profile = None
+
+    async def _require_possible(self) -> None:
+        """Refuse a name that only a conversation of before can have, unless one has it; nothing is started for it."""
+        refused: BadInput | None = None
+        try:
+            require_new_name(self.name)
+        except BadInput as error:
+            refused = error
+        if refused is not None and await self._stored(self.name) is None:
+            raise refused
 
 
 def _require_sendable(said: Say) -> None:

@@ -56,7 +56,7 @@ async def test_a_reload_follows_and_leaves_a_mark(autojump_clock: MockClock) -> 
     """The mark has what the report has, and the hash."""
     runtime = NotingRuntime()
     async with open_supervisor(SupervisorSpec(name="root")) as root:
-        report = await (await root.start(reloader_spec(runtime, read_again, {}))).ask(Reload())
+        report = await (await root.start(reloader_spec(runtime, read_again))).ask(Reload())
 
     assert (runtime.followed, report.started, report.draining) == ([NEW], ("default",), 0)
     (mark,) = runtime.marks
@@ -69,7 +69,7 @@ async def test_a_refusal_lists_every_problem_and_leaves_no_mark(autojump_clock: 
     for reread, fault in ((read_in_vain, None), (read_again, ConfigError(["a.toml:1: llm: is missing", "b"]))):
         runtime = NotingRuntime(fault)
         async with open_supervisor(SupervisorSpec(name="root")) as root:
-            reloader = await root.start(reloader_spec(runtime, reread, {}))
+            reloader = await root.start(reloader_spec(runtime, reread))
             for _ in range(2):
                 with pytest.raises(BadInput, match=r"nothing was changed:\n  a\.toml:1: llm: is missing\n  "):
                     await reloader.ask(Reload())
@@ -85,7 +85,7 @@ async def test_reloads_come_one_after_the_other(autojump_clock: MockClock) -> No
         reports.append(await reloader.ask(Reload()))
 
     async with open_supervisor(SupervisorSpec(name="root")) as root:
-        reloader = await root.start(reloader_spec(runtime, read_again, {}))
+        reloader = await root.start(reloader_spec(runtime, read_again))
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(ask, reloader)
@@ -97,7 +97,7 @@ async def test_a_reload_goes_on_without_who_asked(autojump_clock: MockClock) -> 
     """It is done whole or not at all, never half because a client left."""
     runtime = NotingRuntime()
     async with open_supervisor(SupervisorSpec(name="root")) as root:
-        reloader = await root.start(reloader_spec(runtime, read_again, {}))
+        reloader = await root.start(reloader_spec(runtime, read_again))
         with trio.move_on_after(0.5):
             await reloader.ask(Reload())
         await trio.sleep(1)

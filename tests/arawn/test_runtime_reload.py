@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from arawn.config.schema import Config, NamedWorkstream, Profile
-from arawn.errors import UnknownProfile
+from arawn.config.schema import AgentConfig, Config, NamedWorkstream, Profile, RoutingConfig, RoutingRule, ToolSource
+from arawn.errors import ConfigError, UnknownProfile
 from arawn.messages import CompletionRequest, user
-from tests.runtimes import configured, records, running
+from arawn.routing.decision import RoutingDecision
+from arawn.runtime import start_runtime
+from tests.runtimes import configured, in_place, records, running
 
 ECHO = Profile(backend="scripted", model="one")
 HELLO = CompletionRequest(messages=(user("hello"),))
@@ -40,7 +43,7 @@ async def test_a_binding_to_a_profile_that_is_gone_is_an_error(tmp_path: Path) -
         conversation = runtime.workstream("research", profile="fast")
         await conversation.send("one")
         await runtime.follow(changed(config, profiles={"default": ECHO}))
-        with pytest.raises(UnknownProfile, match=r"is bound to `fast`: `arawn workstreams bind WORKSTREAM PROFILE`"):
+        with pytest.raises(UnknownProfile, match=r"is bound to `fast`; bind it to another, with `bind` of"):
             await conversation.send("two")
         with pytest.raises(UnknownProfile, match=r"the profiles are: `default`$"):
             await conversation.send("two", profile="fast")
@@ -102,3 +105,47 @@ async def test_the_counts_of_a_profile_go_on(tmp_path: Path) -> None:
         await runtime.complete(HELLO)
 
         assert runtime.counts.of("default").calls["ok"] == 2
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a rule of a profile that is missing": (
+        {"routing": RoutingConfig(enabled=True, rules=(RoutingRule("long", {"tool_count_gt": 1}, "gone"),))},
+        r"Config: routing\.rules\[0\]\.profile: unknown profile `gone`",
+    ),
+    "a number out of range": ({"agent": AgentConfig(max_iterations=-4)}, r"max_iterations"),
+    "no profile": ({"profiles": {}}, r"Config: profiles: there is none"),
+    "a module that is missing": ({"tools": {"x": ToolSource(python="no_such_module:x")}}, r"tools\.x\.python: cannot"),
+    "an empty source of tools": ({"tools": {"x": ToolSource()}}, r"Config: tools\.x: says not where its tools are"),
+    "a profile that does nothing": (
+        {"profiles": {"default": Profile(backend="scripted", max_concurrency=0)}},
+        r"concurrency",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_what_a_reload_refuses_is_not_followed(tmp_path: Path, wrong: str) -> None:
+    """All of it or nothing: the configuration in force is the one before, and takes calls."""
+    fields, said = WRONG[wrong]
+    config = configured(tmp_path, {"default": ECHO})
+    async with running(config) as runtime:
+        before = runtime.config
+        with pytest.raises(ConfigError, match=said):
+            await runtime.follow(changed(config, **fields))
+
+        assert runtime.config is before
+        assert (await runtime.complete(HELLO)).profile == "default"
+
+
+async def test_a_policy_of_the_program_stands_in_for_a_missing_one(tmp_path: Path) -> None:
+    """What `open_runtime` takes with `policy`, `follow` takes."""
+
+    class Ours:
+        def route(self, request: CompletionRequest) -> RoutingDecision:
+            return RoutingDecision("default", "ours", 1.0)
+
+    config = changed(configured(tmp_path), routing=RoutingConfig(enabled=True, policy="no_such_module:policy"))
+    async with start_runtime(config, {}, policy=Ours(), run_in_thread=in_place) as runtime:
+        await runtime.follow(config)
+
+        assert (await runtime.complete(HELLO)).profile == "default"

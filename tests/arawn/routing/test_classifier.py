@@ -199,7 +199,7 @@ async def test_a_reload_that_fails_closes_what_it_prepared(tmp_path: Path, monke
             before = len(closed)
             for _ in range(3):
                 with pytest.raises(ConfigError, match=r"nope\.toml"):
-                    await runtime.follow(msgspec.structs.replace(config, profiles=broken))
+                    await runtime.put_in_force(msgspec.structs.replace(config, profiles=broken))
             assert len(closed) - before == 3
             assert (await runtime.complete(asking(CODE))).profile == "capable"
 

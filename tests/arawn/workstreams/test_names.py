@@ -40,13 +40,18 @@ def test_names_of_every_language_are_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["..", "a\u202eb"])
 async def test_no_door_makes_a_workstream_of_such_a_name(tmp_path: Path, name: str) -> None:
-    """Neither the first message, nor a creation, nor a binding; nothing was sent, nothing is stored."""
+    """Neither the first message, nor a creation, nor a binding; nothing was sent, nothing is stored, or started."""
     async with running(configured(tmp_path, {"default": ECHO, "fast": ECHO})) as runtime:
         talk = runtime.workstream(name)
-        for act in (talk.send("one"), talk.create(), talk.bind("fast")):
+        bound = runtime.workstream(name, "fast")
+        for act in (talk.send("one"), bound.send("one"), talk.create(), talk.bind("fast"), talk.archive()):
             with pytest.raises(BadInput, match="cannot name a workstream"):
                 await act
+        with pytest.raises(BadInput, match="cannot name a workstream"):
+            async with talk.stream("one"):
+                pass
         stored = await runtime.workstreams()
+        assert runtime.status().active_workstreams == ()
 
     assert (stored, records(tmp_path)) == ([], [])
 

@@ -1,0 +1,68 @@
+"""A running Arawn takes another configuration: what is known to fail in it is found before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import trio
+
+from arawn.agent.obstacles import tool_obstacles
+from arawn.backends.preflight import preflight
+from arawn.config.check import checked
+from arawn.config.schema import Config
+from arawn.errors import ConfigError
+from arawn.routing.prepared import routing_obstacles
+from arawn.routing.router import Router
+from arawn.running_backends import Followed, RunningBackends
+
+__all__ = ["put_in_force", "usable"]
+
+_NO_PROFILE = "Config: profiles: there is none, and every call would fail; name at least one"
+
+
+async def usable(config: Config, environ: Mapping[str, str], *, policy_given: bool) -> Config:
+    """Return the configuration if nothing in it is known to fail: what starts would tell of its own faults alone.
+
+    Args:
+        config: As it was built, or read.
+        environ: Where keys, and the programs and tokens of tools, are looked for.
+        policy_given: The runtime has a policy of its own, so that the one of `[routing]` is not used.
+
+    Raises:
+        ConfigError: It is wrong, or names scripts, models, policies or tools that cannot be used; all of them are
+            listed, as `arawn config check` does.
+
+    Checkpoint: only for tools.
+    If cancelled: nothing has changed; an import of a module goes on.
+    """
+    config = checked(config)
+    problems = [] if config.profiles else [_NO_PROFILE]
+    problems += [obstacle.text for obstacle in await preflight(config, environ) if obstacle.fatal]
+    if not policy_given:
+        problems += routing_obstacles(config, environ)  # here, where it is used: making a policy may need the loop
+    if config.tools:
+        problems += await trio.to_thread.run_sync(tool_obstacles, config, environ, abandon_on_cancel=True)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+async def put_in_force(config: Config, backends: RunningBackends, router: Router) -> Followed:
+    """Have backends and routing follow a configuration that passed every check, both or neither.
+
+    Raises:
+        ConfigError: A backend cannot be started, or the routing policy cannot be used; nothing was changed.
+
+    Checkpoint: always.
+    If cancelled: nothing has changed.
+    """
+    fresh = router.prepare(config)
+    try:
+        await fresh.start()
+        followed = await backends.follow(config)
+    except BaseException:  # a cancellation too
+        with trio.CancelScope(shield=True):  # bounded: it closes what nobody uses yet
+            await fresh.aclose()
+        raise
+    await router.adopt(backends.config, fresh)
+    return followed
