@@ -4,6 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from actors.errors import ActorError as ActorError
+    from actors.errors import AskCycle as AskCycle
+    from actors.errors import NotStarted as NotStarted
+    from actors.errors import OutcomeUnknown as OutcomeUnknown
+    from actors.errors import Stopped as Stopped
+    from arawn.agent.events import TurnReply as TurnReply
+    from arawn.agent.mcp_server import ToolServerFailed as ToolServerFailed
     from arawn.config.schema import Config as Config
     from arawn.config.schema import Profile as Profile
     from arawn.errors import ArawnError as ArawnError
@@ -42,13 +48,22 @@ if TYPE_CHECKING:
     from arawn.messages import ToolUseStart as ToolUseStart
     from arawn.messages import Usage as Usage
     from arawn.messages import user as user
+    from arawn.routing.decision import PolicyFailed as PolicyFailed
     from arawn.runtime import open_runtime as open_runtime
     from arawn.runtime_door import Runtime as Runtime
     from arawn.trio_run import WrongLoop as WrongLoop
     from arawn.workstreams.handle import Workstream as Workstream
 
 _HOME = {
-    "actors.errors": ("ActorError",),
+    "actors.errors": (
+        "ActorError",
+        "AskCycle",
+        "NotStarted",
+        "OutcomeUnknown",
+        "Stopped",
+    ),
+    "arawn.agent.events": ("TurnReply",),
+    "arawn.agent.mcp_server": ("ToolServerFailed",),
     "arawn.config.schema": (
         "Config",
         "Profile",
@@ -93,6 +108,7 @@ _HOME = {
         "Usage",
         "user",
     ),
+    "arawn.routing.decision": ("PolicyFailed",),
     "arawn.runtime": ("open_runtime",),
     "arawn.runtime_door": ("Runtime",),
     "arawn.trio_run": ("WrongLoop",),

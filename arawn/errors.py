@@ -7,6 +7,8 @@ ArawnError
 ├── WrongLoop               called from outside the trio run that the runtime lives in; see `arawn.trio_run`
 ├── LogWriteFailed          the interaction log cannot be opened or written
 ├── StoreFailed             the workstream database cannot be opened, read or written
+├── PolicyFailed            a routing policy of the user's decided nothing; see `arawn.routing.decision`
+├── ToolServerFailed        a tool server does not start, does not answer, or has gone; see `arawn.agent.mcp_server`
 └── BackendError            one call to one backend failed; carries profile, provider, status, code, attempt
     ├── AuthFailed          401 403
     ├── BadRequest          400 404 413 422 and other 4xx

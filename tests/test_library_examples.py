@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -154,3 +156,30 @@ def test_a_notebook_without_its_last_cell_ends_in_order(again: bool, config: ara
     assert (done.returncode, done.stderr) == (0, "")
     (log,) = (tmp_path / "examples").rglob("interactions-*.jsonl")
     assert [json.loads(line).get("event") for line in log.read_bytes().splitlines()][-1] == "stop"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signals", [1, 2], ids=["the call ends", "a second signal cancels it"])
+def test_a_program_stops_in_order_on_sigterm(config: arawn.Config, tmp_path: Path, signals: int) -> None:
+    """After the first nothing new is begun and what is under way is answered; a second one cancels that, on record."""
+    script = tmp_path / "slow.json"
+    script.write_text(json.dumps({"steps": [{"text": "one", "delay_s": 3 if signals == 1 else 60}]}))
+    (tmp_path / "arawn.toml").write_text(f'[llm]\nbackend = "scripted"\nscript = "{script}"\n')
+    program = [sys.executable, str(EXAMPLES / "sigterm.py")]
+    environ = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+
+    with subprocess.Popen(program, env=environ, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("asked: ")
+        for _ in range(signals):
+            time.sleep(0.5)
+            running.send_signal(signal.SIGTERM)
+        said, _ = running.communicate(timeout=30)
+
+    assert (running.returncode, said) == (0, "answered: one\n" * (signals == 1) + "stopped in order\n")
+    (log,) = (tmp_path / "examples").rglob("interactions-*.jsonl")
+    lines = [json.loads(line) for line in log.read_bytes().splitlines()]
+    assert [line["status"] for line in lines if line["kind"] == "interaction"] == [
+        "ok" if signals == 1 else "cancelled"
+    ]
+    assert lines[-1].get("event") == "stop"

@@ -7,7 +7,7 @@ import math
 import typing
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -36,10 +36,23 @@ class _Marks(msgspec.Struct, frozen=True):
     deadline: float | None = None
 
 
-def tool(*, name: str | None = None, read_only: bool = False, deadline_s: float | None = None) -> Callable[[F], F]:
+@overload
+def tool(function: F, /, *, name: str | None = None, read_only: bool = False, deadline_s: float | None = None) -> F: ...
+
+
+@overload
+def tool(*, name: str | None = None, read_only: bool = False, deadline_s: float | None = None) -> Callable[[F], F]: ...
+
+
+def tool(
+    function: F | None = None, /, *, name: str | None = None, read_only: bool = False, deadline_s: float | None = None
+) -> F | Callable[[F], F]:
     """Say more of a function that is given as a tool; the function itself stays as it is.
 
+    `@tool` alone says nothing more, and marks it for readers; `@tool(…)` and `tool(function, …)` say what is given.
+
     Args:
+        function: What it is said of; None returns a decorator.
         name: What the model calls it; None takes the function's own name.
         read_only: It changes nothing: it may run beside other such tools.
         deadline_s: Seconds that one run may take, > 0; None takes `agent.tool_deadline_s`.
@@ -59,7 +72,7 @@ def tool(*, name: str | None = None, read_only: bool = False, deadline_s: float 
             raise BadInput(f"`tool` is for a function of your own, found {kind}; write one that calls it") from error
         return function
 
-    return marked
+    return marked if function is None else marked(function)
 
 
 def function_tool(function: Callable[..., object]) -> Tool:

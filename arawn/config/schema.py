@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from arawn.config.hidden import masked
+
 __all__ = [
     "AgentConfig",
     "ClassifierConfig",
@@ -69,6 +71,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     timeouts: TimeoutsConfig = TimeoutsConfig()
     retry: RetryConfig = RetryConfig()
     script: str | None = None
+
+    def __repr__(self) -> str:
+        """Return it as `arawn config show` would: what is secret is hidden."""
+        return super(Profile, _without_secrets(self)).__repr__()
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what `rich` shows of it, in tracebacks too: what is secret is hidden."""
+        return super(Profile, _without_secrets(self)).__rich_repr__()
+
+
+def _without_secrets(profile: Profile) -> Profile:
+    shown = {key: masked(getattr(profile, key), (key,)) for key in ("api_key", "headers", "extra")}
+    return msgspec.structs.replace(profile, **shown)
 
 
 class NamedWorkstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import arawn
@@ -14,6 +17,37 @@ def test_every_name_is_listed_and_there() -> None:
     assert all(
         getattr(arawn, name).__name__ == name for name in arawn.__all__ if name not in {"ContentBlock", "StreamEvent"}
     )
+
+
+def test_what_a_caller_may_catch_is_there() -> None:
+    """Every error that a docstring of the runtime, of a conversation or of `open_runtime` names."""
+    doors = (arawn.open_runtime, *vars(arawn.Runtime).values(), *vars(arawn.Workstream).values())
+    words = {word for door in doors for word in re.findall(r"[A-Z]\w+", inspect.getdoc(door) or "")}
+    named = {kind.__name__ for kind in (*_kinds_of(arawn.ArawnError), *_kinds_of(arawn.ActorError))} & words
+
+    assert named >= {"PolicyFailed", "ToolServerFailed", "ContextTooLong", "Stopped"}
+    assert named <= set(arawn.__all__)
+
+
+def _kinds_of(error: type[Exception]) -> Iterator[type[Exception]]:
+    for kind in error.__subclasses__():
+        yield kind
+        yield from _kinds_of(kind)
+
+
+def test_the_tree_of_errors_in_the_manual_is_that_of_the_code() -> None:
+    """Each error of `arawn.*` stands in docs/library.md, below what it is a kind of."""
+    (tree,) = re.findall(r"```text\n(Exception\n.*?)```", Path("docs/library.md").read_text("utf-8"), re.DOTALL)
+    above: list[str] = []
+    found: dict[str, str] = {}
+    for line in tree.splitlines():
+        ((depth, name),) = re.findall(r"^((?:[│ ] {3}|[├└]── )*)(\w+)", line)
+        above[len(depth) // 4 :] = [name]
+        found[name] = above[-2] if len(above) > 1 else ""
+    errors = {name: each for name in arawn.__all__ if isinstance(each := getattr(arawn, name), type)}
+    expected = {name: kind.__bases__[0].__name__ for name, kind in errors.items() if issubclass(kind, Exception)}
+
+    assert {name: parent for name, parent in found.items() if name != "Exception"} == expected
 
 
 def test_type_checkers_see_the_same_names() -> None:

@@ -62,6 +62,7 @@ RUNTIME: dict[str, Method] = {
     "give_feedback value": lambda runtime, wrong: runtime.give_feedback("0", arawn.Judgement("good", wrong)),
     "give_feedback note": lambda runtime, wrong: runtime.give_feedback("0", arawn.Judgement("good", note=wrong)),
     "mark": lambda runtime, wrong: runtime.mark(wrong),
+    "put_in_force": lambda runtime, wrong: runtime.put_in_force(wrong),
     "require_default": lambda runtime, wrong: runtime.require_default(),
     "settled": lambda runtime, wrong: runtime.settled(),
     "start": lambda runtime, wrong: runtime.start(wrong),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, AnyStr, Literal
+from typing import Annotated, Any, AnyStr, Literal, assert_type
 
 import jsonschema
 import msgspec
@@ -190,6 +190,21 @@ def test_a_mark_leaves_the_function_as_it_is() -> None:
     assert (made.name, made.read_only, made.deadline) == ("sum", True, 2.0)
 
 
+def test_a_mark_needs_no_parentheses() -> None:
+    """Nothing more is said then; and what is said may stand beside the function, such as a lambda."""
+
+    @tool
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    made, named = function_tool(add), function_tool(tool(add, name="sum", read_only=True))
+
+    assert_type(add(1, 2), int)
+    assert (made.name, made.read_only, made.deadline, made.definition.description) == ("add", False, None, "Add.")
+    assert (named.name, named.read_only) == ("sum", True)
+
+
 def no_hint(text) -> None:  # type: ignore[no-untyped-def]
     pass
 
@@ -301,8 +316,10 @@ def test_a_mark_is_for_functions_of_ones_own() -> None:
     """What cannot be marked is refused, and so is what is no name."""
     with pytest.raises(BadInput, match="`tool` is for a function of your own, found builtin_function_or_method"):
         tool()(len)
+    with pytest.raises(BadInput, match="`tool` is for a function of your own, found str"):
+        tool("add")  # type: ignore[call-overload]
     with pytest.raises(BadInput, match="`7` cannot name a tool"):
-        tool(name=7)  # type: ignore[arg-type]
+        tool(name=7)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), "x"])
