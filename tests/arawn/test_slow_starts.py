@@ -193,7 +193,7 @@ async def test_a_reload_waits_for_what_it_starts(
 
             async def reload() -> None:
                 with pytest.raises(ConfigError, match="no room"):
-                    await runtime.follow(msgspec.structs.replace(config, profiles={"default": slow}))
+                    await runtime.put_in_force(msgspec.structs.replace(config, profiles={"default": slow}))
 
             nursery.start_soon(reload)
             await trio.sleep(LOAD_S / 2)
