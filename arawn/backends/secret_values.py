@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 
 from arawn.backends.presets import PRESETS
 from arawn.config.hidden import is_secret
-from arawn.config.keypath import KeyPath
 from arawn.config.schema import Profile
 
 __all__ = ["secret_values"]
 
+_DIGIT = re.compile("[0-9]")
+
 
 def secret_values(profiles: Mapping[str, Profile], environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the keys (given or in the environment), the passwords in URLs and what is hidden in headers and `extra`.
+    """Yield the keys (given or in the environment), the passwords in URLs, and what is hidden in headers and `extra`.
+
+    Of `extra`, which can hold a JSON schema with a property `token`, only texts with a digit whose own name is that of
+    a secret: a plain word would be blotted out of every text in the log.
 
     What `api_key_command` prints is known only once it has run: see `Provider.secrets`.
     """
@@ -26,17 +31,16 @@ def secret_values(profiles: Mapping[str, Profile], environ: Mapping[str, str]) -
             yield profile.api_key
         if profile.base_url and (password := urlsplit(profile.base_url).password):
             yield unquote(password)
-        yield from _hidden_in(profile.headers, ("headers",))
-        yield from _hidden_in(profile.extra, ("extra",))
+        yield from (value for name, value in profile.headers.items() if is_secret(("headers", name)))
+        yield from _secrets_in(profile.extra)
 
 
-def _hidden_in(value: object, path: KeyPath) -> Iterator[str]:
-    """Yield every text and number at or below `path` that `arawn config show` hides."""
+def _secrets_in(value: object, name: str = "") -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _hidden_in(item, (*path, key))
+            yield from _secrets_in(item, key)
     elif isinstance(value, list | tuple):
-        for position, item in enumerate(value):
-            yield from _hidden_in(item, (*path, position))
-    elif isinstance(value, str | int | float) and not isinstance(value, bool) and is_secret(path):
-        yield str(value)
+        for item in value:
+            yield from _secrets_in(item, name)
+    elif isinstance(value, str) and _DIGIT.search(value) and is_secret(("extra", name)):
+        yield value

@@ -12,8 +12,13 @@ __all__ = ["HIDDEN", "is_secret", "masked"]
 
 HIDDEN = "(hidden)"
 
-# By the last word (`x-api-key`, `apiKey`, `access_token`, but not `max_tokens`), or one that tells wherever it stands.
-_SECRET_NAME = re.compile(r"(token|key|cookies?|credentials?|bearer|jwt)$|auth|secret|passw|passphrase", re.IGNORECASE)
+# By the last word (`x-api-key`, `apiKey`, `access_token`, but not `max_tokens` or `prompt_cache_key`, a mere name),
+# or one that tells wherever it stands (`oauth`, but not `author`).
+_SECRET_NAME = re.compile(
+    r"(token|(?<!cache)(?<!cache[_-])key|cookies?|credentials?|bearer|jwt)$"
+    r"|auth(?!ors?(?:$|[_-]))|secret|passw|passphrase",
+    re.IGNORECASE,
+)
 
 
 def is_secret(path: KeyPath) -> bool:
