@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from arawn.owners import stranger
 
-__all__ = ["mistrusted", "why_foreign", "without_waiting"]
+__all__ = ["content_of", "mistrusted", "why_foreign", "without_waiting"]
 
 
 def mistrusted(path: Path, descriptor: int) -> str | None:
@@ -45,3 +47,13 @@ def why_foreign(file: os.stat_result, name: os.stat_result, directory: os.stat_r
 def without_waiting(path: str, flags: int) -> int:
     """Open a file as `open` does, but a pipe without waiting for its other end, which somebody else may never open."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def content_of(file: BinaryIO) -> bytes:
+    """Return all of a file that was opened `without_waiting`; a pipe, which has to be one's own, is waited for."""
+    if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+        writer = select.poll()
+        writer.register(file, select.POLLIN)
+        writer.poll()  # until there is one: what is read before that is an end, and looks like an empty file
+        os.set_blocking(file.fileno(), True)
+    return file.read()

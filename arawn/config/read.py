@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from arawn.config.foreign import mistrusted, without_waiting
+from arawn.config.foreign import content_of, mistrusted, without_waiting
 from arawn.config.keypath import KeyPath
 from arawn.config.layers import Layer
 from arawn.config.locate import key_lines
@@ -64,7 +64,7 @@ def _read(path: Path, name: str, *, found: bool = False) -> Reading | None:
     try:
         with open(path, "rb", opener=without_waiting if found else None) as file:
             why = mistrusted(path, file.fileno()) if found else None
-            content = b"" if why else file.read()
+            content = b"" if why else content_of(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

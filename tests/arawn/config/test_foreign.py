@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import stat
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -99,6 +101,20 @@ def test_a_pipe_of_that_name_holds_nobody_up(tmp_path: Path) -> None:
     (tmp_path / "arawn.toml").chmod(0o666)
 
     assert "every user may write to it" in problems(tmp_path)[0]
+
+
+def test_a_pipe_of_ones_own_is_read_to_its_end(tmp_path: Path) -> None:
+    """As password managers give out a file: what they write when it is opened is neither missed nor read in part."""
+    os.mkfifo(tmp_path / "arawn.toml")
+    (tmp_path / "arawn.toml").chmod(0o600)
+
+    give = partial((tmp_path / "arawn.toml").write_text, TOML, encoding="utf-8")
+    writer = Thread(target=give, daemon=True)  # it would wait for ever for a reader that came too early
+    writer.start()
+    loaded = load(environ={"ARAWN_CONFIG_DIR": str(tmp_path / "none")}, cwd=tmp_path)
+
+    assert str(loaded.config.server.socket) == "/theirs.sock"
+    writer.join()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
