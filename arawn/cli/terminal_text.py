@@ -35,4 +35,6 @@ def error_line(text: str) -> str:
 
 def json_shown(document: bytes) -> bytes:
     r"""Return the same JSON, with what a terminal would take as a command written as `\uXXXX`."""
-    return json_escaped(document.decode()).encode() if sys.stdout.isatty() else document
+    if not sys.stdout.isatty():
+        return document
+    return json_escaped(document.decode("utf-8", "replace")).encode()  # of a damaged line, which is shown as it is

@@ -141,6 +141,13 @@ def test_json_on_a_terminal_says_the_same(monkeypatch: pytest.MonkeyPatch, capsy
     assert _raw(out) == []
 
 
+def test_a_damaged_text_is_shown_on_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of the log that the disk has spoiled; what is no character is one that stands for it."""
+    _on_a_terminal(monkeypatch, "stdout")
+
+    assert json_shown(b'"\xff\x9bx"') == '"\ufffd\ufffdx"'.encode()
+
+
 def test_elsewhere_nothing_is_changed() -> None:
     """A file or a pipe gets the same text, not a copy of it."""
     with Path("/dev/null").open(encoding="utf-8") as file:
