@@ -150,7 +150,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "basic",
         "curl ",
-        rf"""(?P<lead>curl (?:{_ARGUMENTS}?\s)?(?:-u|--user)[ =]?["']?[^\s:"'/]{{1,100}}:){_PASSWORD}""",
+        rf"""(?P<lead>curl (?:{_ARGUMENTS}?\s)??(?:-u|--user)[ =]?["']?[^\s:"'/]{{1,100}}:){_PASSWORD}""",
         in_a_word=True,
     ),
     *(

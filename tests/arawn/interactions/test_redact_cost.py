@@ -96,6 +96,12 @@ def test_half_a_token_before_a_whole_one_hides_nothing(around: str) -> None:
     assert text == f"{around} MASK"
 
 
+@pytest.mark.parametrize("after", ["", " && docker run -u root:staff1234 img", "; curl -u bob:An0therOne x"])
+def test_the_password_of_a_request_is_found_whatever_comes_after_it(after: str) -> None:
+    """The first `-u` is the request's own; a later one in the line is of another program, as often as not."""
+    assert replace_keys(f"curl -u ann:Secret123 https://x{after}", lambda *_: "MASK").startswith("curl -u ann:MASK ")
+
+
 @pytest.mark.parametrize(
     "text",
     [
