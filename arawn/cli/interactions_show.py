@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import operator
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from arawn.cli.terminal_text import json_shown, line_shown
 from arawn.errors import BadInput
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.filters import Filters
+from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.reader import Entry, LogReader
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.zones import zone_of
@@ -84,7 +86,7 @@ def show(
             values["feedback"] = msgspec.Raw(msgspec.json.encode(judged))
         _print_object(values)
         return
-    record = entry.record()
+    record = _record_of(entry)
     for line in dropwhile(operator.not_, chain(_lines(reader, record, part, zone), feedback_lines(judged, zone))):
         _print_line(line)
 
@@ -155,8 +157,17 @@ def _previous(reader: LogReader, record: InteractionRecord) -> InteractionRecord
     )
     for entry in reader.newest_first(earlier):
         if entry.head.call_id != record.call_id:
-            return entry.record()
+            return _record_of(entry)
     raise BadInput(f"`{record.id}` is the first call of its conversation in the log")
+
+
+def _record_of(entry: Entry) -> InteractionRecord:
+    try:
+        return entry.record()
+    except UNREADABLE as error:
+        way_out = f"`arawn interactions show {entry.head.id} --json` prints what is there"
+        why = f"interaction {entry.head.id} is damaged: {error}; {way_out}, `arawn interactions repair` sets it aside"
+        raise OSError(errno.EBADMSG, why, str(entry.path)) from error
 
 
 def _styled(line: str) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 
+from arawn.cli.output import note
 from arawn.cli.table_fit import fitted, shortened
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import field_values, need_bodies
-from arawn.interactions.record import InteractionHead
+from arawn.interactions.heads import UNREADABLE
+from arawn.interactions.record import InteractionHead, InteractionRecord
 
 __all__ = [
     "ELASTIC",
@@ -85,15 +87,23 @@ def chosen_values(entry: Entry, paths: Sequence[str], **more: Any) -> dict[str, 
 
     Raises:
         OSError: The line cannot be read any more.
-        msgspec.DecodeError: The bodies are damaged.
     """
-    record = entry.record() if need_bodies(paths) else entry.head
+    record = _with_bodies(entry) if need_bodies(paths) else entry.head
     return field_values({**msgspec.to_builtins(record), **more}, paths)
 
 
 def chosen_cells(entry: Entry, paths: Sequence[str], **more: Any) -> tuple[str, ...]:
     """Return the same as texts: one as itself, anything else but nothing as JSON."""
     return tuple(_cell(value) for value in chosen_values(entry, paths, **more).values())
+
+
+def _with_bodies(entry: Entry) -> InteractionRecord | InteractionHead:
+    """Return everything, or what is not damaged: then that is said, and the bodies are missing."""
+    try:
+        return entry.record()
+    except UNREADABLE as error:
+        note(f"arawn: warning: {entry.path.name}: interaction {entry.head.id}: its messages cannot be read: {error}")
+        return entry.head
 
 
 def _cell(value: Any) -> str:

@@ -367,6 +367,27 @@ def test_damage_is_named_and_the_rest_is_answered(asked: list[str], command: Com
         assert "interactions-2001-01-02.jsonl.zst: skipped: " in result.err
 
 
+def test_a_damaged_byte_of_a_message_is_named_and_what_is_whole_is_shown(
+    asked: list[str], command: Command, place: Place
+) -> None:
+    """A row has what can be read; a page says where the damage is, and what shows the rest."""
+    (file,) = place.log.glob("*.jsonl")
+    file.write_bytes(file.read_bytes().replace(b"Kestrel", b"Kestr\xffl"))
+    last = asked[-1]
+
+    for reader in ("list", "tail"):
+        result = command("interactions", reader, "--fields", "id,messages")
+        assert result.code == 0
+        assert all(name in result.out for name in asked)
+        assert f"interaction {last}: its messages cannot be read: " in result.err
+    for arguments in ([], ["--request"], ["--diff-prev"]):
+        result = command("interactions", "show", "latest", *arguments)
+        assert result.code == 1
+        assert result.err.startswith(f"arawn: `{file}`: interaction {last} is damaged: ")
+        assert "unexpected" not in result.err
+    assert "Kestr" in command("interactions", "show", last, "--json").out
+
+
 def test_on_a_terminal_a_match_stands_out(asked: list[str], place: Place) -> None:
     """In bold, unless colours are not wanted."""
     assert "\x1b[1mheron\x1b[0m" in Terminal(place, "interactions", "search", "heron").rest()
