@@ -13,7 +13,7 @@ settings.register_profile("untimed", deadline=None)  # a busy machine makes no t
 settings.load_profile("untimed")
 
 ROOTS = Path(__file__).with_name("no_roots.pem")  # each client of httpx reads the roots it trusts: all take 20 ms
-os.environ.setdefault("SSL_CERT_FILE", str(ROOTS))
+os.environ["SSL_CERT_FILE"] = str(ROOTS)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
