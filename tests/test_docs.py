@@ -68,3 +68,12 @@ def test_examples_run(example: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert not done.stderr
+
+
+def test_the_code_tour_fits_into_an_evening() -> None:
+    """The files that the tour names are 7,000 lines at most together, docstrings and all."""
+    page = Path("docs/code-tour.md")
+    files = {page.parent / target for target in LINK.findall(page.read_text("utf-8")) if target.endswith(".py")}
+
+    assert len(files) > 20
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in files) <= 7_000
