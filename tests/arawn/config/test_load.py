@@ -271,7 +271,7 @@ def test_tables_of_free_keys_merge_too(place: Place) -> None:
     assert loaded.sources["llm.headers.b"] == Source("2", "arawn.toml:2")
 
 
-SECRET = "5011\n5011"  # never valid, so every error has a chance to print it
+SECRET = "s5011\ns5011"  # never valid, so every error has a chance to print it
 SECTIONS = ["llm", "llm_profiles", "routing", "workstreams", "server", "default", "fast", "profiles", "rules", "named"]
 NAMES = ["name", "profile", "backend", "model", "base_url", "listen", "auth", "api_key", "headers", "x-api-key", "stop"]
 KEYS = st.sampled_from([*SECTIONS, *NAMES, "extra", "a\nb"])
@@ -297,4 +297,4 @@ def test_whatever_is_configured_loads_or_is_refused_with_lines(first: Any, secon
         problems = error.problems
 
     assert problems
-    assert all("\n" not in problem and "5011" not in problem for problem in problems)
+    assert all("\n" not in problem and "s5011" not in problem for problem in problems)
