@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec import inspect
 
-from arawn.config.hidden import is_secret
+from arawn.config.hidden import is_secret, masked
 from arawn.config.keypath import KeyPath
 
 __all__ = ["Kind", "accepted", "any_of", "as_kind", "found", "is_utf8", "plain", "suggestion", "ticked"]
@@ -70,13 +70,13 @@ def accepted(kind: Kind) -> str:
 
 
 def found(value: object, path: KeyPath) -> str:
-    """Say in words what stands at `path`; the value itself only if it is no secret."""
+    """Say in words what stands at `path`; the value itself only without what is secret in it."""
     name = _type_name(value)
     if isinstance(value, str) and not is_utf8(value):
         return f"a {name} with bytes that are not UTF-8"
     if is_secret(path) or isinstance(value, Mapping | list):
         return f"{'an' if name[0] in 'ai' else 'a'} {name}"
-    text = plain(value)
+    text = plain(masked(value, path))
     return f"the {name} `{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}`"
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from arawn.config.command_secrets import is_secret_of_query
 from arawn.config.describe import any_of, suggestion, ticked
-from arawn.config.hidden import is_secret
 from arawn.config.keypath import Finding
 from arawn.config.profiles import NamedProfile
 
@@ -17,7 +17,6 @@ _PROFILE_NAME = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
 _KEY = re.compile(r"[\x21-\x7e]+")
-_SIGNATURE = re.compile(r"(?<![a-z])(code|sig|signature|pwd)$", re.IGNORECASE)  # secrets that only addresses have
 
 
 def profile_findings(entry: NamedProfile, kinds: Collection[str]) -> Iterator[Finding]:
@@ -98,7 +97,7 @@ def _may_be_shown(setting: str) -> bool:
     """Say whether a part of a query names what it sets, and that is no secret: addresses are printed."""
     name, given, _ = setting.partition("=")
     name = unquote(name)
-    return bool(name and given) and not _SIGNATURE.search(name) and not is_secret(("headers", name))
+    return bool(name and given) and not is_secret_of_query(name)
 
 
 def _headers(entry: NamedProfile) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from msgspec import Meta
@@ -48,7 +48,25 @@ class RetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_s: Annotated[float, Meta(ge=0, le=3_600)] = 20.0
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Hiding(msgspec.Struct, frozen=True):
+    """A table that may hold secrets; no `repr` shows them."""
+
+    def __repr__(self) -> str:
+        """Return it as `arawn config show` would: what is secret is hidden."""
+        return msgspec.Struct.__repr__(self._without_secrets())
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what `rich` shows of it, in tracebacks too: what is secret is hidden."""
+        return msgspec.Struct.__rich_repr__(self._without_secrets())
+
+    def _without_secrets(self) -> Self:
+        given = msgspec.structs.asdict(self)
+        shown = {key: masked(value, (key,)) for key, value in given.items()}
+        tuples = {key: tuple(shown[key]) for key, value in given.items() if isinstance(value, tuple)}
+        return msgspec.structs.replace(self, **shown | tuples)
+
+
+class Profile(_Hiding, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One named backend. `dialect` belongs to `custom`; `script` (a file) to `scripted`; see docs/configuration.md."""
 
     backend: str
@@ -71,19 +89,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     timeouts: TimeoutsConfig = TimeoutsConfig()
     retry: RetryConfig = RetryConfig()
     script: str | None = None
-
-    def __repr__(self) -> str:
-        """Return it as `arawn config show` would: what is secret is hidden."""
-        return super(Profile, _without_secrets(self)).__repr__()
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Return what `rich` shows of it, in tracebacks too: what is secret is hidden."""
-        return super(Profile, _without_secrets(self)).__rich_repr__()
-
-
-def _without_secrets(profile: Profile) -> Profile:
-    shown = {key: masked(getattr(profile, key), (key,)) for key in ("api_key", "headers", "extra")}
-    return msgspec.structs.replace(profile, **shown)
 
 
 class NamedWorkstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,7 +160,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool_result_bytes: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 262_144
 
 
-class ToolSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ToolSource(_Hiding, frozen=True, forbid_unknown_fields=True):
     """One source of tools: a Python module, or an MCP server over stdio (`command`) or HTTP (`url`)."""
 
     python: str | None = None

@@ -8,6 +8,7 @@ from arawn.config.hidden import is_secret, masked
 from arawn.config.load import Loaded, load
 from arawn.config.schema import Config
 from arawn.config.sources import Source
+from arawn.errors import ConfigError
 
 SECRET = "5011d"
 
@@ -76,3 +77,56 @@ def test_a_secret_is_known_by_its_name(path: tuple[str, ...], secret: bool) -> N
 def test_a_key_that_is_not_set_is_not_shown_as_hidden() -> None:
     """None is no secret; hiding it would say that there is one."""
     assert masked(None, ("llm", "api_key")) is None
+
+
+SHAPED = "sk-abcdefghij0123456789abcdef"
+COMMANDS = {
+    "serve --port 8 -v": "serve --port 8 -v",
+    f"serve {SHAPED}": "serve (hidden)",
+    "serve --token 5011d --port 8": "serve --token (hidden) --port 8",
+    "serve --no-auth --port 8": "serve --no-auth --port 8",
+    "serve --api-key=5011d&'x -v": "serve --api-key=(hidden) -v",
+    "docker run -e GITHUB_TOKEN=5011d image": "docker run -e GITHUB_TOKEN=(hidden) image",
+    "serve postgres://me:5011d@db/x": "serve postgres://(hidden)@db/x",
+    "remote https://h/mcp?a=b&token=5011d&c=d": "remote https://h/mcp?a=b&token=(hidden)&c=d",
+    "remote https://h/mcp?sig=5011d": "remote https://h/mcp?sig=(hidden)",
+    "pass show openai/api-key": "pass show openai/api-key",
+}
+LONG = {
+    "Authorization: Bearer 5011d and": "Authorization: (hidden)",
+    '{"apiKey": "5011d", "x": 1}': '{"apiKey": "(hidden)", "x": 1}',
+    "K_TOKEN='5011d a' serve --key \"5011d\" -v": "K_TOKEN='(hidden)' serve --key \"(hidden)\" -v",
+    "serve --token 5011d -v": "serve --token (hidden) -v",
+}
+
+
+@pytest.mark.parametrize("key", ["command", "api_key_command", "env"])
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [(given.split(), shown.split()) for given, shown in COMMANDS.items()]
+    + [(["sh", given], ["sh", shown]) for given, shown in LONG.items()],
+)
+def test_a_secret_in_a_command_line_is_hidden_and_the_rest_is_shown(
+    key: str, given: list[str], shown: list[str]
+) -> None:
+    """What an option, a variable, a header or an address gives to the name of a secret, and keys of known shapes."""
+    assert masked(given, ("tools", "x", key)) == shown
+
+
+def test_a_secret_in_the_address_of_a_tool_server_is_hidden(tmp_path: Path) -> None:
+    """The rest of the address is shown."""
+    text = '[llm]\nbackend = "ollama"\nmodel = "m"\n[tools.x]\nurl = "https://h/mcp?theApiKey=5011d&n=1"'
+
+    assert loaded(tmp_path, text).sources["tools.x.url"].value == "https://h/mcp?theApiKey=(hidden)&n=1"
+
+
+def test_a_command_that_is_no_array_is_named_without_its_secret(tmp_path: Path) -> None:
+    """The error quotes what was found."""
+    with pytest.raises(ConfigError, match=r'found the string `"serve --token \(hidden\) -v"`'):
+        loaded(tmp_path, '[tools.x]\ncommand = "serve --token 5011d -v"')
+
+
+def test_a_long_command_line_is_looked_through_in_linear_time() -> None:
+    """Each of these would take minutes if each place were a beginning."""
+    for piece in ("a", "-", "token ", "token=", "?a", "'"):
+        masked([piece * 100_000], ("tools", "x", "command"))

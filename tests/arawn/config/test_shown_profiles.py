@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from arawn.config.schema import Config, Profile, RetryConfig
+from arawn.config.schema import Config, Profile, RetryConfig, ToolSource
 from arawn.reload_plan import compared
 
 SECRETS = ("sk-of-mine", "of-a-header", "of-the-body")
@@ -41,3 +41,13 @@ def test_a_profile_without_a_secret_is_shown_as_it_is(given: dict[str, object]) 
     names = {kind.__name__: kind for kind in (Profile, RetryConfig, type(profile.timeouts))}
 
     assert eval(repr(profile), names) == profile
+
+
+def test_a_source_of_tools_shows_what_config_show_shows() -> None:
+    """Neither by itself nor in what holds it; all else stays."""
+    source = ToolSource(command=("serve", "--token", "of-mine", "--port", "8"), only=("a",))
+    shown = repr(Config(tools={"x": source}))
+
+    assert "command=('serve', '--token', '(hidden)', '--port', '8')" in shown
+    assert "only=('a',)" in shown
+    assert "of-mine" not in shown
