@@ -14,6 +14,7 @@ from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
 from arawn.agent.servers import start_tool_servers
+from arawn.agent.tool_secrets import tool_secrets
 from arawn.arguments import require_config_source, require_kind, require_policy
 from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.secret_values import secret_values
@@ -240,7 +241,8 @@ async def _start_backends(
     ids, open_tool_calls, log = RecordIds(), OpenToolCalls(), config.logging.interactions
 
     def blueprints(config: Config) -> dict[str, Blueprint]:
-        hidden = (*secrets, *secret_values(config.profiles, environ))
+        of_tools = tool_secrets(config.tools.values(), environ)
+        hidden = (*secrets, *secret_values(config.profiles, environ), *of_tools)
         return {name: Blueprint(profile, hidden) for name, profile in config.profiles.items()}
 
     def make(label: str, name: str, blueprint: Blueprint, health: AsyncValue) -> ChildSpec[Call]:

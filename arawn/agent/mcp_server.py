@@ -18,6 +18,7 @@ from actors import Request
 from arawn.agent.start_faults import not_started, start_fault, unset_token
 from arawn.agent.stderr_log import open_stderr_log
 from arawn.agent.tool import ToolAnswer
+from arawn.agent.tool_secrets import tool_secrets
 from arawn.config.schema import ToolSource
 from arawn.errors import ArawnError, ConfigError
 from arawn.interactions.redact import Redactor
@@ -126,7 +127,7 @@ async def _client(
         passed = {variable: environ[variable] for variable in source.env if variable in environ}
         program, *arguments = source.command
         child = StdioServerParameters(command=program, args=arguments, env=passed)
-        masked = Redactor([*passed.values()])
+        masked = Redactor([*passed.values(), *tool_secrets([source], environ)])
         opened = open_stderr_log(name, last_words, lambda line: str(masked.redact(line)[0]))
         stderr = await stack.enter_async_context(opened)
         return Client(stdio_client(child, stderr), client_info=info)

@@ -145,9 +145,11 @@ async def _send(daemon: DaemonClient, ids: Sequence[str], said: Sequence[Given])
 
 
 def _write(config: Config, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
+    from arawn.agent.tool_secrets import tool_secrets
     from arawn.backends.secret_values import secret_values
 
-    log, secrets = config.logging.interactions, tuple(secret_values(config.profiles, os.environ))
+    log, of_tools = config.logging.interactions, tool_secrets(config.tools.values(), os.environ)
+    secrets = (*secret_values(config.profiles, os.environ), *of_tools)
     at = datetime.now(UTC)
     lines = [
         judgement_line(identity, one.judgement, at=at, config=log, secrets=secrets)

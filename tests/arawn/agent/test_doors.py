@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from arawn.config.schema import AgentConfig, Config, RoutingConfig, ToolSource
-from arawn.messages import CompletionRequest
+from arawn.messages import CompletionRequest, user
 from arawn.routing import RoutingDecision
 from arawn.server.app import build_app
 from arawn.server.auth import Door
@@ -36,6 +36,23 @@ async def test_the_runtime_gives_tools_by_name(tmp_path: Path) -> None:
         reply = await runtime.workstream("w").send("hello", tools=await runtime.tools("voices"))
 
     assert (reply.text, reply.iterations) == ("I shouted", 2)
+
+
+async def test_a_secret_of_a_tool_server_is_in_no_record(tmp_path: Path) -> None:
+    """Whether its token, a variable, its command or its address holds it; a plain word of these is none."""
+    environ = {"T": "of-a-bearer-1", "A_KEY": "of-the-env-2", "HOME_OF": "/home/of/3"}
+    tools = {
+        "a": ToolSource(url="http://h/mcp?token=of-the-url-3&plain=one-two-3", bearer_env="T"),
+        "b": ToolSource(command=("serve", "--key", "of-the-args-4", "--auth", "anything"), env=("A_KEY", "HOME_OF")),
+    }
+    said = "of-a-bearer-1 of-the-env-2 of-the-url-3 of-the-args-4 anything one-two-3 /home/of/3"
+    async with running(msgspec.structs.replace(voiced(tmp_path, {"text": said}), tools=tools), environ) as runtime:
+        await runtime.complete(CompletionRequest(messages=(user("hello"),)))
+
+    (record,) = records(tmp_path)
+    (block,) = record["response_content"]
+    words = block["text"].split(" ")
+    assert [word.startswith("[redacted:secret:") for word in words] == [True] * 4 + [False] * 3
 
 
 async def test_the_configured_limit_holds_in_the_next_turn(tmp_path: Path) -> None:
