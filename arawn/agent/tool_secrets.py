@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from arawn.config.command_secrets import is_secret_name, secrets_of
+import msgspec
+
+from arawn.config.command_secrets import is_secret_name
+from arawn.config.hidden import secrets_in
 from arawn.config.schema import ToolSource
 
 __all__ = ["tool_secrets"]
@@ -20,5 +23,4 @@ def tool_secrets(sources: Iterable[ToolSource], environ: Mapping[str, str]) -> I
     for source in sources:
         named = [source.bearer_env, *filter(is_secret_name, source.env)]
         yield from (environ[name].strip() for name in named if name and environ.get(name))
-        yield from secrets_of(source.command or ())
-        yield from secrets_of([source.url or ""])
+        yield from secrets_in(msgspec.to_builtins(source), ())

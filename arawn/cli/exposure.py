@@ -8,7 +8,6 @@ from pathlib import Path
 from shlex import quote
 
 from arawn.config import Loaded
-from arawn.config.hidden import HIDDEN
 from arawn.config.paths import database_path, expanded, interactions_dir, runtime_dir, state_dir
 from arawn.config.schema import Config
 from arawn.owners import stranger
@@ -24,11 +23,7 @@ def readable_keys(loaded: Loaded, environ: Mapping[str, str], cwd: Path) -> Iter
         environ: The process environment.
         cwd: Where the configuration was looked for.
     """
-    lines = {
-        source.origin: key
-        for key, source in loaded.sources.items()
-        if source.value == HIDDEN and (key.endswith("api_key") or ".headers." in key)
-    }
+    lines = {source.origin: key for key, source in loaded.sources.items() if source.holds_secret}
     for origin, key in lines.items():
         path = cwd / expanded(origin.rpartition(":")[0], environ)
         if path in loaded.files and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o044:

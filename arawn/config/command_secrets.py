@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["arguments_masked", "is_secret_name", "is_secret_of_query", "secrets_of", "settings_masked"]
+__all__ = ["arguments_masked", "is_secret_name", "is_secret_of_query", "settings_masked"]
 
 Mask = Callable[[str], str]
 
@@ -21,7 +21,6 @@ _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _NAMED = re.compile(  # `name=`, `"name": "`, and in a line for a shell `--name `
     r"""(?<![\w.-])(?P<name>[\w.-]+)(?:(?:\\?["'])?\s{0,2}(?P<is>[=:])\s{0,2}|(?P<space>\s{1,2})(?!-))(?:\\?(?P<quote>["']))?"""
 )
-_DIGIT = re.compile("[0-9]")
 _ALL = re.compile(r"[\s\S]+")
 _LINE = re.compile(r"""[^"'\n]+""")  # a header's value may hold spaces: `Authorization: Bearer …`
 _SETTING = re.compile(r"""[^\s"'&#]+""")  # of a query
@@ -49,19 +48,6 @@ def arguments_masked(arguments: Sequence[str], mask: Mask) -> Iterator[str]:
         named = _OPTION.fullmatch(before) is not None and is_secret_name(before)
         yield mask(argument) if named and argument[:1] not in ("", "-") else settings_masked(argument, mask)
         before = argument
-
-
-def secrets_of(arguments: Sequence[str]) -> list[str]:
-    """Return what `arguments_masked` takes for a secret, but no plain words: they stand in any text."""
-    found: list[str] = []
-
-    def note(secret: str) -> str:
-        found.append(secret)
-        return ""
-
-    for _ in arguments_masked(arguments, note):
-        pass
-    return [secret for secret in found if _DIGIT.search(secret)]
 
 
 def settings_masked(text: str, mask: Mask) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from arawn.config.command_secrets import arguments_masked, is_secret_name
 from arawn.config.keypath import KeyPath
 
-__all__ = ["HIDDEN", "is_secret", "masked"]
+__all__ = ["HIDDEN", "is_secret", "masked", "secrets_in"]
 
 HIDDEN = "(hidden)"
 
+_DIGIT = re.compile("[0-9]")
 _COMMANDS = ("command", "api_key_command", "env", "url", "base_url")
 
 
@@ -36,20 +38,53 @@ def masked(value: Any, path: KeyPath) -> Any:
     if isinstance(value, Mapping):
         return {key: masked(item, (*path, key)) for key, item in value.items()}
     if isinstance(value, str):
-        return _text_masked([value], path)[0]
+        return _texts_masked([value], path, _hidden)[0]
     if isinstance(value, list | tuple):
         if value and all(isinstance(item, str) for item in value):
-            return _text_masked(value, path)
+            return _texts_masked(value, path, _hidden)
         return [masked(item, (*path, position)) for position, item in enumerate(value)]
     return value
 
 
-def _text_masked(texts: Sequence[str], path: KeyPath) -> list[str]:
+def secrets_in(value: Any, path: KeyPath) -> Iterator[str]:
+    """Yield the texts that `masked` hides, but none that may as well be a plain word, which stands in many a text.
+
+    Of `extra`, which can hold a JSON schema with a property `token`, and of command lines that is what has no digit, or
+    whose name is only that of a table around it.
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from secrets_in(item, (*path, key))
+    elif isinstance(value, str):
+        yield from _secrets_of([value], path)
+    elif isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
+        yield from _secrets_of(value, path)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from secrets_in(item, path)
+
+
+def _secrets_of(texts: Sequence[str], path: KeyPath) -> list[str]:
+    if "extra" not in path and is_secret(path):
+        return list(texts)
+    if "extra" in path and is_secret(("extra", path[-1])):
+        return [text for text in texts if _DIGIT.search(text)]
+    found: list[str] = []
+
+    def note(secret: str) -> str:
+        found.append(secret)
+        return HIDDEN
+
+    _texts_masked(texts, path, note)
+    return [secret for secret in found if _DIGIT.search(secret)]
+
+
+def _texts_masked(texts: Sequence[str], path: KeyPath, mask: Callable[[str], str]) -> list[str]:
     from arawn.interactions.key_shapes import replace_keys  # some 70 patterns, which most commands do not need
 
     if path and path[-1] in _COMMANDS:
-        texts = list(arguments_masked(texts, _hidden))
-    return [replace_keys(text, lambda _, secret: _hidden(secret)) for text in texts]
+        texts = list(arguments_masked(texts, mask))
+    return [replace_keys(text, lambda _, secret: mask(secret)) for text in texts]
 
 
 def _hidden(_: str) -> str:

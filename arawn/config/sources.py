@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from arawn.config.describe import plain
-from arawn.config.hidden import HIDDEN, masked
+from arawn.config.hidden import HIDDEN, masked, secrets_in
 from arawn.config.keypath import KeyPath, dotted
 from arawn.config.profiles import NamedProfile
 from arawn.config.schema import Config
@@ -21,11 +21,12 @@ Origins = Callable[[KeyPath], str | None]
 class Source(msgspec.Struct, frozen=True):
     """A value in effect and where it was set: `arawn.toml:12`, `environment ARAWN_…`, `flag --…` or `default`.
 
-    Secrets never get here: `value` is `(hidden)` for them.
+    Secrets never get here: `value` is `(hidden)` for them; `holds_secret` says that it is no mere guess by a name.
     """
 
     value: Any
     origin: str
+    holds_secret: bool = False
 
     @property
     def text(self) -> str:
@@ -52,7 +53,10 @@ def sources_of(config: Config, entries: Iterable[NamedProfile], origins: Origins
 
 def sources_below(value: object, path: KeyPath, origins: Origins) -> dict[str, Source]:
     """Return dotted key path -> source for every key of one table, which stands at `path`."""
-    return {dotted(leaf): Source(masked(item, leaf), origins(leaf) or "default") for leaf, item in _leaves(value, path)}
+    return {
+        dotted(leaf): Source(masked(item, leaf), origins(leaf) or "default", any(secrets_in(item, leaf)))
+        for leaf, item in _leaves(value, path)
+    }
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
