@@ -38,7 +38,6 @@ async def open_counted(
     async with open_backend() as handle:
 
         async def counted(call: Call) -> CompletionResponse:
-            queued = max(0.0, trio.current_time() - call.sent_at)
             ending: Ending = "error"
             try:
                 response = await handle(call)
@@ -49,6 +48,6 @@ async def open_counted(
                 ending = "ok"
                 return response
             finally:
-                counts.count_call(ending, queued=queued, seconds=max(0.0, trio.current_time() - call.sent_at))
+                counts.count_call(ending, seconds=max(0.0, trio.current_time() - call.sent_at))
 
         yield counted

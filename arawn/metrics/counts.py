@@ -58,30 +58,33 @@ class ProfileCounts:
         self.first_token_seconds = Histogram(_FIRST_TOKEN_SECONDS)
         self.queue_seconds = Histogram(_QUEUE_SECONDS)
 
-    def count_call(self, ending: Ending, *, queued: float, seconds: float) -> None:
+    def count_call(self, ending: Ending, *, seconds: float) -> None:
         """Count a call that has ended.
 
         Args:
             ending: How.
-            queued: Seconds from its sending until a worker took it.
             seconds: Seconds from its sending to its end: queue, attempts and the waits between them.
         """
         self.calls[ending] += 1
-        self.queue_seconds.add(queued)
         self.call_seconds.add(seconds)
 
-    def count_attempt(self, status: Status, *, number: int, first_token: float | None, usage: Usage | None) -> None:
+    def count_attempt(
+        self, status: Status, *, number: int, waited: float, first_token: float | None, usage: Usage | None
+    ) -> None:
         """Count one attempt at a call: what the log has one record of.
 
         Args:
             status: As in its record.
             number: 1 for the first; a higher one is a retry.
+            waited: Seconds from the sending of the call to its beginning; those of the first are its queue.
             first_token: Seconds from its beginning to the first token of a stream; None if there was none.
             usage: Tokens, as far as the provider reported them.
         """
         self.attempts[status] += 1
         if number > 1:
             self.retries += 1
+        else:
+            self.queue_seconds.add(waited)
         if first_token is not None:
             self.first_token_seconds.add(first_token)
         if usage is not None:

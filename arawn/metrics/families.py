@@ -96,7 +96,7 @@ def _of_calls(every: list[tuple[str, ProfileCounts]]) -> Iterator[Family]:
     )
     yield _histogram(
         "arawn_queue_duration_seconds",
-        "From the sending of a call until a worker took it.",
+        "From the sending of a call to its first attempt: behind others, for the start of its profile, by its limits.",
         [(name, c.queue_seconds) for name, c in every],
     )
 

@@ -74,13 +74,15 @@ async def test_others_answer_while_a_profile_starts(tmp_path: Path, slow: Profil
 
 
 async def test_calls_wait_for_their_profile(tmp_path: Path, slow: Profile, autojump_clock: MockClock) -> None:
-    """They are answered when it is there; until then they were queued, says the record."""
+    """They are answered when it is there; until then they were queued, say the record and the metric."""
     async with running(configured(tmp_path, {"default": ECHO, "slow": slow})) as runtime:
         answer = await runtime.complete(ASK, profile="slow")
+        queued = runtime.counts.of("slow").queue_seconds.total
 
     (record,) = records(tmp_path)
     assert answer.text == "echo: hello"
     assert record["queue_ms"] == pytest.approx(LOAD_S * 1000, abs=1)
+    assert queued == pytest.approx(LOAD_S, abs=0.001)
     assert record["duration_ms"] < 1000
 
 

@@ -35,13 +35,14 @@ def test_a_histogram_agrees_with_a_recount(seed: int) -> None:
 
 
 def test_a_retry_is_an_attempt_after_the_first() -> None:
-    """The first attempt is none, whatever became of it."""
+    """The first attempt is none, whatever became of it; it alone says how long the call was queued."""
     counts = ProfileCounts()
-    counts.count_attempt("error", number=1, first_token=None, usage=None)
-    counts.count_attempt("error", number=2, first_token=None, usage=None)
-    counts.count_attempt("ok", number=3, first_token=0.2, usage=Usage(input_tokens=3, output_tokens=2))
+    counts.count_attempt("error", number=1, waited=0.5, first_token=None, usage=None)
+    counts.count_attempt("error", number=2, waited=3.0, first_token=None, usage=None)
+    counts.count_attempt("ok", number=3, waited=6.0, first_token=0.2, usage=Usage(input_tokens=3, output_tokens=2))
 
     assert counts.retries == 2
+    assert counts.queue_seconds.total == 0.5
     assert counts.attempts == {"ok": 1, "error": 2, "cancelled": 0, "partial": 0}
     assert (counts.tokens["input"], counts.tokens["output"], counts.tokens["reasoning"]) == (3, 2, 0)
     assert [count for _, count in counts.first_token_seconds.cumulative()][-1] == 1
@@ -50,7 +51,7 @@ def test_a_retry_is_an_attempt_after_the_first() -> None:
 def test_the_numbers_of_a_profile_stay_its_own() -> None:
     """Asked for again they are the same ones; another profile's are others."""
     counts = Counts()
-    counts.of("a").count_call("ok", queued=0.0, seconds=1.0)
+    counts.of("a").count_call("ok", seconds=1.0)
 
     assert counts.of("a").calls["ok"] == 1
     assert counts.of("b").calls["ok"] == 0

@@ -93,9 +93,9 @@ def test_the_counts_are_in_the_metrics() -> None:
     """Calls, attempts, retries, tokens, and three histograms whose last bucket is their count."""
     counts = Counts()
     fast = counts.of("fast")
-    fast.count_attempt("error", number=1, first_token=None, usage=None)
-    fast.count_attempt("ok", number=2, first_token=0.3, usage=Usage(input_tokens=7, output_tokens=3))
-    fast.count_call("ok", queued=0.2, seconds=1.5)
+    fast.count_attempt("error", number=1, waited=0.2, first_token=None, usage=None)
+    fast.count_attempt("ok", number=2, waited=1.0, first_token=0.3, usage=Usage(input_tokens=7, output_tokens=3))
+    fast.count_call("ok", seconds=1.5)
     fast.refused += 3
     found = parsed(status_of(backend("fast")), counts)
 
