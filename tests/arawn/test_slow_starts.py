@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from arawn.backends.open import open_provider
 from arawn.backends.protocol import Provider
 from arawn.config.schema import Profile
-from arawn.errors import ConfigError, Unavailable
+from arawn.errors import ConfigError, Unavailable, UnknownProfile
 from arawn.messages import CompletionRequest, user
 from arawn.runtime import start_runtime
 from tests.runtimes import configured, in_place, records, running
@@ -219,3 +219,27 @@ async def test_what_can_never_start_is_said_at_once(
             pytest.fail("it cannot start")
 
     assert trio.current_time() - began < 1
+
+
+async def test_calls_that_wait_for_a_profile_that_is_removed_are_answered(
+    tmp_path: Path, slow: Profile, autojump_clock: MockClock
+) -> None:
+    """As calls are that a reload finds under way; later ones do not know it, and it ends with the last of them."""
+    config = configured(tmp_path, {"default": slow, "other": ECHO})
+    answers: list[str] = []
+
+    async def ask() -> None:
+        answers.append((await runtime.complete(ASK)).text)
+
+    async with start_runtime(config, {}, run_in_thread=in_place) as runtime:
+        async with trio.open_nursery() as callers:
+            for _ in range(20):  # more than there are workers
+                callers.start_soon(ask)
+            await trio.sleep(1)
+            followed = await runtime.follow(msgspec.structs.replace(config, profiles={"other": ECHO}))
+            callers.start_soon(followed.wait_drained)
+            with pytest.raises(UnknownProfile, match="unknown profile `default`; the profiles are: `other`"):
+                await runtime.complete(ASK)
+
+        assert (followed.plan.stopped, followed.draining, runtime.status().draining) == (("default",), 1, ())
+    assert answers == ["echo: hello"] * 20
