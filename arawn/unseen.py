@@ -7,8 +7,9 @@ shown in many places are refused if they hold one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["UNSEEN", "json_escaped", "one_line", "without_unseen"]
+__all__ = ["UNSEEN", "json_escaped", "one_line", "set_off", "without_unseen"]
 
 _CONTROL = (*range(0x20), *range(0x7F, 0xA0))  # C0, DEL and C1: cursor, colours, title, bell
 _MARKS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # they turn the order of a line about
@@ -30,6 +31,12 @@ def without_unseen(text: str) -> str:
 def one_line(text: str) -> str:
     """Return `text` without them, as one line: line ends become spaces, tabs stay."""
     return text.translate(_ONE_LINE)
+
+
+def set_off(lines: Iterable[str]) -> str:
+    """Return one text of `lines`: those below the first begin with a space, so that none passes for another's first."""
+    first, *below = lines
+    return "\n".join((first, *(line if line.startswith(" ") else f"  {line}" for line in below)))
 
 
 def json_escaped(text: str) -> str:

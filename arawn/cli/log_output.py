@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from arawn.unseen import one_line, without_unseen
+from arawn.unseen import one_line, set_off
 
 __all__ = ["OneLine", "quiet_retries", "show_from", "silence"]
 
@@ -12,13 +12,13 @@ __all__ = ["OneLine", "quiet_retries", "show_from", "silence"]
 class OneLine(logging.Formatter):
     """Makes each message one line: what a client or a provider wrote can be part of it, and must forge no other.
 
-    The lines of a traceback stay. Colours, titles and the like are left out of both, also where no terminal is: the
-    file that they go to is read on one.
+    The lines of a traceback stay, set off: the error that it ends with can have lines of any kind. Colours, titles and
+    the like are left out of both, also where no terminal is: the file that they go to is read on one.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record`, and below it its traceback if it has one."""
-        return without_unseen(super().format(record))
+        return set_off(map(one_line, super().format(record).split("\n")))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
         """Return the line alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from arawn.unseen import json_escaped, one_line, without_unseen
+from arawn.unseen import json_escaped, one_line, set_off, without_unseen
 
 __all__ = ["error_line", "json_shown", "line_shown", "printable"]
 
@@ -28,9 +28,11 @@ def line_shown(text: str, stream: TextIO) -> str:
 def error_line(text: str) -> str:
     """Return what goes to stderr for an error: what stands below its first line is set off, so it passes for no other.
 
-    The last words of a program that failed are many lines.
+    Also where stderr is no terminal: that of `arawn start` is a log. The last words of a program that failed are many
+    lines.
     """
-    return "\n  ".join(map(one_line, text.split("\n"))) if sys.stderr.isatty() else text
+    lines = text.split("\n")
+    return set_off(map(one_line, lines) if sys.stderr.isatty() else lines)
 
 
 def json_shown(document: bytes) -> bytes:

@@ -27,16 +27,20 @@ def test_what_a_client_wrote_forges_no_line() -> None:
 
 
 def test_the_traceback_of_a_bug_keeps_its_lines() -> None:
-    """But no escapes, which can stand in what the error says."""
+    """Set off, and without escapes: what the error says can hold both."""
     try:
         int("odd\x1b[2J")
     except ValueError as error:
-        record = _record("it\nfailed", error=ValueError("odd\x1b[2J").with_traceback(error.__traceback__))
+        record = _record(
+            "it\nfailed",
+            error=ValueError("odd\x1b[2J\nERROR arawn.daemon: forged\r\u2028x").with_traceback(error.__traceback__),
+        )
 
     line, *trace = OneLine(LAYOUT).format(record).splitlines()
+    assert all(below.startswith(" ") for below in trace)
     assert line == "INFO arawn.test: it failed"
-    assert trace[0].startswith("Traceback")
-    assert trace[-1] == "ValueError: odd[2J"
+    assert trace[0] == "  Traceback (most recent call last):"
+    assert trace[-2:] == ["  ValueError: odd[2J", "  ERROR arawn.daemon: forged  x"]
 
 
 def test_the_daemon_logs_that_way() -> None:

@@ -152,8 +152,13 @@ def test_elsewhere_nothing_is_changed() -> None:
     """A file or a pipe gets the same text, not a copy of it."""
     with Path("/dev/null").open(encoding="utf-8") as file:
         assert line_shown(FORGED, file) is FORGED
-    assert error_line(FORGED) is FORGED
     assert json_shown(b"{}") == b"{}"
+
+
+def test_a_line_within_an_error_is_set_off_elsewhere_too() -> None:
+    """What `arawn start` says on stderr is the log of the daemon; all else of the error stays as it is."""
+    assert error_line(f"{FORGED}\n  of our own") == "first\n  forged\r\n  more\n  of our own"
+    assert error_line(HOSTILE) == HOSTILE
 
 
 def test_every_command_prints_through_one_place() -> None:
