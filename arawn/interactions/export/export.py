@@ -13,7 +13,7 @@ from arawn.interactions.export.bodies import BodyReader
 from arawn.interactions.export.conversations import Bodies, Conversations, End
 from arawn.interactions.export.features import features_of
 from arawn.interactions.export.manifest import ExportManifest, Output, Tally, filters_said
-from arawn.interactions.export.openai_chat import openai_chat_row
+from arawn.interactions.export.openai_chat import openai_call_row, openai_chat_row
 from arawn.interactions.export.parquet_row import parquet_row
 from arawn.interactions.export.router import router_row
 from arawn.interactions.export.rows import Row, RowWriter
@@ -183,7 +183,9 @@ class _Export:
         return parquet_row(record) if order.format == "parquet" else record
 
     def _chat_row(self, transcript: Transcript) -> Row | Reason:
-        row = _CHAT_ROWS[self._order.format](transcript)
+        order = self._order
+        make = openai_call_row if order.format == "openai-chat" and order.per_call else _CHAT_ROWS[order.format]
+        row = make(transcript)
         if not isinstance(row, str):
             self._tally.left_out.update(transcript.left_out())
         return row

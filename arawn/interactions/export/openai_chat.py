@@ -9,7 +9,7 @@ from arawn.interactions.export.rules import Reason
 from arawn.interactions.export.transcript import Transcript
 from arawn.messages import CompletionRequest, ToolUse
 
-__all__ = ["chat_body", "openai_chat_row"]
+__all__ = ["chat_body", "openai_call_row", "openai_chat_row"]
 
 
 def openai_chat_row(transcript: Transcript) -> dict[str, Any] | Reason:
@@ -25,6 +25,16 @@ def openai_chat_row(transcript: Transcript) -> dict[str, Any] | Reason:
             sum(isinstance(block, ToolUse) for block in message.content) > 1 for message in transcript.messages
         )
     return row
+
+
+def openai_call_row(transcript: Transcript) -> dict[str, Any] | Reason:
+    """Return the row of one call: as `openai_chat_row`, but of all answers in it the last one alone is trained."""
+    row = openai_chat_row(transcript)
+    if isinstance(row, str):
+        return row
+    *before, answer = row["messages"]
+    untrained = [{**each, "weight": 0} if each["role"] == "assistant" else each for each in before]
+    return {**row, "messages": [*untrained, answer]}
 
 
 def chat_body(transcript: Transcript) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import jsonschema
 from arawn.interactions.export.rules import Format
 
 _TEXT = {"type": "string"}
+_WEIGHT = {"enum": [0, 1]}
 _CALL = {
     "type": "object",
     "properties": {
@@ -78,12 +79,13 @@ _OPENAI_CHAT: dict[str, Any] = {
                 "oneOf": [
                     _message("system", ["content"], content=_TEXT),
                     _message("user", ["content"], content={"oneOf": [_TEXT, {"type": "array", "items": _PART}]}),
-                    _message("assistant", ["content"], content=_TEXT),
+                    _message("assistant", ["content"], content=_TEXT, weight=_WEIGHT),
                     _message(
                         "assistant",
                         ["tool_calls"],
                         content={"type": ["string", "null"]},
                         tool_calls={"type": "array", "items": _CALL, "minItems": 1},
+                        weight=_WEIGHT,
                     ),
                     _message("tool", ["content", "tool_call_id"], content=_TEXT, tool_call_id=_TEXT),
                 ]

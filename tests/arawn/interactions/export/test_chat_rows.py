@@ -188,6 +188,18 @@ def test_per_call_makes_a_row_of_each(tmp_path: Path) -> None:
     assert exported.manifest.dropped == {"error": 1}
 
 
+def test_a_row_of_a_call_trains_its_answer_alone(tmp_path: Path) -> None:
+    """An earlier answer, which may have been judged bad, has the weight 0 there; in a conversation none has one."""
+    write_log(tmp_path, [call(1, ASKED, LOOKED), call(2, (*ASKED, LOOKED, FOUND, ANSWERED, user("and?")))])
+
+    weights = [
+        [message.get("weight") for message in row["messages"] if message["role"] == "assistant"]
+        for row in (*made(tmp_path, "openai-chat", per_call=True).rows, *made(tmp_path, "openai-chat").rows)
+    ]
+
+    assert weights == [[None], [0, 0, None], [None, None, None]]
+
+
 def test_a_bad_choice_is_refused() -> None:
     """Kept and dropped at once, or a training row without an answer."""
     with pytest.raises(BadInput, match="both kept and dropped"):
