@@ -65,8 +65,8 @@ def export_interactions(
     parquet      a row a call, a directory a day, typed columns, bodies as JSON
     jsonl        a line a call, as logged, results of tools joined
     openai-chat  a line a conversation, for fine-tuning over the OpenAI API
-    trl          a line a conversation, for TRL: messages, tools as JSON text
-    sharegpt     a line a conversation: conversations, system, tools
+    trl          a line a conversation, for TRL: messages, tools as JSON text, id
+    sharegpt     a line a conversation: conversations, system, tools, id
     router       a line a routed call: prompt, features, choice, outcome, feedback
 
     A conversation is written once, as its last call had it. Of the three formats for training, conversations are

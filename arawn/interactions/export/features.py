@@ -53,8 +53,11 @@ _FEATURES: Mapping[Format, dict[str, Any]] = MappingProxyType(
         "parquet": {name: _OF_COLUMN[kind] for name, kind in COLUMNS.items() if kind in _OF_COLUMN},  # it has no maps
         "jsonl": _of_record(),
         "openai-chat": {"messages": _JSON, "tools": _JSON, "parallel_tool_calls": _FLAG},
-        "trl": {"messages": _list(_MESSAGE), "tools": _TEXT},
-        "sharegpt": {"conversations": _list({"from": _TEXT, "value": _TEXT}), "system": _TEXT, "tools": _TEXT},
+        "trl": {"messages": _list(_MESSAGE), "tools": _TEXT, "id": _TEXT},
+        "sharegpt": {
+            "conversations": _list({"from": _TEXT, "value": _TEXT}),
+            **dict.fromkeys(("system", "tools", "id"), _TEXT),
+        },
         "router": {
             **dict.fromkeys(("id", "call_id"), _TEXT),
             "attempt": _NUMBER,

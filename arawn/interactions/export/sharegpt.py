@@ -1,4 +1,4 @@
-"""ShareGPT rows: `conversations` of `from` and `value`, with `system` and `tools` beside them. Pure."""
+"""ShareGPT rows: `conversations` of `from` and `value`, with `system`, `tools` and `id` beside them. Pure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ __all__ = ["sharegpt_row"]
 def sharegpt_row(transcript: Transcript) -> dict[str, Any] | Reason:
     """Return turns of `human`, `gpt`, `function_call` and `observation`; `system` and `tools` are "" when absent.
 
+    `id` is that of the last call.
+
     Turns of the two sides alternate, as trainers of this format demand: calls side by side are one JSON array, and so
     are their results. Text beside a call stands before the call, which is then in `<tool_call>` marks.
     """
@@ -27,7 +29,8 @@ def sharegpt_row(transcript: Transcript) -> dict[str, Any] | Reason:
     tools = [
         {"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in transcript.tools
     ]
-    return {"conversations": turns, "system": transcript.system or "", "tools": _json(tools) if tools else ""}
+    offered = _json(tools) if tools else ""
+    return {"conversations": turns, "system": transcript.system or "", "tools": offered, "id": transcript.id}
 
 
 def _turns(message: Message, names: dict[str, str]) -> Iterator[dict[str, str]]:

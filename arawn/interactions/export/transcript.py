@@ -18,8 +18,12 @@ __all__ = ["Transcript", "is_digest", "transcript_of", "with_called_tools"]
 
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation that ends with the model's answer; roles alternate, tool results follow their calls."""
+    """A conversation that ends with the model's answer; roles alternate, tool results follow their calls.
 
+    `id` is that of the call that answered.
+    """
+
+    id: str
     system: str | None
     tools: tuple[ToolDefinition, ...]
     messages: tuple[Message, ...]
@@ -75,7 +79,7 @@ def transcript_of(record: InteractionRecord, drop: Collection[Choice], *, last: 
         messages = alternate((*said, answer))
     except (msgspec.ValidationError, BadInput):
         return "malformed"
-    transcript = Transcript(system=record.system_prompt, tools=record.tools, messages=messages)
+    transcript = Transcript(id=record.id, system=record.system_prompt, tools=record.tools, messages=messages)
     return _flaw(transcript, answer, record, drop, last=last) or transcript
 
 

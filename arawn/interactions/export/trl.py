@@ -1,4 +1,4 @@
-"""Rows for TRL's trainers: conversational `messages`, and `tools` as JSON text. Pure."""
+"""Rows for TRL's trainers: conversational `messages`, `tools` as JSON text, and where the row is from. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
 
 
 def trl_row(transcript: Transcript) -> dict[str, Any] | Reason:
-    """Return `messages` with every key in each, and `tools` as JSON text, null when none were offered.
+    """Return `messages` with every key in each, `tools` as JSON text (null: none), and the call's `id`.
 
     Arguments are JSON text, since their shape differs from tool to tool and a column has one type; a tool's answer
     carries the tool's name, which many chat templates ask for.
@@ -31,4 +31,4 @@ def trl_row(transcript: Transcript) -> dict[str, Any] | Reason:
         whole = {**message, "name": names.get(message.get("tool_call_id", ""))}
         messages.append({key: whole.get(key) for key in _KEYS})
     tools = msgspec.json.encode(body["tools"]).decode() if "tools" in body else None
-    return {"messages": messages, "tools": tools}
+    return {"messages": messages, "tools": tools, "id": transcript.id}

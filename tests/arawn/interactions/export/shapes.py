@@ -119,8 +119,9 @@ _TRL: dict[str, Any] = {
             },
         },
         "tools": {"type": ["string", "null"]},
+        "id": _TEXT,  # a column of our own, which trainers leave alone
     },
-    "required": ["messages", "tools"],
+    "required": ["messages", "tools", "id"],
     "additionalProperties": False,
 }
 
@@ -139,8 +140,9 @@ _SHAREGPT: dict[str, Any] = {
         },
         "system": _TEXT,
         "tools": _TEXT,
+        "id": _TEXT,
     },
-    "required": ["conversations", "system", "tools"],
+    "required": ["conversations", "system", "tools", "id"],
     "additionalProperties": False,
 }
 

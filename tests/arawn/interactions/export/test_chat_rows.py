@@ -200,6 +200,17 @@ def test_a_row_of_a_call_trains_its_answer_alone(tmp_path: Path) -> None:
     assert weights == [[None], [0, 0, None], [None, None, None]]
 
 
+@pytest.mark.parametrize("export_format", ["trl", "sharegpt"])
+def test_a_row_names_the_call_that_it_ends_with(tmp_path: Path, export_format: Format) -> None:
+    """So there is a way back to the log; OpenAI takes no key that it does not know."""
+    looked, found = call(1, ASKED, LOOKED), call(2, (*ASKED, LOOKED, FOUND))
+    write_log(tmp_path, [looked, found])
+
+    assert [row["id"] for row in made(tmp_path, export_format).rows] == [found.id]
+    assert [row["id"] for row in made(tmp_path, export_format, per_call=True).rows] == [looked.id, found.id]
+    assert "id" not in made(tmp_path, "openai-chat").rows[0]
+
+
 def test_a_bad_choice_is_refused() -> None:
     """Kept and dropped at once, or a training row without an answer."""
     with pytest.raises(BadInput, match="both kept and dropped"):
