@@ -9,7 +9,7 @@ from typing import Any
 from arawn.config.command_secrets import arguments_masked, is_secret_name
 from arawn.config.keypath import KeyPath
 
-__all__ = ["HIDDEN", "is_secret", "masked", "secrets_in"]
+__all__ = ["HIDDEN", "is_key", "is_secret", "masked", "secrets_in"]
 
 HIDDEN = "(hidden)"
 
@@ -25,6 +25,11 @@ def is_secret(path: KeyPath) -> bool:
         if part in ("headers", "extra"):
             return any(is_secret_name(str(name)) for name in path[position + 1 :])
     return False
+
+
+def is_key(text: str) -> bool:
+    """Say whether a text that should be a name has a key of a known shape in it."""
+    return bool(masked(text, ()) != text)
 
 
 def masked(value: Any, path: KeyPath) -> Any:

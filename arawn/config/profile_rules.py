@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from arawn.config.command_secrets import is_secret_of_query
 from arawn.config.describe import any_of, suggestion, ticked
+from arawn.config.hidden import is_key
 from arawn.config.keypath import Finding
 from arawn.config.profiles import NamedProfile
 
@@ -16,6 +17,7 @@ __all__ = ["profile_findings"]
 _PROFILE_NAME = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
+_VARIABLE = "the name of an environment variable"
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 
@@ -119,7 +121,9 @@ def _api_key(entry: NamedProfile) -> Iterator[Finding]:
         yield Finding(
             (*entry.path, "api_key"), "not a key; accepted: visible ASCII characters, without space or line end"
         )
+    if profile.api_key_env is not None and is_key(profile.api_key_env):
+        yield Finding((*entry.path, "api_key_env"), f"a key, and no name; accepted: {_VARIABLE}, or `api_key`")
     if profile.api_key_env is not None and not profile.api_key_env:
-        yield Finding((*entry.path, "api_key_env"), "empty; accepted: the name of an environment variable")
+        yield Finding((*entry.path, "api_key_env"), f"empty; accepted: {_VARIABLE}")
     if profile.api_key_command is not None and not any(profile.api_key_command[:1]):
         yield Finding((*entry.path, "api_key_command"), "empty; accepted: a program and its arguments")

@@ -38,6 +38,7 @@ def test_one_kind_of_source_is_right(source: ToolSource) -> None:
         (ToolSource(python="a:b", url="http://h"), "tools.x.url: its tools are given by `python` already"),
         (ToolSource(python="a:b", env=("A",)), "tools.x.env: only beside `command`; remove it"),
         (ToolSource(command=("a",), bearer_env="A"), "tools.x.bearer_env: only beside `url`; remove it"),
+        (ToolSource(url="http://h", bearer_env=f"sk-{'word1-' * 5}"), "tools.x.bearer_env: a token, and no name"),
         (ToolSource(python="my-tools"), "tools.x.python: found `my-tools`; accepted: `module:attribute`"),
         (ToolSource(command=()), "tools.x.command: empty; accepted: a program and its arguments"),
         (ToolSource(url="ftp://h"), "tools.x.url: not the address of a server"),

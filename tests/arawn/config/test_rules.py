@@ -47,15 +47,17 @@ def of_config(**tables: Any) -> list[str]:
         ({"api_key": ""}, "api_key: not a key"),
         ({"api_key": "x", "api_key_env": "X"}, "api_key_env: the key is already given by `api_key`"),
         ({"api_key_env": ""}, "api_key_env: empty"),
+        ({"api_key_env": f"sk-{'of-mine1' * 4}"}, "api_key_env: a key, and no name"),
         ({"api_key_command": []}, "api_key_command: empty"),
         ({"api_key_command": [""]}, "api_key_command: empty"),
     ],
 )
 def test_the_keys_of_a_profile_must_agree(keys: dict[str, Any], start: str) -> None:
-    """Each disagreement gives one line at the key to change."""
+    """Each disagreement gives one line at the key to change, without the secret that stands there by mistake."""
     (line,) = of_profile(**keys)
 
     assert line.startswith(start)
+    assert "of-mine" not in line
 
 
 @pytest.mark.parametrize(
