@@ -10,7 +10,7 @@ from arawn.config.describe import any_of
 from arawn.config.load import Loaded
 from arawn.config.profiles import DEFAULT
 from arawn.config.schema import Profile
-from arawn.config.sources import sources_below
+from arawn.config.sources import Source, sources_below
 from arawn.errors import ConfigError
 
 __all__ = ["LOCAL_MODEL", "LOCAL_PROFILE", "OLLAMA", "Discovery", "Facts", "adopted", "discovered"]
@@ -75,9 +75,13 @@ def adopted(loaded: Loaded, discovery: Discovery) -> Loaded:
     profile = discovery.profiles[DEFAULT]
     unset = Profile(backend="")
     chosen = {("llm", key) for key in profile.__struct_fields__ if getattr(profile, key) != getattr(unset, key)}
-    sources = sources_below(profile, ("llm",), lambda path: "discovered" if path[:2] in chosen else None)
     config = msgspec.structs.replace(loaded.config, profiles=discovery.profiles)
-    return Loaded(config, sources | loaded.sources, loaded.files)
+
+    def sources() -> dict[str, Source]:
+        own = sources_below(profile, ("llm",), lambda path: "discovered" if path[:2] in chosen else None)
+        return own | loaded.sources
+
+    return Loaded(config, sources, loaded.files)
 
 
 def _set_keys(keys: Mapping[str, str]) -> str:

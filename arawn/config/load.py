@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,13 +32,18 @@ class Loaded(msgspec.Struct, frozen=True):
 
     Attributes:
         config: The merged configuration. It has no profiles if nothing configures one: see `discover`.
-        sources: Dotted key path, as written -> the value in effect and where it was set; secrets are masked.
+        find_sources: Returns `sources`; most commands need none, and the search for secrets takes a while to load.
         files: The files that were read, later ones overriding earlier ones.
     """
 
     config: Config
-    sources: dict[str, Source]
+    find_sources: Callable[[], dict[str, Source]]
     files: tuple[Path, ...]
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Dotted key path, as written -> the value in effect and where it was set; secrets are masked."""
+        return self.find_sources()
 
 
 def load(
@@ -81,7 +87,7 @@ def load(
     problems += [_line(origin_of(layers, finding.path), finding) for finding in findings]
     if problems:
         raise ConfigError(problems)
-    sources = sources_of(config, entries, lambda path: origin_of(layers, path) if holds(tree, path) else None)
+    sources = partial(sources_of, config, entries, lambda path: origin_of(layers, path) if holds(tree, path) else None)
     return Loaded(config, sources, tuple(reading.path for reading in readings))
 
 
