@@ -20,7 +20,7 @@ import pytest
 from arawn.interactions.compact import compact_file
 from arawn.interactions.encode import encode_line
 from arawn.interactions.files import DayFile, parse_name, torn_name, unfinished_name
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.log_names import damaged_name
 from arawn.interactions.manifest import manifest_name
 from arawn.interactions.record import InteractionRecord, MarkLine, ToolResultLine, timestamp_text
@@ -85,7 +85,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     for path in {"plain": [], "compressed": days, "both": days[:2]}[request.param]:
         file = parse_name(path.name)
         assert file is not None
-        for _ in compact_file(RealFilesystem(), log, file, frame_bytes=2_000):
+        for _ in compact_file(Filesystem(), log, file, frame_bytes=2_000):
             pass
     for name in ASIDE[1:]:
         (log / name).write_text("{half a line")

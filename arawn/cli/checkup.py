@@ -19,7 +19,7 @@ from arawn.config.schema import Config
 from arawn.errors import StoreFailed
 from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.files import day_files
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.housekeeping import plan_deletion
 from arawn.workstreams.store_file import HEADER_BYTES, foreign_link, header_fault, journal_of, orphaned_journal
 from arawn.workstreams.store_schema import migrate
@@ -105,7 +105,7 @@ def _clock(log: Path, today: date, retention_days: int) -> Finding:
     if far := files_ahead(names, today):
         return Finding("clock", False, f"`{log}`: {what_is_ahead(far[-1], today)}")
     ahead = [file for file in day_files(names) if file.day > today.isoformat()]
-    plan = plan_deletion(RealFilesystem(), log, today, retention_days)
+    plan = plan_deletion(Filesystem(), log, today, retention_days)
     held_until = plan.last_run.held_until
     if ahead:
         found = f"today is {today} by the clock (UTC), and `{log / ahead[-1].name}` is of a later day"

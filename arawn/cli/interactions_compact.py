@@ -24,7 +24,7 @@ from arawn.interactions.compact import (
     remove_unfinished,
 )
 from arawn.interactions.files import DayFile
-from arawn.interactions.filesystem import RealFilesystem, is_regular
+from arawn.interactions.filesystem import Filesystem, is_regular
 from arawn.interactions.manifest import Manifest
 from arawn.interactions.opening import open_day_log
 
@@ -73,16 +73,16 @@ def _closed(directory: Path, today: date, days: int) -> list[DayFile]:
 
 
 def _is_file(directory: Path, file: DayFile) -> bool:
-    return is_regular(RealFilesystem(), directory / file.name)
+    return is_regular(Filesystem(), directory / file.name)
 
 
 def _compressed(directory: Path, config: InteractionLogConfig, today: date, days: int) -> Iterator[Outcome]:
     """Take the directory, compress what is closed once torn ends are repaired, and leave a mark of each."""
     with contextlib.closing(open_day_log(directory, config, links="passed over")) as log:
-        remove_unfinished(RealFilesystem(), directory)
+        remove_unfinished(Filesystem(), directory)
         closed = [file for file in _closed(directory, today, days) if _is_file(directory, file)]
         names = [file.name for file in closed]
-        with contextlib.closing(compact_files(RealFilesystem(), directory, closed)) as steps, ProgressLine() as line:
+        with contextlib.closing(compact_files(Filesystem(), directory, closed)) as steps, ProgressLine() as line:
             for step in steps:
                 if isinstance(step, Uncompressed):
                     yield step

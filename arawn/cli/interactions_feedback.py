@@ -27,7 +27,7 @@ from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.feedback import append_feedback, judgement_line
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
 from arawn.interactions.lock_file import read_owner
 from arawn.interactions.reader import LogReader
@@ -124,7 +124,7 @@ async def _writer_of(directory: Path, socket: Path | None) -> AsyncIterator[Daem
 
 def _possible_writer(directory: Path, socket: Path) -> int | None:
     """Return the process that has the log in hand, or had it last; None if no daemon can have it."""
-    owner = read_owner(RealFilesystem(), directory)
+    owner = read_owner(Filesystem(), directory)
     return owner.pid if owner is not None and socket.exists() else None
 
 

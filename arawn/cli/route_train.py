@@ -22,7 +22,7 @@ from arawn.config import default_profile
 from arawn.config.paths import expanded
 from arawn.config.schema import Config
 from arawn.errors import BadInput
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
 from arawn.interactions.reader import LogReader
 from arawn.interactions.whole_file import write_whole
@@ -117,7 +117,7 @@ def train(
         return 1
     trained = {name: float(getattr(score, name)) for name in ("requests", "accuracy", "accuracy_now", "p_value")}
     made = msgspec.structs.replace(prototypes_of(by_profile(learnt.examples), model=learnt.model), trained=trained)
-    write_whole(RealFilesystem(), target, msgspec.json.encode(made))
+    write_whole(Filesystem(), target, msgspec.json.encode(made))
     if not quiet:
         note(f"`{target}` is written")
     return 0

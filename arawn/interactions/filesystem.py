@@ -7,100 +7,19 @@ import fcntl
 import os
 import stat
 from pathlib import Path
-from typing import Protocol, Self
 
-__all__ = ["Filesystem", "RealFilesystem", "is_regular", "write_fully"]
-
-
-class Filesystem(Protocol):
-    """What the write side needs; each method means what the system call of its name means and raises OSError."""
-
-    def open(self, path: Path, flags: int, mode: int) -> int:
-        """Open a file, never through a symbolic link, closed on exec."""
-        ...
-
-    def close(self, fd: int) -> None:
-        """Close a descriptor."""
-        ...
-
-    def dup(self, fd: int) -> int:
-        """Return a second descriptor of the same open file."""
-        ...
-
-    def write(self, fd: int, data: bytes | memoryview) -> int:
-        """Write some of `data`; return how many bytes were taken."""
-        ...
-
-    def pread(self, fd: int, count: int, offset: int) -> bytes:
-        """Read up to `count` bytes at `offset`."""
-        ...
-
-    def ftruncate(self, fd: int, size: int) -> None:
-        """Cut the file to `size` bytes."""
-        ...
-
-    def fdatasync(self, fd: int) -> None:
-        """Bring the file's content to the disk; fails as well when the file has no name any more."""
-        ...
-
-    def fsync_directory(self, path: Path) -> None:
-        """Bring the directory's entries to the disk."""
-        ...
-
-    def rename(self, source: Path, target: Path) -> None:
-        """Replace `target` by `source` in one step."""
-        ...
-
-    def unlink(self, path: Path) -> None:
-        """Remove a file."""
-        ...
-
-    def flock(self, fd: int) -> None:
-        """Take the exclusive lock of an open file; BlockingIOError when another has it."""
-        ...
-
-    def unlock(self, fd: int) -> None:
-        """Give that lock back, whoever else has the open file: a process forked meanwhile has."""
-        ...
-
-    def mkdir(self, path: Path, mode: int) -> None:
-        """Make one directory."""
-        ...
-
-    def chmod(self, path: Path, mode: int) -> None:
-        """Set a directory's mode."""
-        ...
-
-    def fchmod(self, fd: int, mode: int) -> None:
-        """Set an open file's mode."""
-        ...
-
-    def lstat(self, path: Path) -> os.stat_result:
-        """Describe what stands at `path`, links not followed."""
-        ...
-
-    def size(self, fd: int) -> int:
-        """Return an open file's size in bytes."""
-        ...
-
-    def names(self, path: Path) -> list[str]:
-        """List a directory."""
-        ...
+__all__ = ["Filesystem", "is_regular", "write_fully"]
 
 
-class RealFilesystem:
-    """The operating system itself, for the process in which this was made.
+class Filesystem:
+    """The operating system, for the process in which this was made.
 
-    A process that was forked from it changes nothing: it has the same open files, and would use the same numbers.
+    Each method means what the system call of its name means, and raises OSError. A process that was forked from it
+    changes nothing: it has the same open files, and would use the same numbers.
     """
 
-    _pid: int
-
-    def __new__(cls, *_: object, **__: object) -> Self:
-        """Remember which process this is."""
-        made = super().__new__(cls)
-        made._pid = os.getpid()
-        return made
+    def __init__(self) -> None:
+        self._pid = os.getpid()
 
     def _require_own(self) -> None:
         if os.getpid() != self._pid:
@@ -135,7 +54,7 @@ class RealFilesystem:
         os.ftruncate(fd, size)
 
     def fdatasync(self, fd: int) -> None:
-        """Bring the file's content to the disk."""
+        """Bring the file's content to the disk; fails as well when the file has no name any more."""
         getattr(os, "fdatasync", os.fsync)(fd)  # macOS has only fsync
         if os.fstat(fd).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the file was removed while it was being written")

@@ -23,7 +23,7 @@ from arawn.interactions.compact import (
     remove_unfinished,
 )
 from arawn.interactions.files import day_files
-from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.health import LogHealth
 from arawn.interactions.last_run import read_last_run, write_last_run
 from arawn.interactions.manifest import Manifest
@@ -253,7 +253,7 @@ async def open_housekeeper(
     If cancelled: the step under way, at most a frame of 64 MiB, ends first, or is left behind where the disk hangs; a
         part half compressed stays as it was.
     """
-    system, run = filesystem or RealFilesystem(), abandonable(run_in_thread)
+    system, run = filesystem or Filesystem(), abandonable(run_in_thread)
     keeper = Housekeeper(directory, config, tell, filesystem=system, clock=clock, run_in_thread=run)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.run_daily)

@@ -15,7 +15,7 @@ import trio
 from arawn.errors import LogWriteFailed
 from arawn.interactions.counted import are
 from arawn.interactions.directory import claim, let_go
-from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.journal import Journal
 from arawn.interactions.lock_file import note_unwritten, read_owner
 from arawn.interactions.opening import now_utc
@@ -46,7 +46,7 @@ async def telling_losses(
     Checkpoint: only where there is something to note.
     If cancelled: the note is written all the same, if the disk answers within seconds.
     """
-    filesystem = RealFilesystem()
+    filesystem = Filesystem()
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import LOCK, read_owner
 
 __all__ = ["is_held_by", "is_open_twice", "writer_is_active"]
@@ -24,7 +24,7 @@ def writer_is_active(directory: Path) -> bool:
     """
     try:
         found = (directory / LOCK).stat()
-        owner = read_owner(RealFilesystem(), directory)
+        owner = read_owner(Filesystem(), directory)
         pid = None if owner is None else owner.pid
         if not _LOCKS.exists():
             return pid is not None and _is_alive(pid)

@@ -13,7 +13,7 @@ import msgspec
 
 from arawn.interactions.ahead import files_ahead
 from arawn.interactions.files import DayFile, day_files, next_part
-from arawn.interactions.filesystem import RealFilesystem, is_regular
+from arawn.interactions.filesystem import Filesystem, is_regular
 from arawn.interactions.line_check import CheckedLine, check_line
 from arawn.interactions.mending import Mending
 from arawn.interactions.numbering import Numbering
@@ -46,7 +46,7 @@ def movable(directory: Path, today: date) -> list[DayFile]:
     What is compressed, or is no file, which `verify` names, stays. To a clock that is behind, every log looks like this
     one: nothing in it tells which of the two it is, so `today` must come from somebody who knows.
     """
-    system = RealFilesystem()
+    system = Filesystem()
     ahead = files_ahead((path.name for path in directory.iterdir()), today)
     return list(takewhile(lambda file: not file.compressed and is_regular(system, directory / file.name), ahead))
 

@@ -20,7 +20,7 @@ from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.directory import FILE_MODE, ClaimedDirectory, claim, let_go
 from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import Owner, write_owner
 from arawn.interactions.part import open_part
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
@@ -61,7 +61,7 @@ def open_day_log(
         LogWriteFailed: Another process writes there, a link is refused (nothing was changed), or the system refused;
             one sentence says what to do.
     """
-    filesystem = filesystem or RealFilesystem()
+    filesystem = filesystem or Filesystem()
     try:
         claimed = claim(filesystem, directory, now=clock(), token=token)
         try:

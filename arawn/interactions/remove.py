@@ -18,7 +18,7 @@ from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.compact import seal
 from arawn.interactions.counted import counted
 from arawn.interactions.files import day_files, parse_name, unfinished_name
-from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_line, head_or_none
 from arawn.interactions.line_check import newer_line
@@ -85,7 +85,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
         OSError: A file cannot be read.
     """
     for file in twins(path.name for path in directory.iterdir() if _may_hold(path)):
-        for _ in proof(RealFilesystem(), directory, file):
+        for _ in proof(Filesystem(), directory, file):
             pass
     ids = target.ids
     if target.wanted is not None:
@@ -136,7 +136,7 @@ def remove(
             says what was removed by then, and the same call again ends the work.
         OSError: A file cannot be read.
     """
-    with open_mending(directory, config, filesystem=filesystem or RealFilesystem(), clock=clock) as mending:
+    with open_mending(directory, config, filesystem=filesystem or Filesystem(), clock=clock) as mending:
         removal = plan_removal(directory, target)
         detail = {"interactions": len(removal.ids), "lines": removal.lines, "bytes": removal.size}
         mending.declare("removal", {**detail, "missing": removal.numbers})  # first: no number is missing without a word

@@ -16,7 +16,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.compact import seal
 from arawn.interactions.files import DayFile, unfinished_name
-from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.findings import Report
 from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.line_numbers import Missing
@@ -101,7 +101,7 @@ def repair(
         OSError: The directory cannot be read, or what was written there cannot be gone on with.
     """
     before = set(_torn(directory))
-    with open_mending(directory, config, filesystem=filesystem or RealFilesystem(), clock=clock) as mending:
+    with open_mending(directory, config, filesystem=filesystem or Filesystem(), clock=clock) as mending:
         found = check_directory(directory)
         proven = [gap for gap in found.missing if not gap.place.line]
         if proven:  # first: a crash later on finds the manifests set aside, which prove it

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from arawn.errors import LogWriteFailed
 from arawn.interactions.files import DayFile, parse_name
-from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.sealed import BadFrame, ReadAt, load_frame, stream, table, whole_reads
 from arawn.interactions.whole_file import opened
 
@@ -55,7 +55,7 @@ def holds_all(directory: Path, file: DayFile) -> bool:
         OSError: One of the two cannot be read.
     """
     try:
-        for _ in proof(RealFilesystem(), directory, file):
+        for _ in proof(Filesystem(), directory, file):
             pass
     except LackingTwin:
         return False

@@ -14,7 +14,7 @@ import msgspec
 
 from arawn.interactions.counted import counted
 from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.findings import Findings, Report
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.last_run import read_last_run
@@ -92,7 +92,7 @@ class _Verification:
 
     def _check_names(self) -> None:
         self._check_mode(self._directory, ".")
-        owner = read_owner(RealFilesystem(), self._directory)
+        owner = read_owner(Filesystem(), self._directory)
         if owner is not None and owner.unwritten is not None:
             lost = counted(owner.unwritten.count, "record")
             what = f"{lost} never written: {owner.unwritten.reason}; the next writer declares this in a gap"
@@ -114,7 +114,7 @@ class _Verification:
     def _take_note_of_retention(self) -> None:
         """Take into account what a process was removing when it died: the next one ends that, and says so in a mark."""
         with contextlib.suppress(OSError):  # what cannot be read is named with the others
-            run = read_last_run(RealFilesystem(), self._directory)
+            run = read_last_run(Filesystem(), self._directory)
             if run is not None and run.removing:
                 self._going = frozenset(run.removing)
                 self._findings.take_removed(run.removing)

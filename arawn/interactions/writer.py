@@ -21,7 +21,7 @@ from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.counted import are
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.files import DayFile
-from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.health import LogHealth
 from arawn.interactions.log_event import emit
 from arawn.interactions.opening import now_utc, open_day_log
@@ -269,7 +269,7 @@ async def open_writer(
     Checkpoint: always.
     If cancelled: what was acknowledged is synced before the block ends.
     """
-    system = filesystem or RealFilesystem()
+    system = filesystem or Filesystem()
     log = await run_in_thread(partial(open_day_log, directory, config, filesystem=system, clock=clock))
     today = clock().astimezone(UTC).date()
     for file in files_ahead([DayFile(log.newest_day).name], today):

@@ -31,8 +31,8 @@ LONG = CompletionRequest(messages=(user("x" * 8_000),))
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
     found = FullDisk()
-    monkeypatch.setattr(writer, "RealFilesystem", lambda: found)
-    monkeypatch.setattr(last_word, "RealFilesystem", lambda: found)
+    monkeypatch.setattr(writer, "Filesystem", lambda: found)
+    monkeypatch.setattr(last_word, "Filesystem", lambda: found)
     return found
 
 

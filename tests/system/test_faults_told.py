@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.housekeeping import delete_expired, plan_deletion
 from arawn.interactions.opening import now_utc, open_day_log
 from tests.arawn.cli.place import PATIENCE, Place
@@ -115,7 +115,7 @@ def clock_set_back(place: Place) -> Iterator[None]:
 @contextmanager
 def clock_set_forward(place: Place) -> Iterator[None]:
     place.log.mkdir(mode=0o700)
-    filesystem, before = RealFilesystem(), datetime.now(UTC).date() - timedelta(days=400)
+    filesystem, before = Filesystem(), datetime.now(UTC).date() - timedelta(days=400)
     assert delete_expired(filesystem, place.log, plan_deletion(filesystem, place.log, before, 90)) == []
     with running(place) as daemon:
         daemon.chat("hi")

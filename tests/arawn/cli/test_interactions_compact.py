@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
 from tests.arawn.cli.conftest import Command
@@ -100,14 +100,14 @@ def test_never_by_configuration_needs_the_option(log: Path, command: Command, mo
 
 def test_one_bad_file_does_not_hold_up_the_others(log: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It stays as it is and is named; the exit code is 1."""
-    real = RealFilesystem.open
+    real = Filesystem.open
 
-    def refuse(self: RealFilesystem, path: Path, flags: int, mode: int) -> int:
+    def refuse(self: Filesystem, path: Path, flags: int, mode: int) -> int:
         if path.name == f"{name(10)}.zst.new":
             raise os_error(28)
         return real(self, path, flags, mode)
 
-    monkeypatch.setattr(RealFilesystem, "open", refuse)
+    monkeypatch.setattr(Filesystem, "open", refuse)
 
     result = command("interactions", "compact", "--all-closed")
 

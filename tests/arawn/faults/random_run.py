@@ -20,7 +20,7 @@ from arawn.backends.open import open_provider
 from arawn.backends.protocol import Provider
 from arawn.config.schema import Config, Profile, RetryConfig
 from arawn.errors import ArawnError
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
 from arawn.running_backends import drain
 from arawn.runtime import start_runtime
@@ -96,10 +96,11 @@ def _play(does: Does, *, streams: bool) -> Play:
     return Play(pieces, status, {**headers, **more}, before)
 
 
-class _Disk(RealFilesystem):
+class _Disk(Filesystem):
     """Fails while the plan has an outage with an error."""
 
     def __init__(self, plan: Plan) -> None:
+        super().__init__()
         self._plan = plan
 
     def write(self, fd: int, data: bytes | memoryview) -> int:
@@ -158,7 +159,7 @@ async def carry_out(plan: Plan, directory: Path) -> Ran:
     with pytest.MonkeyPatch.context() as patch, trio.fail_after(_LONGEST_S):
         patch.setattr("arawn.backends.open.Transport", lambda _limits: _Provider(plan, ran))
         patch.setattr("arawn.backends.actor.open_provider", _crashing(plan))
-        patch.setattr("arawn.interactions.writer.RealFilesystem", lambda: _Disk(plan))
+        patch.setattr("arawn.interactions.writer.Filesystem", lambda: _Disk(plan))
         async with trio.open_nursery() as outside:
             runtimes: list[Runtime] = []
             try:

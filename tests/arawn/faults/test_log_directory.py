@@ -10,7 +10,7 @@ import pytest
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.opening import now_utc, open_day_log
 from tests.arawn.interactions.samples import note, notes_of
 
@@ -18,7 +18,7 @@ from tests.arawn.interactions.samples import note, notes_of
 def test_the_file_that_replaces_a_removed_one_stays(tmp_path: Path) -> None:
     """With the directory back, every line is in it."""
     directory = tmp_path / "log"
-    log = open_day_log(directory, InteractionLogConfig(), filesystem=RealFilesystem(), clock=now_utc)
+    log = open_day_log(directory, InteractionLogConfig(), filesystem=Filesystem(), clock=now_utc)
     log.append([note(1)])
     shutil.rmtree(directory)
     with pytest.raises(LogWriteFailed):

@@ -10,7 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 
 _BLOCK = 4096
 
@@ -19,10 +19,11 @@ class Died(BaseException):
     """The process died; nothing after this happened."""
 
 
-class DyingFilesystem(RealFilesystem):
+class DyingFilesystem(Filesystem):
     """Counts operations; from number `last` on, each of them raises."""
 
     def __init__(self, last: int | None = None) -> None:
+        super().__init__()
         self.count = 0
         self.last = last
 
@@ -42,10 +43,11 @@ class DyingFilesystem(RealFilesystem):
         return act
 
 
-class FullDisk(RealFilesystem):
+class FullDisk(Filesystem):
     """While `is_full`, a file can grow to the end of the block that it has, and no further."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.is_full = False
 
     @override

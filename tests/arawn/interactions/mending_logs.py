@@ -13,7 +13,7 @@ import pytest
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.compact import compact_file
 from arawn.interactions.files import parse_name
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.record import FeedbackLine, ToolResultLine, timestamp_text
 from arawn.interactions.sealed import FRAME_BYTES
@@ -73,7 +73,7 @@ def seal(directory: Path, *names: str, frame_bytes: int = FRAME_BYTES) -> None:
     for name in names:
         file = parse_name(name)
         assert file is not None
-        for _ in compact_file(RealFilesystem(), directory, file, frame_bytes=frame_bytes):
+        for _ in compact_file(Filesystem(), directory, file, frame_bytes=frame_bytes):
             pass
 
 

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from typing_extensions import override
+
+from arawn.interactions.filesystem import Filesystem
+
 Fault = Callable[[int, str], OSError | int | None]  # number and name of an operation -> failure, or bytes taken
 
 
@@ -35,10 +39,11 @@ class Open:
     original: int
 
 
-class SimulatedFilesystem:
-    """Implements `arawn.interactions.filesystem.Filesystem`."""
+class SimulatedFilesystem(Filesystem):
+    """The file system; no operation of the real one is left."""
 
     def __init__(self, fault: Fault = no_fault) -> None:
+        super().__init__()
         self.fault = fault
         self.limit: Callable[[bytes | memoryview, int], OSError | None] = lambda data, size: None
         self.operations: list[str] = []
@@ -90,6 +95,7 @@ class SimulatedFilesystem:
             raise os_error(errno.ENOENT)
         return self.nodes[path]
 
+    @override
     def open(self, path: Path, flags: int, mode: int) -> int:
         self._begin("open")
         if path in self.nodes and flags & os.O_EXCL:
@@ -108,17 +114,20 @@ class SimulatedFilesystem:
         self.descriptors[fd] = Open(node, fd if original is None else original)
         return fd
 
+    @override
     def close(self, fd: int) -> None:
         opened = self.descriptors.pop(fd)
         if opened.node.locked_by == opened.original:
             opened.node.locked_by = None
         self._begin("close")
 
+    @override
     def dup(self, fd: int) -> int:
         self._begin("dup")
         opened = self.descriptors[fd]
         return self._descriptor(opened.node, opened.original)
 
+    @override
     def write(self, fd: int, data: bytes | memoryview) -> int:
         node = self.descriptors[fd].node
         short = self._begin("write")
@@ -128,14 +137,17 @@ class SimulatedFilesystem:
         node.data += taken
         return len(taken)
 
+    @override
     def pread(self, fd: int, count: int, offset: int) -> bytes:
         self._begin("pread")
         return bytes(self.descriptors[fd].node.data[offset : offset + count])
 
+    @override
     def ftruncate(self, fd: int, size: int) -> None:
         self._begin("ftruncate")
         del self.descriptors[fd].node.data[size:]
 
+    @override
     def fdatasync(self, fd: int) -> None:
         node = self.descriptors[fd].node
         try:
@@ -146,6 +158,7 @@ class SimulatedFilesystem:
         if not node.lost_pages:
             node.durable = bytes(node.data)
 
+    @override
     def fsync_directory(self, path: Path) -> None:
         self._begin("fsync_directory")
         self._node(path)
@@ -157,14 +170,17 @@ class SimulatedFilesystem:
             else:
                 del self.durable[known]
 
+    @override
     def rename(self, source: Path, target: Path) -> None:
         self._begin("rename")
         self.nodes[target] = self.nodes.pop(source)
 
+    @override
     def unlink(self, path: Path) -> None:
         self._begin("unlink")
         del self.nodes[path]
 
+    @override
     def flock(self, fd: int) -> None:
         self._begin("flock")
         opened = self.descriptors[fd]
@@ -172,32 +188,39 @@ class SimulatedFilesystem:
             raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
         opened.node.locked_by = opened.original
 
+    @override
     def unlock(self, fd: int) -> None:
         self._begin("unlock")
         self.descriptors[fd].node.locked_by = None
 
+    @override
     def mkdir(self, path: Path, mode: int) -> None:
         self._begin("mkdir")
         self.nodes[path] = Node(stat.S_IFDIR | mode)
 
+    @override
     def chmod(self, path: Path, mode: int) -> None:
         self._begin("chmod")
         node = self._node(path)
         node.mode = stat.S_IFMT(node.mode) | mode
 
+    @override
     def fchmod(self, fd: int, mode: int) -> None:
         self._begin("fchmod")
         node = self.descriptors[fd].node
         node.mode = stat.S_IFMT(node.mode) | mode
 
+    @override
     def lstat(self, path: Path) -> os.stat_result:
         self._begin("lstat")
         return os.stat_result((self._node(path).mode, *[0] * 9))
 
+    @override
     def size(self, fd: int) -> int:
         self._begin("size")
         return len(self.descriptors[fd].node.data)
 
+    @override
     def names(self, path: Path) -> list[str]:
         self._begin("names")
         return [known.name for known in self.nodes if known.parent == path and known != path]

@@ -18,7 +18,7 @@ from typing_extensions import override
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.ahead import files_ahead
 from arawn.interactions.files import day_files
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
 from arawn.interactions.follow import Follower
 from arawn.interactions.housekeeping import open_housekeeper
@@ -181,7 +181,7 @@ def test_what_is_no_file_is_not_moved(pinned: Path, tmp_path: Path) -> None:
     assert any("symbolic link" in text for text in repaired.left)
 
 
-class FullAtTheLastDay(RealFilesystem):
+class FullAtTheLastDay(Filesystem):
     """Has room for the first parts."""
 
     @override
@@ -257,7 +257,7 @@ async def test_a_writer_says_what_is_ahead(pinned: Path, caplog: pytest.LogCaptu
     assert caplog.records == []
 
 
-class ListedOnce(RealFilesystem):
+class ListedOnce(Filesystem):
     """Has no descriptor left to list a directory once the log is open."""
 
     listed = 0

@@ -21,7 +21,7 @@ from arawn.interactions import compact
 from arawn.interactions.compact import closed_files, compact_file, remove_unfinished
 from arawn.interactions.encode import encode_line
 from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.manifest import Manifest, SeqSpan, manifest_name, read_manifest
 from arawn.interactions.raw_lines import backward_lines, forward_lines
 from tests.arawn.interactions.samples import record
@@ -84,7 +84,7 @@ def test_every_byte_is_kept(tmp_path_factory: pytest.TempPathFactory, text: byte
     directory = tmp_path_factory.mktemp("log")
     (directory / FILE.name).write_bytes(text)
 
-    *_, last = compact_file(RealFilesystem(), directory, FILE, frame_bytes=frame_bytes)
+    *_, last = compact_file(Filesystem(), directory, FILE, frame_bytes=frame_bytes)
 
     assert list(forward_lines(directory / SEALED.name)) == numbered(text)
     assert list(backward_lines(directory / SEALED.name)) == numbered(text)[::-1]
@@ -98,7 +98,7 @@ def test_the_source_goes_and_the_manifest_tells_all(tmp_path: Path) -> None:
     text = b"".join(lines).replace(b'"writer":null,"seq":null', b'"writer":"w-1","seq":7', 1)
     (tmp_path / FILE.name).write_bytes(text)
 
-    *_, last = compact_file(RealFilesystem(), tmp_path, FILE)
+    *_, last = compact_file(Filesystem(), tmp_path, FILE)
 
     manifest = read_manifest(tmp_path / manifest_name(SEALED))
     stored = (tmp_path / SEALED.name).read_bytes()
@@ -120,7 +120,7 @@ def test_a_last_line_without_its_end_is_damaged(tmp_path: Path) -> None:
     """Readers do not show it, so the manifest does not count it as an interaction."""
     (tmp_path / FILE.name).write_bytes(encode_line(record(1)) + encode_line(record(2)).rstrip(b"\n"))
 
-    *_, last = compact_file(RealFilesystem(), tmp_path, FILE)
+    *_, last = compact_file(Filesystem(), tmp_path, FILE)
 
     assert last.manifest is not None
     assert (last.manifest.lines, last.manifest.damaged, last.manifest.kinds) == (2, 1, {"interaction": 1})
@@ -132,7 +132,7 @@ def test_nobody_else_can_read_it_even_while_it_is_written(tmp_path: Path, umask:
     (tmp_path / FILE.name).write_bytes(TEXT)
     before = os.umask(umask)
     try:
-        steps = compact_file(RealFilesystem(), tmp_path, FILE)
+        steps = compact_file(Filesystem(), tmp_path, FILE)
         next(steps)
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("*.new")}
         steps.close()

@@ -12,7 +12,7 @@ import pytest
 
 from arawn.interactions.compact import compact_file, remove_unfinished
 from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.raw_lines import forward_lines
 
 KILLS = 10
@@ -23,9 +23,9 @@ import sys
 from pathlib import Path
 from arawn.interactions.compact import compact_file
 from arawn.interactions.files import DayFile
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 
-for _ in compact_file(RealFilesystem(), Path(sys.argv[1]), DayFile("2026-01-20"), frame_bytes=1 << 20):
+for _ in compact_file(Filesystem(), Path(sys.argv[1]), DayFile("2026-01-20"), frame_bytes=1 << 20):
     print(flush=True)
 """
 
@@ -50,9 +50,9 @@ def test_kills_lose_no_line(tmp_path: Path) -> None:
 
         left.add(tuple(sorted(path.name for path in directory.iterdir())))
         assert text_of(directory) == text
-        remove_unfinished(RealFilesystem(), directory)
+        remove_unfinished(Filesystem(), directory)
         if (directory / FILE.name).exists():
-            *_, _ = compact_file(RealFilesystem(), directory, FILE)
+            *_, _ = compact_file(Filesystem(), directory, FILE)
         assert text_of(directory) == text
         assert sorted(path.suffix for path in directory.iterdir()) == [".json", ".zst"]
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from arawn.errors import LogWriteFailed
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.verify import check_directory
 from arawn.interactions.writer import open_writer
@@ -64,7 +64,7 @@ def test_a_fork_that_writes_is_refused(tmp_path: Path) -> None:
 
 def test_a_fork_may_change_nothing_by_any_operation(tmp_path: Path) -> None:
     """Whatever of housekeeping, compaction or repair it has taken with it; reading is free."""
-    disk, file = RealFilesystem(), tmp_path / "a"
+    disk, file = Filesystem(), tmp_path / "a"
     file.write_bytes(b"text")
     fd = disk.open(file, os.O_RDWR, 0o600)
     before = contents(tmp_path), file.stat().st_mode

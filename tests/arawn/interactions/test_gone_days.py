@@ -12,7 +12,7 @@ import pytest
 from arawn.interactions import raw_lines, verify
 from arawn.interactions.compact import Progress, compact_files, compaction_mark
 from arawn.interactions.files import DayFile
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.record import MarkLine, timestamp_text
@@ -32,7 +32,7 @@ def housekept(log: Path, day: int, *files: str, marks: tuple[MarkLine, ...] = ()
     """A writer's day: it compresses files, and leaves a mark of each as the daemon does."""
     with_marks = open_day_log(log, CONFIG, clock=lambda: on(day))
     parts = [DayFile(name[13:23]) for name in files]
-    for step in compact_files(RealFilesystem(), log, parts):
+    for step in compact_files(Filesystem(), log, parts):
         if isinstance(step, Progress) and step.manifest is not None:
             with_marks.append([compaction_mark(step.file, step.manifest, on(day))])
     with_marks.append([*marks, note(1, on(day))])

@@ -21,7 +21,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions import compact, housekeeping
 from arawn.interactions.compact import Progress, compact_file
 from arawn.interactions.files import DayFile
-from arawn.interactions.filesystem import Filesystem, RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.housekeeping import Housekeeper, delete_expired, open_housekeeper, plan_deletion
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
@@ -46,7 +46,7 @@ class Told(list[MarkLine]):
         return [line.detail for line in self if line.event == event]
 
 
-class FullDisk(RealFilesystem):
+class FullDisk(Filesystem):
     """Has no room for compressed files."""
 
     full = True
@@ -57,10 +57,11 @@ class FullDisk(RealFilesystem):
         return super().write(fd, data)
 
 
-class DiesAtUnlink(RealFilesystem):
+class DiesAtUnlink(Filesystem):
     """Ends its process at the nth removal of a file."""
 
     def __init__(self, number: int) -> None:
+        super().__init__()
         self._left = number
 
     def unlink(self, path: Path) -> None:
@@ -70,17 +71,18 @@ class DiesAtUnlink(RealFilesystem):
         super().unlink(path)
 
 
-class NoRoomAtAll(RealFilesystem):
+class NoRoomAtAll(Filesystem):
     """Takes no byte."""
 
     def write(self, fd: int, data: bytes | memoryview) -> int:
         raise os_error(errno.ENOSPC)
 
 
-class HungDisk(RealFilesystem):
+class HungDisk(Filesystem):
     """Does not come back from a sync of what is written aside until it is told to answer."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.hangs = threading.Event()
         self.answers = threading.Event()
         self.over = threading.Event()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arawn.interactions import lock_state
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import LOCK, read_owner
 from arawn.interactions.lock_state import writer_is_active
 from arawn.interactions.opening import open_day_log
@@ -50,4 +50,4 @@ def test_a_lock_file_that_nobody_can_read_names_nobody(data: bytes, tmp_path: Pa
     """It is no fault of the log."""
     (tmp_path / LOCK).write_bytes(data)
 
-    assert read_owner(RealFilesystem(), tmp_path) is None
+    assert read_owner(Filesystem(), tmp_path) is None

@@ -17,7 +17,7 @@ import pytest
 
 from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import LogInUse
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import Owner, write_owner
 from arawn.interactions.opening import open_day_log
 from tests.arawn.interactions.samples import (
@@ -105,7 +105,7 @@ def test_another_process_of_the_same_number_is_not_taken_for_this_one(tmp_path: 
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        write_owner(RealFilesystem(), tmp_path, Owner(os.getpid(), "2026-01-28T12:00:00.000000Z"))
+        write_owner(Filesystem(), tmp_path, Owner(os.getpid(), "2026-01-28T12:00:00.000000Z"))
 
         with pytest.raises(LogInUse, match=rf"process {os.getpid()} \(started 2.*\) is writing to it; wait"):
             open_day_log(tmp_path, CONFIG)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from arawn.errors import LogWriteFailed
 from arawn.interactions.encode import encode_line
 from arawn.interactions.files import day_files, parse_name
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.line_check import CheckedLine, check_line
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines, lines_and_damage
@@ -430,7 +430,7 @@ def test_a_file_that_the_disk_refuses_keeps_repair_from_nothing_else(whole: Path
     (log / FIRST).write_bytes(damaged)
     (log / SECOND).write_bytes(b"\0\0\0\n" + (log / SECOND).read_bytes())
 
-    class Refusing(RealFilesystem):
+    class Refusing(Filesystem):
         def rename(self, source: Path, target: Path) -> None:
             if target.name == FIRST:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -13,7 +13,7 @@ import pytest
 
 from arawn.interactions.compact import compact_file
 from arawn.interactions.files import DayFile
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.manifest import Manifest
 from arawn.interactions.raw_lines import forward_lines, line_at
 
@@ -60,7 +60,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest, int]:
     directory = tmp_path_factory.mktemp("log")
     with (directory / FILE.name).open("wb") as file:
         file.writelines(agents(MEGABYTES))
-    *_, last = compact_file(RealFilesystem(), directory, FILE)
+    *_, last = compact_file(Filesystem(), directory, FILE)
     assert last.manifest is not None
     return directory / SEALED.name, last.manifest, last.manifest.lines * (last.manifest.lines + 1) // 2
 
@@ -122,7 +122,7 @@ def test_reading_takes_bounded_memory(tmp_path: Path) -> None:
         for number in range(4):
             file.write(b'{"number":%d,"text":"' % number + b"%064d" % number * 1_000_000 + b'"}\n')
             file.write(b'{"number":0}\n')
-    *_, _ = compact_file(RealFilesystem(), tmp_path, FILE)
+    *_, _ = compact_file(Filesystem(), tmp_path, FILE)
 
     peak = subprocess.run(
         [sys.executable, "-c", _PEAK, tmp_path / SEALED.name], check=True, capture_output=True, text=True

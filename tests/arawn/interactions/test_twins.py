@@ -11,7 +11,7 @@ import pytest
 from arawn.errors import LogWriteFailed
 from arawn.interactions.compact import compact_file
 from arawn.interactions.files import DayFile, parse_name
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import decode_head
 from arawn.interactions.hits import TextSearch
@@ -85,7 +85,7 @@ def test_a_copy_that_a_compaction_left_is_no_problem(tmp_path: Path) -> None:
 
 
 def seal_again(log: Path) -> None:
-    for _ in compact_file(RealFilesystem(), log, DayFile("2026-01-28")):
+    for _ in compact_file(Filesystem(), log, DayFile("2026-01-28")):
         pass
 
 

@@ -15,7 +15,7 @@ from arawn.interactions.compact import compact_file
 from arawn.interactions.encode import encode_line
 from arawn.interactions.export.rules import FORMATS, Format
 from arawn.interactions.files import day_files
-from arawn.interactions.filesystem import RealFilesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine, GapLine, InteractionRecord, timestamp_text
@@ -104,7 +104,7 @@ def test_the_same_log_gives_the_same_bytes_compressed_or_not(tmp_path: Path) -> 
     before = [made(tmp_path, export_format) for export_format in LINE_FORMATS]
 
     for file in day_files(path.name for path in tmp_path.iterdir()):
-        list(compact_file(RealFilesystem(), tmp_path, file, frame_bytes=4096))
+        list(compact_file(Filesystem(), tmp_path, file, frame_bytes=4096))
     after = [made(tmp_path, export_format) for export_format in LINE_FORMATS]
 
     assert not list(tmp_path.glob("interactions-*.jsonl"))
