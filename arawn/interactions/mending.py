@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from arawn.config.schema import InteractionLogConfig
+from arawn.interactions.compact import seal
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.directory import LogInUse
-from arawn.interactions.files import day_files
+from arawn.interactions.files import DayFile, day_files, unfinished_name
 from arawn.interactions.filesystem import Filesystem, is_regular
 from arawn.interactions.lock_file import Owner, read_owner
 from arawn.interactions.lock_state import is_held_by
@@ -21,7 +22,9 @@ from arawn.interactions.part import open_part
 from arawn.interactions.record import MarkLine, timestamp_text
 from arawn.interactions.whole_file import write_whole
 
-__all__ = ["Mending", "open_mending"]
+__all__ = ["Mending", "open_mending", "stretch"]
+
+_BLOCK = 1 << 18
 
 
 class Mending:
@@ -82,6 +85,18 @@ class Mending:
         """
         write_whole(self.filesystem, target, pieces)
 
+    def seal(self, file: DayFile, lines: Iterable[bytes]) -> None:
+        """Put a compressed file of `lines`, and its manifest, in the place of what is there of `file`; as `replace`.
+
+        Raises:
+            LogWriteFailed: What was written does not read back as what was to be written.
+            OSError: Anything that the system refused.
+        """
+        text = self.directory / unfinished_name(file.plain.name)
+        self.replace(text, lines)
+        for _ in seal(self.filesystem, self.directory, file.plain, text):
+            pass
+
     def remove(self, *paths: Path) -> None:
         """Remove files for good.
 
@@ -125,6 +140,18 @@ def open_mending(
         if was_open and not _is_open(directory):
             mending.narrowed = (".",)
         yield mending
+
+
+def stretch(path: Path, first: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes of a file from `first` up to `end`, in blocks.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as source:
+        source.seek(first)
+        for begins in range(first, end, _BLOCK):
+            yield source.read(min(_BLOCK, end - begins))
 
 
 def _is_open(directory: Path) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 
 import msgspec
@@ -15,7 +14,7 @@ from arawn.interactions.ahead import files_ahead
 from arawn.interactions.files import DayFile, day_files, next_part
 from arawn.interactions.filesystem import Filesystem, is_regular
 from arawn.interactions.line_check import CheckedLine, check_line
-from arawn.interactions.mending import Mending
+from arawn.interactions.mending import Mending, stretch
 from arawn.interactions.numbering import Numbering
 from arawn.interactions.placing import MOVED
 from arawn.interactions.raw_lines import forward_lines
@@ -23,21 +22,12 @@ from arawn.interactions.record import MarkLine, timestamp_text
 
 __all__ = ["MovedFile", "movable", "move_ahead"]
 
-_BLOCK = 1 << 18
-
 
 class MovedFile(msgspec.Struct, frozen=True):
     """A file of a day to come, and the parts into which its lines went."""
 
     file: str
     into: tuple[str, ...]
-
-
-class _Stretch(msgspec.Struct):
-    """Bytes of a file, from `first` up to the next stretch, whose lines belong to one day."""
-
-    day: str
-    first: int
 
 
 def movable(directory: Path, today: date) -> list[DayFile]:
@@ -63,12 +53,13 @@ def move_ahead(mending: Mending, today: date, file: DayFile) -> MovedFile:
     path, made = mending.directory / file.name, list[str]()
     numbering = Numbering(f"{mending.writer.partition('-')[0]}-{secrets.token_hex(4)}")
     stretches = _stretches(path, _newest_before(mending.directory, file), today.isoformat())
-    ends = [*(stretch.first for stretch in stretches[1:]), path.stat().st_size]
+    ends = [*(first for _, first in stretches[1:]), path.stat().st_size]
     try:
-        for stretch, end in zip(stretches, ends, strict=True):
-            part = next_part(day_files(mending.filesystem.names(mending.directory)), stretch.day)
+        for (day, first), end in zip(stretches, ends, strict=True):
+            part = next_part(day_files(mending.filesystem.names(mending.directory)), day)
             mark = MarkLine(event="repair", detail={MOVED: file.name}, timestamp=timestamp_text(mending.clock()))
-            mending.replace(mending.directory / part.name, _text(numbering.line(mark)[1], path, stretch.first, end))
+            lines = chain([numbering.line(mark)[1]], stretch(path, first, end))
+            mending.replace(mending.directory / part.name, lines)
             made.append(part.name)
     except OSError:  # a full disk: copies would only keep it full, and be there once more after the next try
         with suppress(OSError):
@@ -85,26 +76,18 @@ def _newest_before(directory: Path, file: DayFile) -> str:
     )
 
 
-def _stretches(path: Path, newest: str, today: str) -> list[_Stretch]:
-    """Return which bytes of a file belong to which day, in order; the days only grow."""
-    found: list[_Stretch] = []
+def _stretches(path: Path, newest: str, today: str) -> list[tuple[str, int]]:
+    """Return which days the lines of a file belong to, and from which byte on; the days only grow."""
+    found: list[tuple[str, int]] = []
     day = newest or min((own for _, line in forward_lines(path) if (own := _day(line)) and own <= today), default=today)
     for offset, line in forward_lines(path):
         if (own := _day(line)) is not None and own <= today:
             day = max(day, own)
-        if not found or found[-1].day != day:
-            found.append(_Stretch(day, offset))
+        if not found or found[-1][0] != day:
+            found.append((day, offset))
     return found
 
 
 def _day(line: bytes) -> str | None:
     checked = check_line(line)
     return checked.line.timestamp[:10] if isinstance(checked, CheckedLine) else None
-
-
-def _text(mark: bytes, path: Path, first: int, end: int) -> Iterator[bytes]:
-    yield mark
-    with path.open("rb") as source:
-        source.seek(first)
-        for begins in range(first, end, _BLOCK):
-            yield source.read(min(_BLOCK, end - begins))

@@ -15,9 +15,8 @@ import msgspec
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput, LogWriteFailed
-from arawn.interactions.compact import seal
 from arawn.interactions.counted import counted
-from arawn.interactions.files import day_files, parse_name, unfinished_name
+from arawn.interactions.files import day_files, parse_name
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_line, head_or_none
@@ -248,10 +247,7 @@ def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: Marks) -> 
     if _is_opaque(path):
         mending.remove(path)
     elif file is not None and file.compressed:
-        text = path.with_name(unfinished_name(file.plain.name))
-        mending.replace(text, _kept(path, ids, marks))
-        for _ in seal(mending.filesystem, mending.directory, file.plain, text):
-            pass
+        mending.seal(file, _kept(path, ids, marks))
     elif file is not None or any(_kept(path, ids, marks)):
         mending.replace(path, _kept(path, ids, marks))
     else:

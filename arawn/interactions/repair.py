@@ -14,15 +14,14 @@ import msgspec
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
-from arawn.interactions.compact import seal
-from arawn.interactions.files import DayFile, unfinished_name
+from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.findings import Report
 from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.line_numbers import Missing
 from arawn.interactions.log_names import damaged_name, kind_of_name
 from arawn.interactions.manifest import manifest_name, write_manifest
-from arawn.interactions.mending import Mending, open_mending
+from arawn.interactions.mending import Mending, open_mending, stretch
 from arawn.interactions.move_ahead import MovedFile, movable, move_ahead
 from arawn.interactions.opening import now_utc
 from arawn.interactions.raw_lines import forward_lines
@@ -40,7 +39,6 @@ from arawn.interactions.verify import check_directory
 
 __all__ = ["MendedFile", "Repaired", "repair", "would_mend"]
 
-_BLOCK = 1 << 18
 _DECLARED = ("lost", "gone")
 
 T = TypeVar("T", str, DayFile)
@@ -180,9 +178,9 @@ def _mend(mending: Mending, file: DayFile) -> MendedFile:
         mending.replace(aside, _places(path, file))
         mending.replace(path, _lines(path, file))
     else:
-        mending.replace(aside, _blocks(path))
+        mending.replace(aside, stretch(path, 0, path.stat().st_size))
         _forget_manifest(mending, file)
-        _seal(mending, file, _lines(path, file))
+        mending.seal(file, _lines(path, file))
     return msgspec.structs.replace(measured, kept_in=aside.name)
 
 
@@ -194,19 +192,11 @@ def _joined(mending: Mending, found: Report, file: DayFile) -> MendedFile:
     if measured.damaged_bytes:
         mending.replace(aside, _places(path, file))
     if any(problem.file == sealed.name and problem.kind == "damaged" for problem in found.problems):
-        mending.replace(_aside(mending, sealed), _blocks(sealed))
+        mending.replace(_aside(mending, sealed), stretch(sealed, 0, sealed.stat().st_size))
     _forget_manifest(mending, file)
-    _seal(mending, file, _each_once(chain(_lines(sealed, file.sealed), _lines(path, file))))
+    mending.seal(file, _each_once(chain(_lines(sealed, file.sealed), _lines(path, file))))
     mending.remove(path)
     return msgspec.structs.replace(measured, kept_in=aside.name if measured.damaged_bytes else None)
-
-
-def _seal(mending: Mending, file: DayFile, lines: Iterable[bytes]) -> None:
-    """Put a compressed file of `lines` in place of the one that is there; its manifest was set aside before."""
-    text = mending.directory / unfinished_name(file.plain.name)
-    mending.replace(text, lines)
-    for _ in seal(mending.filesystem, mending.directory, file.plain, text):
-        pass
 
 
 def _each_once(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -252,18 +242,9 @@ def _lines(path: Path, file: DayFile) -> Iterator[bytes]:
 
 def _places(path: Path, file: DayFile) -> Iterator[bytes]:
     """Yield the bytes of a plain part that go aside, in blocks."""
-    with path.open("rb") as source:
-        for piece in sort_out(path, file):
-            if not isinstance(piece, bytes):
-                source.seek(piece[0])
-                for begins in range(*piece, _BLOCK):
-                    yield source.read(min(_BLOCK, piece[1] - begins))
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as source:
-        while block := source.read(_BLOCK):
-            yield block
+    for piece in sort_out(path, file):
+        if not isinstance(piece, bytes):
+            yield from stretch(path, *piece)
 
 
 def _describe(mending: Mending, file: DayFile) -> str:
