@@ -19,9 +19,8 @@ import pytest
 
 from arawn.interactions.compact import compact_file
 from arawn.interactions.encode import encode_line
-from arawn.interactions.files import DayFile, parse_name, torn_name, unfinished_name
+from arawn.interactions.files import DayFile, aside_name, parse_name, unfinished_name
 from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.log_names import damaged_name
 from arawn.interactions.manifest import manifest_name
 from arawn.interactions.record import InteractionRecord, MarkLine, ToolResultLine, timestamp_text
 from arawn.messages import Message, Text, ToolUse
@@ -58,8 +57,8 @@ DAYS = (DayFile("2026-01-28").name, DayFile("2026-01-28", 12).name)
 COMPRESSED = tuple(f"{name}.zst" for name in DAYS)
 ASIDE = (
     manifest_name(DayFile("2026-01-28")),
-    *(torn_name(name, NOON) for name in DAYS),
-    *(damaged_name(name, NOON, ()) for name in (*DAYS, *COMPRESSED)),
+    *(aside_name(name, "torn", NOON) for name in DAYS),
+    *(aside_name(name, "damaged", NOON) for name in (*DAYS, *COMPRESSED)),
     *(unfinished_name(name) for name in (*DAYS, *COMPRESSED)),
 )
 WRITER = "0a1b2c3d-00000001"

@@ -17,10 +17,10 @@ from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.settings import configured
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
+from arawn.interactions.files import kind_of_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.judged import with_judged
-from arawn.interactions.log_names import kind_of_name
 
 if TYPE_CHECKING:  # slow to load: it writes compressed files
     from arawn.interactions.remove import Removal, Target

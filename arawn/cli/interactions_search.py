@@ -24,10 +24,10 @@ from arawn.interactions.counted import counted
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
+from arawn.interactions.files import kind_of_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.hits import Hit, TextSearch
 from arawn.interactions.judged import with_judged
-from arawn.interactions.log_names import kind_of_name
 from arawn.interactions.reader import LogReader
 from arawn.interactions.search import Place, Query
 from arawn.interactions.zones import zone_of

@@ -20,8 +20,8 @@ from arawn.cli.streams import forget_output
 from arawn.cli.terminal_text import line_shown
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
+from arawn.interactions.files import is_log, kind_of_name
 from arawn.interactions.filters import Filters
-from arawn.interactions.log_names import is_log, kind_of_name
 from arawn.interactions.reader import Entry, LogReader
 from arawn.interactions.scan import Damage, Progress
 

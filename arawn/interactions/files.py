@@ -1,4 +1,4 @@
-"""Names of the files in a log directory. Pure.
+"""Names of the files in a log directory, and what each stands for. Pure.
 
 `interactions-2026-01-28.jsonl` is a day's first part; `interactions-2026-01-28.part2.jsonl` the next, opened when the
 first could not be written to any more. `.zst` at the end means a closed, compressed part; `.torn-<time>` a tail that
@@ -10,22 +10,34 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 import msgspec
 
 __all__ = [
+    "IGNORE",
     "DayFile",
+    "aside_name",
     "day_after",
     "day_files",
     "day_of_name",
-    "free_name",
+    "is_log",
     "is_unfinished",
+    "kind_of_name",
     "next_part",
     "parse_name",
-    "torn_name",
+    "part_of_name",
     "unfinished_name",
 ]
 
+IGNORE = ".gitignore"
+
+NameKind = Literal["part", "manifest", "torn", "damaged", "unfinished", "own", "misnamed", "foreign"]
+
+_OWN = frozenset((".lock", ".directory-id", ".last-housekeeping", IGNORE))
+_ASIDE = re.compile(r"\.(torn|damaged)-\d{8}T")
+_PART = re.compile(r"(interactions-\d{4}-\d\d-\d\d(?:\.part\d+)?)\.(?:jsonl|manifest\.json)", re.ASCII)
+_LIKE_A_PART = re.compile(r"interactions.*\.jsonl(\.zst)?")
 _NAME = re.compile(r"interactions-(\d{4}-\d{2}-\d{2})(?:\.part([1-9]\d{0,5}))?\.jsonl(\.zst)?", re.ASCII)
 _OWNED = re.compile(r"interactions-(\d{4}-\d{2}-\d{2})\.", re.ASCII)
 
@@ -98,17 +110,12 @@ def next_part(files: Iterable[DayFile], day: str) -> DayFile:
     return DayFile(day, 1 + max((file.part for file in files if file.day == day), default=0))
 
 
-def torn_name(name: str, at: datetime, taken: Iterable[str] = ()) -> str:
-    """Return the name, none of those `taken`, under which the torn tail of `name` is kept."""
-    return free_name(f"{name}.torn-{at:%Y%m%dT%H%M%S.%fZ}", taken)
-
-
-def free_name(name: str, taken: Iterable[str]) -> str:
-    """Return `name`, with as many `+` behind it as make it none of those `taken`."""
-    names = set(taken)
-    while name in names:
-        name += "+"
-    return name
+def aside_name(name: str, why: Literal["torn", "damaged"], at: datetime, taken: Iterable[str] = ()) -> str:
+    """Return the name, none of those `taken`, under which what was torn or damaged of `name` is kept."""
+    aside, names = f"{name}.{why}-{at:%Y%m%dT%H%M%S.%fZ}", set(taken)
+    while aside in names:
+        aside += "+"
+    return aside
 
 
 def unfinished_name(name: str) -> str:
@@ -119,6 +126,38 @@ def unfinished_name(name: str) -> str:
 def is_unfinished(name: str) -> bool:
     """Say whether `name` is one that `unfinished_name` made; what has it is of no use to another process."""
     return day_of_name(name) is not None and name.endswith((".jsonl.new", ".jsonl.zst.new", ".manifest.json.new"))
+
+
+def kind_of_name(name: str) -> NameKind:
+    """Return what a file is by its name; `own` are the small files of the log itself, `foreign` is what is not ours."""
+    if parse_name(name) is not None:
+        return "part"
+    if name.removesuffix(".new") in _OWN:
+        return "own"
+    if day_of_name(name) is None:
+        return "misnamed" if _LIKE_A_PART.fullmatch(name) else "foreign"
+    if aside := _ASIDE.search(name):
+        return "torn" if aside[1] == "torn" else "damaged"
+    if name.endswith(".new"):
+        return "unfinished"
+    if name.endswith(".manifest.json"):
+        return "manifest"
+    return "misnamed" if _LIKE_A_PART.fullmatch(name) else "foreign"
+
+
+def is_log(names: Iterable[str]) -> bool:
+    """Say whether a directory with these names is that of a log, or can become one: it is empty, or holds some of one.
+
+    A `.gitignore` says nothing: other directories have one, too.
+    """
+    kinds = {kind_of_name(name) for name in names if name != IGNORE}
+    return kinds != {"foreign"}
+
+
+def part_of_name(name: str) -> DayFile | None:
+    """Return the part (as its plain file) that a file belongs to: itself, its manifest, or what was cut off of it."""
+    match = _PART.match(name)
+    return parse_name(f"{match[1]}.jsonl") if match else None
 
 
 def _is_day(text: str) -> bool:

@@ -16,13 +16,12 @@ import msgspec
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.counted import counted
-from arawn.interactions.files import day_files, parse_name
+from arawn.interactions.files import day_files, kind_of_name, parse_name, part_of_name
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_line, head_or_none
 from arawn.interactions.line_check import newer_line
 from arawn.interactions.line_numbers import NumberRange, ranges_of
-from arawn.interactions.log_names import kind_of_name, part_of_name
 from arawn.interactions.mending import Mending, open_mending
 from arawn.interactions.opening import now_utc
 from arawn.interactions.pieces import texts_of

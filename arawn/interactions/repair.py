@@ -14,12 +14,11 @@ import msgspec
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
-from arawn.interactions.files import DayFile
+from arawn.interactions.files import DayFile, aside_name, kind_of_name
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.findings import Report
 from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.line_numbers import Missing
-from arawn.interactions.log_names import damaged_name, kind_of_name
 from arawn.interactions.manifest import manifest_name, write_manifest
 from arawn.interactions.mending import Mending, open_mending, stretch
 from arawn.interactions.move_ahead import MovedFile, movable, move_ahead
@@ -215,7 +214,9 @@ def _each_once(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 def _aside(mending: Mending, path: Path) -> Path:
     """Return where what is damaged of `path` will be."""
-    return path.with_name(damaged_name(path.name, mending.clock(), mending.filesystem.names(mending.directory)))
+    return path.with_name(
+        aside_name(path.name, "damaged", mending.clock(), mending.filesystem.names(mending.directory))
+    )
 
 
 def _forget_manifest(mending: Mending, file: DayFile) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from arawn.interactions.files import torn_name
+from arawn.interactions.files import aside_name
 from arawn.interactions.filesystem import Filesystem, write_fully
 from arawn.interactions.whole_file import new_file
 
@@ -43,7 +43,7 @@ def repair_tail(filesystem: Filesystem, path: Path, fd: int, now: datetime) -> T
     whole = _end_of_last_line(filesystem, fd, size)
     if whole == size:
         return None
-    kept = torn_name(path.name, now, filesystem.names(path.parent))
+    kept = aside_name(path.name, "torn", now, filesystem.names(path.parent))
     aside = path.with_name(kept)
     with new_file(filesystem, aside, os.O_WRONLY | os.O_EXCL) as out:  # each try on a full disk would leave one more
         for offset in range(whole, size, _BLOCK):

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Container
 from pathlib import Path
 
-from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.files import DayFile, day_files, kind_of_name
 from arawn.interactions.findings import Problem, Report
-from arawn.interactions.log_names import kind_of_name
 from arawn.interactions.manifest import manifest_name
 
 __all__ = ["damaged_parts", "lacking_parts", "left_alone", "open_to_others", "orphans", "undescribed_parts"]

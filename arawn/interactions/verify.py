@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from arawn.interactions.counted import counted
-from arawn.interactions.files import DayFile, day_files
+from arawn.interactions.files import IGNORE, DayFile, day_files, kind_of_name, part_of_name
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.findings import Findings, Report
 from arawn.interactions.heads import UNREADABLE
@@ -21,7 +21,6 @@ from arawn.interactions.last_run import read_last_run
 from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
 from arawn.interactions.lock_file import LOCK, read_owner
 from arawn.interactions.lock_state import writer_is_active
-from arawn.interactions.log_names import IGNORE, kind_of_name, part_of_name
 from arawn.interactions.manifest import Manifest, manifest_name, read_manifest
 from arawn.interactions.placing import Placing
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
