@@ -26,8 +26,8 @@ from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines, lines_and_damage
 from arawn.interactions.record import LogLine, MarkLine, timestamp_text
 from arawn.interactions.repair import Repaired, repair, would_mend
-from arawn.interactions.salvage import whole_lines_in
 from arawn.interactions.sealed import table
+from arawn.interactions.sort_out import whole_lines_in
 from arawn.interactions.verify import check_directory
 from arawn.messages import CompletionResponse, ToolUse
 from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
