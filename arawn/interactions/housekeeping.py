@@ -25,11 +25,10 @@ from arawn.interactions.compact import (
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.health import LogHealth
-from arawn.interactions.last_run import read_last_run, write_last_run
 from arawn.interactions.manifest import Manifest
 from arawn.interactions.opening import now_utc
 from arawn.interactions.record import LogLine, MarkEvent, MarkLine, timestamp_text
-from arawn.interactions.retention import Verdict, judge
+from arawn.interactions.retention import Verdict, judge, read_last_run, write_last_run
 from arawn.threads import RunInThread, abandonable, run_patiently
 
 __all__ = ["Housekeeper", "Tell", "delete_expired", "open_housekeeper", "plan_deletion"]

@@ -1,15 +1,21 @@
-"""Which files are past their time. Pure: decides by the date in the name, deletes nothing."""
+"""Which files are past their time, by the date in the name, and the note in the log directory of what goes when."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from pathlib import Path
 
 import msgspec
 
 from arawn.interactions.files import day_of_name
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.whole_file import read_small, write_whole
 
-__all__ = ["LastRun", "Verdict", "expired", "judge"]
+__all__ = ["LastRun", "Verdict", "expired", "judge", "read_last_run", "write_last_run"]
+
+_NOTE = ".last-housekeeping"
+_LONGEST_NOTE = 1 << 22  # names of a hundred thousand files
 
 
 class LastRun(msgspec.Struct, frozen=True):
@@ -68,3 +74,25 @@ def expired(names: Iterable[str], today: date, retention_days: int) -> list[str]
     return sorted(
         name for name in names if (day := day_of_name(name)) is not None and (today - day).days > retention_days
     )
+
+
+def read_last_run(filesystem: Filesystem, directory: Path) -> LastRun | None:
+    """Return what the last run left; None for the first one.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    data = read_small(filesystem, directory / _NOTE, _LONGEST_NOTE)
+    try:
+        return None if data is None else msgspec.json.decode(data, type=LastRun)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return LastRun(date.min)  # nothing is known: as if the clock had jumped
+
+
+def write_last_run(filesystem: Filesystem, directory: Path, run: LastRun) -> list[str]:
+    """Keep `run` for the next one; return why it could not be kept, nothing if it is on the disk."""
+    try:
+        write_whole(filesystem, directory / _NOTE, msgspec.json.encode(run))
+    except OSError as error:
+        return [f"cannot write `{_NOTE}`: {error.strerror}"]
+    return []
