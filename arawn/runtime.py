@@ -30,9 +30,9 @@ from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal, write_appends
 from arawn.interactions.last_word import telling_losses
 from arawn.interactions.open_tool_calls import OpenToolCalls
+from arawn.interactions.opening import warn_without_room
 from arawn.interactions.patience import open_patience
 from arawn.interactions.record import LogLine
-from arawn.interactions.room_on_disk import warn_without_room
 from arawn.interactions.writer import open_writer
 from arawn.metrics.counted import open_counted
 from arawn.metrics.counts import Counts

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -26,14 +27,31 @@ from arawn.interactions.part import open_part
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
 from arawn.interactions.tail import TornTail, repair_tail
 
-__all__ = ["now_utc", "open_day_log"]
+__all__ = ["now_utc", "open_day_log", "warn_without_room"]
 
 _LOG = logging.getLogger("arawn.log")
+_LEAST_BYTES = 16 << 20  # free on a disk, some thousand records: less is gone before anybody looks
 
 
 def now_utc() -> datetime:
     """Return the time of day, with its zone."""
     return datetime.now(UTC)
+
+
+def warn_without_room(directory: Path) -> None:
+    """Log a warning if the disk of `directory`, which exists, has next to no room left: it may take the first lines."""
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError as error:
+        _LOG.warning("interaction log: cannot see how much room the disk of `%s` has: %s", directory, error.strerror)
+        return
+    if free < _LEAST_BYTES:
+        _LOG.warning(
+            "interaction log: the disk of `%s` is nearly full, %d MiB are free; make room: without it calls wait for "
+            "the log, and what is not written at the stop is lost",
+            directory,
+            free >> 20,
+        )
 
 
 def open_day_log(
