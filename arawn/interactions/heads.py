@@ -16,9 +16,8 @@ from arawn.interactions.record import (
     ToolResultLine,
 )
 
-__all__ = ["UNREADABLE", "Head", "decode_head", "decode_line", "decode_scalars", "head_or_none", "scalars_size"]
+__all__ = ["UNREADABLE", "Head", "decode_head", "decode_line", "head_or_none", "scalars_size"]
 
-T = TypeVar("T")
 L = TypeVar("L", bound=msgspec.Struct)
 
 Head = InteractionHead | ToolResultLine | FeedbackLine | GapLine | MarkLine
@@ -46,7 +45,15 @@ def decode_head(line: bytes) -> Head:
     Raises:
         msgspec.DecodeError: The line is no JSON, or not of a kind and shape that this version knows.
     """
-    return _with_possible_counts(decode_scalars(line, _head_decoder))
+    cut = line.find(_FIRST_BODY_KEY)
+    for _ in range(_CUTS):
+        if cut < 0:
+            break
+        try:
+            return _with_possible_counts(_head_decoder.decode(line[:cut] + b"}"))
+        except msgspec.DecodeError:
+            cut = line.find(_FIRST_BODY_KEY, cut + 1)
+    return _with_possible_counts(_head_decoder.decode(line))
 
 
 def head_or_none(line: bytes) -> Head | None:
@@ -55,19 +62,6 @@ def head_or_none(line: bytes) -> Head | None:
         return decode_head(line)
     except UNREADABLE:
         return None
-
-
-def decode_scalars(line: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Return what `decoder` makes of the line, cut as for `decode_head`. Errors as there."""
-    cut = line.find(_FIRST_BODY_KEY)
-    for _ in range(_CUTS):
-        if cut < 0:
-            break
-        try:
-            return decoder.decode(line[:cut] + b"}")
-        except msgspec.DecodeError:
-            cut = line.find(_FIRST_BODY_KEY, cut + 1)
-    return decoder.decode(line)
 
 
 def scalars_size(line: bytes) -> int:
