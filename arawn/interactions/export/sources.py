@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,10 +15,6 @@ from arawn.interactions.record import FeedbackLine, InteractionHead
 from arawn.interactions.scan import require_regular, wanted_files
 
 __all__ = ["Source", "Survey", "survey"]
-
-_NUMBERED = re.compile(rb'\{"kind":"interaction","v":\d+,"id":"[^"]*","writer":"([^"]*)","seq":(\d{1,18}),')
-_OTHER_KIND = re.compile(rb'\{"kind":"(?:tool_result|feedback|gap|mark)",')
-_LONGEST_FEEDBACK = 1 << 20
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -85,29 +80,16 @@ def _read(path: Path, file: DayFile, numbers: dict[str, int], feedback: dict[str
                 continue
             digest.update(line)
             size += len(line)
-            _note_number(line, numbers)
-            if feedback is not None:
-                _note_feedback(line, feedback)
+            _note(line, numbers, feedback)
     except OSError:  # the reader names it; here it is told by the missing hash
         is_whole = False
     return Source(name, size, digest.hexdigest() if is_whole else None)
 
 
-def _note_number(line: bytes, numbers: dict[str, int]) -> None:
-    if (found := _NUMBERED.match(line)) is not None:
-        _note(numbers, found[1].decode(errors="replace"), int(found[2]))
-    elif not _OTHER_KIND.match(line):  # as another program writes it, or damaged
-        head = head_or_none(line)  # what cannot be read the reader names
-        if head is not None and head.writer is not None and head.seq is not None:
-            _note(numbers, head.writer, head.seq)
-
-
-def _note(numbers: dict[str, int], writer: str, seq: int) -> None:
-    numbers[writer] = max(numbers.get(writer, 0), seq)
-
-
-def _note_feedback(line: bytes, feedback: dict[str, FeedbackLine]) -> None:
-    if len(line) > _LONGEST_FEEDBACK or b'"feedback"' not in line:
-        return
-    if isinstance(head := head_or_none(line), FeedbackLine):
+def _note(line: bytes, numbers: dict[str, int], feedback: dict[str, FeedbackLine] | None) -> None:
+    """Note what a line says; what cannot be read the reader names."""
+    head = head_or_none(line)
+    if isinstance(head, InteractionHead) and head.writer is not None and head.seq is not None:
+        numbers[head.writer] = max(numbers.get(head.writer, 0), head.seq)
+    elif isinstance(head, FeedbackLine) and feedback is not None:
         feedback[head.interaction_id] = head
