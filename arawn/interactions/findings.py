@@ -11,10 +11,9 @@ import msgspec
 from arawn.interactions.counted import counted
 from arawn.interactions.files import DayFile, parse_name
 from arawn.interactions.line_check import CheckedLine, NewerLine
-from arawn.interactions.line_numbers import LineNumbers, Missing, NumberRange, without
+from arawn.interactions.line_numbers import LineNumbers, Missing, NumberRange, Place, without
 from arawn.interactions.manifest import SeqSpan
 from arawn.interactions.record import GapLine, MarkLine
-from arawn.interactions.seen import Place
 
 __all__ = ["Declared", "Findings", "Problem", "ProblemKind", "Report"]
 

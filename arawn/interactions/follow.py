@@ -15,7 +15,7 @@ from arawn.interactions.heads import UNREADABLE, Head, decode_head, head_or_none
 from arawn.interactions.raw_lines import backward_lines, forward_lines
 from arawn.interactions.record import InteractionHead
 from arawn.interactions.scan import Damage, OnDamage, line_number, require_regular
-from arawn.interactions.seen import SeenLines
+from arawn.interactions.line_numbers import SeenLines
 
 __all__ = ["Follower"]
 

@@ -18,7 +18,7 @@ from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, wanted_files
 from arawn.interactions.search import Place, Query
-from arawn.interactions.seen import SeenLines
+from arawn.interactions.line_numbers import SeenLines
 
 __all__ = ["Hit", "TextSearch"]
 

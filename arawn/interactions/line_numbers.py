@@ -1,16 +1,68 @@
-"""Which numbers of each writer are missing, and the places where that shows. Pure."""
+"""Which numbers of each writer have been seen, which are missing, and where that shows. Pure.
+
+Memory grows with the gaps, not with the lines.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from arawn.interactions.seen import Place, Run, SeenLines
-
-__all__ = ["LineNumbers", "Missing", "NumberRange", "ranges_of", "without"]
+__all__ = ["LineNumbers", "Missing", "NumberRange", "Place", "SeenLines", "ranges_of", "without"]
 
 NumberRange = tuple[str, int, int]  # a writer, and its numbers from the first to the last
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A line of a file, counted from 1; 0 for the file as a whole."""
+
+    file: str
+    line: int
+
+
+NOWHERE = Place("", 0)
+
+
+class Run(msgspec.Struct):
+    """Numbers without a gap; `place` is that of the first."""
+
+    first: int
+    last: int
+    place: Place
+
+
+class SeenLines:
+    """Takes lines in any order. An undamaged log, read in either direction, makes one run a writer."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, list[Run]] = {}  # of each writer, in order; only to be read
+
+    def is_new(self, writer: str | None, seq: int | None, place: Place = NOWHERE) -> bool:
+        """Note a line; say whether it is the first with this number. Lines without a number are always new."""
+        if writer is None or seq is None:
+            return True
+        runs = self.runs.setdefault(writer, [])
+        index = bisect_right(runs, seq, key=lambda run: run.first)
+        before = runs[index - 1] if index else None
+        after = runs[index] if index < len(runs) else None
+        if before is not None and seq <= before.last:
+            return False
+        if before is not None and before.last == seq - 1:
+            before.last = seq
+            if after is not None and after.first == seq + 1:
+                before.last = after.last
+                del runs[index]
+        elif after is not None and after.first == seq + 1:
+            after.first, after.place = seq, place
+        else:
+            runs.insert(index, Run(seq, seq, place))
+        return True
+
+    def skip_to(self, writer: str, seq: int) -> None:
+        """Take every line of `writer` up to this number as seen, if none of them was noted yet."""
+        self.runs.setdefault(writer, [Run(0, seq, NOWHERE)])
 
 
 class Missing(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from arawn.interactions.heads import UNREADABLE, Head, decode_head, scalars_size
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, line_number, wanted_files
-from arawn.interactions.seen import SeenLines
+from arawn.interactions.line_numbers import SeenLines
 
 __all__ = ["Damage", "Entry", "LogReader", "OnDamage", "line_number"]
 

@@ -26,7 +26,7 @@ from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.retention import read_last_run
 from arawn.interactions.scan import require_regular
 from arawn.interactions.seal_measure import SealMeasure
-from arawn.interactions.seen import Place
+from arawn.interactions.line_numbers import Place
 from arawn.interactions.twins import holds_all, twins
 
 __all__ = ["OnFile", "check_directory"]

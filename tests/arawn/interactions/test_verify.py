@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from arawn.interactions.encode import encode_line
 from arawn.interactions.findings import Report
 from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
-from arawn.interactions.line_numbers import LineNumbers, ranges_of, without
+from arawn.interactions.line_numbers import LineNumbers, Place, ranges_of, without
 from arawn.interactions.manifest import read_manifest
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
-from arawn.interactions.seen import Place
 from arawn.interactions.verify import check_directory
 from tests.arawn.interactions.mending_logs import (
     CONFIG,
