@@ -15,10 +15,9 @@ import msgspec
 from arawn.errors import LogWriteFailed
 from arawn.interactions.files import DayFile, day_files, is_unfinished, unfinished_name
 from arawn.interactions.filesystem import Filesystem, is_regular, write_fully
-from arawn.interactions.manifest import Manifest, write_manifest
+from arawn.interactions.manifest import Manifest, SealMeasure, write_manifest
 from arawn.interactions.raw_lines import split_lines
 from arawn.interactions.record import MarkLine, timestamp_text
-from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.sealed import (
     FRAME_BYTES,
     BadFrame,

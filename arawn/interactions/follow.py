@@ -12,10 +12,10 @@ from arawn.interactions.entry import Entry
 from arawn.interactions.files import DayFile, day_files
 from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_head, head_or_none
+from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.raw_lines import backward_lines, forward_lines
 from arawn.interactions.record import InteractionHead
 from arawn.interactions.scan import Damage, OnDamage, line_number, require_regular
-from arawn.interactions.line_numbers import SeenLines
 
 __all__ = ["Follower"]
 

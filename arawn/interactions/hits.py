@@ -13,12 +13,12 @@ from arawn.interactions.entry import Entry
 from arawn.interactions.files import DayFile
 from arawn.interactions.filters import Filters, days_of_id, matches
 from arawn.interactions.heads import UNREADABLE, decode_head
+from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, wanted_files
 from arawn.interactions.search import Place, Query
-from arawn.interactions.line_numbers import SeenLines
 
 __all__ = ["Hit", "TextSearch"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from arawn.interactions.files import DayFile, parse_name
 from arawn.interactions.line_check import CheckedLine
-from arawn.interactions.record import MarkLine
 from arawn.interactions.line_numbers import SeenLines
+from arawn.interactions.record import MarkLine
 
 __all__ = ["MOVED", "Placing"]
 

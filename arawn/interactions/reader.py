@@ -12,10 +12,10 @@ from arawn.interactions.entry import Entry
 from arawn.interactions.files import DayFile
 from arawn.interactions.filters import Filters, days_of_id, matches
 from arawn.interactions.heads import UNREADABLE, Head, decode_head, scalars_size
+from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, line_number, wanted_files
-from arawn.interactions.line_numbers import SeenLines
 
 __all__ = ["Damage", "Entry", "LogReader", "OnDamage", "line_number"]
 

@@ -19,12 +19,11 @@ from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.findings import Report
 from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.line_numbers import Missing, SeenLines
-from arawn.interactions.manifest import manifest_name, write_manifest
+from arawn.interactions.manifest import SealMeasure, manifest_name, write_manifest
 from arawn.interactions.mending import Mending, open_mending, stretch
 from arawn.interactions.move_ahead import MovedFile, movable, move_ahead
 from arawn.interactions.opening import now_utc
 from arawn.interactions.raw_lines import forward_lines
-from arawn.interactions.seal_measure import SealMeasure
 from arawn.interactions.sort_out import sort_out
 from arawn.interactions.to_mend import (
     damaged_parts,

@@ -21,9 +21,9 @@ from arawn.errors import ArawnError, BadInput
 from arawn.interactions.encode import clean_text
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import UNREADABLE, decode_head, head_or_none
+from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.raw_lines import readable_lines
 from arawn.interactions.scan import LogScan, OnDamage, OnProgress, require_regular, wanted_files
-from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.sql_schema import VIEWS, Numbered, text_literal, view_statement
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from arawn.interactions.day_log import DayLog
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters, time_window
 from arawn.interactions.follow import Follower
+from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import ToolResultLine
 from arawn.interactions.redact import Redactor
-from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.tool_result import build_tool_result
 from arawn.messages import CallContext, CompletionResponse, ToolUse
 from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record
