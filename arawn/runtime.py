@@ -29,10 +29,10 @@ from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Append, Journal, write_appends
 from arawn.interactions.last_word import telling_losses
-from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.opening import warn_without_room
 from arawn.interactions.patience import open_patience
 from arawn.interactions.record import LogLine
+from arawn.interactions.tool_results import OpenToolCalls
 from arawn.interactions.writer import open_writer
 from arawn.metrics.counted import open_counted
 from arawn.metrics.counts import Counts

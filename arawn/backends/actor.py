@@ -27,9 +27,8 @@ from arawn.config.schema import InteractionLogConfig, Profile
 from arawn.errors import ArawnError, BackendError, Unavailable
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Journal
-from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.redact import Redactor
-from arawn.interactions.tool_result import build_tool_result, text_of
+from arawn.interactions.tool_results import OpenToolCalls, build_tool_result, text_of
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
 from arawn.metrics.counts import ProfileCounts
 from arawn.stream import Begun

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.reader import LogReader
+from arawn.interactions.tool_results import OpenToolCalls
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Message, Text, ToolResult, ToolUse, user
 from tests.arawn.interactions.samples import record
 from tests.runtimes import configured, lines, records, running, scripted

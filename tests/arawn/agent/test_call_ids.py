@@ -10,8 +10,8 @@ from trio.testing import MockClock
 
 from arawn.agent.plan import distinct
 from arawn.interactions.filters import Filters
-from arawn.interactions.open_tool_calls import OpenToolCalls
 from arawn.interactions.reader import LogReader
+from arawn.interactions.tool_results import OpenToolCalls
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Message, Text, ToolResult, ToolUse, user
 from tests.arawn.agent.turns import LOOK, look, playing, step
 from tests.arawn.interactions.export.logs import made

@@ -20,7 +20,7 @@ from arawn.interactions.heads import decode_line
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.redact import Redactor
 from arawn.interactions.shed import weigh, without_bodies
-from arawn.interactions.tool_result import build_tool_result
+from arawn.interactions.tool_results import build_tool_result
 from arawn.interactions.writer import open_writer
 from arawn.messages import (
     CallContext,

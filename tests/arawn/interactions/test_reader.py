@@ -23,7 +23,7 @@ from arawn.interactions.opening import open_day_log
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import ToolResultLine
 from arawn.interactions.redact import Redactor
-from arawn.interactions.tool_result import build_tool_result
+from arawn.interactions.tool_results import build_tool_result
 from arawn.messages import CallContext, CompletionResponse, ToolUse
 from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record
 

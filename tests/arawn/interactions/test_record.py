@@ -26,7 +26,7 @@ from arawn.interactions.record import (
     timestamp_text,
 )
 from arawn.interactions.redact import Redactor
-from arawn.interactions.tool_result import build_tool_result
+from arawn.interactions.tool_results import build_tool_result
 from arawn.messages import (
     CallContext,
     CompletionRequest,
