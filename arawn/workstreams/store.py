@@ -16,7 +16,6 @@ import msgspec
 from arawn.errors import BadInput, StoreFailed
 from arawn.messages import Message
 from arawn.workstreams.names import require_name, require_new_name
-from arawn.workstreams.remedies import is_damage, remedy
 from arawn.workstreams.store_file import StoreFile, foreign_link, orphaned_journal
 from arawn.workstreams.store_lock import StoreLock
 from arawn.workstreams.store_schema import migrate
@@ -26,6 +25,13 @@ __all__ = ["Summary", "WorkstreamState", "WorkstreamStore", "require_name"]
 _BUSY_MS = 5_000
 _ALONE = ("BEGIN IMMEDIATE", "ROLLBACK", "COMMIT")
 _NESTED = ("SAVEPOINT one", "ROLLBACK TO one", "RELEASE one")
+_REMEDIES = {
+    "SQLITE_BUSY": "another program holds it: end that program, or wait until it is done",
+    "SQLITE_LOCKED": "another program holds it: end that program, or wait until it is done",
+    "SQLITE_FULL": "make room on the disk",
+    "SQLITE_IOERR": "make room on the disk, or check it",
+}
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 class WorkstreamState(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,10 +241,10 @@ class WorkstreamStore:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, RecursionError) as error:  # a ValueError: text or JSON that is none
-            if is_damage(error):
-                self._damage = f"{error}; {remedy(error)}"
+            if _is_damage(error):
+                self._damage = f"{error}; {_remedy(error)}"
             raise StoreFailed(
-                f"cannot {verb} the workstream database `{self._path}`: {error}; {remedy(error)}"
+                f"cannot {verb} the workstream database `{self._path}`: {error}; {_remedy(error)}"
             ) from error
 
 
@@ -263,3 +269,23 @@ def _fields(row: sqlite3.Row) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _is_damage(error: Exception) -> bool:
+    """Say whether the database itself is broken: no wait and no room on the disk will mend it."""
+    return _name(error).startswith(_DAMAGE)
+
+
+def _remedy(error: Exception) -> str:
+    """Return what would make the database work again, as the end of a message."""
+    for known, found in _REMEDIES.items():
+        if _name(error).startswith(known):
+            return found
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return "it is damaged or no such database: restore a copy, or move it away to begin a new one"
+    return "`workstreams.database` must name a file in a directory that this user may write to"
+
+
+def _name(error: Exception) -> str:
+    """Return SQLite's name of the error, such as `SQLITE_IOERR_WRITE`; "" if it is none of SQLite's."""
+    return getattr(error, "sqlite_errorname", None) or ""
