@@ -56,10 +56,7 @@ class Workstream:
         Checkpoint: always.
         If cancelled: it is bound, or it is not.
         """
-        require_run(self._run)
-        require_settings({"profile": profile})
-        await self._require_possible()
-        await self._ref.ask(Change(profile=profile))
+        await self.change(profile=profile)
 
     async def create(
         self, *, profile: str | None = None, system_prompt: str | None = None, tags: Mapping[str, str] | None = None
