@@ -33,14 +33,8 @@ async def write_feedback(
 ) -> FeedbackLine:
     """Find the call, write the line and return it; see `Runtime.give_feedback`.
 
-    Args:
-        journal: Takes the line to the log.
-        directory: The log directory; None while the log is off.
-        interaction: The call's id, or the beginning of it that no other has.
-        judgement: What is said.
-        config: The log's configuration.
-        secrets: Texts that are redacted as well, if anything is.
-        is_stopping: Says whether the runtime, whose part the journal is, has begun to stop.
+    Arguments as for `feedback_line`; `directory` is None while the log is off, and `is_stopping` says whether the
+    runtime, whose part the journal is, has begun to stop.
 
     Raises:
         BadInput: There is no such call, the log is off, or the judgement is none that a line can hold.

@@ -117,12 +117,6 @@ def open_mending(
 
     What stands in the place of a day's file and is none, or cannot be opened, is left alone.
 
-    Args:
-        directory: The log directory.
-        config: `sync` decides as for a writer.
-        filesystem: The operating system; in tests one that fails.
-        clock: Returns the time of day, with its zone.
-
     Raises:
         LogInUse: Somebody is writing there; the message says who, and what to do.
         LogWriteFailed: The system refused; one sentence says what to do.

@@ -119,14 +119,7 @@ def remove(
 ) -> Removal:
     """Remove what `target` names from every file, and say in the log how many lines went, never what they were.
 
-    A crash leaves each file as it was or without it; the same call again ends the work.
-
-    Args:
-        directory: The log directory; it is there.
-        config: `sync` decides as for a writer.
-        target: What shall go.
-        filesystem: The operating system; in tests one that fails.
-        clock: Returns the time of day, with its zone.
+    The directory is there. A crash leaves each file as it was or without it; the same call again ends the work.
 
     Raises:
         BadInput: There is nothing of the kind.

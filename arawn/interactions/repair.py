@@ -80,16 +80,11 @@ def repair(
     filesystem: Filesystem | None = None,
     clock: Callable[[], datetime] = now_utc,
 ) -> Repaired:
-    """Mend what `check_directory` finds in `directory`; nothing is thrown away.
+    """Mend what `check_directory` finds in `directory`, which is there; nothing is thrown away.
 
     What cannot be mended is named in `left`, and does not keep the rest from it.
 
-    Args:
-        directory: The log directory; it is there.
-        config: `sync` decides as for a writer.
-        today: The UTC day it is, from somebody who knows: files of days to come are moved. None: they stay.
-        filesystem: The operating system; in tests one that fails.
-        clock: Returns the time of day, with its zone.
+    `today` is the UTC day, from somebody who knows it: files of days to come are moved. Without it they stay.
 
     Raises:
         LogWriteFailed: Somebody is writing there, or nothing can be written.

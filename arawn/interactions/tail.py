@@ -28,13 +28,8 @@ class TornTail(msgspec.Struct, frozen=True):
 def repair_tail(filesystem: Filesystem, path: Path, fd: int, now: datetime) -> TornTail | None:
     """Make the file at `path` end with a whole line; return what was moved away, None if nothing had to be.
 
-    The tail is copied and synced before the file is cut, so a crash in between loses nothing.
-
-    Args:
-        filesystem: The operating system, or a simulation of it.
-        path: The file, open for reading and writing as `fd`.
-        fd: Its descriptor.
-        now: Names the file that keeps the tail.
+    `fd` is the file, open for reading and writing. The tail is copied and synced before the file is cut, so a crash in
+    between loses nothing.
 
     Raises:
         OSError: Anything that the system refused; the file is as it was.

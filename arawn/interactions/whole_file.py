@@ -34,10 +34,7 @@ def opened(filesystem: Filesystem, path: Path, flags: int) -> Iterator[int]:
 def new_file(filesystem: Filesystem, path: Path, flags: int) -> Iterator[int]:
     """Hold a file open that is made, for its owner alone; if the block fails, nothing is left of it.
 
-    Args:
-        filesystem: The operating system, or a simulation of it.
-        path: The file.
-        flags: What it is open for, and what becomes of one that is there: `O_TRUNC` or `O_EXCL`.
+    `flags` say what it is open for, and what becomes of one that is there: `O_TRUNC` or `O_EXCL`.
 
     Raises:
         OSError: It cannot be made.
@@ -67,11 +64,6 @@ def read_small(filesystem: Filesystem, path: Path, most: int) -> bytes | None:
 
 def write_whole(filesystem: Filesystem, path: Path, content: bytes | Iterable[bytes]) -> None:
     """Put a file in its place in one step, on the disk when this returns; a crash leaves the old one or the new one.
-
-    Args:
-        filesystem: The operating system, or a simulation of it.
-        path: The file to replace or make.
-        content: What will be in it, as a whole or in pieces.
 
     Raises:
         OSError: Anything that the system refused; the file is as it was before.
