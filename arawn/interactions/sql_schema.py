@@ -1,6 +1,6 @@
-"""The tables that SQL sees in the log: every column with its type, never inferred from the data. Pure.
+"""The tables that SQL sees in the log: every column with its type, by the structs of `record`. Pure.
 
-Such inference would drop keys that come late in a file, and make structs of tags.
+Types inferred from the data would drop keys that come late in a file, and make structs of tags.
 """
 
 from __future__ import annotations
@@ -9,24 +9,53 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
+from msgspec import inspect
 
-from arawn.interactions.columns import columns_of
 from arawn.interactions.record import FeedbackLine, GapLine, InteractionRecord, MarkLine, ToolResultLine
 
-__all__ = ["VIEWS", "Numbered", "text_literal", "view_statement"]
+__all__ = ["VIEWS", "Numbered", "columns_of", "text_literal", "view_statement"]
 
 Numbered = tuple[str, int]  # writer and number of a line
 
-_KINDS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
-    {
-        "interactions": InteractionRecord,
-        "tool_results": ToolResultLine,
-        "feedback": FeedbackLine,
-        "gaps": GapLine,
-        "marks": MarkLine,
-    }
-)
+_SIGNED = frozenset(("turn_id", "iteration", "attempt", "status"))  # all other whole numbers are counts
+_BY_NAME = {"timestamp": "TIMESTAMP", "tools": "JSON"}
 _OF_EVERY_LINE = ("v", "writer", "seq", "timestamp")
+
+
+def columns_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the name and the type of each column, in the order of the fields; what has no fixed shape is `JSON`."""
+    return _columns(inspect.type_info(kind))
+
+
+def _columns(kind: inspect.Type) -> dict[str, str]:
+    assert isinstance(kind, inspect.StructType)
+    return {
+        field.encode_name: _BY_NAME.get(field.encode_name) or _column(field.encode_name, field.type)
+        for field in kind.fields
+    }
+
+
+def _column(name: str, kind: inspect.Type) -> str:
+    match kind:
+        case inspect.UnionType(types=(known, inspect.NoneType())):
+            return _column(name, known)
+        case inspect.StrType() | inspect.LiteralType():
+            return "VARCHAR"
+        case inspect.IntType():
+            return "BIGINT" if name in _SIGNED else "UBIGINT"
+        case inspect.FloatType():
+            return "DOUBLE"
+        case inspect.BoolType():
+            return "BOOLEAN"
+        case inspect.DictType(value_type=inspect.StrType()):
+            return "MAP(VARCHAR, VARCHAR)"
+        case inspect.VarTupleType(item_type=inspect.StrType() | inspect.StructType() as item):
+            return f"{_column(name, item)}[]"
+        case inspect.StructType():
+            parts = ", ".join(f'"{part}" {type_}' for part, type_ in _columns(kind).items())
+            return f"STRUCT({parts})"
+        case _:
+            return "JSON"
 
 
 def _view(kind: type[msgspec.Struct]) -> tuple[str, Mapping[str, str]]:
@@ -39,7 +68,13 @@ def _view(kind: type[msgspec.Struct]) -> tuple[str, Mapping[str, str]]:
 
 # Name of the view -> the kind of line it shows, and its columns.
 VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
-    {name: _view(kind) for name, kind in _KINDS.items()}
+    {
+        "interactions": _view(InteractionRecord),
+        "tool_results": _view(ToolResultLine),
+        "feedback": _view(FeedbackLine),
+        "gaps": _view(GapLine),
+        "marks": _view(MarkLine),
+    }
 )
 
 
