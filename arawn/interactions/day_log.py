@@ -15,9 +15,8 @@ from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import ClaimedDirectory, let_go
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import note_unwritten
-from arawn.interactions.numbering import Numbering
 from arawn.interactions.part import Part, PartBroken, PartFull, PartTooLong, create_part
-from arawn.interactions.pending import Line, Pending
+from arawn.interactions.pending import Line, Numbering, Pending
 from arawn.interactions.record import LogLine, MarkLine, timestamp_text
 from arawn.interactions.sync_jobs import SyncJob, SyncOutcome, drop_sync_jobs, run_sync_jobs
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from arawn.interactions.sql_schema import columns_of
 from arawn.interactions.export.parquet_row import COLUMNS
 from arawn.interactions.export.rules import Format
 from arawn.interactions.record import InteractionRecord
+from arawn.interactions.sql_schema import columns_of
 
 __all__ = ["features_of"]
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from arawn.interactions.sql_schema import columns_of
 from arawn.interactions.encode import encode_line
 from arawn.interactions.export.rules import Reason
 from arawn.interactions.record import ErrorRecord, InteractionRecord
+from arawn.interactions.sql_schema import columns_of
 from arawn.messages import RoutingMetadata
 
 __all__ = ["COLUMNS", "parquet_row"]
