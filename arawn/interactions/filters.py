@@ -210,28 +210,16 @@ def time_window(
 def _window(
     on: str | None, since: str | None, until: str | None, zone: tzinfo, now: datetime
 ) -> tuple[str | None, str | None]:
-    starts, ends = [], []
-    if on is not None:
-        day = _day(on, zone, now)
-        starts.append(_midnight(day, zone))
-        ends.append(_midnight(day + timedelta(days=1), zone))
-    if since is not None:
-        starts.append(_moment("since", since, zone, now, whole_day=timedelta(0)))
-    if until is not None:
-        ends.append(_moment("until", until, zone, now, whole_day=timedelta(days=1)))
+    if on is not None and _named_day(on, zone, now) is None:
+        raise BadInput(f"`date` is {ticked(on)}, which is no day; write it as `2026-01-28`, `today` or `yesterday`")
+    starts = [_moment("since", text, zone, now, timedelta(0)) for text in (on, since) if text is not None]
+    ends = [_moment("until", text, zone, now, timedelta(days=1)) for text in (on, until) if text is not None]
     return _bound(max, starts), _bound(min, ends)
 
 
 def _bound(choose: Callable[[Iterable[datetime]], datetime], moments: Sequence[datetime]) -> str | None:
     in_order = [moment.astimezone(UTC) for moment in moments]  # two of one zone compare by what clocks show
     return timestamp_text(choose(in_order)) if in_order else None
-
-
-def _day(text: str, zone: tzinfo, now: datetime) -> date:
-    found = _named_day(text, zone, now)
-    if found is None:
-        raise BadInput(f"`date` is {ticked(text)}, which is no day; write it as `2026-01-28`, `today` or `yesterday`")
-    return found
 
 
 def _named_day(text: str, zone: tzinfo, now: datetime) -> date | None:
@@ -263,7 +251,7 @@ def _first(shown: datetime) -> datetime:
     return begin + timedelta(seconds=bisect_left(range(skipped), time_shown, key=clocks))
 
 
-def _moment(name: str, text: str, zone: tzinfo, now: datetime, *, whole_day: timedelta) -> datetime:
+def _moment(name: str, text: str, zone: tzinfo, now: datetime, whole_day: timedelta) -> datetime:
     """Return the moment that `text` names; a day is its first midnight, plus `whole_day`."""
     if text.lower() == "now":
         return now
