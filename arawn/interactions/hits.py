@@ -17,7 +17,7 @@ from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
-from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, wanted_files
+from arawn.interactions.scan import LogScan, OnDamage, OnProgress, wanted_files
 from arawn.interactions.search import Place, Query
 
 __all__ = ["Hit", "TextSearch"]
@@ -144,7 +144,7 @@ class TextSearch:
         first, last = days_of_id(interaction_id)
         if last < start[:10] or first > end[:10]:
             return False
-        reader = LogReader(self._directory, on_damage=_told_already)
+        reader = LogReader(self._directory, on_damage=lambda _: None)  # the search itself names what it comes across
         if first and (first, last) not in self._looked_at:  # all at once: notes and results come in numbers
             self._looked_at.add((first, last))
             days = Filters(start=f"{first}T00:00:00.000000Z", end=f"{last}T23:59:59.999999Z")
@@ -158,7 +158,3 @@ class TextSearch:
         except BadInput:  # it is not in the log any more
             return False
         return matches(entry.head, self._wanted)
-
-
-def _told_already(_: Damage) -> None:
-    """Say nothing: the search itself names the damage that it comes across."""

@@ -235,15 +235,9 @@ async def open_housekeeper(
     clock: Callable[[], datetime] = now_utc,
     run_in_thread: RunInThread = trio.to_thread.run_sync,
 ) -> AsyncIterator[Housekeeper]:
-    """Look after the closed days of `directory` for as long as the block runs.
+    """Look after the closed days of `directory`, to which this process alone writes, for as long as the block runs.
 
-    Args:
-        directory: The log directory; this process is the one that writes to it.
-        config: `retention_days` and `compact_after_days`.
-        tell: Has a line written to the log.
-        filesystem: A simulation in tests.
-        clock: Returns the time of day, with its zone.
-        run_in_thread: Runs a function off the event loop.
+    `retention_days` and `compact_after_days` of the configuration say how; `tell` has a line written to the log.
 
     Raises:
         OSError: The directory cannot be read.

@@ -64,7 +64,7 @@ class LogReader:
         Raises:
             OSError: The directory cannot be read.
         """
-        return self._heads(self._scan.forwards(self._files(wanted)))
+        return self._heads(self._scan.forwards(wanted_files(self._directory, wanted)))
 
     def find(self, id_prefix: str) -> Entry:
         """Return the interaction whose id is, or alone begins with, `id_prefix`.
@@ -76,7 +76,7 @@ class LogReader:
         if not id_prefix:
             raise BadInput("an empty text is no id; `interactions list` shows ids")
         id_prefix = id_prefix.lower()  # as the log writes them
-        files = self._files(Filters())
+        files = wanted_files(self._directory, Filters())
         first, last = days_of_id(id_prefix)
         likely = [file for file in files if first <= file.day <= last]
         entry = self._found(likely, id_prefix) or self._found([f for f in files if f not in likely], id_prefix)
@@ -104,7 +104,7 @@ class LogReader:
         Raises:
             OSError: The directory cannot be read.
         """
-        files = self._files(Filters())
+        files = wanted_files(self._directory, Filters())
         own = next((place for place, file in enumerate(files) if file.name == entry.path.name), 0)
         heads = self._heads(_holding(self._scan.forwards(files[own:]), entry.head.id))
         lines = (head for _, _, head in heads if isinstance(head, FeedbackLine))
@@ -112,7 +112,7 @@ class LogReader:
 
     def _newest_first(self, wanted: Filters) -> Iterator[Entry]:
         results: dict[str, list[ToolResultLine]] = {}
-        for path, (offset, line), head in self._heads(self._scan.backwards(self._files(wanted))):
+        for path, (offset, line), head in self._heads(self._scan.backwards(wanted_files(self._directory, wanted))):
             if isinstance(head, ToolResultLine):
                 results.setdefault(head.interaction_id, []).append(head)
                 if len(results) > _HELD_RESULTS:  # results of interactions that are not in the log
@@ -134,9 +134,6 @@ class LogReader:
                 held.add(Entry(path, offset, len(line), head), scalars_size(line))
             yield from held.released()
         yield from held.rest()
-
-    def _files(self, wanted: Filters) -> list[DayFile]:
-        return wanted_files(self._directory, wanted)
 
     def _heads(self, lines: Iterable[tuple[Path, RawLine]]) -> Iterator[tuple[Path, RawLine, Head]]:
         """Yield every readable line once, decoded as far as filters need it."""

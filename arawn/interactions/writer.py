@@ -256,12 +256,7 @@ async def open_writer(
 ) -> AsyncIterator[Writer]:
     """Open the log in `directory` for as long as the block runs; at its end all is written, synced and let go.
 
-    Args:
-        config: `sync` says when a line counts as safe.
-        directory: The log directory, made when missing.
-        filesystem: A simulation in tests.
-        clock: Returns the time of day, with its zone.
-        run_in_thread: Runs a function off the event loop.
+    The directory is made when missing; `sync` of the configuration says when a line counts as safe.
 
     Raises:
         LogWriteFailed: On entry: the log cannot be opened, one sentence says what to do. On exit: lines are lost.
