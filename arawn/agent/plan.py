@@ -11,6 +11,7 @@ import msgspec
 
 from arawn.agent.events import TurnReply
 from arawn.agent.tool import Tool
+from arawn.errors import BadRequest, ContextTooLong
 from arawn.interactions.call_ids import distinct_ids
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse, Usage
 
@@ -22,6 +23,7 @@ __all__ = [
     "error_result",
     "refusals",
     "reply_of",
+    "too_large",
     "total_usage",
     "without_last_results",
 ]
@@ -30,6 +32,7 @@ Place = tuple[int, ToolUse]
 
 _UNASKED = "there is no such tool: none was offered"
 _LEFT_OUT = Text("left out: with this result the conversation was longer than the model takes; ask for less")
+_TOO_LARGE = 413  # of bytes; no provider says what would fit
 _CUT_OFF = {"max_tokens", "refusal", "model_context_window_exceeded"}  # the answer may end anywhere
 
 
@@ -100,6 +103,11 @@ def closed(
         *messages,
         Message("user", tuple(results.get(place) or error_result(call, why) for place, call in enumerate(calls))),
     )
+
+
+def too_large(error: BaseException) -> bool:
+    """Say whether a call failed since all that was sent is more than the model, or what stands before it, takes."""
+    return isinstance(error, ContextTooLong) or (isinstance(error, BadRequest) and error.status == _TOO_LARGE)
 
 
 def without_last_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -19,13 +19,14 @@ from arawn.agent.plan import (
     error_result,
     refusals,
     reply_of,
+    too_large,
     without_last_results,
 )
 from arawn.agent.sendable import sendable
 from arawn.agent.tool import BadArguments, Tool, ToolRaised
 from arawn.backends.actor import Call
 from arawn.config.schema import AgentConfig
-from arawn.errors import ArawnError, ContextTooLong
+from arawn.errors import ArawnError, BadRequest
 from arawn.foreign_errors import passing_on
 from arawn.messages import CompletionResponse, Message, Text, ToolResult, ToolUse
 from arawn.threads import abandonable
@@ -87,7 +88,8 @@ class Turn:
         """Go on until the model asks for no tool, or has been asked as often as the limit says.
 
         Raises:
-            ContextTooLong: With the last results the conversation is too long; `messages` has them left out.
+            ContextTooLong, or BadRequest with status 413: With the last results the conversation is too long;
+                `messages` has them left out.
             BackendError, ActorError: A call to the model failed. `messages` has what came before.
 
         Checkpoint: always.
@@ -113,8 +115,8 @@ class Turn:
     async def _answer(self) -> CompletionResponse:
         try:
             return await self._ask(self._next_call())
-        except ContextTooLong:
-            if self._said:
+        except BadRequest as error:
+            if self._said and too_large(error):
                 self._said[-1:] = without_last_results((self._said[-1],))
             raise
 

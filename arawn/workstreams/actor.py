@@ -13,12 +13,12 @@ import trio
 
 from actors import Ref, Request
 from arawn.agent.events import TurnReply
-from arawn.agent.plan import closed, without_last_results
+from arawn.agent.plan import closed, too_large, without_last_results
 from arawn.agent.tool import Tool
 from arawn.agent.turn import Turn
 from arawn.backends.actor import Call
 from arawn.config.schema import Config, NamedWorkstream
-from arawn.errors import BadInput, ContextTooLong
+from arawn.errors import BadInput, BadRequest
 from arawn.messages import (
     CallContext,
     CompletionRequest,
@@ -144,7 +144,8 @@ class _Workstream:
             BadInput: It is to be created and is there already, spoken to and archived, or new under a name that none
                 may have.
             BackendError: The call failed; the conversation is as it was, or has what a turn with tools had come to.
-            ContextTooLong: The same, but for results of tools that no call to the model has taken: they are left out.
+            ContextTooLong, or BadRequest with status 413: The same, but for results of tools that no call to the model
+                has taken: they are left out.
             StoreFailed: The history cannot be read, or the answer cannot be kept; the conversation is as it was.
 
         If cancelled: the call is cancelled; the conversation is as it was, unless an answer was there already.
@@ -192,8 +193,9 @@ class _Workstream:
         call, backend = await self._prepared(said, {})
         try:
             response = await backend.ask(call)
-        except ContextTooLong:
-            await self._leave_out_results()  # noqa: ASYNC120  # `_change` shields, and has a deadline
+        except BadRequest as error:
+            if too_large(error):
+                await self._leave_out_results()  # noqa: ASYNC120  # `_change` shields, and has a deadline
             raise
         said_now = (call.request.messages[-1], Message("assistant", response.content))
         await self._keep(self._state, closed(said_now), response.interaction_id)
@@ -215,7 +217,7 @@ class _Workstream:
         except BaseException as error:
             if turn.answered:  # what tools did cannot be undone; `_change` shields, and has a deadline
                 await keep()  # noqa: ASYNC102
-            elif isinstance(error, ContextTooLong):
+            elif too_large(error):
                 await self._leave_out_results()  # noqa: ASYNC102
             raise
         await keep()

@@ -181,7 +181,8 @@ class Workstream:
             UnknownProfile: A profile is named that is not configured.
             BadInput: A tool cannot be described to a model, or two have one name.
             BackendError: The call failed; the conversation is as it was. With tools it keeps what they did until then.
-            ContextTooLong: The same; results of tools that no call has taken yet are left out, so that the next may be.
+            ContextTooLong, or BadRequest with `status` 413: The same; results of tools that no call has taken yet are
+                left out, so that the next may be.
             ActorError: A part of the runtime was stopped or crashed; the type says whether the call was made.
 
         Checkpoint: always.
