@@ -228,6 +228,19 @@ async def test_a_damaged_line_is_counted_and_skipped(tmp_path: Path) -> None:
     assert listed.headers["x-arawn-log-skipped"] == "1"
 
 
+async def test_a_record_with_a_damaged_byte_is_refused(tmp_path: Path) -> None:
+    """Also where it stands inside a message: what is sent as JSON would be none, and no client could read it."""
+    async with served(tmp_path, "one", "two") as client:
+        (one, two) = (await client.get("/interactions")).json()
+        (file,) = (tmp_path / "log").glob("*.jsonl")
+        file.write_bytes(file.read_bytes().replace(b'"text":"two"', b'"text":"t\xffo"'))
+        damaged, whole = [await client.get(f"/interactions/{call['id']}") for call in (two, one)]
+
+    assert (damaged.status_code, damaged.json()["error"]["type"]) == (500, "log_unreadable")
+    assert "can't decode byte 0xff" in damaged.json()["error"]["message"]
+    assert (whole.status_code, whole.json()["workstream"]) == (200, "one")
+
+
 async def test_a_read_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client is told how to narrow it."""
     monkeypatch.setattr("arawn.server.interactions._READ_SECONDS", 0.0)
