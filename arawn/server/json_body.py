@@ -15,6 +15,8 @@ __all__ = ["decoded"]
 # What no program sends, and takes seconds to look through: meanwhile nobody else is answered.
 _MOST_FIELDS = 10_000
 _MOST_ITEMS = 100_000
+_MOST_PARTS = 300_000  # texts, names among them, arrays and objects, at all depths
+_MOST_LISTED = 2_000_000  # numbers cost less, and what is to be embedded may be many
 
 # An escape that is half of a pair: the decoder takes it for a body that ends too early.
 _HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
@@ -24,8 +26,9 @@ def decoded(body: bytes) -> Any:
     """Return the value that `body` holds.
 
     Raises:
-        Refused: It is no JSON, nested too deeply to be read, or has more fields than anything here knows (400).
+        Refused: It is no JSON, nested too deeply to be read, or has more in it than anything here knows (400).
     """
+    _require_few(_excess_within(body))
     try:
         value = msgspec.json.decode(body)
     except RecursionError as error:
@@ -33,10 +36,27 @@ def decoded(body: bytes) -> Any:
         raise Refused(refusal(400, "invalid_request", message)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(refusal(400, "invalid_request", _fault(body, error))) from error
-    excess = _excess(value)
+    _require_few(_excess(value))
+    return value
+
+
+def _require_few(excess: str | None) -> None:
     if excess is not None:
         raise Refused(refusal(400, "invalid_request", f"the request body is too much to look through: {excess}"))
-    return value
+
+
+def _excess_within(body: bytes) -> str | None:
+    """Return of what a body has too many at all its depths; None if it has not. Counted, not decoded."""
+    if len(body) <= _MOST_PARTS:  # each takes a byte
+        return None
+    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")  # so that each quote begins or ends a text
+    parts = bare.count(b'"') // 2
+    marks = b"".join(bare.split(b'"')[::2]) if parts <= _MOST_PARTS else b""
+    parts += marks.count(b"{") + marks.count(b"[")
+    if parts > _MOST_PARTS:
+        return f"it has {parts:,} texts, arrays and objects; at most {_MOST_PARTS:,} are read"
+    listed = marks.count(b",")
+    return f"it lists {listed:,} values; at most {_MOST_LISTED:,} are read" if listed > _MOST_LISTED else None
 
 
 def _excess(value: Any) -> str | None:
