@@ -16,6 +16,7 @@ __all__ = ["close", "content_at_hand", "content_of", "content_type_of", "next_pi
 
 _CLOSE_S = 2.0
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_AT_ONCE = 64 * 1024  # bytes of content; a thousandth of that may hold them
 
 
 def content_at_hand(response: httpx.Response) -> bytes | None:
@@ -42,6 +43,7 @@ class _Unpacked:
         self._pieces = pieces
         self._coding = coding
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+        self._has_more = False  # of what has arrived already
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -51,7 +53,11 @@ class _Unpacked:
             raise httpx.DecodingError(f"the body is coded as {self._coding!r}, which was not asked for")
         content = b""
         while not content:
-            piece = await anext(self._pieces, None)
+            piece: bytes | None = self._inflate.unconsumed_tail
+            if self._has_more:
+                await trio.lowlevel.checkpoint()  # a small body can hold gigabytes, and others wait
+            else:
+                piece = await anext(self._pieces, None)
             if piece is None:
                 self._check_end()
                 raise StopAsyncIteration
@@ -59,10 +65,14 @@ class _Unpacked:
         return content
 
     def _unpack(self, piece: bytes) -> bytes:
+        if self._inflate.eof:
+            return b""  # what follows the content is none, and would be kept
         try:
-            return self._inflate.decompress(piece)
+            content = self._inflate.decompress(piece, _AT_ONCE)
         except zlib.error as error:
             raise httpx.DecodingError(f"the body is no {self._coding}: {error}") from error
+        self._has_more = len(content) == _AT_ONCE and not self._inflate.eof
+        return content
 
     def _check_end(self) -> None:
         if not self._inflate.eof:
