@@ -23,14 +23,16 @@ _NO_PROFILE = "Config: profiles: there is none, and every call would fail; name 
 async def usable(config: Config, environ: Mapping[str, str], *, policy_given: bool) -> Config:
     """Return the configuration if nothing in it is known to fail: what starts would tell of its own faults alone.
 
+    What `[routing]` names starts first, and tells all of its faults, so it is looked at only beside others.
+
     Args:
         config: As it was built, or read.
         environ: Where keys, and the programs and tokens of tools, are looked for.
         policy_given: The runtime has a policy of its own, so that the one of `[routing]` is not used.
 
     Raises:
-        ConfigError: It is wrong, or names scripts, models, policies or tools that cannot be used; all of them are
-            listed, as `arawn config check` does.
+        ConfigError: It is wrong, or names scripts, models or tools that cannot be used; all of them are listed, and a
+            policy that cannot, as `arawn config check` does.
 
     Checkpoint: only for tools.
     If cancelled: nothing has changed; an import of a module goes on.
@@ -38,12 +40,12 @@ async def usable(config: Config, environ: Mapping[str, str], *, policy_given: bo
     config = checked(config)
     problems = [] if config.profiles else [_NO_PROFILE]
     problems += [obstacle.text for obstacle in await preflight(config, environ) if obstacle.fatal]
-    if not policy_given:
-        problems += routing_obstacles(config, environ)  # here, where it is used: making a policy may need the loop
+    of_tools: list[str] = []
     if config.tools:
-        problems += await trio.to_thread.run_sync(tool_obstacles, config, environ, abandon_on_cancel=True)
-    if problems:
-        raise ConfigError(problems)
+        of_tools = await trio.to_thread.run_sync(tool_obstacles, config, environ, abandon_on_cancel=True)
+    if problems or of_tools:  # else a policy is made once, when it is put in force, and tells of itself
+        routing = () if policy_given else routing_obstacles(config, environ)
+        raise ConfigError([*problems, *routing, *of_tools])
     return config
 
 
