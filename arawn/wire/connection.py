@@ -57,19 +57,22 @@ class Shared(msgspec.Struct, frozen=True):
         limits: Bounds on what a client may cost.
         stopping: Once set, no further request is taken.
         state: What the application put into its lifespan state; every request gets a copy.
-        idle: The scopes of the connections that wait for a request, and until when they may; they can be cancelled at
-            any time.
+        idle: The scopes of the connections that wait for a request, since when, and until when they may; they can be
+            cancelled at any time, and are taken out when others need the place.
         words: Says what the server itself refuses.
         leavers: Watches for clients that leave; None where that takes a task for each request.
+        begun: The scopes of the connections whose request has begun and has no whole head yet, and since when; as those
+            of `idle`.
     """
 
     app: ASGIApp
     limits: Limits
     stopping: trio.Event
     state: dict[str, Any]
-    idle: dict[trio.CancelScope, float]
+    idle: dict[trio.CancelScope, tuple[float, float]]
     words: Words = plain_words
     leavers: Leavers | None = None
+    begun: dict[trio.CancelScope, float] = {}
 
 
 class Connection:
@@ -126,11 +129,12 @@ class Connection:
             return True
         if self._shared.stopping.is_set() or self._peer.ended:
             return False
-        self._shared.idle[scope] = trio.current_time() + self._patience
+        now = trio.current_time()
+        self._shared.idle[scope] = (now, now + self._patience)
         try:
             await self._peer.fill()
         finally:
-            del self._shared.idle[scope]
+            self._shared.idle.pop(scope, None)
         self._patience = self._limits.idle_seconds
         return bool(self._peer.buffer)
 
@@ -141,8 +145,13 @@ class Connection:
         end = self._find_head(0)
         if end < 0:
             with trio.move_on_after(self._limits.header_seconds) as scope:
-                end = await self._read_until_head()
-            if scope.cancelled_caught:
+                self._shared.begun[scope] = trio.current_time()
+                try:
+                    end = await self._read_until_head()
+                finally:
+                    given_up = scope not in self._shared.begun
+                    self._shared.begun.pop(scope, None)
+            if scope.cancelled_caught and not given_up:
                 raise RequestError(408, "the request headers took too long to arrive")
         if end < 0:
             return None

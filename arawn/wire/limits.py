@@ -19,8 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         idle_seconds: Silence between two requests after which the connection is closed.
         write_seconds: How long a client may take nothing of its answer before the connection is closed.
         linger_seconds: How long a client is given to read the last answer before the connection is closed.
-        connections: Open at once over the network, and as many through Unix sockets; further ones are answered 503 and
-            closed.
+        connections: Open at once over the network, and as many through Unix sockets; for further ones the connection
+            is closed that has waited the longest for its request, or, where all have one, they are answered 503.
     """
 
     header_bytes: int = 64 * 1024

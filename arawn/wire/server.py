@@ -10,7 +10,9 @@ import socket
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
+import msgspec
 import trio
 
 from arawn.wire.asgi import ASGIApp
@@ -26,6 +28,7 @@ __all__ = ["serve"]
 logger = logging.getLogger("arawn.wire")
 
 _READ_BYTES = 64 * 1024
+_HEARD_S = 0.1  # what a client is given to say something when others need its place
 _REFUSALS_AT_ONCE = 64  # clients above the limit that are given time to read why
 
 
@@ -80,11 +83,13 @@ async def serve(
 class _Door:
     """Lets connections in, as many as the limit allows: through Unix sockets so many, and over the network so many.
 
-    Whoever can fill the network's places with connections that carry no token takes none from the owner of the machine.
+    Whoever can fill the network's places with connections that carry no token takes none from the owner of the machine,
+    and none for long from those who say something: who says nothing gives way.
     """
 
     def __init__(self, shared: Shared) -> None:
-        self._shared = shared
+        self._shared = {way: msgspec.structs.replace(shared, idle={}, begun={}) for way in ("socket", "network")}
+        self._words = shared.words
         self._limits = shared.limits
         self._open: Counter[str] = Counter()  # by the way they came
         self._refusing = 0
@@ -93,7 +98,7 @@ class _Door:
         """Serve one accepted connection, or say that there are too many; closes it."""
         try:
             way = "socket" if stream.socket.family == socket.AF_UNIX else "network"
-            if self._open[way] < self._limits.connections:
+            if self._open[way] < self._limits.connections or self._make_room(way):
                 await self._serve(stream, way)
             else:
                 await self._turn_away(stream)
@@ -102,10 +107,27 @@ class _Door:
         finally:
             await trio.aclose_forcefully(stream)
 
+    def _make_room(self, way: str) -> bool:
+        """End the connection that has waited the longest for a whole head, else for a request; False if none has.
+
+        In that order, and not at once, since a client that has just come waits for a request too, and is to be heard.
+        """
+        shared, until = self._shared[way], trio.current_time() - _HEARD_S
+        silent = [scope for scope, since in islice(shared.begun.items(), 1) if since <= until]
+        silent += [scope for scope, (since, _) in islice(shared.idle.items(), 1) if since <= until]
+        for scope in silent[:1]:  # both stand in the order in which they began to wait
+            shared.begun.pop(scope, None)
+            shared.idle.pop(scope, None)
+            scope.cancel(reason="others need the place")
+        return bool(silent)
+
     def close_idle(self) -> None:
         """End every connection that waits for a request."""
-        for scope in self._shared.idle:
+        for scope in self._idle():
             scope.cancel(reason="the server stops")
+
+    def _idle(self) -> dict[trio.CancelScope, float]:
+        return {scope: until for shared in self._shared.values() for scope, (_, until) in shared.idle.items()}
 
     async def close_overdue(self) -> None:
         """End connections that have waited too long for a request; never returns.
@@ -115,21 +137,22 @@ class _Door:
         shortest = min(self._limits.header_seconds, self._limits.idle_seconds)
         while True:
             now = trio.current_time()
-            for scope in [scope for scope, until in self._shared.idle.items() if until <= now]:
+            idle = self._idle()
+            for scope in [scope for scope, until in idle.items() if until <= now]:
                 scope.cancel(reason="no request came in time")
-            waiting = [until for until in self._shared.idle.values() if until > now]
+            waiting = [until for until in idle.values() if until > now]
             await trio.sleep_until(min([now + shortest, *waiting]))
 
     async def _serve(self, stream: trio.SocketStream, way: str) -> None:
         self._open[way] += 1
         try:
-            await Connection(stream, self._shared).serve()
+            await Connection(stream, self._shared[way]).serve()
         finally:
             self._open[way] -= 1
 
     async def _turn_away(self, stream: trio.SocketStream) -> None:
         reason = f"all {self._limits.connections} connections are in use; try again later"
-        answer = refusal(self._shared.words, 503, "too_many_connections", reason, None)
+        answer = refusal(self._words, 503, "too_many_connections", reason, None)
         if self._refusing >= _REFUSALS_AT_ONCE:
             _answer_in_passing(stream.socket.fileno(), answer)
             return

@@ -387,7 +387,8 @@ async def test_a_crowd_is_refused_to_the_last_client() -> None:
             await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             answers.append(await read_all(stream))
 
-    async with serving(echo, Limits(connections=1)) as served, await served.connect():
+    async with serving(echo, Limits(connections=1)) as served, await served.connect() as busy:
+        await busy.send_all(HEAD + b"Content-Length: 1\r\n\r\n")
         await trio.testing.wait_all_tasks_blocked(0.01)
         async with trio.open_nursery() as nursery:
             for _ in range(300):
