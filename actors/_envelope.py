@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, final
 import msgspec
 import trio
 
-from actors.errors import OutcomeUnknown
+from actors.errors import ActorError, OutcomeUnknown
 
 M = TypeVar("M")
 
@@ -60,6 +60,7 @@ class Asked(msgspec.Struct, Generic[M], eq=False):
 
         Raises:
             OutcomeUnknown: It was abandoned before.
+            ActorError: It was waited for before, and its error was raised there.
             trio.BusyResourceError: Another task waits already.
         """
         if self.state == "done":
@@ -74,7 +75,10 @@ class Asked(msgspec.Struct, Generic[M], eq=False):
             self.asker = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._wait_cancelled)
         if self.error is not None:
-            raise self.error
+            try:
+                raise self.error
+            finally:  # it has the frames that it passes, and they have this: kept here, all would outlive the call
+                self.error = ActorError(f"this reply was waited for before, and raised {type(self.error).__name__}")
         return self.value
 
     def _wait_cancelled(self, _raise_cancel: object) -> trio.lowlevel.Abort:

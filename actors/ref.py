@@ -147,13 +147,14 @@ class Reply(Generic[R]):
         self._asked = asked
 
     async def wait(self) -> R:
-        """Wait for the reply; one task at a time.
+        """Wait for the reply; one task at a time. A value is there again for who waits again, an error is raised once.
 
         Checkpoint: always.
         If cancelled: as `abandon`.
 
         Raises:
-            ActorError, Exception: As for `Ref.ask`; `OutcomeUnknown` if it was abandoned before.
+            ActorError, Exception: As for `Ref.ask`; `OutcomeUnknown` if it was abandoned before, `ActorError` itself
+                if its error was raised before.
         """
         value: R = await self._asked.wait()
         return value

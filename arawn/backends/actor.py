@@ -139,6 +139,10 @@ async def _crash_with_server(provider: LocalProvider, backend: _Backend) -> None
     raise ModelServerDied(story)
 
 
+class _AttemptFailed(Exception):
+    """Tells stamina that an attempt has failed."""
+
+
 class _Backend:
     """Handles calls, several at a time, on one provider."""
 
@@ -172,19 +176,32 @@ class _Backend:
     async def _with_retries(self, call: Call) -> CompletionResponse:
         """Make attempts until one succeeds or a retry cannot help.
 
-        The first is made before stamina is asked at all, which takes as long as the rest of a call's bookkeeping; its
-        failure is then the first that stamina sees.
+        The first is made before stamina is asked at all, which takes as long as the rest of a call's bookkeeping.
         """
         call_id = self._parts.new_id()
         await self._log_tool_results(call)
         try:
             return await self._attempt(self._new_attempt(call, call_id, 1))
-        except Exception as error:  # noqa: BLE001  # stamina raises it again, or asks again
-            failed = error
+        except Exception as error:
+            if wait_before_retry(error, self._parts.profile.retry.max_s) is False:
+                raise
+            failed = [error]
+        try:
+            return await self._again(call, call_id, failed)
+        except _AttemptFailed as token:
+            token.__traceback__ = None
+        raise failed.pop()
+
+    async def _again(self, call: Call, call_id: str, failed: list[Exception]) -> CompletionResponse:
+        """Make the attempts after the first; the error of the last one is kept in `failed`.
+
+        Stamina is not given the errors: it would keep the last of them, with the frames that it has passed and all that
+        is in them, until the collector comes. It keeps a token.
+        """
         retry = self._parts.profile.retry
         hide_own_retries()
         attempts = stamina.retry_context(
-            on=self._whether_to_retry,
+            on=lambda _: self._whether_to_retry(failed[0]),
             attempts=retry.attempts,
             timeout=None,
             wait_initial=retry.initial_s,
@@ -193,9 +210,12 @@ class _Backend:
         )
         async for attempt in attempts.with_name(RETRIES, (), {}):
             with attempt:
-                if attempt.num == 1:
-                    raise failed
-                return await self._attempt(self._new_attempt(call, call_id, attempt.num))
+                if attempt.num > 1:
+                    try:
+                        return await self._attempt(self._new_attempt(call, call_id, attempt.num))
+                    except Exception as error:  # noqa: BLE001  # raised by the caller, or tried again
+                        failed[0] = error
+                raise _AttemptFailed
         raise AssertionError("stamina returns or raises")  # pragma: no cover
 
     def _new_attempt(self, call: Call, call_id: str, number: int) -> Attempt:

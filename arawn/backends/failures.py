@@ -26,6 +26,7 @@ from arawn.errors import (
     Overloaded,
     RateLimited,
 )
+from arawn.messages import CompletionResponse
 
 __all__ = [
     "error_text",
@@ -166,10 +167,15 @@ def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes
     return error
 
 
-def from_reported(where: str, said: ReportedError, masked: Callable[[bytes], bytes] = bytes) -> BackendError:
+def from_reported(
+    where: str,
+    said: ReportedError,
+    masked: Callable[[bytes], bytes] = bytes,
+    partial: CompletionResponse | None = None,
+) -> BackendError:
     """Return the error that an error inside an answer with status 200 stands for; `status` only if it names one.
 
-    `masked` takes secrets out of what was said, before it is cut.
+    `masked` takes secrets out of what was said, before it is cut; `partial` is what came before the error.
     """
     words = (said.message, said.code or "")
     message, code = (masked(text.encode("utf-8", "replace")).decode() for text in words)
@@ -177,7 +183,7 @@ def from_reported(where: str, said: ReportedError, masked: Callable[[bytes], byt
     status = said.status or _status_of(said)
     answer = "an error inside a 200" if said.status is None else f"{status} inside a 200"
     error = _typed(where, status, said, answer=answer)
-    error.status = said.status
+    error.status, error.partial = said.status, partial
     if said.status is None and said.code is None:  # words alone do not say that it will pass
         error.retryable = False
     return error

@@ -261,9 +261,8 @@ class HttpProvider:
         try:
             return other_answer(body) if call.verbatim and call.verbatim.path else self._dialect.decode(body)
         except ReportedError as error:
-            failure = from_reported(self._where, error, self._masking.of_bytes)
-            failure.partial = error.partial and self._completed(error.partial, call, response)
-            raise failure from error
+            partial = error.partial and self._completed(error.partial, call, response)
+            raise from_reported(self._where, error, self._masking.of_bytes, partial) from error
         except WrongShapeError as error:
             hint = self._dialect.base_url_hint
             shown = self._masking.of_bytes(body)

@@ -28,6 +28,7 @@ __all__ = ["ProviderAnswer", "VerbatimReading", "VerbatimResponse", "bytes_of", 
 
 _END = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r)")
 _LONGEST_EVENT = 16 * 1024 * 1024
+_MOST_HELD = 16 * 1024 * 1024
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _COUNTS = re.compile(rb'"usage"\s*:\s*\{')
 
@@ -159,23 +160,23 @@ class VerbatimReading(StreamReading):
         self._drop_usage = drop_usage
         self._rest = bytearray()
         self._searched = 0  # bytes of the rest in which no event ends
-        self._held = b""
+        self._held = bytearray()
         self._last: StreamEvent | None = None
-        self._failure: BackendError | None = None
-        self._raised = False
+        self._failed = False
+        self._failure: list[BackendError] = []  # until it is raised: it has the frames that have this reading
 
     @property
     def refused_midway(self) -> bool:
         """Whether the provider has ended with an error of its own what it had begun to say."""
-        return self._failure is not None and self._last is not None
+        return self._failed and self._last is not None
 
     def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
         """Yield the deltas that `chunk` brings, each with the bytes up to the end of its event.
 
         Raises:
             BackendError: As `StreamReading.feed`; an error event of the provider has been passed on before it, with
-                what came after it. Fed again, it raises only for an event that is too long: whatever still comes is
-                passed on unread.
+                what came after it. Fed again, it raises only for what is too long: whatever still comes is passed on
+                unread.
         """
         self._rest += chunk
         begin, at = 0, max(0, self._searched - 3)
@@ -185,24 +186,26 @@ class VerbatimReading(StreamReading):
             begin = at
         del self._rest[:begin]
         self._searched = len(self._rest)
-        if self._failure is not None and not self._raised:
-            self._raised = True
-            raise self._failure
+        if self._failure:
+            raise self._failure.pop()
         if self._searched > _LONGEST_EVENT:
             self._head = self._head or bytes(self._rest[:400])
             raise self._unreadable(f"one event of the stream is longer than {_LONGEST_EVENT} bytes")
+        if len(self._held) > _MOST_HELD:
+            raise self._unreadable(f"it says nothing in {_MOST_HELD} bytes")
 
     def _piece(self, piece: bytes) -> Iterator[StreamEvent]:
         """Yield what one event brings, the last of it with all bytes that have not been passed on."""
         deltas: list[StreamEvent] = []
-        if self._failure is None:
+        if not self._failed:
             try:
                 deltas.extend(super().feed(piece))
             except BackendError as error:
                 if not isinstance(error.__cause__, ReportedError):
                     raise
-                self._failure = error
-        if self._failure is not None:
+                self._failed = True
+                self._failure.append(error)
+        if self._failed:
             self._held += self._masked(piece)
         elif deltas or not self._drop_usage or not _is_usage(piece):
             self._held += piece
@@ -214,14 +217,14 @@ class VerbatimReading(StreamReading):
             for delta in deltas:
                 yield _carrying(delta, b"")
         elif deltas and self._held:
-            raw, self._held = self._held, b""
+            raw, self._held = bytes(self._held), bytearray()
             for delta in deltas[:-1]:
                 yield _carrying(delta, b"")
             yield _carrying(deltas[-1], raw)
 
     def response(self) -> CompletionResponse:
         """Return the answer, with the bytes that no delta has carried."""
-        return with_bytes(super().response(), self._held)
+        return with_bytes(super().response(), bytes(self._held))
 
     def cut(self) -> BackendError:
         """Return the error for a stream that ended before its terminal event."""

@@ -82,8 +82,13 @@ async def answer_with_events(
             failure = await answer.forward(source)
     except FAILURES as error:  # on the way in or out
         failure = error
-    if failure is not None:
-        await answer.fail(failure)
+    try:
+        if failure is not None and not call.streaming:
+            raise failure
+        if failure is not None:
+            await answer.fail(failure)
+    finally:
+        del failure  # raised or caught here it has this frame, which would keep it
     await call.end_events()
 
 
@@ -137,8 +142,6 @@ class _Answer:
 
     async def fail(self, failure: Failure) -> None:
         """Say that the stream broke, unless the provider has said so itself."""
-        if not self._call.streaming:
-            raise failure
         if self._passed and isinstance(failure.__cause__, ReportedError):
             return
         await self._send(self._encoder.fail(failure, self._call.request_id))

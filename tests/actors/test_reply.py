@@ -6,7 +6,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.actors.rig import Rig, Work
+from actors import ActorError
+from tests.actors.rig import Refused, Rig, Work
 
 
 async def test_a_submitted_message_is_answered_later(rig: Rig, autojump_clock: MockClock) -> None:
@@ -25,6 +26,22 @@ async def test_a_submitted_message_is_answered_later(rig: Rig, autojump_clock: M
         now = ref.submit_nowait(Work(2))
         rig.fates[2] = "answered"
         assert await now.wait() == 2
+
+
+async def test_an_error_is_raised_once_and_not_kept(rig: Rig, autojump_clock: MockClock) -> None:
+    """Kept, it would keep the frames that it has passed, and all that is in them; who waits again is told so."""
+    async with rig.open() as root:
+        ref = await root.start(rig.actor("a", mailbox=1))
+        reply = await ref.submit(Work(1, raises=Refused))
+        rig.fates[1] = "refused"
+        await trio.sleep(1)
+
+        with pytest.raises(Refused):
+            await reply.wait()
+        with pytest.raises(ActorError, match="waited for before, and raised Refused"):
+            await reply.wait()
+        with pytest.raises(ActorError, match="waited for before"):
+            await reply.wait()
 
 
 async def test_only_one_task_waits_for_a_reply(rig: Rig, autojump_clock: MockClock) -> None:

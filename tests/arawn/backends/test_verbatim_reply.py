@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -107,6 +109,22 @@ def test_what_follows_an_error_is_passed_on(together: bool) -> None:
     passed += b"".join(bytes_of(event) or b"?" for event in reading.feed(rest))
 
     assert passed == begun + fault.replace(b"k-1", b"[key]") + done
+
+
+def test_comments_before_the_first_word_cost_the_same_each() -> None:
+    """However many have come, and they are bounded: meanwhile nobody else is answered."""
+    reading = reading_of("openai")
+    piece = (b": " + b"-" * 250 + b"\n\n") * 64
+    costs = []
+
+    with pytest.raises(BadReply, match="it says nothing in 16777216 bytes"):
+        for _ in range(10_000):
+            begun = time.process_time()
+            assert list(reading.feed(piece)) == []
+            costs.append(time.process_time() - begun)
+
+    assert len(costs) == 16 * 2**20 // len(piece)
+    assert median(costs[-50:]) < 5 * median(costs[:50])  # with a copy of all for each it would be a hundred times
 
 
 @pytest.mark.parametrize("line", [b"x" * 65_536, b": note\n" * 10_000], ids=["one line", "many lines"])
