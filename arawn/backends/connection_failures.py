@@ -12,7 +12,7 @@ import httpx
 
 from arawn.config.schema import TimeoutsConfig
 from arawn.errors import BackendError, BadReply, ConnectionFailed, TimedOut
-from arawn.wire.client_head import BrokenHead, CutHead
+from arawn.wire.client_head import BrokenHead, CutHead, NoHttp
 
 __all__ = ["broken_body", "from_httpx", "is_own_lack", "timed_out"]
 
@@ -26,7 +26,8 @@ _SCHEME = "check that `base_url` begins with the right one of `http://` and `htt
 def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> BackendError:
     """Return the error for a request that got no answer.
 
-    Texts of httpx are left out: some quote headers. The original stays attached as the cause.
+    Texts of httpx are left out: some quote headers; those of our own transport do not. The original stays attached as
+    the cause.
     """
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         message = (
@@ -44,8 +45,10 @@ def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> Backe
         return ConnectionFailed(message, retryable=False)
     if isinstance(error, CutHead):
         return BadReply(f"{where} broke off at the beginning of its answer; nobody knows what it did with the request")
-    if isinstance(error, BrokenHead):
+    if isinstance(error, NoHttp):
         return BadReply(f"{where} sent no valid HTTP/1.1; {_SCHEME} and the right port")
+    if isinstance(error, BrokenHead):
+        return BadReply(f"{where} sent no valid HTTP/1.1: {error}; look at the server and at what stands before it")
     return ConnectionFailed(
         f"{where} closed the connection before it answered; try again; if it goes on, {_SCHEME} and the right port"
     )

@@ -20,6 +20,7 @@ __all__ = [
     "BrokenHead",
     "CutHead",
     "Framing",
+    "NoHttp",
     "ResponseHead",
     "encode_request_head",
     "find_response_head_end",
@@ -43,6 +44,10 @@ _NO_BODY = frozenset((204, 304))
 
 class BrokenHead(httpx.RemoteProtocolError):
     """An answer has begun, and is no valid HTTP/1.1."""
+
+
+class NoHttp(BrokenHead):
+    """What came is something else than HTTP/1."""
 
 
 class CutHead(BrokenHead):
@@ -134,9 +139,9 @@ def find_response_head_end(buffer: bytes | bytearray, scanned: int, limit: int) 
     return -1
 
 
-def _no_http(buffer: bytes | bytearray) -> BrokenHead:
+def _no_http(buffer: bytes | bytearray) -> NoHttp:
     start = bytes(buffer[:16])
-    return BrokenHead(f"the answer is not HTTP/1.1: it begins with {start!r}; check port and scheme")
+    return NoHttp(f"the answer is not HTTP/1.1: it begins with {start!r}; check port and scheme")
 
 
 def parse_response_head(block: bytes, method: str) -> ResponseHead:
