@@ -75,7 +75,7 @@ class AnthropicDialect:
         """Return an assembler for one stream."""
         return AnthropicAssembler()
 
-    def learns_from(self, sent: bytes, refusal: bytes) -> bool:  # noqa: ARG002  # all servers of this dialect are alike
+    def learns_from(self, sent: bytes, refusal: bytes, said: bytes | None = None) -> bool:  # noqa: ARG002  # all alike
         """Return False."""
         return False
 

@@ -271,8 +271,9 @@ class HttpProvider:
     def _refusal(self, response: httpx.Response, body: bytes, call: _Call) -> BackendError:
         body = self._masking.of_bytes(body)
         error = from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
-        if response.status_code in {400, 422} and call.verbatim is None:
-            error.retryable = self._dialect.learns_from(call.content, body) or error.retryable
+        if response.status_code in {400, 422}:
+            said = call.verbatim.body if call.verbatim else None
+            error.retryable = self._dialect.learns_from(call.content, body, said) or error.retryable
         if response.is_error:
             error.__cause__ = ProviderAnswer(self._dialect.name, response.status_code, response.headers, body)
         return error

@@ -87,8 +87,8 @@ async def _open_http(
     environ: Mapping[str, str],
     transport: httpx.AsyncBaseTransport | None,
 ) -> AsyncIterator[Provider]:
-    dialect = _dialect(name, profile, preset)
     base_url = _base_url(name, profile, preset)
+    dialect = _dialect(name, profile, preset, httpx.URL(base_url).host)
     key = await resolve_key(name, profile, preset, environ=environ)
     async with _carrier(base_url, transport) as carrier:
         bearer = preset.bearer if preset.dialect else dialect.name == "openai"
@@ -103,13 +103,14 @@ def _carrier(base_url: str, transport: httpx.AsyncBaseTransport | None) -> Carri
     return httpx.AsyncClient(transport=transport, limits=limits, follow_redirects=False)
 
 
-def _dialect(name: str, profile: Profile, preset: Preset) -> Dialect:
+def _dialect(name: str, profile: Profile, preset: Preset, host: str) -> Dialect:
     dialect = preset.dialect or profile.dialect
     if dialect is None:
         raise ConfigError([f'profile `{name}`: dialect: is missing; give `dialect = "openai"` or `"anthropic"`'])
     if dialect == "anthropic":
         return AnthropicDialect()
-    if profile.base_url is not None:
+    own = preset.base_url and httpx.URL(preset.base_url).host
+    if not own or not f".{host}".endswith(f".{own}"):
         return OpenAIDialect()  # what is known of the preset's own server may be wrong of this one
     return OpenAIDialect(max_tokens_field=preset.max_tokens_field, reasoning_field=preset.reasoning_field)
 

@@ -28,11 +28,25 @@ from arawn.messages import (
 __all__ = ["OpenAIDialect"]
 
 _MISSES_REASONING = re.compile(rb"(?i)missing.{0,40}reasoning_content|reasoning_content.{0,80}(?:missing|passed back)")
+_WANTS_NEW_LIMIT = re.compile(rb"(?i)\buse.{1,8}max_?completion_?tokens")
+_NEW_LIMIT = re.compile(rb"\bmax_completion_tokens\b")
+_UNKNOWN = re.compile(
+    rb"(?i)unsupported|unknown|unexpected|unrecogni[sz]ed|not (?:supported|permitted|allowed)|forbidden"
+)
+_NONE = msgspec.Raw(b"null")
 _REASONING_FIELDS: tuple[ReasoningField, ...] = ("reasoning_content", "reasoning")
 _THINKING_DROPPED = (
     "thinking blocks were dropped: in the openai dialect they are sent only with tool calls, to a server that has "
     "said reasoning itself"
 )
+
+
+class _Limits(msgspec.Struct):
+    max_tokens: msgspec.Raw = _NONE
+    max_completion_tokens: msgspec.Raw = _NONE
+
+
+_LIMITS = msgspec.json.Decoder(_Limits)
 
 
 class OpenAIDialect:
@@ -51,7 +65,7 @@ class OpenAIDialect:
         """Begin with what is known of the server.
 
         Args:
-            max_tokens_field: Its name for the limit of an answer.
+            max_tokens_field: Its name for the limit of an answer, until it refuses it for the other.
             reasoning_field: Its name for reasoning. Without it, it is the one of its last answer that had any.
         """
         self._max_tokens_field = max_tokens_field
@@ -95,12 +109,34 @@ class OpenAIDialect:
         """Return an assembler for one stream."""
         return OpenAIAssembler(self._note)
 
-    def learns_from(self, sent: bytes, refusal: bytes) -> bool:
-        """Take note of a server that misses its reasoning in a conversation that began elsewhere, or refuses it.
+    def learns_from(self, sent: bytes, refusal: bytes, said: bytes | None = None) -> bool:
+        """Take note of a server that has another name for the limit, or misses its reasoning, or refuses it.
 
-        Behind one address there may be many models, and only some of them reason. What was sent is looked at, not what
-        is known: calls at the same time may have learnt it already.
+        Behind one address there may be many models: only some reason, only newer ones refuse `max_tokens`. What was
+        sent is looked at, not what is known: calls at the same time may have learnt it already.
         """
+        if self._learns_limit(sent, refusal, said):
+            return True
+        return said is None and self._learns_reasoning(sent, refusal)
+
+    def _learns_limit(self, sent: bytes, refusal: bytes, said: bytes | None) -> bool:
+        """Take the name that the server asks for, or go back from one that it does not know, if the limit was ours."""
+        limits = _LIMITS.decode(sent)
+        if said is not None and _LIMITS.decode(said) == limits:
+            return False
+        old, new = limits.max_tokens != _NONE, limits.max_completion_tokens != _NONE
+        if old == new:
+            return False
+        if _WANTS_NEW_LIMIT.search(refusal):
+            self._max_tokens_field = "max_completion_tokens"
+            return old
+        if new and _NEW_LIMIT.search(refusal) and _UNKNOWN.search(refusal):
+            self._max_tokens_field = "max_tokens"
+            return True
+        return False
+
+    def _learns_reasoning(self, sent: bytes, refusal: bytes) -> bool:
+        """Take note of a server that misses its reasoning in a conversation that began elsewhere, or refuses it."""
         field = next((name for name in _REASONING_FIELDS if f'"{name}":"'.encode() in sent), None)
         if _MISSES_REASONING.search(refusal) is not None:
             self._reasoning_field = "reasoning_content"

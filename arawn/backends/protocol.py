@@ -133,5 +133,8 @@ class Dialect(Protocol):
     def assembler(self) -> Assembler:
         """Return an assembler for one stream."""
 
-    def learns_from(self, sent: bytes, refusal: bytes) -> bool:
-        """Say whether the refusal of the body `sent` told something of the server, to be written otherwise."""
+    def learns_from(self, sent: bytes, refusal: bytes, said: bytes | None = None) -> bool:
+        """Say whether the refusal of the body `sent` told something of the server, to be written otherwise.
+
+        `said` is what of it came from a client in its own words, which stay as they are; None if all words are ours.
+        """
