@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import trio
 
-from arawn.backends.presets import Preset
+from arawn.backends.presets import PRESETS, Preset
+from arawn.config.paths import state_dir
 from arawn.config.schema import Profile
 from arawn.errors import Unavailable
 
 __all__ = ["resolve_key"]
 
 _COMMAND_S = 10.0
+# Clients look for the daemon's token in these, so a shell that starts the daemon may have them set for its clients.
+_FOR_CLIENTS = frozenset(preset.key_env for preset in PRESETS.values() if preset.key_env)
 
 
 async def resolve_key(profile_name: str, profile: Profile, preset: Preset, *, environ: Mapping[str, str]) -> str | None:
@@ -32,6 +36,12 @@ async def resolve_key(profile_name: str, profile: Profile, preset: Preset, *, en
         return _sendable(key, where, "the output of `api_key_command`")
     variable = profile.api_key_env or preset.key_env
     if variable is not None and environ.get(variable, "").strip():
+        if variable in _FOR_CLIENTS and environ[variable].strip() in _own_tokens(environ):
+            raise Unavailable(
+                f"{where}: `{variable}` holds the token of this daemon, not a key of {profile.backend}; give the key "
+                "in another variable, named by `api_key_env`, or start without this one",
+                retryable=False,
+            )
         return _sendable(environ[variable], where, f"the environment variable `{variable}`")
     if not preset.needs_key and profile.api_key_env is None:
         return None
@@ -40,6 +50,13 @@ async def resolve_key(profile_name: str, profile: Profile, preset: Preset, *, en
         "(a command that prints the key) or `api_key` in the profile",
         retryable=False,
     )
+
+
+def _own_tokens(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what clients show this daemon to be let in: it opens the log and every profile, so no provider gets it."""
+    yield environ.get("ARAWN_TOKEN", "").strip()
+    with contextlib.suppress(OSError, ValueError):  # then the daemon has none there
+        yield (state_dir(environ) / "token").read_text().strip()
 
 
 def _sendable(text: str, where: str, source: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from trio.testing import MockClock
@@ -9,6 +10,7 @@ from arawn.backends.keys import resolve_key
 from arawn.backends.presets import PRESETS
 from arawn.config.schema import Profile
 from arawn.errors import Unavailable
+from arawn.server.auth import ensure_token
 
 
 async def resolve(kind: str = "groq", environ: dict[str, str] | None = None, **settings: object) -> str | None:
@@ -85,3 +87,17 @@ async def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
         await resolve(environ={"GROQ_API_KEY": key})
 
     assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", ["variable", "file"])
+async def test_the_token_of_the_daemon_is_sent_to_no_provider(kept: str, tmp_path: Path) -> None:
+    """Clients are told to look for it in the variable where the provider's key stands otherwise."""
+    environ = {"ARAWN_STATE_DIR": str(tmp_path), **({"ARAWN_TOKEN": "long-token"} if kept == "variable" else {})}
+    environ["OPENAI_API_KEY"] = environ["MINE"] = ensure_token(tmp_path, environ)
+
+    with pytest.raises(Unavailable, match="`OPENAI_API_KEY` holds the token of this daemon, not a key of openai") as no:
+        await resolve("openai", environ)
+
+    assert environ["MINE"] not in str(no.value)
+    assert await resolve("openai", environ, api_key_env="MINE") == environ["MINE"]  # of another daemon, say
+    assert await resolve("openai", {**environ, "OPENAI_API_KEY": "sk-other"}) == "sk-other"
