@@ -64,6 +64,7 @@ _TOO_LONG_PHRASES = (  # for the providers that send no code of their own
 _NO_MODEL_CODES = {"model_not_found", "model_decommissioned", "invalid_model"}
 _NO_MODEL_PHRASES = ("not a valid model", "invalid model")
 _NO_MODEL_WORDS = re.compile(r"\bmodel\b.{0,200}(?:not found|(?:does not|doesn't) exist)")
+_NO_PATH_WORDS = "unexpected endpoint"  # LM Studio's 200
 _NOT_SUPPORTED = "is not supported"  # llama.cpp's 500 for pictures; the same request will fail again
 _STATUS_OF_CODE = {
     "authentication_error": 401,
@@ -142,7 +143,9 @@ def _number(text: str | None) -> float | None:
     return number if number > 0 and math.isfinite(number) else None
 
 
-def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> BackendError:
+def from_status(
+    where: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, place: str = ""
+) -> BackendError:
     """Return the error that an answer with a status other than 2xx stands for.
 
     Args:
@@ -151,13 +154,14 @@ def from_status(where: str, status: int, headers: Mapping[str, str], body: bytes
         headers: The answer's headers, names looked up in lower case.
         body: The answer's body, or its beginning.
         now: The present time, with a zone; for `retry-after` dates.
+        place: Which path was asked, and what a right `base_url` is; for a path that is not known.
 
     """
     if 300 <= status <= 399:
         return BadReply(_redirected(where, status, headers), status=status)
     said = error_text(body)
     wait = retry_after(headers, now=now)
-    error = _typed(where, status, said, answer=str(status), wait=wait)
+    error = _typed(where, status, said, answer=str(status), wait=wait, place=place)
     error.status = status
     error.request_id = request_id(headers)
     error.retry_after_s = wait
@@ -171,18 +175,21 @@ def from_reported(
     where: str,
     said: ReportedError,
     masked: Callable[[bytes], bytes] = bytes,
+    *,
+    place: str = "",
     partial: CompletionResponse | None = None,
 ) -> BackendError:
     """Return the error that an error inside an answer with status 200 stands for; `status` only if it names one.
 
-    `masked` takes secrets out of what was said, before it is cut; `partial` is what came before the error.
+    `masked` takes secrets out of what was said, before it is cut; `place` is as for `from_status`, `partial` what came
+    before the error.
     """
     words = (said.message, said.code or "")
     message, code = (masked(text.encode("utf-8", "replace")).decode() for text in words)
     said = ReportedError(message, code=code or None, status=said.status)
     status = said.status or _status_of(said)
     answer = "an error inside a 200" if said.status is None else f"{status} inside a 200"
-    error = _typed(where, status, said, answer=answer)
+    error = _typed(where, status, said, answer=answer, place=place)
     error.status, error.partial = said.status, partial
     if said.status is None and said.code is None:  # words alone do not say that it will pass
         error.retryable = False
@@ -193,7 +200,7 @@ def _status_of(said: ReportedError) -> int:
     """Return the status that an error without one stands for: by its code, or by its words if these are all."""
     if said.code is not None:
         return _STATUS_OF_CODE.get(said.code, 500)
-    if _NO_MODEL_WORDS.search(said.message.lower()):
+    if _NO_MODEL_WORDS.search(said.message.lower()) or _NO_PATH_WORDS in said.message.lower():
         return 404
     return 400 if _matches(said, _TOO_LONG_CODES, _TOO_LONG_PHRASES) else 500
 
@@ -214,7 +221,9 @@ def unreadable_event(where: str, body: bytes, reason: str) -> BadReply:
     return BadReply(f"{where} {fault}; what had arrived is kept as partial")
 
 
-def _typed(where: str, status: int, said: ReportedError, *, answer: str, wait: float | None = None) -> BackendError:
+def _typed(
+    where: str, status: int, said: ReportedError, *, answer: str, wait: float | None = None, place: str = ""
+) -> BackendError:
     """Return the error; `answer` is the status in words, `wait` the seconds after which another try is invited."""
     text = said.message if len(said.message) <= _LONGEST_QUOTE else said.message[:_LONGEST_QUOTE] + "…"
     answer = f"{answer}, `{said.code}`" if said.code else answer
@@ -222,6 +231,8 @@ def _typed(where: str, status: int, said: ReportedError, *, answer: str, wait: f
         said = ReportedError(said.message, code="billing_error", status=said.status)
     kind, verdict, advice = _verdict(status, said)
     advice = advice if wait is None else advice.replace(_LATER, f"try again in {_rounded_up(wait)}")
+    if status == 404 and place and "model" not in said.message.lower():  # then it is the path
+        advice = f"{advice}: {place}"
     retryable = status in _RETRYABLE and not is_spent(status, said.code) and not _is_beyond(status, said)
     return kind(f"{where} {verdict} ({answer}): {text}; {advice}", status=status, code=said.code, retryable=retryable)
 

@@ -262,7 +262,8 @@ class HttpProvider:
             return other_answer(body) if call.verbatim and call.verbatim.path else self._dialect.decode(body)
         except ReportedError as error:
             partial = error.partial and self._completed(error.partial, call, response)
-            raise from_reported(self._where, error, self._masking.of_bytes, partial) from error
+            place, masked = self._place(call), self._masking.of_bytes
+            raise from_reported(self._where, error, masked, place=place, partial=partial) from error
         except WrongShapeError as error:
             hint = self._dialect.base_url_hint
             shown = self._masking.of_bytes(body)
@@ -270,13 +271,18 @@ class HttpProvider:
 
     def _refusal(self, response: httpx.Response, body: bytes, call: _Call) -> BackendError:
         body = self._masking.of_bytes(body)
-        error = from_status(self._where, response.status_code, response.headers, body, now=datetime.now(UTC))
+        now, place = datetime.now(UTC), self._place(call)
+        error = from_status(self._where, response.status_code, response.headers, body, now=now, place=place)
         if response.status_code in {400, 422}:
             said = call.verbatim.body if call.verbatim else None
             error.retryable = self._dialect.learns_from(call.content, body, said) or error.retryable
         if response.is_error:
             error.__cause__ = ProviderAnswer(self._dialect.name, response.status_code, response.headers, body)
         return error
+
+    def _place(self, call: _Call) -> str:
+        path = (call.verbatim and call.verbatim.path) or self._dialect.path
+        return f"`{endpoint_url(self._endpoint.base_url, path).path}` was asked; {self._dialect.base_url_hint}"
 
     def _completed(
         self, answer: CompletionResponse, call: _Call, response: httpx.Response | None

@@ -1,4 +1,4 @@
-"""An address with a query, such as Azure's: it goes behind every path that is asked; real sockets throughout."""
+"""An address with a query, such as Azure's, goes behind every path; a wrong one is told by the path that was asked."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.backends.endpoint import endpoint_url
+from arawn.backends.open import open_provider
 from arawn.config.load import load
 from arawn.config.schema import Profile
+from arawn.errors import BackendError, ModelNotFound
 from arawn.messages import CompletionRequest, user
+from tests.arawn.backends.calling import ASK, complete_error, stream
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.fake_provider import FakeProvider, Reply, anthropic_reply, openai_reply, openai_stream, stream_reply
 from tests.runtimes import configured, custom, lines, running
@@ -115,3 +118,34 @@ async def test_a_refusal_names_the_place_without_the_query(tmp_path: Path) -> No
     assert response.status_code == 503
     assert VERSION not in response.text
     assert VERSION not in str(lines(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "asked_for"),
+    [
+        ("", Reply(404, b"404 page not found"), "/chat/completions"),
+        ("/v1/chat/completions?x=y", Reply(404, b"{}"), "/v1/chat/completions/chat/completions"),
+        ("", Reply(body=b'{"error":"Unexpected endpoint or method. (POST /chat/completions)"}'), "/chat/completions"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_path_that_is_not_known_is_named_with_what_would_be_right(
+    path: str, reply: Reply, asked_for: str, *, streamed: bool
+) -> None:
+    """Without its query: the path alone shows what is wrong with `base_url`. Trying again does not help."""
+    with FakeProvider(reply) as fake, pytest.raises(ModelNotFound) as caught:
+        profile = msgspec.structs.replace(custom(fake.address), base_url=fake.address + path)
+        async with open_provider("p", profile, environ={}) as provider:
+            await (stream(provider, []) if streamed else provider.complete(ASK))
+
+    right = "`base_url` should be the address up to and including `/v1`"
+    assert str(caught.value).endswith(f"check `model` and `base_url` of the profile: `{asked_for}` was asked; {right}")
+    assert not caught.value.retryable
+
+
+async def test_a_model_that_is_not_known_leaves_the_address_alone() -> None:
+    """The path was right."""
+    said = {"error": {"message": "model `m` not found", "type": "not_found_error"}}
+    error: BackendError = await complete_error(Reply(404, msgspec.json.encode(said)))
+
+    assert str(error).endswith("check `model` and `base_url` of the profile")
