@@ -12,13 +12,15 @@ from arawn.config.hidden import is_key
 from arawn.config.keypath import Finding
 from arawn.config.profiles import NamedProfile
 
-__all__ = ["profile_findings"]
+__all__ = ["is_variable", "profile_findings"]
 
 _PROFILE_NAME = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
-_VARIABLE = "the name of an environment variable"
 _KEY = re.compile(r"[\x21-\x7e]+")
+_REFERENCE = re.compile(r"os\.environ/.*|\$[A-Z_][A-Z0-9_]*|\$\{.*\}")  # as other programs write it
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_LONG_WORD = re.compile("[A-Za-z0-9]{32,}")  # a key without a known shape rather than a name
 
 
 def profile_findings(entry: NamedProfile, kinds: Collection[str]) -> Iterator[Finding]:
@@ -121,9 +123,17 @@ def _api_key(entry: NamedProfile) -> Iterator[Finding]:
         yield Finding(
             (*entry.path, "api_key"), "not a key; accepted: visible ASCII characters, without space or line end"
         )
-    if profile.api_key_env is not None and is_key(profile.api_key_env):
-        yield Finding((*entry.path, "api_key_env"), f"a key, and no name; accepted: {_VARIABLE}, or `api_key`")
-    if profile.api_key_env is not None and not profile.api_key_env:
-        yield Finding((*entry.path, "api_key_env"), f"empty; accepted: {_VARIABLE}")
+    elif profile.api_key is not None and _REFERENCE.fullmatch(profile.api_key):
+        yield Finding((*entry.path, "api_key"), 'this is no key; `api_key_env = "NAME"` reads a variable')
+    if profile.api_key_env is not None and not is_variable(profile.api_key_env):
+        yield Finding(
+            (*entry.path, "api_key_env"),
+            "not the name of an environment variable; accepted: letters, digits and `_`; a key stands in `api_key`",
+        )
     if profile.api_key_command is not None and not any(profile.api_key_command[:1]):
         yield Finding((*entry.path, "api_key_command"), "empty; accepted: a program and its arguments")
+
+
+def is_variable(text: str) -> bool:
+    """Say whether `text` can be the name of an environment variable, and is not the key that should stand in it."""
+    return bool(_VARIABLE.fullmatch(text)) and not _LONG_WORD.fullmatch(text) and not is_key(text)

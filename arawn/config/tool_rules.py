@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from arawn.config.describe import any_of, ticked
-from arawn.config.hidden import is_key
 from arawn.config.keypath import Finding, KeyPath
+from arawn.config.profile_rules import is_variable
 from arawn.config.schema import ToolSource
 
 __all__ = ["tool_findings"]
@@ -43,8 +43,10 @@ def _values(source: ToolSource, path: KeyPath) -> Iterator[Finding]:
         yield Finding((*path, "python"), f"found {found}; accepted: `module:attribute`, such as `my_tools:search`")
     if source.command is not None and not any(source.command[:1]):
         yield Finding((*path, "command"), "empty; accepted: a program and its arguments")
-    if source.bearer_env is not None and is_key(source.bearer_env):
-        yield Finding((*path, "bearer_env"), "a token, and no name; accepted: the name of an environment variable")
+    if source.bearer_env is not None and not is_variable(source.bearer_env):
+        yield Finding(
+            (*path, "bearer_env"), "not the name of an environment variable; accepted: letters, digits and `_`"
+        )
     if source.url is not None and not _is_url(source.url):
         # The address itself stays out of the message: it may hold a password.
         yield Finding((*path, "url"), "not the address of a server; accepted: `http://…` or `https://…` without user")

@@ -11,6 +11,7 @@ from arawn.config.load import load
 from arawn.config.schema import ToolSource
 from arawn.config.tool_rules import tool_findings
 from arawn.errors import ConfigError
+from tests.arawn.config.test_rules import NO_VARIABLES
 
 
 def found(source: ToolSource) -> list[str]:
@@ -38,7 +39,10 @@ def test_one_kind_of_source_is_right(source: ToolSource) -> None:
         (ToolSource(python="a:b", url="http://h"), "tools.x.url: its tools are given by `python` already"),
         (ToolSource(python="a:b", env=("A",)), "tools.x.env: only beside `command`; remove it"),
         (ToolSource(command=("a",), bearer_env="A"), "tools.x.bearer_env: only beside `url`; remove it"),
-        (ToolSource(url="http://h", bearer_env=f"sk-{'word1-' * 5}"), "tools.x.bearer_env: a token, and no name"),
+        *(
+            (ToolSource(url="http://h", bearer_env=text), "tools.x.bearer_env: not the name of an environment variable")
+            for text in NO_VARIABLES
+        ),
         (ToolSource(python="my-tools"), "tools.x.python: found `my-tools`; accepted: `module:attribute`"),
         (ToolSource(command=()), "tools.x.command: empty; accepted: a program and its arguments"),
         (ToolSource(url="ftp://h"), "tools.x.url: not the address of a server"),

@@ -12,6 +12,9 @@ from arawn.config.profiles import NamedProfile
 from arawn.config.rules import config_findings, is_loopback, listen_address
 from arawn.config.schema import Config, Profile
 
+NO_VARIABLES = ["", "$NAME", "4" + "ab" * 15, "ab-of-mine", f"sk-{'of-mine1' * 4}", "a1" * 16]
+REFERENCES = ["os.environ/OPENAI_API_KEY", "$OPENAI_API_KEY", "${OPENAI_API_KEY}"]
+
 
 def of_profile(name: str = "fast", **keys: Any) -> list[str]:
     profile = msgspec.convert({"backend": "openai", "model": "m"} | keys, Profile)
@@ -46,8 +49,8 @@ def of_config(**tables: Any) -> list[str]:
         ({"api_key": "sk\n"}, "api_key: not a key"),
         ({"api_key": ""}, "api_key: not a key"),
         ({"api_key": "x", "api_key_env": "X"}, "api_key_env: the key is already given by `api_key`"),
-        ({"api_key_env": ""}, "api_key_env: empty"),
-        ({"api_key_env": f"sk-{'of-mine1' * 4}"}, "api_key_env: a key, and no name"),
+        *(({"api_key_env": text}, "api_key_env: not the name of an environment variable") for text in NO_VARIABLES),
+        *(({"api_key": text}, "api_key: this is no key; `api_key_env = ") for text in REFERENCES),
         ({"api_key_command": []}, "api_key_command: empty"),
         ({"api_key_command": [""]}, "api_key_command: empty"),
     ],
@@ -68,6 +71,8 @@ def test_the_keys_of_a_profile_must_agree(keys: dict[str, Any], start: str) -> N
         {"backend": "custom", "base_url": "https://h:8443/v1", "dialect": "anthropic"},
         {"headers": {"x-a": "b c", "empty": ""}},
         {"api_key_command": ["pass", "show", "x"]},
+        {"api_key_env": "_my_Key2"},
+        {"api_key": "$ecret-5011"},
     ],
 )
 def test_a_sound_profile_has_no_findings(keys: dict[str, Any]) -> None:
