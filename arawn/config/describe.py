@@ -26,6 +26,7 @@ Kind = (
     | inspect.StructType
 )
 
+_NEAR = 0.75  # farther words are others: `api_base` is not `api_key`
 _LONGEST = 60  # characters of a wrong value that are quoted
 
 
@@ -117,7 +118,7 @@ def any_of(words: Iterable[str]) -> str:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean `x`?)`` for the known word nearest to `word`; nothing if none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=_NEAR)
     return f" (did you mean {ticked(near[0])}?)" if near else ""
 
 

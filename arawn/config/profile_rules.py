@@ -17,6 +17,8 @@ __all__ = ["is_variable", "profile_findings"]
 _PROFILE_NAME = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
+_OTHER_SERVERS = "any other server that speaks OpenAI's or Anthropic's API is `custom` with `dialect` and `base_url`"
+_MAKERS = {"claude": "anthropic", "google": "gemini", "grok": "xai"}  # `grok` looks like `groq`, another company
 _KEY = re.compile(r"[\x21-\x7e]+")
 _REFERENCE = re.compile(r"os\.environ/.*|\$[A-Z_][A-Z0-9_]*|\$\{.*\}")  # as other programs write it
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
@@ -50,7 +52,8 @@ def _backend(entry: NamedProfile, kinds: Collection[str]) -> Iterator[Finding]:
     kind = entry.profile.backend
     if kind not in kinds:
         wrong = f"unknown backend {ticked(kind)}" if kind else "missing"
-        yield Finding((*entry.path, "backend"), f"{wrong}; accepted: {any_of(sorted(kinds))}{suggestion(kind, kinds)}")
+        meant = suggestion(_MAKERS.get(kind, kind), kinds)
+        yield Finding((*entry.path, "backend"), f"{wrong}; accepted: {any_of(sorted(kinds))}; {_OTHER_SERVERS}{meant}")
 
 
 def _model(entry: NamedProfile) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from arawn.config.rules import config_findings, is_loopback, listen_address
 from arawn.config.schema import Config, Profile
 
 NO_VARIABLES = ["", "$NAME", "4" + "ab" * 15, "ab-of-mine", f"sk-{'of-mine1' * 4}", "a1" * 16]
+CUSTOM = "; any other server that speaks OpenAI's or Anthropic's API is `custom` with `dialect` and `base_url`"
 REFERENCES = ["os.environ/OPENAI_API_KEY", "$OPENAI_API_KEY", "${OPENAI_API_KEY}"]
 
 
@@ -61,6 +62,24 @@ def test_the_keys_of_a_profile_must_agree(keys: dict[str, Any], start: str) -> N
 
     assert line.startswith(start)
     assert "of-mine" not in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        ("antropic", "anthropic"),
+        ("olama", "ollama"),
+        ("groc", "groq"),
+        ("grok", "xai"),
+        ("vllm", None),
+        ("azure", None),
+    ],
+)
+def test_a_backend_that_is_not_known_is_told_what_serves_instead(kind: str, meant: str | None) -> None:
+    """The one that was meant, if any; never one that is merely spelt a little alike. Else it is `custom`."""
+    (line,) = of_profile(backend=kind)
+
+    assert line.endswith(CUSTOM + (f" (did you mean `{meant}`?)" if meant else ""))
 
 
 @pytest.mark.parametrize(

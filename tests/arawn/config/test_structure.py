@@ -67,10 +67,19 @@ def test_what_is_wrong_is_named_with_what_is_accepted(text: str, start: str) -> 
     assert line.startswith(start)
 
 
-def test_a_misspelt_key_gets_the_nearest_one_suggested() -> None:
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("modle", "model"), ("base_ulr", "base_url"), ("max_token", "max_tokens"), ("apikey", "api_key")],
+)
+def test_a_misspelt_key_gets_the_nearest_one_suggested(key: str, meant: str) -> None:
     """The suggestion stands at the end of the line."""
-    assert problems("[llm]\nmodle = 'x'")[0].endswith("(did you mean `model`?)")
-    assert not problems("[llm]\nzzz = 'x'")[0].endswith("?)")
+    assert problems(f"[llm]\n{key} = 'x'")[0].endswith(f"(did you mean `{meant}`?)")
+
+
+@pytest.mark.parametrize("key", ["zzz", "api_base", "max_retries"])
+def test_a_key_of_another_meaning_is_not_suggested(key: str) -> None:
+    """A wrong advice is worse than none."""
+    assert not problems(f"[llm]\n{key} = 'x'")[0].endswith("?)")
 
 
 def test_a_misspelt_table_of_llm_is_not_taken_for_a_profile() -> None:
