@@ -75,11 +75,12 @@ class Admission:
                 f"{self._last}; `arawn status` has more",
                 retry_after_s=rest,
             )
-        waits = [limit.wait(now, 1) for limit in (self._requests, self._tokens) if limit is not None]
-        wait = max(waits, default=0.0)
+        limits = {"requests_per_minute": self._requests, "tokens_per_minute": self._tokens}
+        waits = [(limit.wait(now, 1), key) for key, limit in limits.items() if limit is not None]
+        wait, key = max(waits, default=(0.0, ""))
         if wait > self._longest_wait:
             raise RateLimited(
-                f"profile `{self._name}`: its own limit per minute is used up; free again in {wait:.0f} s",
+                f"profile `{self._name}`: its own `{key}` is used up; free again in {wait:.0f} s",
                 retry_after_s=wait,
             )
         if self._requests is not None:

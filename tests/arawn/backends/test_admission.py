@@ -1,4 +1,4 @@
-"""What opens the breaker of a profile, and what does not."""
+"""What opens the breaker of a profile, and what does not; which of its limits is used up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from trio_util import AsyncValue  # type: ignore[import-untyped]
 
@@ -26,7 +27,7 @@ from arawn.errors import (
     TimedOut,
 )
 from arawn.interactions.redact import Redactor
-from arawn.messages import CompletionResponse
+from arawn.messages import CompletionResponse, Usage
 from tests.arawn.cli.place import ROOT
 
 FIRST: Any = SimpleNamespace(number=1)
@@ -92,6 +93,21 @@ async def test_a_lack_of_descriptors_is_not_the_providers(number: int) -> None:
 async def test_an_account_without_credit_is_no_ready_profile(error: BackendError, state: str) -> None:
     """Every call will fail, whatever is asked; it never opens, since the provider answers."""
     assert states_after(*[error] * (2 * FAILURES)) == [state] * (2 * FAILURES)
+
+
+@pytest.mark.parametrize("key", ["requests_per_minute", "tokens_per_minute"])
+async def test_the_limit_that_is_used_up_is_named(key: str) -> None:
+    """Of the two in the profile, it is the one to raise."""
+    limits = {"requests_per_minute": 100, "tokens_per_minute": 1000, key: 1}
+    profile = Profile(backend="scripted", **limits)  # type: ignore[arg-type]  # limits only
+    admission = Admission("p", profile, AsyncValue(BackendHealth()), Redactor())
+    await admission.enter(FIRST)
+    admission.saw_answer(msgspec.structs.replace(BEGUN, usage=Usage(1, 1)))
+
+    with pytest.raises(RateLimited, match=f"its own `{key}` is used up; free again in ") as caught:
+        await admission.enter(FIRST)
+
+    assert caught.value.retry_after_s is not None
 
 
 def test_both_pages_say_what_counts_in_the_same_words() -> None:
