@@ -96,11 +96,12 @@ def stats(
 ) -> None:
     """Count calls, tokens and errors, and how long calls took.
 
-    Milliseconds are percentiles: half, 95 and 99 of a hundred calls took no longer. An error is a call that failed, or
-    whose stream broke. Grouped by tool, calls are how often models called the tool, errors the results that say so,
-    and `no result` the calls that have none, as those cut short; `error %` is of those that have one. Tokens and
-    milliseconds are then of the calls to models that called it, each counted once in a row, and in the row `all` once.
-    A narrow terminal has room for some of the figures alone: `--fields` names those to show.
+    Each attempt counts as a call: what was answered at the second attempt is two calls and one error. Milliseconds are
+    percentiles: half, 95 and 99 of a hundred took no longer. An error is an attempt that failed, or whose stream broke.
+    Grouped by tool, calls are how often models called the tool, errors the results that say so, and `no result` the
+    calls that have none, as those cut short; `error %` is of those that have one. Tokens and milliseconds are then of
+    the calls to models that called it, each counted once in a row, and in the row `all` once. A narrow terminal has
+    room for some of the figures alone: `--fields` names those to show.
     """
     if plot and (as_json or fields):
         raise BadInput(f"give `--plot` or `--{'json' if as_json else 'fields'}`, not both")

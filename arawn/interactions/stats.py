@@ -41,7 +41,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         key: What the group has in common, in the order asked for; None where a call has none.
         calls: Attempts, as in the log; grouped by tool, how often models called it.
-        errors: Calls that ended in an error, streams that broke among them; grouped by tool, results that failed.
+        errors: Attempts that ended in an error, streams that broke among them; grouped by tool, results that failed.
         unanswered: Grouped by tool, calls without a result: cut short, not done yet, or told to no later call.
             None otherwise.
         error_rate: Errors of a call; grouped by tool, of a call that has a result. None without such calls.
