@@ -16,10 +16,11 @@ from arawn.cli import summary
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
-from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of
+from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of, utf8
 from arawn.cli.output import note, print_json
 from arawn.cli.summary import Answered, newest_file
 from arawn.cli.turn_notes import AnswerPrinter, answered, is_unanswered, keep_silent, note_cut
+from arawn.cli.utf8 import from_utf8
 from arawn.messages import CompletionResponse
 from arawn.server.native import ChatRequest
 from arawn.workstreams.store import require_name
@@ -28,13 +29,17 @@ __all__ = ["ask"]
 
 
 @click.command()
-@click.argument("prompt", nargs=-1)
-@click.option("-p", "--profile", metavar="NAME", help="Use this profile.")
+@click.argument("prompt", nargs=-1, callback=utf8)
+@click.option("-p", "--profile", callback=utf8, metavar="NAME", help="Use this profile.")
 @click.option("-w", "--workstream", metavar="NAME", help="Ask in this conversation, and keep the answer in it.")
-@click.option("-s", "--system", metavar="TEXT", help="A system prompt for this question.")
-@click.option("--session", metavar="ID", help="A session id for the record.")
+@click.option("-s", "--system", callback=utf8, metavar="TEXT", help="A system prompt for this question.")
+@click.option("--session", callback=utf8, metavar="ID", help="A session id for the record.")
 @click.option(
-    "--tools", multiple=True, metavar="NAME", help="Let the model use `[tools.NAME]`; may be given repeatedly, with -w."
+    "--tools",
+    callback=utf8,
+    multiple=True,
+    metavar="NAME",
+    help="Let the model use `[tools.NAME]`; may be given repeatedly, with -w.",
 )
 @tag_option
 @click.option("--no-log", is_flag=True, help="Leave no record; not with a running daemon.")
@@ -105,8 +110,12 @@ def _emptiness(response: CompletionResponse) -> Iterator[str]:
 
 
 def _text(prompt: tuple[str, ...]) -> str:
-    """Return what is asked: the words of the command line, then what is piped in."""
-    piped = "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
+    """Return what is asked: the words of the command line, then what is piped in.
+
+    Raises:
+        BadInput: What is piped in is not UTF-8.
+    """
+    piped = "" if sys.stdin.isatty() else from_utf8(sys.stdin.buffer.read(), "what is piped in")
     text = "\n\n".join(part for part in (" ".join(prompt), piped.strip("\n")) if part.strip())
     if not text:
         raise click.UsageError("nothing is asked; give the question as an argument, or pipe it in")

@@ -19,7 +19,7 @@ from arawn.cli.prompt import LineSource, open_lines
 from arawn.cli.streams import complain
 from arawn.cli.summary import reason_words, tokens_words
 from arawn.cli.turn_notes import AnswerPrinter, answered, note_cut
-from arawn.errors import ArawnError
+from arawn.errors import ArawnError, BadInput
 from arawn.messages import CompletionResponse
 from arawn.routing.policy import require_profile
 from arawn.server.native import ChatRequest
@@ -88,19 +88,30 @@ class Talk:
             if answerer.why is not None:
                 note(answerer.why)
             note(f"conversation `{self._workstream}`; /help shows what can be done besides talking")
-        while (line := await self._lines.next_line("> ")) is not None:
+        while (line := await self._next_line()) is not None:
             line = line.strip()
             if line == "/exit":
                 return
             try:
                 await self._take(line, answerer, interrupts)
             except (ArawnError, ActorError) as error:
-                if not self._lines.interactive:
-                    raise
-                for text in explained(error).lines:
-                    complain(text)
+                self._tell(error)
         if self._lines.interactive:
             note("")  # after Ctrl-D the shell's prompt begins a line of its own
+
+    async def _next_line(self) -> str | None:
+        while True:
+            try:
+                return await self._lines.next_line("> ")
+            except BadInput as error:
+                self._tell(error)
+
+    def _tell(self, error: ArawnError | ActorError) -> None:
+        """Tell a person; of what was piped in the error is the end."""
+        if not self._lines.interactive:
+            raise error
+        for text in explained(error).lines:
+            complain(text)
 
     async def _take(self, line: str, answerer: Answerer, interrupts: Interrupts) -> None:
         if line == "/help":

@@ -10,6 +10,7 @@ import click
 import trio
 
 from arawn.cli.output import note, printable
+from arawn.cli.utf8 import from_utf8, require_utf8
 
 __all__ = ["LineSource", "confirm_or_leave", "open_lines"]
 
@@ -19,9 +20,13 @@ class LineSource:
 
     def __init__(self, *, interactive: bool) -> None:
         self.interactive = interactive
+        self._piped_lines = 0
 
     async def next_line(self, prompt: str) -> str | None:
         """Return the next line without its end; None when there are no more. Only a person sees the prompt.
+
+        Raises:
+            BadInput: The line is not UTF-8; the next one may be.
 
         Checkpoint: always.
         If cancelled: what was typed so far is lost; read no further.
@@ -31,13 +36,16 @@ class LineSource:
 
     def _typed(self, prompt: str) -> str | None:
         try:
-            return input(prompt)
+            return require_utf8(input(prompt), "the line")
         except EOFError:
             return None
+        except UnicodeDecodeError as error:  # where Python is strict with what a terminal says
+            return from_utf8(bytes(error.object), "the line")
 
     def _piped(self, _: str) -> str | None:
         line = sys.stdin.buffer.readline()
-        return line.decode("utf-8", "replace").rstrip("\r\n") if line else None
+        self._piped_lines += 1
+        return from_utf8(line, f"line {self._piped_lines} of what is piped in").rstrip("\r\n") if line else None
 
 
 @contextmanager

@@ -44,8 +44,10 @@ def command(place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     monkeypatch.chdir(place.directory)
     handlers = list(logging.getLogger().handlers)
 
-    def act(*arguments: str, piped: str = "") -> Result:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped.encode())))
+    def act(*arguments: str, piped: str | bytes = "") -> Result:
+        monkeypatch.setattr(
+            sys, "stdin", io.TextIOWrapper(io.BytesIO(piped if isinstance(piped, bytes) else piped.encode()))
+        )
         code = run(arguments)
         out, err = capfd.readouterr()
         return Result(code, out, err)

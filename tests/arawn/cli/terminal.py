@@ -34,11 +34,11 @@ class Terminal:
             assert select.select([self._mine], [], [], deadline - time.monotonic())[0], (
                 f"{text!r} not in {self._seen!r}"
             )
-            self._seen += os.read(self._mine, 4096).decode()
+            self._seen += os.read(self._mine, 4096).decode(errors="replace")
         self._seen = self._seen.partition(text)[2]
 
     def type(self, text: str) -> None:
-        os.write(self._mine, text.encode())
+        os.write(self._mine, text.encode("utf-8", "surrogateescape"))
 
     def interrupt(self) -> None:
         """Press Ctrl-C until the command ends: one that falls between a prompt and the reading of a line is kept back.
