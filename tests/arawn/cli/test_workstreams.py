@@ -130,15 +130,13 @@ def test_an_empty_list_says_so(command: Command) -> None:
     assert command("workstreams", "list", "--all").err == ""
 
 
-@pytest.mark.parametrize(
-    ("option", "text", "field"), [("--system", "a\udcff", "system_prompt"), ("--tag", "team=\udcff", "tags.team")]
-)
-def test_half_a_character_in_a_setting_is_wrong_use(command: Command, option: str, text: str, field: str) -> None:
+@pytest.mark.parametrize(("option", "text", "at"), [("--system", "a\udcff", 1), ("--tag", "team=\udcff", 5)])
+def test_a_setting_that_is_not_utf8_is_wrong_use(command: Command, option: str, text: str, at: int) -> None:
     """As a terminal of another encoding gives it; nothing is stored."""
     result = command("workstreams", "new", "x", option, text)
 
     assert (result.code, result.out) == (2, "")
-    assert f"`{field}` holds half a character at position" in result.err
+    assert f"`{option}` is not UTF-8 (byte 0xff at {at})" in result.err
     assert "\nx" not in command("workstreams", "list").out
 
 
