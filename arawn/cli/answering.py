@@ -14,6 +14,7 @@ import trio
 
 from arawn.agent.events import Emit, TurnEvent, TurnReply
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
+from arawn.cli.daemon_files import cannot_apply
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
 from arawn.cli.settings import socket_of
@@ -22,7 +23,6 @@ from arawn.config import default_profile
 from arawn.config.paths import database_path
 from arawn.config.schema import Config, NamedWorkstream
 from arawn.config.search import find_config
-from arawn.errors import BadInput
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
 from arawn.routing.policy import require_profile
 from arawn.server.native import ChatRequest
@@ -79,10 +79,7 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
 def _refuse_what_cannot_apply(wanted: Wanted, daemon: DaemonClient) -> None:
     flag = "--no-log" if not wanted.logged else "--config" if wanted.config_file is not None else None
     if flag is not None:
-        raise BadInput(
-            f"`{flag}` cannot apply: the daemon on `{daemon.socket}` answers, with its own configuration; "
-            f"leave `{flag}` out, or stop the daemon with `arawn stop`"
-        )
+        raise cannot_apply(flag, daemon.socket)
 
 
 @asynccontextmanager

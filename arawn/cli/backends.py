@@ -14,6 +14,7 @@ import trio
 from actors import ActorError
 from arawn.cli.answering import narrowed
 from arawn.cli.daemon_client import DaemonClient, find_daemon
+from arawn.cli.daemon_files import refuse_other_file
 from arawn.cli.failures import sentence
 from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import Interrupts, run_async
@@ -22,11 +23,13 @@ from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.settings import socket_of
 from arawn.cli.turn_notes import keep_silent
+from arawn.config.paths import runtime_dir
 from arawn.config.schema import Config
 from arawn.config.search import find_config
 from arawn.errors import ArawnError
 from arawn.messages import CompletionRequest, user
 from arawn.routing.policy import require_profile
+from arawn.running_daemons import running_daemons
 from arawn.runtime import start_runtime
 from arawn.server.native import ChatRequest
 
@@ -68,7 +71,10 @@ def backends() -> None:
 @json_option
 @config_option
 def list_backends(as_json: bool, config_file: Path | None) -> None:
-    """List the profiles: kind and model, and how they are if a daemon runs."""
+    """List the profiles: kind and model, and how they are if a daemon runs.
+
+    Beside a running daemon `--config` takes the file that it was started with, and no other.
+    """
     listed = run_async(partial(_list, config_file))
     if as_json:
         print_json(listed)
@@ -80,6 +86,7 @@ def list_backends(as_json: bool, config_file: Path | None) -> None:
 async def _list(config_file: Path | None, _: Interrupts) -> list[Listed]:
     async with find_daemon(socket_of(config_file)) as daemon:
         if daemon is not None:
+            refuse_other_file(config_file, daemon.socket)
             found = (await daemon.status()).backends
             return [Listed(one.profile, one.kind, one.model, one.health, one.reason) for one in found]
     config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).loaded.config
@@ -93,7 +100,8 @@ async def _list(config_file: Path | None, _: Interrupts) -> list[Listed]:
 def test(names: tuple[str, ...], as_json: bool, config_file: Path | None) -> int:
     """Send one tiny request to each profile, or to those named; exit code 1 if any fails.
 
-    The running daemon sends them when there is one. Every request has its record in the log.
+    The running daemon sends them when there is one, but with `--config` this process does: a file can be tried before
+    a reload. Every request has its record in the log, but of those that are sent beside a daemon, which has the log.
     """
     silence()
     tested = run_async(partial(_test, names, config_file))
@@ -110,11 +118,21 @@ def _row(one: Tested) -> tuple[str, str, str, str]:
 
 
 async def _test(names: tuple[str, ...], config_file: Path | None, _: Interrupts) -> list[Tested]:
-    async with find_daemon(socket_of(config_file)) as daemon:
+    if config_file is not None:
+        return await _test_here(names, config_file)
+    async with find_daemon(socket_of(None)) as daemon:
         if daemon is not None:
             known = [backend.profile for backend in (await daemon.status()).backends]
             return [await _tested(name, partial(_ask_daemon, daemon)) for name in _chosen(names, known)]
-    config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).loaded.config
+    return await _test_here(names, None)
+
+
+async def _test_here(names: tuple[str, ...], config_file: Path | None) -> list[Tested]:
+    flags = {}
+    if config_file is not None and running_daemons(runtime_dir(os.environ)):
+        note("these requests leave no record: the running daemon has the log")
+        flags = {"logging.interactions.enabled": False}
+    config = (await find_config(config_file, environ=os.environ, flags=flags, cwd=Path.cwd())).loaded.config
     return [await _tested(name, partial(_ask_here, config)) for name in _chosen(names, list(config.profiles))]
 
 

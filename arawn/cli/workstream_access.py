@@ -15,6 +15,7 @@ import trio
 
 from arawn.cli.daemon_bodies import decoded
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
+from arawn.cli.daemon_files import refuse_other_file
 from arawn.cli.settings import configured
 from arawn.config.paths import database_path, socket_path
 from arawn.config.profiles import DEFAULT
@@ -34,6 +35,7 @@ async def open_access(config_file: Path | None) -> AsyncIterator[WorkstreamAcces
 
     Raises:
         ConfigError: The configuration is wrong.
+        BadInput: A daemon runs, and was started with another file.
         DaemonSilent: A daemon runs and cannot be reached; it has the database.
         StoreFailed: The database cannot be opened.
 
@@ -44,6 +46,7 @@ async def open_access(config_file: Path | None) -> AsyncIterator[WorkstreamAcces
     socket = socket_path(config, os.environ)
     async with find_daemon(socket) as daemon:
         if daemon is not None:
+            refuse_other_file(config_file, daemon.socket)
             yield ThroughDaemon(daemon)
             return
     silent = silence_of(socket)

@@ -1,0 +1,37 @@
+"""The configuration files of the daemon that answers, and those of a command: they may be others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from arawn.config.paths import runtime_dir
+from arawn.errors import BadInput
+from arawn.running_daemons import running_daemons
+
+__all__ = ["cannot_apply", "files_of_daemon", "refuse_other_file"]
+
+
+def files_of_daemon(socket: Path) -> frozenset[str] | None:
+    """Return the absolute paths of the files that the daemon of `socket` reads; None if it could not leave word."""
+    place = str(socket.absolute())
+    found = (one for one in running_daemons(runtime_dir(os.environ)) if one.socket == place)
+    return next((frozenset(one.files) for one in found), None)
+
+
+def refuse_other_file(config_file: Path | None, socket: Path) -> None:
+    """Return if the daemon of `socket` may answer a command with `--config FILE`: it was started with that file.
+
+    Raises:
+        BadInput: It was not, or it is not known.
+    """
+    if config_file is not None and files_of_daemon(socket) != frozenset((str(config_file.resolve()),)):
+        raise cannot_apply("--config", socket)
+
+
+def cannot_apply(flag: str, socket: Path) -> BadInput:
+    """Return what to say of a flag that the daemon of `socket` cannot follow."""
+    return BadInput(
+        f"`{flag}` cannot apply: the daemon on `{socket}` answers, with its own configuration; "
+        f"leave `{flag}` out, or stop the daemon with `arawn stop`"
+    )

@@ -1,0 +1,79 @@
+"""`--config` beside a running daemon, which has files of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from arawn.running_daemons import RunningDaemon, announced
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import Place
+
+REFUSED = "arawn: `--config` cannot apply: the daemon on"
+
+
+@contextmanager
+def beside(place: Place, *files: Path) -> Iterator[None]:
+    """What a daemon leaves word of, without the daemon."""
+    runtime = Path(place.environ["ARAWN_RUNTIME_DIR"])
+    daemon = RunningDaemon(os.getpid(), str(runtime / "arawn.sock"), tuple(map(str, files)))
+    with announced(runtime, daemon):
+        yield
+
+
+@pytest.fixture
+def other(place: Place) -> Path:
+    path = place.directory / "other.toml"
+    path.write_text('[llm]\nbackend = "scripted"\nmodel = "new"\n[llm_profiles.only]\nbackend = "scripted"\n')
+    return path
+
+
+@pytest.fixture
+def started(place: Place) -> Iterator[None]:
+    """A daemon that was started with `config.toml` alone."""
+    child = place.popen("start", "--config", "config/config.toml")
+    assert child.stdout is not None
+    assert any(line == "ready\n" for line in child.stdout)
+    yield
+    child.terminate()
+    assert (child.wait(20), child.communicate()[1]) == (0, "")
+
+
+def test_a_file_is_tried_beside_a_daemon_by_this_process(command: Command, place: Place, other: Path) -> None:
+    """Its profiles are asked; there is no record, since the daemon has the log, and that is said."""
+    with beside(place):
+        result = command("backends", "test", "--json", "--config", str(other))
+
+    assert result.code == 0
+    assert [one["profile"] for one in json.loads(result.out)] == ["default", "only"]
+    assert "these requests leave no record: the running daemon has the log" in result.err
+    assert not place.log.exists()
+
+
+def test_a_file_that_is_tried_without_a_daemon_has_its_records(command: Command, place: Place, other: Path) -> None:
+    """As every other call."""
+    assert "no record" not in command("backends", "test", "--config", str(other)).err
+    assert list(place.log.glob("*.jsonl"))
+
+
+@pytest.mark.slow
+def test_a_daemon_answers_for_no_other_file(started: None, command: Command, other: Path) -> None:
+    """What it has is neither listed nor changed as if it were in the file; with its own file it answers."""
+    command("workstreams", "new", "x")
+
+    refused = [
+        command(*words, "--config", "other.toml")
+        for words in (("backends", "list"), ("workstreams", "list"), ("workstreams", "rm", "-y", "x"))
+    ]
+    own = command("backends", "list", "--json", "--config", "config/config.toml")
+    tried = command("backends", "test", "only", "--config", "other.toml")
+
+    assert [(one.code, one.out, one.err[: len(REFUSED)]) for one in refused] == [(2, "", REFUSED)] * 3
+    assert [one["health"] for one in json.loads(own.out)] == ["ready", "ready"]
+    assert tried.code == 0
+    assert [one["name"] for one in json.loads(command("workstreams", "list", "--json").out)] == ["x"]
