@@ -63,13 +63,16 @@ class ConfigError(ArawnError):
 
 
 class UnknownProfile(ArawnError):
-    """A profile was named that is not configured. Nothing was sent; ask again with one of `known`."""
+    """A profile was named that is not configured, or none was and there is no default. Nothing was sent.
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    Ask again with one of `known`; `why` is what the message says in place of the name.
+    """
+
+    def __init__(self, name: str, known: Iterable[str], *, why: str | None = None) -> None:
         self.name = name
         self.known = tuple(sorted(known))
         names = ", ".join(f"`{known_name}`" for known_name in self.known) or "none"
-        super().__init__(f"unknown profile `{name}`; the profiles are: {names}")
+        super().__init__(f"{why or f'unknown profile `{name}`'}; the profiles are: {names}")
 
 
 class BadInput(ArawnError):

@@ -16,6 +16,7 @@ from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table, say
 from arawn.cli.places import impossible_places
 from arawn.cli.settings import configured
+from arawn.config import default_profile
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
@@ -59,13 +60,18 @@ def check(config_file: Path | None) -> None:
     """Check the configuration without starting anything; every problem is listed.
 
     Scripts, models, keys, tools and the places of files are looked at too; modules of tools are imported, no server is
-    started, and no request is made. What only keeps a profile other than the default one from working is a note.
+    started, and no request is made. What only keeps a profile other than the default one from working is a note, and so
+    is that there is no default.
     """
     found = _found(config_file)
     obstacles, misrouted = trio.run(_looked_at, found.loaded.config)
     for obstacle in obstacles:
         if not obstacle.fatal:
             note(f"note: {obstacle.text}")
+    if default_profile(found.loaded.config) is None:
+        note(
+            "note: no profile is the default: a call that names none is refused; `[llm]` or `[routing] default` set one"
+        )
     problems = [obstacle.text for obstacle in obstacles if obstacle.fatal]
     problems += impossible_places(found.loaded.config, os.environ)
     problems += misrouted

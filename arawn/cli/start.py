@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import shlex
@@ -166,7 +167,9 @@ def _try_it(opened: Opened) -> list[str]:
 
     A token in curl's arguments would stand in the list of processes; through the socket none is needed.
     """
-    question = """-d '{"message": "hello"}'"""
+    status = opened.runtime.status()
+    named = {} if status.default_profile else {"routing_profile": status.backends[0].profile}
+    question = f"-d {shlex.quote(json.dumps({'message': 'hello', **named}))}"
     if opened.socket is not None:
         return [f"curl --unix-socket {shlex.quote(str(opened.socket))} http://localhost/chat {question}"]
     if opened.addresses and opened.token is None:

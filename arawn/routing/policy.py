@@ -24,14 +24,14 @@ def choose_profile(
 
     Raises:
         UnknownProfile: The name that decides is not configured (or nothing decides); never a silent fallback.
-            Of a binding the message says how to change it.
+            Of a binding the message says how to change it, of a missing default how to name a profile.
     """
     if hint is None and bound is not None and bound not in known:
         raise _unknown_binding(bound, known)
     for name, reason in ((hint, "CallerHint"), (bound, "Workstream"), (default, "Default")):
         if name is not None:
             return RoutingMetadata(require_profile(name, known), reason)
-    raise UnknownProfile("default", known)
+    raise _no_default(known)
 
 
 def require_profile(name: str, known: Collection[str]) -> str:
@@ -45,6 +45,13 @@ def require_profile(name: str, known: Collection[str]) -> str:
     if name not in known:
         raise UnknownProfile(name, known)
     return name
+
+
+def _no_default(known: Collection[str]) -> UnknownProfile:
+    """Return the error for a call that names no profile where nothing says which one it goes to."""
+    named = "name one with `-p` (`profile=` in Python, `model` or `routing_profile` over HTTP)"
+    remedy = f"{named}, or set `[llm]` or `[routing] default`"
+    return UnknownProfile("default", known, why=f"no profile was named and there is no default: {remedy}")
 
 
 def _unknown_binding(name: str, known: Collection[str]) -> UnknownProfile:

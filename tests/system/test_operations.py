@@ -111,8 +111,10 @@ def test_the_token_is_not_printed_on_a_terminal_either(configured: Place) -> Non
     assert token not in seen + terminal.rest()
 
 
-def test_the_command_that_the_start_suggests_works(configured: Place) -> None:
-    """As it is printed; there is no token among its arguments."""
+@pytest.mark.parametrize("table", ["llm", "llm_profiles.a"])
+def test_the_command_that_the_start_suggests_works(configured: Place, table: str) -> None:
+    """As it is printed, also where there is no default profile; there is no token among its arguments."""
+    configured.configure(SCRIPTED.replace("[llm]", f"[{table}]"))
     with running(configured) as daemon:
         (line,) = (line for line in daemon.said if line.startswith("curl "))
         answer = subprocess.run(["sh", "-c", f"{line} --silent"], capture_output=True, text=True, check=False)

@@ -55,6 +55,19 @@ def test_a_missing_key_is_a_problem_of_the_default_profile_alone(command: Comman
     assert "the configuration is right" in other.out
 
 
+def test_that_there_is_no_default_is_a_note(command: Command, place: Place) -> None:
+    """Calls may name their profile; one that names none is told the same, and no name that nobody gave."""
+    result = checked(command, place, '[llm_profiles.a]\nbackend = "scripted"\n')
+    asked = command("ask", "hi")
+
+    assert (result.code, result.err.splitlines()[0].partition(":")[0]) == (0, "note")
+    assert "no profile is the default" in result.err
+    assert "no profile is the default" not in checked(command, place, FINE).err
+    assert (asked.code, asked.out) == (2, "")
+    assert asked.err.startswith("arawn: no profile was named and there is no default: name one with `-p`")
+    assert asked.err.endswith("; the profiles are: `a`\n")
+
+
 def test_a_key_command_is_not_run(command: Command, place: Place) -> None:
     """It might ask for a password."""
     trace = place.directory / "trace"
