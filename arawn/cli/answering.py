@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
@@ -14,13 +14,13 @@ import trio
 
 from arawn.agent.events import Emit, TurnEvent, TurnReply
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
-from arawn.cli.daemon_files import cannot_apply
+from arawn.cli.daemon_files import cannot_apply, files_of_daemon
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
-from arawn.cli.settings import socket_of
+from arawn.cli.settings import loaded
 from arawn.cli.workstream_access import ThroughDaemon
 from arawn.config import default_profile
-from arawn.config.paths import database_path
+from arawn.config.paths import database_path, socket_path
 from arawn.config.schema import Config, NamedWorkstream
 from arawn.config.search import find_config
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
@@ -38,7 +38,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What kind of runtime a command needs.
 
     `workstream` is the conversation that is spoken in, if any. The one profile that answers first is started, all of
-    them where rules choose. `told` says whether a person is told what takes long.
+    them where rules choose. `told` says whether a person is told what takes long, and which files do not
+    count.
     """
 
     config_file: Path | None
@@ -61,10 +62,13 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
     Checkpoint: always.
     If cancelled: calls under way are cancelled, and recorded as such.
     """
-    socket = socket_of(wanted.config_file)
+    here = loaded(wanted.config_file)
+    socket = socket_path(here.config, os.environ)
     async with find_daemon(socket) as daemon:
         if daemon is not None:
             _refuse_what_cannot_apply(wanted, daemon)
+            if wanted.told:
+                _tell_of_unread(here.files, daemon)
             status = await daemon.status()
             log_path = Path(status.log.path) if status.log.path else None
             yield DaemonAnswerer(daemon, log_path, tuple(backend.profile for backend in status.backends))
@@ -80,6 +84,15 @@ def _refuse_what_cannot_apply(wanted: Wanted, daemon: DaemonClient) -> None:
     flag = "--no-log" if not wanted.logged else "--config" if wanted.config_file is not None else None
     if flag is not None:
         raise cannot_apply(flag, daemon.socket)
+
+
+def _tell_of_unread(here: Iterable[Path], daemon: DaemonClient) -> None:
+    """Tell a person of files that would count in this place and do not, since the daemon was started without them."""
+    read = files_of_daemon(daemon.socket)
+    unread = [] if read is None else [f"`{path}`" for path in here if str(path.resolve()) not in read]
+    if unread:
+        own = " and ".join(f"`{path}`" for path in sorted(read or ())) or "no file"
+        note(f"the daemon answers with its own configuration ({own}), not with {' and '.join(unread)}")
 
 
 @asynccontextmanager

@@ -77,3 +77,18 @@ def test_a_daemon_answers_for_no_other_file(started: None, command: Command, oth
     assert [one["health"] for one in json.loads(own.out)] == ["ready", "ready"]
     assert tried.code == 0
     assert [one["name"] for one in json.loads(command("workstreams", "list", "--json").out)] == ["x"]
+
+
+@pytest.mark.slow
+def test_a_file_that_the_daemon_has_not_read_is_named(started: None, command: Command, place: Place) -> None:
+    """By `ask` and `chat`, but for `--quiet`; `config show` in the same place would show what the file says."""
+    told = f"the daemon answers with its own configuration (`{place.directory / 'config' / 'config.toml'}`), not with"
+    before = command("ask", "hi")
+    project = place.directory / "arawn.toml"
+    project.write_text('[llm]\nmodel = "mine"\n')
+
+    assert told not in before.err
+    for asked in (command("ask", "hi"), command("chat", piped="hi\n")):
+        assert (asked.code, asked.out) == (0, "echo: hi\n")
+        assert f"{told} `{project}`\n" in asked.err
+    assert command("ask", "-q", "hi").err == ""
