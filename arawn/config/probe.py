@@ -16,8 +16,19 @@ __all__ = ["first_ollama_model", "gather_facts"]
 _PROBE_SECONDS = 0.3
 
 
+class _OllamaDetails(msgspec.Struct):
+    family: str | None = None
+    families: list[str] | None = None
+
+
 class _OllamaModel(msgspec.Struct):
     name: str
+    details: _OllamaDetails | None = None
+
+    def embeds(self) -> bool:
+        """Say whether it is of a family that has embeddings and no answers, such as `bert` and `nomic-bert`."""
+        details = self.details or _OllamaDetails()
+        return any("bert" in family for family in (details.family or "", *(details.families or ())))
 
 
 class _OllamaModels(msgspec.Struct):
@@ -45,14 +56,16 @@ async def gather_facts(environ: Mapping[str, str], *, ollama: str = OLLAMA) -> F
 
 
 async def first_ollama_model(address: str) -> str | None:
-    """Return the first model that the Ollama at `address` lists; None if it has none or does not answer within 0.3 s.
+    """Return the first model that the Ollama at `address` lists, of those that answer.
+
+    None if it has none, or does not answer within 0.3 s.
 
     **Checkpoint:** always. **If cancelled:** the connection is closed.
     """
     listed = _OllamaModels([])
     with trio.move_on_after(_PROBE_SECONDS):
         listed = await _ollama_models(address)
-    return listed.models[0].name if listed.models else None
+    return next((model.name for model in listed.models if not model.embeds()), None)
 
 
 async def _ollama_models(address: str) -> _OllamaModels:

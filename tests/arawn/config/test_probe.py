@@ -54,6 +54,19 @@ async def test_the_first_model_of_an_ollama_is_found(reply: bytes, model: str | 
         assert await first_ollama_model(address) == model
 
 
+async def test_a_model_that_only_embeds_is_passed_over() -> None:
+    """As Ollama says it of `nomic-embed-text` and of `all-minilm`; what it says of others may lack."""
+    models = (
+        b'{"name": "e", "details": {"family": "nomic-bert", "families": ["nomic-bert"]}}',
+        b'{"name": "m", "details": {"family": "", "families": ["bert"]}}',
+        b'{"name": "q", "details": {"family": "qwen2", "families": null}}',
+    )
+    async with answering(http("200 OK", b'{"models": [%s]}' % b", ".join(models))) as address:
+        assert await first_ollama_model(address) == "q"
+    async with answering(http("200 OK", b'{"models": [%s]}' % models[0])) as address:
+        assert await first_ollama_model(address) is None
+
+
 async def test_a_proxy_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """What answers on this machine is not the business of a proxy."""
     monkeypatch.delenv("NO_PROXY", raising=False)
