@@ -106,7 +106,7 @@ def _table(
     for key, value in table.items():
         member = _members(kind, path, key)
         if member is None or _is_stray_key(path, key, value):
-            findings.append(_unknown(kind, path, key))
+            findings.append(_unknown(kind, path, key, value))
             continue
         right = _checked(value, member, (*path, key), findings)
         if right is not UNSET:
@@ -130,11 +130,21 @@ def _is_stray_key(path: KeyPath, key: str, value: object) -> bool:
     return misspelt and not {"backend", "model"} & value.keys()
 
 
-def _unknown(kind: inspect.StructType | inspect.DictType, path: KeyPath, key: str) -> Finding:
+def _unknown(kind: inspect.StructType | inspect.DictType, path: KeyPath, key: str, value: object) -> Finding:
     assert isinstance(kind, inspect.StructType), "a table of free keys knows them all"
     known = [field.name for field in kind.fields]
     where = f"in `[{dotted(path)}]`" if path else "at the top"
-    return Finding((*path, key), f"unknown key; accepted {where}: {any_of(known)}{suggestion(key, known)}")
+    hint = suggestion(key, known)
+    if not hint and isinstance(value, Mapping) and _is_free(path):
+        whole = (*path[:-1], f"{path[-1]}.{key}")
+        hint = f" (a name with a dot is quoted: `[{dotted(whole)}]`)"
+    return Finding((*path, key), f"unknown key; accepted {where}: {any_of(known)}{hint}")
+
+
+def _is_free(path: KeyPath) -> bool:
+    """Say whether the last part of `path` is a name that the user chose."""
+    *around, last = map(str, path) if path else ("",)
+    return isinstance(kind_at(around), inspect.DictType) or (around == ["llm"] and last not in PROFILE_KEYS)
 
 
 def _fits(value: object, kind: Kind) -> bool:

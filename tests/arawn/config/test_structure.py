@@ -82,6 +82,28 @@ def test_a_key_of_another_meaning_is_not_suggested(key: str) -> None:
     assert not problems(f"[llm]\n{key} = 'x'")[0].endswith("?)")
 
 
+@pytest.mark.parametrize(
+    ("header", "quoted"),
+    [
+        ("llm_profiles.gpt-4.1", '[llm_profiles."gpt-4.1"]'),
+        ("routing.profiles.a.b", '[routing.profiles."a.b"]'),
+        ("llm.gpt-4.1", '[llm."gpt-4.1"]'),
+        ("tools.a.b", '[tools."a.b"]'),
+        ("workstreams.named.a.b", '[workstreams.named."a.b"]'),
+    ],
+)
+def test_a_dot_in_a_name_is_said_to_cut_it(header: str, quoted: str) -> None:
+    """TOML reads the rest of the name as a table in the table; a misspelt table is suggested as ever."""
+    assert problems(f"[{header}]\nbackend = 'x'")[0].endswith(f"(a name with a dot is quoted: `{quoted}`)")
+
+
+def test_what_is_cut_by_no_dot_gets_no_such_hint() -> None:
+    """Neither a misspelt table of a profile, nor a key, nor a table that has no name of the user's choice around it."""
+    assert problems("[llm_profiles.a.timeout]\nidle_s = 1")[0].endswith("(did you mean `timeouts`?)")
+    for text in ("[llm_profiles.a]\nzzz = 1", "[server.zzz]\nx = 1", "[zzz]\nx = 1", "[llm.retry.zzz]\nx = 1"):
+        assert "dot" not in problems(text)[0]
+
+
 def test_a_misspelt_table_of_llm_is_not_taken_for_a_profile() -> None:
     """`[llm.timeout]` is a mistake; `[llm.header]` with a backend is a profile."""
     assert problems("[llm.timeout]\nidle_s = 1")[0].endswith("(did you mean `timeouts`?)")
