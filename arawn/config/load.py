@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from arawn.config.environment import environment_layers, flag_layers
+from arawn.config.environment import environment_layers, flag_layers, misread
 from arawn.config.keypath import Finding, KeyPath, dotted
 from arawn.config.layers import Layer, holds, merged, origin_of
 from arawn.config.profile_rules import profile_findings
@@ -110,7 +110,7 @@ def _checked(layers: Iterable[Layer]) -> tuple[list[Layer], list[str], list[KeyP
     for layer in layers:
         tree, findings = check(layer.tree)
         right.append(Layer(layer.name, tree, layer.marks))
-        problems += [_line(layer.origin(finding.path), finding) for finding in findings]
+        problems += [_line(layer.origin(finding.path), finding) + misread(layer) for finding in findings]
         wrong += [finding.path for finding in findings]
     return right, problems, wrong
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from arawn.config.environment import RESERVED, environment_layers, flag_layers
+from arawn.config.environment import RESERVED, environment_layers, flag_layers, misread
 from arawn.config.layers import merged
+from arawn.config.load import load
+from arawn.errors import ConfigError
 
 
 def tree(**environ: str) -> dict[str, Any]:
@@ -70,3 +73,33 @@ def test_flags_that_were_not_used_set_nothing() -> None:
 
     assert layer.tree == {"server": {"shutdown_grace_s": 1}}
     assert layer.origin(("server", "shutdown_grace_s")) == "flag --shutdown-grace-s"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ARAWN_LLM_MODEL", "ARAWN_LLM__MODEL"),
+        ("ARAWN_LLM_MAX_TOKENS", "ARAWN_LLM__MAX_TOKENS"),
+        ("ARAWN_LLM__TIMEOUTS_IDLE_S", "ARAWN_LLM__TIMEOUTS__IDLE_S"),
+        ("ARAWN_LLM_PROFILES_FAST_MODEL", "ARAWN_LLM_PROFILES__FAST__MODEL"),
+        ("ARAWN_SERVER_LISTEN", "ARAWN_SERVER__LISTEN"),
+        ("ARAWN_CONFIG", "`ARAWN_CONFIG_DIR`"),
+        ("ARAWN_CONFIG_FILE", "`--config`"),
+    ],
+)
+def test_a_variable_that_names_no_key_is_told_the_one_that_is_meant(name: str, meant: str, tmp_path: Path) -> None:
+    """At the end of the line that says so."""
+    with pytest.raises(ConfigError) as caught:
+        load(environ={"ARAWN_CONFIG_DIR": str(tmp_path), name: "1"}, cwd=tmp_path)
+
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"environment {name}: ")
+    assert meant in problem.rpartition(" (")[2]
+
+
+@pytest.mark.parametrize("name", ["ARAWN_LOG", "ARAWN_LLM__MAX_TOKENS", "ARAWN_", "ARAWN_LLM", "ARAWN_LLM__RETRY"])
+def test_no_variable_is_guessed(name: str) -> None:
+    """Where no reading of the name gives a key, and where it names one already."""
+    (layer,) = environment_layers({name: "many"})
+
+    assert misread(layer) == ""
