@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,12 @@ _FOREIGN = (
     "{name}: `{path}` is not obeyed, since {why}: such a file can run commands, and send your keys and prompts "
     "elsewhere; read it, and if you trust it, make it yours alone (`chown`, `chmod o-w`), or name it "
     "(`--config {name}`, or the argument of `open_runtime`)"
+)
+
+
+_NOTHING_CAME = (
+    "{name}: nothing came through this pipe: what writes to it failed, or it has been read before, and can be read "
+    "only once; name a file"
 )
 
 
@@ -65,6 +73,7 @@ def _read(path: Path, name: str, *, found: bool = False) -> Reading | None:
         with open(path, "rb", opener=without_waiting if found else None) as file:
             why = mistrusted(path, file.fileno()) if found else None
             content = b"" if why else content_of(file)
+            piped = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -73,6 +82,8 @@ def _read(path: Path, name: str, *, found: bool = False) -> Reading | None:
         )
     if why is not None:
         return Reading(path, problem=_FOREIGN.format(path=path.absolute(), name=name, why=why))
+    if piped and not content:
+        return Reading(path, problem=_NOTHING_CAME.format(name=name))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
