@@ -17,12 +17,12 @@ from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.daemon_files import cannot_apply, files_of_daemon
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
-from arawn.cli.settings import loaded
 from arawn.cli.workstream_access import ThroughDaemon
 from arawn.config import default_profile
+from arawn.config.load import Loaded
 from arawn.config.paths import database_path, socket_path
 from arawn.config.schema import Config, NamedWorkstream
-from arawn.config.search import find_config
+from arawn.config.search import read_config, with_profiles
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
 from arawn.routing.policy import require_profile
 from arawn.server.native import ChatRequest
@@ -62,13 +62,14 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
     Checkpoint: always.
     If cancelled: calls under way are cancelled, and recorded as such.
     """
-    here = loaded(wanted.config_file)
-    socket = socket_path(here.config, os.environ)
+    flags = {} if wanted.logged else {"logging.interactions.enabled": False}
+    loaded = await read_config(wanted.config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
+    socket = socket_path(loaded.config, os.environ)
     async with find_daemon(socket) as daemon:
         if daemon is not None:
             _refuse_what_cannot_apply(wanted, daemon)
             if wanted.told:
-                _tell_of_unread(here.files, daemon)
+                _tell_of_unread(loaded.files, daemon)
             status = await daemon.status()
             log_path = Path(status.log.path) if status.log.path else None
             yield DaemonAnswerer(daemon, log_path, tuple(backend.profile for backend in status.backends))
@@ -76,7 +77,7 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
     silent = silence_of(socket)
     if silent is not None and wanted.logged:
         raise silent
-    async with _open_in_process(wanted) as answerer:
+    async with _open_in_process(wanted, loaded) as answerer:
         yield answerer
 
 
@@ -96,11 +97,10 @@ def _tell_of_unread(here: Iterable[Path], daemon: DaemonClient) -> None:
 
 
 @asynccontextmanager
-async def _open_in_process(wanted: Wanted) -> AsyncIterator[Answerer]:
+async def _open_in_process(wanted: Wanted, loaded: Loaded) -> AsyncIterator[Answerer]:
     from arawn.runtime import start_runtime  # not needed when a daemon answers, and slow to load
 
-    flags = {} if wanted.logged else {"logging.interactions.enabled": False}
-    found = await find_config(wanted.config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
+    found = await with_profiles(loaded, os.environ)
     every = found.loaded.config
     if wanted.profile is not None:
         require_profile(wanted.profile, every.profiles)

@@ -21,11 +21,10 @@ from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import quiet_retries, silence
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
-from arawn.cli.settings import socket_of
 from arawn.cli.turn_notes import keep_silent
-from arawn.config.paths import runtime_dir
+from arawn.config.paths import runtime_dir, socket_path
 from arawn.config.schema import Config
-from arawn.config.search import find_config
+from arawn.config.search import read_config, with_profiles
 from arawn.errors import ArawnError
 from arawn.messages import CompletionRequest, user
 from arawn.routing.policy import require_profile
@@ -84,12 +83,13 @@ def list_backends(as_json: bool, config_file: Path | None) -> None:
 
 
 async def _list(config_file: Path | None, _: Interrupts) -> list[Listed]:
-    async with find_daemon(socket_of(config_file)) as daemon:
+    loaded = await read_config(config_file, environ=os.environ, cwd=Path.cwd())
+    async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
         if daemon is not None:
             refuse_other_file(config_file, daemon.socket)
             found = (await daemon.status()).backends
             return [Listed(one.profile, one.kind, one.model, one.health, one.reason) for one in found]
-    config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).loaded.config
+    config = (await with_profiles(loaded, os.environ)).loaded.config
     return [Listed(name, profile.backend, profile.model) for name, profile in config.profiles.items()]
 
 
@@ -118,21 +118,17 @@ def _row(one: Tested) -> tuple[str, str, str, str]:
 
 
 async def _test(names: tuple[str, ...], config_file: Path | None, _: Interrupts) -> list[Tested]:
-    if config_file is not None:
-        return await _test_here(names, config_file)
-    async with find_daemon(socket_of(None)) as daemon:
-        if daemon is not None:
-            known = [backend.profile for backend in (await daemon.status()).backends]
-            return [await _tested(name, partial(_ask_daemon, daemon)) for name in _chosen(names, known)]
-    return await _test_here(names, None)
-
-
-async def _test_here(names: tuple[str, ...], config_file: Path | None) -> list[Tested]:
-    flags = {}
-    if config_file is not None and running_daemons(runtime_dir(os.environ)):
+    beside = config_file is not None and bool(running_daemons(runtime_dir(os.environ)))
+    if beside:
         note("these requests leave no record: the running daemon has the log")
-        flags = {"logging.interactions.enabled": False}
-    config = (await find_config(config_file, environ=os.environ, flags=flags, cwd=Path.cwd())).loaded.config
+    flags = {"logging.interactions.enabled": False} if beside else {}
+    loaded = await read_config(config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
+    if config_file is None:
+        async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
+            if daemon is not None:
+                known = [backend.profile for backend in (await daemon.status()).backends]
+                return [await _tested(name, partial(_ask_daemon, daemon)) for name in _chosen(names, known)]
+    config = (await with_profiles(loaded, os.environ)).loaded.config
     return [await _tested(name, partial(_ask_here, config)) for name in _chosen(names, list(config.profiles))]
 
 

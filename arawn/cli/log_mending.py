@@ -30,7 +30,7 @@ def beside_no_daemon(config_file: Path | None) -> Iterator[None]:
     try:
         yield
     except LogInUse as error:
-        if not run_async(partial(_answers, config_file)):
+        if not run_async(partial(_answers, socket_of(config_file))):
             raise
         raise LogWriteFailed(
             f"the daemon writes to the interaction log in `{log_directory(config_file)}`, whose files this command "
@@ -38,11 +38,11 @@ def beside_no_daemon(config_file: Path | None) -> Iterator[None]:
         ) from error
 
 
-async def _answers(config_file: Path | None, _: Interrupts) -> bool:
+async def _answers(socket: Path | None, _: Interrupts) -> bool:
     from arawn.cli.daemon_client import DaemonFault, find_daemon
 
     try:
-        async with find_daemon(socket_of(config_file)) as daemon:
+        async with find_daemon(socket) as daemon:
             return daemon is not None
     except DaemonFault:  # who has the log is said in any case
         return False

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from arawn.config import Loaded, load
+from arawn.config import load
 from arawn.config.paths import interactions_dir, socket_path
 from arawn.config.schema import Config
 
-__all__ = ["configured", "loaded", "log_directory", "socket_of"]
+__all__ = ["configured", "log_directory", "socket_of"]
 
 
 def configured(config_file: Path | None) -> Config:
@@ -18,12 +18,7 @@ def configured(config_file: Path | None) -> Config:
     Raises:
         ConfigError: It is wrong; every problem is listed.
     """
-    return loaded(config_file).config
-
-
-def loaded(config_file: Path | None) -> Loaded:
-    """Return the same with the files that it was read from. Errors as for `configured`."""
-    return load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
+    return load(config_file=config_file, environ=os.environ, cwd=Path.cwd()).config
 
 
 def socket_of(config_file: Path | None) -> Path | None:

@@ -16,9 +16,9 @@ import trio
 from arawn.cli.daemon_bodies import decoded
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.daemon_files import refuse_other_file
-from arawn.cli.settings import configured
 from arawn.config.paths import database_path, socket_path
 from arawn.config.profiles import DEFAULT
+from arawn.config.search import read_config
 from arawn.errors import BadInput
 from arawn.routing.policy import require_profile
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, no_workstream
@@ -42,7 +42,7 @@ async def open_access(config_file: Path | None) -> AsyncIterator[WorkstreamAcces
     Checkpoint: always.
     If cancelled: a change that has begun is finished or was never made.
     """
-    config = configured(config_file)
+    config = (await read_config(config_file, environ=os.environ, cwd=Path.cwd())).config
     socket = socket_path(config, os.environ)
     async with find_daemon(socket) as daemon:
         if daemon is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -83,6 +84,19 @@ def test_another_file_is_read_alone(command: Command, place: Place) -> None:
     (place.directory / "other.toml").write_text('[llm]\nbackend = "scripted"\nmodel = "other"\n')
 
     assert "other" in command("ask", "--config", "other.toml", "hi").err
+
+
+@pytest.mark.parametrize("arguments", ["ask hi", "chat", "backends list", "backends test"])
+def test_a_configuration_that_comes_through_a_pipe_is_read_once(command: Command, arguments: str) -> None:
+    """As `--config <(sops -d FILE)` gives it; a second reading would find nothing."""
+    reader, writer = os.pipe()
+    os.write(writer, b'[llm]\nbackend = "scripted"\nmodel = "piped"\n')
+    os.close(writer)
+
+    result = command(*arguments.split(), "--config", f"/dev/fd/{reader}", piped="hi\n")
+    os.close(reader)
+
+    assert result.code == 0, result.err
 
 
 def test_one_call_starts_no_profile_that_it_does_not_use(command: Command, place: Place) -> None:

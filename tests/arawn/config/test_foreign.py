@@ -10,10 +10,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import trio
 
 from arawn import open_runtime
 from arawn.config.foreign import why_foreign
 from arawn.config.load import load
+from arawn.config.search import read_config
 from arawn.errors import ConfigError
 
 ME, ROOT, OTHER = 1000, 0, 4_000_000_000
@@ -115,6 +117,33 @@ def test_a_pipe_of_ones_own_is_read_to_its_end(tmp_path: Path) -> None:
 
     assert str(loaded.config.server.socket) == "/theirs.sock"
     writer.join()
+
+
+def test_a_pipe_that_gives_nothing_is_refused(tmp_path: Path) -> None:
+    """The program that should write failed, or it was read before: an empty configuration would have another model."""
+    reader, writer = os.pipe()
+    os.write(writer, TOML.encode())
+    os.close(writer)
+    path = Path(f"/dev/fd/{reader}")
+
+    assert load(config_file=path, environ={}, cwd=tmp_path).files == (path,)
+    assert problems(tmp_path, path)[0].startswith(f"{path}: nothing came through this pipe: ")
+    os.close(reader)
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_pipe_that_nobody_writes_to_can_be_left(named: bool, tmp_path: Path) -> None:
+    """In the place of the user's file or named: what cancels a command, as a signal does, ends the wait for it."""
+    pipe = tmp_path / "config.toml"
+    os.mkfifo(pipe)
+    config_file = pipe if named else None
+    environ = {"ARAWN_CONFIG_DIR": str(tmp_path)}
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(read_config, config_file, environ=environ, cwd=tmp_path))
+        writer = await trio.to_thread.run_sync(os.open, pipe, os.O_WRONLY)  # once it is being read
+        nursery.cancel_scope.cancel()
+    os.close(writer)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
