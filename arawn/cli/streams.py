@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -18,6 +19,7 @@ def open_missing_streams() -> None:
     """Open the null device in place of every standard stream that was closed, as `>&-` does.
 
     Without it, the next file that is opened would take the stream's number, and receive what is printed.
+    Characters that the encoding of stdout lacks are written as escapes, as they are on stderr.
     """
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123  # open for as long as the process
@@ -25,6 +27,8 @@ def open_missing_streams() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def forget_output(number: int = 1) -> None:

@@ -55,6 +55,18 @@ def test_what_is_printed_to_a_closed_stdout_reaches_no_file(place: Place) -> Non
     assert "echo: hello\n" not in next(place.log.glob("*.jsonl")).read_text()
 
 
+def test_what_the_encoding_of_stdout_lacks_is_escaped(place: Place) -> None:
+    """As it is on stderr: nothing that others wrote cuts the output short."""
+    place.environ["PYTHONIOENCODING"] = "latin-1"
+    path = place.directory / "☃.toml"
+    path.write_text('[llm]\nbackend = "scripted"\n', encoding="utf-8")
+
+    done = place.run("config", "path", "--config", "☃.toml")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u2603.toml " in done.stdout
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
 @pytest.mark.parametrize(
     "command", ["ask -q hi", *(pytest.param(more, marks=pytest.mark.slow) for more in (*MORE, "ask --json hi"))]
