@@ -16,7 +16,7 @@ from arawn.cli import summary
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
-from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of, utf8
+from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of
 from arawn.cli.output import note, print_json
 from arawn.cli.summary import Answered, newest_file
 from arawn.cli.turn_notes import AnswerPrinter, answered, is_unanswered, keep_silent, note_cut
@@ -29,14 +29,13 @@ __all__ = ["ask"]
 
 
 @click.command()
-@click.argument("prompt", nargs=-1, callback=utf8)
-@click.option("-p", "--profile", callback=utf8, metavar="NAME", help="Use this profile.")
+@click.argument("prompt", nargs=-1)
+@click.option("-p", "--profile", metavar="NAME", help="Use this profile.")
 @click.option("-w", "--workstream", metavar="NAME", help="Ask in this conversation, and keep the answer in it.")
-@click.option("-s", "--system", callback=utf8, metavar="TEXT", help="A system prompt for this question.")
-@click.option("--session", callback=utf8, metavar="ID", help="A session id for the record.")
+@click.option("-s", "--system", metavar="TEXT", help="A system prompt for this question.")
+@click.option("--session", metavar="ID", help="A session id for the record.")
 @click.option(
     "--tools",
-    callback=utf8,
     multiple=True,
     metavar="NAME",
     help="Let the model use `[tools.NAME]`; may be given repeatedly, with -w.",

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from arawn.cli.text_arguments import in_utf8
+
 __all__ = ["LazyGroup"]
 
 _MISUSED = 2
@@ -45,7 +47,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self.places[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
-        return command
+        return in_utf8(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
         """Write the listing from the table alone."""

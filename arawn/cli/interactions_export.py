@@ -35,7 +35,12 @@ Write = Callable[[RowWriter], ExportManifest]
 @click.command("export", cls=Reader)
 @click.option("-f", "--format", "export_format", required=True, type=click.Choice(FORMATS), help="What rows look like.")
 @click.option(
-    "-o", "--output", required=True, metavar="PATH", help="File to write (for parquet a directory); `-` is stdout."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(),
+    metavar="PATH",
+    help="File to write (for parquet a directory); `-` is stdout.",
 )
 @click.option("--per-call", is_flag=True, help="A row for each call, where the format has one for each conversation.")
 @click.option("--keep", multiple=True, type=click.Choice(CHOICES), help="Keep rows for which this holds.")

@@ -46,7 +46,13 @@ _SHOWN = ("interaction_id", "label", "value", "note", "timestamp")  # the line's
 @click.argument("label", metavar="LABEL]", required=False)
 @click.option("--value", type=float, help="A number, such as 1 or -0.5.")
 @click.option("--note", "text", metavar="TEXT", help="Why, in words.")
-@click.option("--from", "source", metavar="FILE", help="Take many from FILE, one object a line; `-` is stdin.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(),
+    metavar="FILE",
+    help="Take many from FILE, one object a line; `-` is stdin.",
+)
 @json_option
 @config_option
 def feedback(

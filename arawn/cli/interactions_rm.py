@@ -38,7 +38,9 @@ class _Named(msgspec.Struct, frozen=True):
 
 @click.command("rm")
 @click.argument("interactions", metavar="[ID]...", nargs=-1)
-@click.option("--from", "source", metavar="FILE", help="Take ids from FILE, one a line; `-` is stdin.")
+@click.option(
+    "--from", "source", type=click.Path(), metavar="FILE", help="Take ids from FILE, one a line; `-` is stdin."
+)
 @filter_options
 @label_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from arawn.cli.utf8 import require_utf8
 from arawn.errors import BadInput
 
-__all__ = ["config_option", "json_option", "lines_of", "quiet_option", "tag_option", "tags_of", "utf8"]
-
-
-T = TypeVar("T", str | None, tuple[str, ...])
-
-
-def utf8(_: click.Context, param: click.Parameter, value: T) -> T:
-    """Return the value of an option or argument, or all of them, if it is text that can be sent on.
-
-    Raises:
-        BadInput: One has a byte that is no UTF-8.
-    """
-    name = param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name
-    for text in (value,) if isinstance(value, str) else value or ():
-        require_utf8(text, f"`{name}`")
-    return value
+__all__ = ["config_option", "json_option", "lines_of", "quiet_option", "tag_option", "tags_of"]
 
 
 config_option = click.option(
@@ -38,9 +21,7 @@ config_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but the answer and errors.")
-tag_option = click.option(
-    "--tag", "tags", callback=utf8, multiple=True, metavar="KEY=VALUE", help="A tag; may be given repeatedly."
-)
+tag_option = click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; may be given repeatedly.")
 
 
 def tags_of(texts: tuple[str, ...]) -> dict[str, str]:

@@ -1,6 +1,8 @@
-"""Bytes from outside as text: UTF-8, or refused, since what stood in the place of a wrong byte would be sent. Pure."""
+"""Bytes from outside as text: UTF-8, or refused, since what stood in the place of a wrong byte would be sent."""
 
 from __future__ import annotations
+
+import os
 
 from arawn.errors import BadInput
 
@@ -27,10 +29,13 @@ def from_utf8(data: bytes, what: str) -> str:
 
 
 def require_utf8(text: str, what: str) -> str:
-    """Return text of the command line or a terminal, where Python keeps bytes that are no UTF-8 as lone surrogates.
+    """Return text of the command line or a terminal, where Python keeps bytes that the locale lacks as lone surrogates.
 
     Raises:
-        BadInput: It holds such a byte.
+        BadInput: It holds such bytes, and they are no UTF-8 either.
     """
-    from_utf8(text.encode("utf-8", "surrogateescape"), what)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return from_utf8(os.fsencode(text), what)
     return text

@@ -11,7 +11,7 @@ import click
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import Interrupts, run_async
-from arawn.cli.options import config_option, json_option, tag_option, tags_of, utf8
+from arawn.cli.options import config_option, json_option, tag_option, tags_of
 from arawn.cli.output import note, print_json, say_text
 from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.transcript import message_lines
@@ -91,7 +91,7 @@ def _lines(state: WorkstreamState) -> list[str]:
 @click.command()
 @click.argument("name")
 @click.option("-p", "--profile", metavar="NAME", help="Bind it to this profile.")
-@click.option("-s", "--system", callback=utf8, metavar="TEXT", help="Its system prompt.")
+@click.option("-s", "--system", metavar="TEXT", help="Its system prompt.")
 @tag_option
 @config_option
 def new(name: str, profile: str | None, system: str | None, tags: tuple[str, ...], config_file: Path | None) -> None:

@@ -70,6 +70,29 @@ def test_a_workstream_remembers(command: Command) -> None:
     assert "fast (workstream `research` is bound to it)" in result.err
 
 
+def test_texts_are_utf8_whatever_the_locale(command: Command) -> None:
+    """Bytes that the locale cannot read, as Python gives them to a program, are not lost on the way to the model."""
+    assert command("ask", "-q", "-w", "w\udcc3\udcb6rk", "h\udcc3\udca9llo").out == "echo: héllo\n"
+    assert json.loads(command("workstreams", "show", "wörk", "--json").out)["name"] == "wörk"
+
+
+@pytest.mark.parametrize("arguments", [["ask", "h\udce9llo"], ["ask", "-s", "\udce9", "hi"], ["chat", "-w", "\udce9"]])
+def test_what_is_no_utf8_is_wrong_use(command: Command, place: Place, arguments: list[str]) -> None:
+    """It is shown, and nothing is sent."""
+    result = command(*arguments)
+
+    assert (result.code, result.out) == (2, "")
+    assert "is not UTF-8" in result.err
+    assert not place.log.exists()
+
+
+def test_the_name_of_a_file_is_bytes(command: Command, place: Place) -> None:
+    """Of any kind: a file may have a name that is no UTF-8."""
+    (place.directory / "\udce9.toml").write_text('[llm]\nbackend = "scripted"\n')
+
+    assert command("ask", "-q", "--config", "\udce9.toml", "hi").code == 0
+
+
 def test_without_a_log_nothing_is_written(command: Command, place: Place) -> None:
     """`--no-log` leaves no file, and says that there is no record."""
     result = command("ask", "--no-log", "hi")
