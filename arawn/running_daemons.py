@@ -19,7 +19,7 @@ import msgspec
 
 from arawn.owners import stranger
 
-__all__ = ["RunningDaemon", "announced", "last_words", "running_daemons"]
+__all__ = ["RunningDaemon", "announced", "last_words", "path_text", "running_daemons"]
 
 _LOG = logging.getLogger("arawn.daemon")
 _PREFIX, _SUFFIX = "daemon-", ".json"
@@ -39,6 +39,11 @@ class RunningDaemon(msgspec.Struct, frozen=True, omit_defaults=True):
     files: tuple[str, ...]
     failed: str | None = None
     stopping: bool = False
+
+
+def path_text(path: Path) -> str:
+    """Return an absolute path as it stands in a `RunningDaemon`: bytes in it that are no UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from arawn.config.paths import runtime_dir, state_dir
 from arawn.config.schema import Config
 from arawn.config.search import Found, find_config
 from arawn.daemon import Opened, run_daemon
-from arawn.running_daemons import RunningDaemon, announced
+from arawn.running_daemons import RunningDaemon, announced, path_text
 from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
 from arawn.status import BackendStatus
 from arawn.version import VERSION
@@ -85,8 +85,8 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
 
 
 def _as_running(found: Found, opened: Opened) -> RunningDaemon:
-    socket = None if opened.socket is None else str(opened.socket.absolute())
-    return RunningDaemon(os.getpid(), socket, tuple(str(path.resolve()) for path in found.loaded.files))
+    socket = None if opened.socket is None else path_text(opened.socket.absolute())
+    return RunningDaemon(os.getpid(), socket, tuple(path_text(path.resolve()) for path in found.loaded.files))
 
 
 def _calm_collector() -> None:
