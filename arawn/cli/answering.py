@@ -14,7 +14,7 @@ import trio
 
 from arawn.agent.events import Emit, TurnEvent, TurnReply
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
-from arawn.cli.daemon_files import cannot_apply, files_of_daemon
+from arawn.cli.daemon_files import cannot_apply, files_of_daemon, refuse_other_file
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
 from arawn.cli.workstream_access import ThroughDaemon
@@ -25,6 +25,7 @@ from arawn.config.schema import Config, NamedWorkstream
 from arawn.config.search import read_config, with_profiles
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
 from arawn.routing.policy import require_profile
+from arawn.running_daemons import path_text
 from arawn.server.native import ChatRequest
 from arawn.workstreams.store import WorkstreamStore
 
@@ -82,15 +83,15 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
 
 
 def _refuse_what_cannot_apply(wanted: Wanted, daemon: DaemonClient) -> None:
-    flag = "--no-log" if not wanted.logged else "--config" if wanted.config_file is not None else None
-    if flag is not None:
-        raise cannot_apply(flag, daemon.socket)
+    if not wanted.logged:
+        raise cannot_apply("--no-log", daemon.socket)
+    refuse_other_file(wanted.config_file, daemon.socket)
 
 
 def _tell_of_unread(here: Iterable[Path], daemon: DaemonClient) -> None:
     """Tell a person of files that would count in this place and do not, since the daemon was started without them."""
     read = files_of_daemon(daemon.socket)
-    unread = [] if read is None else [f"`{path}`" for path in here if str(path.resolve()) not in read]
+    unread = [] if read is None else [f"`{path}`" for path in here if path_text(path.resolve()) not in read]
     if unread:
         own = " and ".join(f"`{path}`" for path in sorted(read or ())) or "no file"
         note(f"the daemon answers with its own configuration ({own}), not with {' and '.join(unread)}")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from arawn.config.paths import runtime_dir
 from arawn.errors import BadInput
-from arawn.running_daemons import running_daemons
+from arawn.running_daemons import path_text, running_daemons
 
 __all__ = ["cannot_apply", "files_of_daemon", "refuse_other_file"]
 
 
 def files_of_daemon(socket: Path) -> frozenset[str] | None:
     """Return the absolute paths of the files that the daemon of `socket` reads; None if it could not leave word."""
-    place = str(socket.absolute())
+    place = path_text(socket.absolute())
     found = (one for one in running_daemons(runtime_dir(os.environ)) if one.socket == place)
     return next((frozenset(one.files) for one in found), None)
 
@@ -25,7 +25,7 @@ def refuse_other_file(config_file: Path | None, socket: Path) -> None:
     Raises:
         BadInput: It was not, or it is not known.
     """
-    if config_file is not None and files_of_daemon(socket) != frozenset((str(config_file.resolve()),)):
+    if config_file is not None and files_of_daemon(socket) != frozenset((path_text(config_file.resolve()),)):
         raise cannot_apply("--config", socket)
 
 

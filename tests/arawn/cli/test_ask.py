@@ -122,6 +122,26 @@ def test_a_configuration_that_comes_through_a_pipe_is_read_once(command: Command
     assert result.code == 0, result.err
 
 
+def test_the_file_of_the_daemon_finds_it(command: Command, place: Place) -> None:
+    """`--config` is accepted if the daemon was started with that very file, whatever its name; of another, refused."""
+    runtime = place.environ["ARAWN_RUNTIME_DIR"]
+    text = f'[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\nsocket = "{runtime}/own.sock"\n'
+    for name in ("\udce9.toml", "other.toml"):
+        (place.directory / name).write_text(text)
+    child = place.popen("start", "--config", "\udce9.toml", errors="replace")
+    assert child.stdout is not None
+    assert any(line == "ready\n" for line in child.stdout), child.communicate()
+
+    asked = command("ask", "hi", "--config", str(place.directory / "." / "\udce9.toml"))
+    refused = command("ask", "hi", "--config", "other.toml")
+    child.terminate()
+    child.communicate()
+
+    assert (asked.code, asked.out) == (0, "echo: hi\n"), asked.err
+    assert (refused.code, refused.out) == (2, "")
+    assert "`--config` cannot apply" in refused.err
+
+
 def test_one_call_starts_no_profile_that_it_does_not_use(command: Command, place: Place) -> None:
     """A default profile without a key does not stand in the way of another one."""
     place.configure('[llm]\nbackend = "openai"\nmodel = "x"\n[llm_profiles.fast]\nbackend = "scripted"\n')
