@@ -151,8 +151,9 @@ def _take(filesystem: Filesystem, fd: int, path: Path, pid: int) -> None:
             name = "another process" if holder is None else f"process {holder.pid} (started {holder.started})"
             who = f"{name} is writing to it"
             remedy = (
-                "wait until it has ended; or run `arawn start` once, and every command goes through that daemon; or "
-                "set another `logging.interactions.path` for this one"
+                "wait until it has ended; if it is a daemon, name the configuration that it was started with "
+                "(`--config FILE`); if not, run `arawn start` once, and every command goes through that daemon; or set "
+                "another `logging.interactions.path` for this one"
             )
         raise LogInUse(f"cannot open the interaction log in `{path}`: {who}; {remedy}") from error
 

@@ -134,5 +134,8 @@ def _refusal(descriptor: int, lock: Path) -> str:
         holder = f"process {owner.pid} (since {owner.started})"
     if owner is not None and owner.pid == os.getpid() and is_open_twice(lock):
         return f"this process ({owner.pid}) has it open already; one runtime a database: share that one, or set another"
-    remedy = "wait until that has ended; or run `arawn start` once, and every command goes through that daemon"
+    remedy = (
+        "wait until that has ended; if it is a daemon, name the configuration that it was started with "
+        "(`--config FILE`); if not, run `arawn start` once, and every command goes through that daemon"
+    )
     return f"{holder} has it; {remedy}; or set another"

@@ -77,7 +77,7 @@ def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
     owner = msgspec.json.decode((tmp_path / ".lock").read_bytes(), type=Owner)
     (tmp_path / ".lock").write_bytes(msgspec.json.encode(msgspec.structs.replace(owner, pid=1)))
 
-    with pytest.raises(LogInUse, match=r"process 1 \(started 2.*\) is writing to it; wait until it has ended"):
+    with pytest.raises(LogInUse, match=r"process 1 \(started 2.*\) is writing to it; .* if it is a daemon, name"):
         open_day_log(tmp_path, CONFIG)
 
     first.close()
