@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from typing import overload
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +14,7 @@ from arawn.errors import BadInput
 
 __all__ = ["LocalZone", "zone_of"]
 
+_DAY_S = 86_400
 _OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", re.ASCII)
 
 
@@ -41,7 +44,8 @@ class LocalZone(tzinfo):
     """
 
     def fromutc(self, moment: datetime) -> datetime:
-        """Return what clocks here show at `moment`, which is read as UTC."""
+        """Return what clocks here show at `moment`, which is read as UTC; errors as for `utcoffset`."""
+        _require_less_than_a_day()
         shown = moment.replace(tzinfo=UTC).astimezone()
         first = shown.replace(tzinfo=self)
         return first if first.utcoffset() == shown.utcoffset() else first.replace(fold=1)
@@ -51,9 +55,14 @@ class LocalZone(tzinfo):
     @overload
     def utcoffset(self, moment: None, /) -> None: ...
     def utcoffset(self, moment: datetime | None, /) -> timedelta | None:
-        """Return how far clocks here are ahead of UTC when they show `moment`; for one that they skip, see PEP 495."""
+        """Return how far clocks here are ahead of UTC when they show `moment`; for one that they skip, see PEP 495.
+
+        Raises:
+            BadInput: `TZ` puts them a day or more from UTC.
+        """
         if moment is None:
             return None
+        _require_less_than_a_day()
         shown = _read_here(moment)
         return shown.replace(tzinfo=UTC) - datetime.fromtimestamp(shown.timestamp(), UTC)
 
@@ -63,6 +72,12 @@ class LocalZone(tzinfo):
 
     def dst(self, moment: datetime | None, /) -> None:
         """Return None: the system says only the whole offset."""
+
+
+def _require_less_than_a_day() -> None:
+    if max(abs(time.timezone), abs(time.altzone)) >= _DAY_S:
+        told = ticked(os.environ.get("TZ", ""))
+        raise BadInput(f"`TZ` is {told}, a day or more from UTC, which no clock is; set it to less, or give `--tz`")
 
 
 def _read_here(moment: datetime) -> datetime:

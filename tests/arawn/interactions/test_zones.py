@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -39,6 +40,17 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
     yield go
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.mark.parametrize("zone", ["UTC+24", "UTC-24:30", "AAA-23BBB-24,M3.5.0,M10.5.0"])
+def test_clocks_a_day_from_utc_are_no_clocks(zone: str, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`TZ` may say so; the message names it."""
+    monkeypatch.setitem(ZONES, "wrong", zone)
+
+    with pytest.raises(BadInput, match=f"`TZ` is `{re.escape(zone)}`"):
+        NOW.astimezone(here("wrong"))
+    with pytest.raises(BadInput, match="`TZ`"):
+        NOW.replace(tzinfo=LocalZone()).utcoffset()
 
 
 @pytest.mark.parametrize("name", ZONES)
