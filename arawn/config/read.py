@@ -8,6 +8,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,9 @@ from arawn.config.paths import config_dir, expanded
 __all__ = ["Reading", "read_files"]
 
 _SYNTAX_ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
+
+_DEEPEST = 100
+_TOO_DEEP = f"{{name}}: nested too deeply: tables, arrays and dotted keys may be {_DEEPEST} deep in each other"
 
 _FOREIGN = (
     "{name}: `{path}` is not obeyed, since {why}: such a file can run commands, and send your keys and prompts "
@@ -97,8 +101,21 @@ def _parsed(path: Path, name: str, text: str) -> Reading:
         tree = tomllib.loads(text)
     except ValueError as error:
         return Reading(path, problem=_syntax_problem(name, text, str(error)))
+    except RecursionError:
+        return Reading(path, problem=_TOO_DEEP.format(name=name))
+    if _is_too_deep(tree):
+        return Reading(path, problem=_TOO_DEEP.format(name=name))
     marks: dict[KeyPath, str] = {key: f"{name}:{line}" for key, line in key_lines(text).items()}
     return Reading(path, Layer(name, tree, marks))
+
+
+def _is_too_deep(tree: Mapping[str, Any]) -> bool:
+    """Say whether what reads the tree by calling itself could fail on it."""
+    level: list[Any] = [tree]
+    for _ in range(_DEEPEST + 1):
+        parts = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [part for every in parts for part in every if isinstance(part, dict | list)]
+    return bool(level)
 
 
 def _syntax_problem(name: str, text: str, message: str) -> str:

@@ -226,3 +226,17 @@ def test_a_policy_that_needs_the_loop_to_be_made_is_right(command: Command, plac
     place.configure(FINE + '\n[routing]\nenabled = true\npolicy = "tests.arawn.test_reload_policy:Clocked"\n')
 
     assert command("config", "check").code == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["x = " + "[" * 5000 + "]" * 5000, ".".join(["x"] * 3000) + " = 1", "x = " + "[" * 101 + "]" * 101]
+)
+def test_what_is_nested_too_deeply_is_named(place: Place, command: Command, text: str) -> None:
+    """With its file; a hundred tables or arrays in each other are none too many."""
+    place.configure(text)
+    refused = command("config", "check")
+    place.configure('[llm]\nbackend = "scripted"\nextra.x = ' + "[" * 98 + "]" * 98)
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "config.toml: nested too deeply: " in refused.err
+    assert command("config", "show").code == 0
