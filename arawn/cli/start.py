@@ -110,7 +110,7 @@ def _announce(found: Found, opened: Opened) -> None:
 
 def _account(found: Found, opened: Opened) -> list[str]:
     """Return what runs and where it is."""
-    files = ", ".join(str(path) for path in found.loaded.files)
+    files = ", ".join(str(path.absolute()) for path in found.loaded.files)
     runtime = opened.runtime
     rows = [
         ("arawn", f"{VERSION}, process {os.getpid()}"),
@@ -118,9 +118,9 @@ def _account(found: Found, opened: Opened) -> list[str]:
         ("", found.why if files and found.why else ""),
         *(("profile", _profile_words(backend)) for backend in runtime.status().backends),
         *(("http", _address_words(url, found.loaded.config.server.listen)) for url in opened.addresses),
-        ("socket", str(opened.socket) if opened.socket else "none"),
+        ("socket", str(opened.socket.absolute()) if opened.socket else "none"),
         ("token", "none is asked for" if opened.token is None else _token_place()),
-        ("log", str(runtime.log_path) if runtime.log_path else "off"),
+        ("log", str(runtime.log_path.absolute()) if runtime.log_path else "off"),
     ]
     return [f"{name:<14} {text}" for name, text in rows if text]
 
@@ -137,7 +137,11 @@ def _profile_words(backend: BackendStatus) -> str:
 
 
 def _token_place() -> str:
-    return f"from {TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else str(state_dir(os.environ) / TOKEN_FILE)
+    return (
+        f"from {TOKEN_VARIABLE}"
+        if TOKEN_VARIABLE in os.environ
+        else str((state_dir(os.environ) / TOKEN_FILE).absolute())
+    )
 
 
 def _exports(opened: Opened) -> list[str]:
@@ -171,7 +175,7 @@ def _try_it(opened: Opened) -> list[str]:
     named = {} if status.default_profile else {"routing_profile": status.backends[0].profile}
     question = f"-d {shlex.quote(json.dumps({'message': 'hello', **named}))}"
     if opened.socket is not None:
-        return [f"curl --unix-socket {shlex.quote(str(opened.socket))} http://localhost/chat {question}"]
+        return [f"curl --unix-socket {shlex.quote(str(opened.socket.absolute()))} http://localhost/chat {question}"]
     if opened.addresses and opened.token is None:
         return [f"curl {opened.addresses[0]}/chat {question}"]
     return []

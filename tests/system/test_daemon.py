@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.arawn.cli.place import PATIENCE, Place
+from tests.arawn.cli.place import PATIENCE, SCRIPTED, Place
 from tests.fake_provider import FakeProvider, Fault, Reply, events, openai_chunk, openai_stream, stream_reply
 from tests.system.daemons import Daemon, records, running
 from tests.system.daemons import place as place  # noqa: PLC0414  # a fixture
@@ -174,6 +174,22 @@ def test_nothing_answered_is_lost_when_it_is_killed(place: Place) -> None:
     assert again["profile"] == "other"
     assert (shown["profile"], shown["turns"]) == ("other", 6)
     assert [record["id"] for record in records(place)] == [reply["interaction_id"] for reply in [*answered, again]]
+
+
+@pytest.mark.slow
+def test_the_places_that_a_start_prints_hold_in_every_directory(place: Place) -> None:
+    """Also where the directories are told as relative ones: what is printed is pasted elsewhere."""
+    place.configure(SCRIPTED)
+    place.environ |= {f"ARAWN_{name}_DIR": name.lower() for name in ("CONFIG", "STATE", "RUNTIME")}
+    with running(place) as daemon:
+        said = dict(line.split(maxsplit=1) for line in daemon.said if " " in line)
+        keys = [line for line in daemon.said if "API_KEY=" in line]
+
+    here = place.directory
+    assert (said["configuration"], said["token"]) == (f"{here}/config/config.toml", f"{here}/state/token")
+    assert (said["socket"], said["log"]) == (f"{here}/runtime/arawn.sock", f"{here}/config/interactions")
+    assert f"curl --unix-socket {here}/runtime/arawn.sock " in "\n".join(daemon.said)
+    assert all(f'"$(cat {here}/state/token)"' in key for key in keys)
 
 
 @pytest.mark.slow
