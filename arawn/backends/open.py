@@ -17,6 +17,7 @@ from arawn.backends.local_model import find_model, read_settings
 from arawn.backends.openai import OpenAIDialect
 from arawn.backends.presets import PRESETS, Preset
 from arawn.backends.protocol import Dialect, Provider
+from arawn.backends.proxied import open_client
 from arawn.backends.script import ECHO, load_script
 from arawn.backends.scripted import ScriptedProvider
 from arawn.config.schema import Profile
@@ -46,7 +47,7 @@ def open_provider(
 
     Raises:
         ConfigError: The profile can never work as it stands.
-        Unavailable: On entering: there is no key, or the model server is not up.
+        Unavailable: On entering: there is no key, the model server is not up, or the proxy variables are wrong.
 
     """
     preset = PRESETS.get(profile.backend)
@@ -90,17 +91,17 @@ async def _open_http(
     base_url = _base_url(name, profile, preset)
     dialect = _dialect(name, profile, preset, httpx.URL(base_url).host)
     key = await resolve_key(name, profile, preset, environ=environ)
-    async with _carrier(base_url, transport) as carrier:
+    async with _carrier(f"profile `{name}` ({profile.backend})", base_url, transport) as carrier:
         bearer = preset.bearer if preset.dialect else dialect.name == "openai"
         yield HttpProvider(name, profile, dialect, Endpoint(profile.backend, base_url, key, bearer), carrier)
 
 
-def _carrier(base_url: str, transport: httpx.AsyncBaseTransport | None) -> Carrier:
+def _carrier(where: str, base_url: str, transport: httpx.AsyncBaseTransport | None) -> Carrier:
     """Return our own transport; httpx's client where a proxy may be meant, or around a given transport."""
     if transport is None and not uses_proxy(httpx.URL(base_url), os.environ):
         return Transport(TransportLimits(connections=None, idle_seconds=_KEEP_IDLE_S))  # workers bound the calls
     limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S)
-    return httpx.AsyncClient(transport=transport, limits=limits, follow_redirects=False)
+    return open_client(where, os.environ, limits=limits, transport=transport)
 
 
 def _dialect(name: str, profile: Profile, preset: Preset, host: str) -> Dialect:

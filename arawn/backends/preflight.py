@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Container, Mapping
 
+import httpx
 import msgspec
 
 from arawn.backends.keys import resolve_key
 from arawn.backends.local_model import find_model, no_model, read_settings
 from arawn.backends.presets import PRESETS
+from arawn.backends.proxied import open_client
 from arawn.backends.script import load_script
 from arawn.config import default_profile
 from arawn.config.schema import Config, Profile
 from arawn.errors import ConfigError, Unavailable
+from arawn.wire.proxies import uses_proxy
 
 __all__ = ["Obstacle", "preflight"]
 
@@ -30,14 +34,15 @@ class Obstacle(msgspec.Struct, frozen=True):
 
 
 async def preflight(config: Config, environ: Mapping[str, str], *, keyed: Container[str] = ()) -> list[Obstacle]:
-    """Return what is in the way of every profile: its script, its model, its engine, its key.
+    """Return what is in the way of every profile: its script, its model, its engine, its key, its proxy.
 
     An `api_key_command` is not run.
 
     Args:
         config: A configuration that has passed every check of its text.
-        environ: Where key variables are looked up.
-        keyed: The profiles whose keys are not looked up: those of a running daemon, which has its own environment.
+        environ: Where key variables are looked up; proxies are taken from the process's own environment.
+        keyed: The profiles whose keys and proxies are not looked up: those of a running daemon, which has its own
+            environment.
 
     Checkpoint: never.
     If cancelled: it is not noticed.
@@ -66,13 +71,16 @@ def _wrong(name: str, profile: Profile) -> tuple[str, ...]:
 
 
 async def _missing(name: str, profile: Profile, environ: Mapping[str, str]) -> str | None:
-    """Return what the profile lacks around it: an engine, a model that is one, a key."""
+    """Return what the profile lacks around it: an engine, a model that is one, a key, proxies that are some."""
     if profile.backend == "local":
         return _missing_on_this_machine(name, profile)
-    if profile.api_key_command is not None:
-        return None
+    preset = PRESETS[profile.backend]
     try:
-        await resolve_key(name, profile, PRESETS[profile.backend], environ=environ)
+        if profile.api_key_command is None:
+            await resolve_key(name, profile, preset, environ=environ)
+        base_url = profile.base_url or preset.base_url
+        if base_url is not None and uses_proxy(httpx.URL(base_url), os.environ):
+            open_client(f"profile `{name}` ({profile.backend})", os.environ, limits=httpx.Limits())
     except Unavailable as error:
         return error.user_message
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from arawn.backends.endpoint import endpoint_url
 from arawn.backends.keys import resolve_key
 from arawn.backends.openai import OpenAIDialect
 from arawn.backends.presets import PRESETS
+from arawn.backends.proxied import open_client
 from arawn.config.schema import Profile
 from arawn.errors import ArawnError, Unavailable
 
@@ -55,11 +57,14 @@ class OpenAIEmbeddings:
             name: The profile's name.
             profile: A profile whose provider speaks OpenAI's dialect.
             environ: Where its key may stand.
+
+        Raises:
+            Unavailable: The variables for proxies are wrong.
         """
         self._name = name
         self._profile = profile
         self._environ = environ
-        self._http = httpx.AsyncClient(timeout=None, follow_redirects=False)  # noqa: S113  # the caller has a deadline
+        self._http = open_client(f"profile `{name}` ({profile.backend})", os.environ, limits=httpx.Limits())
         self._headers: dict[str, str] | None = None
         self._users = 0
         self._closing = False

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -144,28 +144,32 @@ async def test_a_default_profile_that_does_not_start_is_an_error(
 
 
 @pytest.fixture
-def proxied(monkeypatch: pytest.MonkeyPatch) -> Profile:
-    """A profile whose key is printed by a command, behind a proxy of no known kind."""
-    monkeypatch.setenv("HTTP_PROXY", "foo://127.0.0.1:9")
+def broken(monkeypatch: pytest.MonkeyPatch) -> Profile:
+    """A profile whose key is printed by a command, and whose transport cannot be made."""
+
+    def no_transport(_limits: object) -> NoReturn:
+        raise ValueError("nobody foresaw this")
+
+    monkeypatch.setattr("arawn.backends.open.Transport", no_transport)
     address = "http://llm.example.com/v1"
     return Profile(
         backend="custom", dialect="openai", model="m", base_url=address, api_key_command=("echo", "a-secret-key")
     )
 
 
-async def test_a_start_that_fails_as_nobody_foresaw_is_told_too(tmp_path: Path, proxied: Profile) -> None:
+async def test_a_start_that_fails_as_nobody_foresaw_is_told_too(tmp_path: Path, broken: Profile) -> None:
     """Whoever waits for it hears of it, whatever it is."""
-    with trio.fail_after(30), pytest.raises(Unavailable, match="`default` cannot be started: ValueError: Unknown sch"):
-        async with running(configured(tmp_path, {"default": proxied})):
+    with trio.fail_after(30), pytest.raises(Unavailable, match="`default` cannot be started: ValueError: nobody for"):
+        async with running(configured(tmp_path, {"default": broken})):
             pytest.fail("there is no default profile")
 
 
-async def test_a_reload_does_not_wait_for_ever_for_what_cannot_start(tmp_path: Path, proxied: Profile) -> None:
+async def test_a_reload_does_not_wait_for_ever_for_what_cannot_start(tmp_path: Path, broken: Profile) -> None:
     """It is refused, and the next one has its turn."""
     config = configured(tmp_path, {"default": ECHO})
     async with running(config) as runtime:
-        with trio.fail_after(30), pytest.raises(ConfigError, match="Unknown scheme"):
-            await runtime.follow(msgspec.structs.replace(config, profiles={"default": proxied}))
+        with trio.fail_after(30), pytest.raises(ConfigError, match="nobody foresaw"):
+            await runtime.follow(msgspec.structs.replace(config, profiles={"default": broken}))
 
         assert (await runtime.complete(ASK)).text == "echo: hello"
 
