@@ -23,8 +23,8 @@ _NO_DESCRIPTORS = {
 _SCHEME = "check that `base_url` begins with the right one of `http://` and `https://`"
 
 
-def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> BackendError:
-    """Return the error for a request that got no answer.
+def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float, proxy: str | None = None) -> BackendError:
+    """Return the error for a request that got no answer; `proxy` is the variable whose proxy it went through.
 
     Texts of httpx are left out: some quote headers; those of our own transport do not. The original stays attached as
     the cause.
@@ -34,12 +34,17 @@ def from_httpx(where: str, error: httpx.HTTPError, *, connect_s: float) -> Backe
             f"{where} gave no connection (TLS included, if it is `https://`) within `connect_s` = {connect_s:g} s; "
             f"check the network; {_SCHEME} and the right port"
         )
+        if proxy is not None:
+            message = (
+                f"{where} gave no connection{_through(proxy)} within `connect_s` = {connect_s:g} s; {_look(proxy)}"
+            )
         return TimedOut(message, which="connect", retryable=True)
     if isinstance(error, httpx.ConnectError):
         lasting = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
-        return ConnectionFailed(f"{where} cannot be reached: {_reason(error)}", retryable=not lasting)
+        message = f"{where} cannot be reached{_through(proxy)}: {_reason(error, proxy)}"
+        return ConnectionFailed(message, retryable=not lasting)
     if isinstance(error, httpx.ProxyError):
-        return ConnectionFailed(f"{where} cannot be reached through the proxy; check the proxy variables")
+        return ConnectionFailed(f"{where} cannot be reached{_through(proxy)}: the proxy refused; {_look(proxy)}")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         message = f"{where} cannot be asked: the request breaks HTTP; check `base_url`, `headers` and the key"
         return ConnectionFailed(message, retryable=False)
@@ -68,20 +73,35 @@ def is_own_lack(error: BaseException) -> bool:
     return any(isinstance(cause, OSError) and cause.errno in _NO_DESCRIPTORS for cause in _causes(error))
 
 
-def _reason(error: BaseException) -> str:
-    """Return why there is no connection and what to look at."""
+def _through(proxy: str | None) -> str:
+    return "" if proxy is None else f" (through the proxy of `{proxy}`)"
+
+
+def _look(proxy: str | None) -> str:
+    variable = "the proxy variables" if proxy is None else f"`{proxy}`"
+    return f"check that proxy and {variable}, or name the server's host in `NO_PROXY`"
+
+
+def _reason(error: BaseException, proxy: str | None) -> str:
+    """Return why there is no connection and what to look at: the first connection is to the proxy, if there is one."""
     for cause in _causes(error):
+        if isinstance(cause, socket.gaierror) and proxy is not None:
+            return f"the proxy's name cannot be resolved; {_look(proxy)}"
         if isinstance(cause, socket.gaierror):
             return "its name cannot be resolved; check `base_url` and the network"
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({cause.verify_message}); check `base_url` and the system's clock"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed; {_SCHEME}"
+        if isinstance(cause, ConnectionRefusedError) and proxy is not None:
+            return f"connection refused, no proxy listens there; {_look(proxy)}"
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused, nothing listens there; check that the server runs and `base_url`"
         if isinstance(cause, OSError) and cause.errno in _NO_DESCRIPTORS:
             return _NO_DESCRIPTORS[cause.errno]
-    return "the connection failed; check `base_url` and the network"
+    return (
+        f"the connection failed; {_look(proxy)}" if proxy else "the connection failed; check `base_url` and the network"
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -15,12 +15,16 @@ Carrier = httpx.AsyncClient | httpx.AsyncBaseTransport
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a backend answers and with which key; `bearer` says how the key is sent."""
+    """Where a backend answers and with which key; `bearer` says how the key is sent.
+
+    `proxy` is the variable that names the proxy on the way there.
+    """
 
     kind: str
     base_url: str
     key: str | None = None
     bearer: bool = True
+    proxy: str | None = None
 
 
 class _ExactUrl(httpx.URL):

@@ -216,7 +216,8 @@ class HttpProvider:
         try:
             return await self._carry(self._request(call))
         except httpx.HTTPError as error:
-            raise from_httpx(self._where, error, connect_s=self._profile.timeouts.connect_s) from error
+            connect_s, proxy = self._profile.timeouts.connect_s, self._endpoint.proxy
+            raise from_httpx(self._where, error, connect_s=connect_s, proxy=proxy) from error
 
     def _request(self, call: _Call) -> httpx.Request:
         """Return `call` as httpx has it; built by hand, because a client takes thirty times as long."""

@@ -22,7 +22,7 @@ from arawn.backends.script import ECHO, load_script
 from arawn.backends.scripted import ScriptedProvider
 from arawn.config.schema import Profile
 from arawn.errors import ConfigError
-from arawn.wire.proxies import uses_proxy
+from arawn.wire.proxies import proxy_variable
 from arawn.wire.transport import Transport, TransportLimits
 
 __all__ = ["open_provider", "takes_long"]
@@ -91,14 +91,15 @@ async def _open_http(
     base_url = _base_url(name, profile, preset)
     dialect = _dialect(name, profile, preset, httpx.URL(base_url).host)
     key = await resolve_key(name, profile, preset, environ=environ)
-    async with _carrier(f"profile `{name}` ({profile.backend})", base_url, transport) as carrier:
+    proxy = None if transport else proxy_variable(httpx.URL(base_url), os.environ)
+    async with _carrier(f"profile `{name}` ({profile.backend})", proxy, transport) as carrier:
         bearer = preset.bearer if preset.dialect else dialect.name == "openai"
-        yield HttpProvider(name, profile, dialect, Endpoint(profile.backend, base_url, key, bearer), carrier)
+        yield HttpProvider(name, profile, dialect, Endpoint(profile.backend, base_url, key, bearer, proxy), carrier)
 
 
-def _carrier(where: str, base_url: str, transport: httpx.AsyncBaseTransport | None) -> Carrier:
+def _carrier(where: str, proxy: str | None, transport: httpx.AsyncBaseTransport | None) -> Carrier:
     """Return our own transport; httpx's client where a proxy may be meant, or around a given transport."""
-    if transport is None and not uses_proxy(httpx.URL(base_url), os.environ):
+    if transport is None and proxy is None:
         return Transport(TransportLimits(connections=None, idle_seconds=_KEEP_IDLE_S))  # workers bound the calls
     limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S)
     return open_client(where, os.environ, limits=limits, transport=transport)

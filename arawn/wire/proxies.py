@@ -10,23 +10,27 @@ from collections.abc import Mapping
 
 import httpx
 
-__all__ = ["uses_proxy"]
+__all__ = ["proxy_variable", "uses_proxy"]
 
 
 def uses_proxy(url: httpx.URL, environ: Mapping[str, str]) -> bool:
-    """Whether `environ` names a proxy for `url` and does not clearly exempt its host.
+    """Whether `environ` names a proxy for `url` and does not clearly exempt its host; see `proxy_variable`."""
+    return proxy_variable(url, environ) is not None
+
+
+def proxy_variable(url: httpx.URL, environ: Mapping[str, str]) -> str | None:
+    """Return the variable that names a proxy for `url`; None if there is none, or its host is clearly exempt.
 
     `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are looked at, in lower case first. In `NO_PROXY`, `*`
     exempts everything, `example.com` that host and those below it, `.example.com` those below it, an IP address itself.
     """
-    if not any(_variable(environ, f"{scheme}_proxy") for scheme in (url.scheme, "all")):
-        return False
-    exempt = [entry.strip().lower() for entry in _variable(environ, "no_proxy").split(",")]
-    return not any(_covers(entry, url.host) for entry in exempt)
+    named = _set(environ, f"{url.scheme}_proxy") or _set(environ, "all_proxy")
+    exempt = [entry.strip().lower() for entry in environ.get(_set(environ, "no_proxy") or "", "").split(",")]
+    return None if any(_covers(entry, url.host) for entry in exempt) else named
 
 
-def _variable(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name) or environ.get(name.upper()) or ""
+def _set(environ: Mapping[str, str], name: str) -> str | None:
+    return next((each for each in (name, name.upper()) if environ.get(each)), None)
 
 
 def _covers(entry: str, host: str) -> bool:

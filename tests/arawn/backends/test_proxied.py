@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 
+import httpx
 import pytest
 
+from arawn.backends.connection_failures import from_httpx
 from arawn.backends.open import open_provider
 from arawn.backends.preflight import Obstacle, preflight
 from arawn.config.schema import Config, Profile
-from arawn.errors import Unavailable
+from arawn.errors import ConnectionFailed, Unavailable
+from arawn.messages import CompletionRequest, user
 from arawn.routing.embeddings import OpenAIEmbeddings
 
 WRONG = [
@@ -76,3 +79,38 @@ async def test_a_wrong_proxy_is_told_without_a_start(monkeypatch: pytest.MonkeyP
 
     assert [(one.profile, one.fatal) for one in found] == [("default", True), ("other", False)]
     assert all(isinstance(one, Obstacle) and "`HTTP_PROXY` hold what is no address" in one.text for one in found)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("http://127.0.0.1:1", "connection refused, no proxy listens there; check that proxy and `HTTP_PROXY`"),
+        ("http://no-such-host.invalid:1", "the proxy's name cannot be resolved; check that proxy and `HTTP_PROXY`"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_reached_is_not_told_as_the_provider(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, words: str
+) -> None:
+    """The variable that names it is to be looked at, and no `base_url`."""
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+
+    async with open_provider("p", PROFILE, environ={}) as provider:
+        with pytest.raises(ConnectionFailed) as caught:
+            await provider.complete(CompletionRequest(messages=(user("hi"),)))
+
+    told = f"profile `p` (custom at llm.example.com) cannot be reached (through the proxy of `HTTP_PROXY`): {words}"
+    assert str(caught.value).startswith(told)
+    assert "base_url" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (httpx.ProxyError("407"), "(through the proxy of `ALL_PROXY`): the proxy refused; check that proxy and `ALL_"),
+        (httpx.ConnectTimeout("x"), "(through the proxy of `ALL_PROXY`) within `connect_s` = 5 s; check that proxy"),
+        (httpx.ConnectError("x"), "(through the proxy of `ALL_PROXY`): the connection failed; check that proxy and"),
+    ],
+)
+def test_what_goes_wrong_on_the_way_through_a_proxy_names_it(error: httpx.HTTPError, words: str) -> None:
+    """Which of the two failed is not known in each case, so the proxy is named beside the provider."""
+    assert words in str(from_httpx("profile `p`", error, connect_s=5.0, proxy="ALL_PROXY"))
