@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import pwd
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -75,13 +79,47 @@ def test_only_a_leading_tilde_is_the_home_directory() -> None:
     assert paths.expanded("~b/c", HOME) == Path("~b/c")
 
 
-def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No home directory is an error that names the variables which replace it."""
+@pytest.mark.parametrize("place", [paths.config_dir, paths.state_dir, paths.runtime_dir])
+@pytest.mark.parametrize("home", [None, "", "relative"])
+def test_a_user_without_a_home_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, place: Callable[[dict[str, str]], Path]
+) -> None:
+    """No home directory, or none that is one, is an error that names the variables which replace it."""
 
-    def no_home() -> Path:
-        raise RuntimeError
+    def no_user(number: int) -> NoReturn:
+        raise KeyError(number)
 
-    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(pwd, "getpwuid", no_user)
+    monkeypatch.delenv("HOME")
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
 
-    with pytest.raises(ConfigError, match="ARAWN_CONFIG_DIR"):
-        paths.config_dir({})
+    with pytest.raises(
+        ConfigError, match="set `HOME` to an absolute path, or `ARAWN_CONFIG_DIR` and `ARAWN_STATE_DIR`"
+    ):
+        place({} if home is None else {"HOME": home})
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_a_home_that_is_no_absolute_path_counts_as_none(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    """The user's own home directory is taken, as without `HOME`."""
+    monkeypatch.setenv("HOME", home)
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+    assert paths.config_dir({"HOME": home}) == own / ".config" / "arawn"
+    assert paths.expanded("~/x", {"HOME": home}) == own / "x"
+    assert paths.state_dir({"HOME": home}).is_relative_to(own)
+
+
+@pytest.mark.parametrize(
+    ("place", "variable"),
+    [
+        (paths.config_dir, "ARAWN_CONFIG_DIR"),
+        (paths.state_dir, "ARAWN_STATE_DIR"),
+        (paths.runtime_dir, "ARAWN_RUNTIME_DIR"),
+    ],
+)
+def test_a_path_that_is_no_utf_8_is_refused(place: Callable[[dict[str, str]], Path], variable: str) -> None:
+    """It cannot stand in JSON, and so in no status; what to set is said before anything runs."""
+    with pytest.raises(ConfigError, match=rf"the path `/bad\\xffx` is no UTF-8; set `{variable}`"):
+        place({variable: os.fsdecode(b"/bad\xffx")})
