@@ -139,9 +139,15 @@ def _written(path: Path, daemon: RunningDaemon) -> int | None:
 
 
 def running_daemons(directory: Path) -> list[RunningDaemon]:
-    """Return the daemons that live now, by their files in `directory`; a file that a killed one left is removed."""
-    found = (_living(path) for path in sorted(directory.glob(f"{_PREFIX}*{_SUFFIX}")))
-    return [daemon for daemon in found if daemon is not None]
+    """Return the daemons that live now, by their files in `directory`; a file that a killed one left is removed.
+
+    None where this user may not look: files of another user count for nothing anyway.
+    """
+    try:
+        files = sorted(directory.glob(f"{_PREFIX}*{_SUFFIX}"))
+    except PermissionError:
+        return []
+    return [daemon for daemon in map(_living, files) if daemon is not None]
 
 
 def _living(path: Path) -> RunningDaemon | None:

@@ -43,6 +43,7 @@ _CALL_LOST = (
     "a daemon that was stopped has recorded the call, and `arawn interactions list` shows it; "
     "one that was killed may have left no record"
 )
+_OWN_PLACES = "set `HOME` to your own home directory, or `ARAWN_STATE_DIR` and `ARAWN_RUNTIME_DIR` to your own places"
 _REMOVE = "end it, or set `server.socket` to another path"
 _HUNG = (
     f"does not answer within {_PROBE_S:g} s; if it is suspended (SIGSTOP), `kill -CONT {{pid}}` lets it go on; if the "
@@ -235,12 +236,14 @@ def _is_there(socket: Path) -> bool:
     """Say whether there is a socket to speak to, or a file in its place.
 
     Raises:
-        DaemonFault: It is another user's, who would be given every prompt.
+        DaemonFault: It is another user's, who would be given every prompt; or this user may not look there.
     """
     try:
         owner = stranger(socket.lstat(), socket.stat())
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except PermissionError as error:
+        raise DaemonFault(f"a daemon cannot be looked for at `{socket}`: {error.strerror}; {_OWN_PLACES}") from error
     if owner is None:
         return True
     advice = "run this command as the user of that daemon, or set `server.socket` to another path"

@@ -45,7 +45,8 @@ def read_token(directory: Path, environ: Mapping[str, str]) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ConfigError([f"{path}: the token file cannot be read: {error.strerror}"]) from error
+        advice = "make it one that this user may read, or set `HOME` or `ARAWN_STATE_DIR` to a directory of this user's"
+        raise ConfigError([f"{path}: the token file cannot be read: {error.strerror}; {advice}"]) from error
     with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
         if mode & 0o077:

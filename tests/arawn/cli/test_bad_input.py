@@ -150,3 +150,22 @@ def test_a_bad_workstream_name(place: Place, arguments: list[str]) -> None:
 def test_no_daemon(place: Place, arguments: list[str]) -> None:
     """The message says how to run one."""
     assert "`arawn start` runs one" in said(place, 1, *arguments)
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["doctor"], ["ask", "hi"]])
+def test_a_home_of_another_user(place: Place, arguments: list[str]) -> None:
+    """As after `su`, which keeps `HOME`: what to set is said, by `doctor` in a row of its table."""
+    closed = Unprivileged(place.directory, Path(place.environ["ARAWN_RUNTIME_DIR"]))
+    state = place.directory / ".local"
+    state.mkdir(mode=0)
+    for variable in ("ARAWN_STATE_DIR", "ARAWN_RUNTIME_DIR"):
+        del closed.environ[variable]
+    closed.configure()
+
+    child = closed.run(*arguments)
+    state.chmod(0o700)  # so that it can be removed
+
+    where = f"a daemon cannot be looked for at `{state}/state/arawn/arawn.sock`: Permission denied; set `HOME` to your "
+    shown, before = (child.stdout, "daemon         wrong   ") if arguments == ["doctor"] else (child.stderr, "arawn: ")
+    assert child.returncode == 1
+    assert any(" ".join(line.split()).startswith(" ".join(f"{before}{where}".split())) for line in shown.splitlines())
