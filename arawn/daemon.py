@@ -20,6 +20,8 @@ from arawn.config import listen_address
 from arawn.config.paths import socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.errors import ArawnError
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.private_directories import make_directories
 from arawn.listen_faults import listen_fault
 from arawn.reload import Reread, reloader_spec
 from arawn.reload_asked import ReloadSignal, reloaded, token_has_changed
@@ -276,7 +278,7 @@ async def _listen(listen: str) -> list[trio.SocketListener]:
 
 def _listen_on_socket(path: Path, stack: ExitStack) -> trio.SocketListener:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(Filesystem(), path.parent)
         return stack.enter_context(open_unix_listener(path))
     except OSError as error:
         right = 'set `server.socket` to another path, or to "" for none'

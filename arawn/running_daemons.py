@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.private_directories import make_directories
 from arawn.owners import stranger
 
 __all__ = ["RunningDaemon", "announced", "last_words", "path_text", "running_daemons"]
@@ -127,8 +129,9 @@ def _written(path: Path, daemon: RunningDaemon) -> int | None:
     """Return the locked file; it appears whole and locked, or not at all."""
     draft = path.with_suffix(".draft")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(Filesystem(), path.parent)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, 0o600)  # whatever the umask
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.write(descriptor, msgspec.json.encode(daemon))
         draft.rename(path)

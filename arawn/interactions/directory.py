@@ -17,12 +17,12 @@ from arawn.interactions.files import IGNORE, kind_of_name
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import LOCK, Owner, read_owner, write_owner
 from arawn.interactions.lock_state import is_open_twice
+from arawn.interactions.private_directories import DIRECTORY_MODE, make_directories
 from arawn.interactions.record import timestamp_text
 from arawn.interactions.whole_file import FILE_MODE, read_small, write_whole
 
 __all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "LogInUse", "claim", "let_go"]
 
-DIRECTORY_MODE = 0o700
 _ID = ".directory-id"
 _ID_SHAPE = re.compile(rb"[0-9a-f]{8}")
 
@@ -87,7 +87,7 @@ def let_go(filesystem: Filesystem, claimed: ClaimedDirectory) -> None:
 
 
 def _make_private(filesystem: Filesystem, path: Path) -> None:
-    _make_parents(filesystem, path)
+    make_directories(filesystem, path)
     mode = filesystem.lstat(path).st_mode
     if stat.S_ISLNK(mode):
         raise LogWriteFailed(
@@ -103,25 +103,6 @@ def _make_private(filesystem: Filesystem, path: Path) -> None:
         return  # it is somebody's directory of other things, too: `verify` says where it is open to others
     if mode & 0o077:  # only ever narrower: a directory that its owner made read-only stays so
         filesystem.chmod(path, mode & DIRECTORY_MODE)
-
-
-def _make_parents(filesystem: Filesystem, path: Path) -> None:
-    missing = []
-    while not _stands(filesystem, path):
-        missing.append(path)
-        path = path.parent
-    for directory in reversed(missing):
-        filesystem.mkdir(directory, DIRECTORY_MODE)
-        filesystem.chmod(directory, DIRECTORY_MODE)  # whatever the umask
-        filesystem.fsync_directory(directory.parent)
-
-
-def _stands(filesystem: Filesystem, path: Path) -> bool:
-    try:
-        filesystem.lstat(path)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _lock(filesystem: Filesystem, path: Path, owner: Owner) -> tuple[int, Owner]:

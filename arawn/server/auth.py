@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from arawn.config import is_loopback
 from arawn.config.schema import ServerConfig
 from arawn.errors import ConfigError
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.private_directories import make_directories
 from arawn.server.call import came_through_socket
 from arawn.server.reply import Reply, refusal
 from arawn.wire.asgi import Scope
@@ -70,7 +72,7 @@ def ensure_token(directory: Path, environ: Mapping[str, str]) -> str:
     if token is not None:
         return token
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(Filesystem(), directory)
         _create_token_file(directory)
     except OSError as error:
         advice = "make it writable, or set `ARAWN_STATE_DIR`"
@@ -86,6 +88,7 @@ def _create_token_file(directory: Path) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
             file.write(secrets.token_urlsafe(32) + "\n")
             file.flush()
             os.fsync(descriptor)

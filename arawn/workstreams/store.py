@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from arawn.errors import BadInput, StoreFailed
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.private_directories import make_directories
 from arawn.messages import Message
 from arawn.workstreams.names import require_name, require_new_name
 from arawn.workstreams.store_file import StoreFile, foreign_link, orphaned_journal
@@ -72,7 +74,7 @@ class WorkstreamStore:
         self._lock = StoreLock(path)
         with self._explained("open"):
             self._refuse(foreign_link(path) or orphaned_journal(path), "open")
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directories(Filesystem(), path.parent)
             with ExitStack() as undo:
                 self._db = undo.enter_context(
                     closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False))

@@ -92,7 +92,10 @@ class StoreLock:
             if error.errno in _NO_FILE:
                 raise self._no_lock_file(lock) from error
             raise
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode):
+            if found.st_uid == os.geteuid():
+                os.fchmod(descriptor, 0o600)  # whatever the umask
             return descriptor
         os.close(descriptor)
         raise self._no_lock_file(lock)
