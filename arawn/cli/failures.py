@@ -18,6 +18,12 @@ MISUSED = 2
 # What a device says that takes no more. Everything else that writes names its file, or wraps such an error in its own.
 _OUTPUT_FAULTS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
+_NO_THREAD = "can't start new thread"  # Python gives it no type of its own
+_THREAD_LIMITS = (
+    "raise that of processes and threads (`ulimit -u`, `LimitNPROC=`, `TasksMax=`) or of memory (`ulimit -v`, "
+    "`LimitAS=`, `MemoryMax=`)"
+)
+
 
 class Failure(msgspec.Struct, frozen=True):
     """What is printed on stderr, and how the program ends; `output_lost`: stdout cannot be written to."""
@@ -52,6 +58,10 @@ def _explained_leaf(error: BaseException) -> Failure:
         return Failure((f"arawn: cannot write the output: {error.strerror}",), FAILED, output_lost=True)
     if isinstance(error, OSError) and error.filename is not None:
         return Failure((f"arawn: `{error.filename}`: {error.strerror}",), FAILED)
+    if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+        return Failure(
+            (f"arawn: no thread can be started, since this process is at a limit; {_THREAD_LIMITS}",), FAILED
+        )
     what = f"{type(error).__name__}: {error}".splitlines()[0]
     ask = "please report it, with what `ARAWN_TRACEBACK=1` adds to the same command"
     return Failure((f"arawn: unexpected error, {what}; {ask}",), FAILED)

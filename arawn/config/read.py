@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -81,9 +82,7 @@ def _read(path: Path, name: str, *, found: bool = False) -> Reading | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        return Reading(
-            path, problem=f"{name}: cannot be read: {error.strerror}; make it a file that this user may read"
-        )
+        return Reading(path, problem=f"{name}: cannot be read: {error.strerror}; {_remedy(error)}")
     if why is not None:
         return Reading(path, problem=_FOREIGN.format(path=path.absolute(), name=name, why=why))
     if piped and not content:
@@ -94,6 +93,15 @@ def _read(path: Path, name: str, *, found: bool = False) -> Reading | None:
         line = content.count(b"\n", 0, error.start) + 1
         return Reading(path, problem=f"{name}:{line}: not UTF-8: byte 0x{content[error.start]:02x}; save it as UTF-8")
     return _parsed(path, name, text)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "raise the limit of open files (`ulimit -n`, `LimitNOFILE=`; of the machine: `fs.file-max`)"
+    right = "make it a file that this user may read"
+    if isinstance(error, PermissionError):
+        return f"{right}; if it is another user's, set `HOME` or `ARAWN_CONFIG_DIR` to a directory of your own"
+    return right
 
 
 def _parsed(path: Path, name: str, text: str) -> Reading:

@@ -48,3 +48,11 @@ def test_a_group_of_the_unforeseen_names_the_first() -> None:
 
     assert failure.exit_code == 1
     assert "KeyError: 'x'" in failure.lines[0]
+
+
+def test_a_limit_on_threads_is_named() -> None:
+    """Python has no type for it; it is no bug to report."""
+    (line,) = explained(RuntimeError("can't start new thread")).lines
+
+    assert "`ulimit -u`, `LimitNPROC=`, `TasksMax=`" in line
+    assert "unexpected" not in line
