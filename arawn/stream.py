@@ -17,7 +17,8 @@ __all__ = ["Begun", "EventStream", "open_stream"]
 class EventStream:
     """An async iterator over the events of one call; the last one is `Completed`.
 
-    Iterating raises what the call raised, after the deltas that came before. A slow reader slows the provider down.
+    Iterating raises what the call raised, once, after the deltas that came before; then it is over. A slow reader slows
+    the provider down.
 
     Attributes:
         begun: What is known of the answer since its first delta; None before.
@@ -53,7 +54,11 @@ class EventStream:
         try:
             return await self._next()
         except trio.EndOfChannel:
-            response = await self._reply.wait()  # waiting again after a cancellation is safe: the reply is there
+            try:
+                response = await self._reply.wait()  # waiting again after a cancellation is safe: the reply is there
+            except Exception:
+                self._over = True
+                raise
             self._over = True
             return Completed(response)
 

@@ -187,9 +187,15 @@ class _Backend:
                 raise
             failed = [error]
         try:
-            return await self._again(call, call_id, failed)
+            response = await self._again(call, call_id, failed)
         except _AttemptFailed as token:
             token.__traceback__ = None
+        except BaseException:
+            failed.clear()  # an error in it has this frame
+            raise
+        else:
+            failed.clear()
+            return response
         raise failed.pop()
 
     async def _again(self, call: Call, call_id: str, failed: list[Exception]) -> CompletionResponse:

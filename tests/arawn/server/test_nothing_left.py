@@ -15,14 +15,15 @@ from arawn.backends.attempt import Attempt
 from arawn.config.schema import Profile, RetryConfig
 from arawn.errors import BackendError
 from tests.arawn.server.sdk.doors import TOKEN, open_api
-from tests.fake_provider import FakeProvider, Fault, Reply, events, openai_chunk, stream_reply
+from tests.fake_provider import FakeProvider, Fault, Reply, events, openai_chunk, openai_reply, stream_reply
 from tests.runtimes import records
 
 BEGUN = events(openai_chunk(role="assistant", content="Pa"))
 SAID = events({"error": {"message": "no", "type": "server_error", "code": 500}})
+LATER = Reply(status=503, body=b'{"error":{"message":"later"}}')
 FAILURES = {
     "refused": Reply(status=400, body=b'{"error":{"message":"no"}}'),
-    "overloaded": Reply(status=503, body=b'{"error":{"message":"later"}}'),
+    "overloaded": LATER,
     "no JSON": Reply(body=b"<html>"),
     "an error in a 200": Reply(body=b'{"error":{"message":"no","code":500}}'),
     "cut at once": Reply(before=Fault.CUT),
@@ -62,8 +63,9 @@ async def test_failed_calls_leave_no_error_and_no_attempt(route: str, stream: bo
     retry = RetryConfig(attempts=2, initial_s=0.001, max_s=0.001)
     with ExitStack() as stack:
         profiles = {"default": Profile(backend="scripted")}
-        for number, reply in enumerate(FAILURES.values()):
-            address = stack.enter_context(FakeProvider(reply)).address
+        answered = Reply(body=openai_reply("ok"))
+        for number, replies in enumerate([*([reply] for reply in FAILURES.values()), [LATER, answered]]):
+            address = stack.enter_context(FakeProvider(*replies)).address
             settings: dict[str, Any] = {"dialect": "openai", "base_url": address, "model": "m", "retry": retry}
             profiles[f"p{number}"] = Profile(backend="custom", **settings)
         async with open_api(tmp_path, profiles) as url, httpx.AsyncClient() as client:
