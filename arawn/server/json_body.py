@@ -17,6 +17,7 @@ _MOST_FIELDS = 10_000
 _MOST_ITEMS = 100_000
 _MOST_PARTS = 300_000  # texts, names among them, arrays and objects, at all depths
 _MOST_LISTED = 2_000_000  # numbers cost less, and what is to be embedded may be many
+_MOST_EXPONENTS = 10_000  # such numbers cost up to 17 µs each
 
 # An escape that is half of a pair: the decoder takes it for a body that ends too early.
 _HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
@@ -55,6 +56,9 @@ def _excess_within(body: bytes) -> str | None:
     parts += marks.count(b"{") + marks.count(b"[")
     if parts > _MOST_PARTS:
         return f"it has {parts:,} texts, arrays and objects; at most {_MOST_PARTS:,} are read"
+    exponents = marks.count(b"e") + marks.count(b"E") - marks.count(b"true") - marks.count(b"false")
+    if exponents > _MOST_EXPONENTS:
+        return f"it has {exponents:,} numbers with an exponent; at most {_MOST_EXPONENTS:,} are read"
     listed = marks.count(b",")
     return f"it lists {listed:,} values; at most {_MOST_LISTED:,} are read" if listed > _MOST_LISTED else None
 

@@ -25,6 +25,8 @@ def listed(item: str, count: int) -> bytes:
         ("[]", PARTS - 5, "it has 300,001 texts, arrays and objects; at most 300,000 are read"),
         ('""', PARTS - 5, "it has 300,001 texts, arrays and objects; at most 300,000 are read"),
         ('"[,\\""', PARTS - 5, "it has 300,001 texts, arrays and objects; at most 300,000 are read"),
+        (f"{'1' * 40}e200", 10_000, "it has 10,001 numbers with an exponent; at most 10,000 are read"),
+        ("true", LISTED + 1, "it lists 2,000,001 values; at most 2,000,000 are read"),
         ("1", LISTED + 1, "it lists 2,000,001 values; at most 2,000,000 are read"),
     ],
 )
