@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)  # a busy machine makes no test fail
+EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "60"))  # of each property that names no number; CI tries more
+settings.register_profile("untimed", deadline=None, max_examples=EXAMPLES)  # a busy machine makes no test fail
 settings.load_profile("untimed")
 
 ROOTS = Path(__file__).with_name("no_roots.pem")  # each client of httpx reads the roots it trusts: all take 20 ms
