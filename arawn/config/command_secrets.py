@@ -12,14 +12,14 @@ Mask = Callable[[str], str]
 # By the last word (`x-api-key`, `apiKey`, `access_token`, but not `max_tokens` or `prompt_cache_key`, a mere name),
 # or one that tells wherever it stands (`oauth`, but not `author`).
 _SECRET_NAME = re.compile(
-    r"(token|(?<!cache)(?<!cache[_-])key|cookies?|credentials?|bearer|jwt)$"
+    r"(token|(?<!cache)(?<!cache[_-])key|api[_-]?keys|cookies?|credentials?|bearer|jwt|(?<![a-z])(pass|pwd|pat))$"
     r"|auth(?!ors?(?:$|[_-]))|secret|passw|passphrase",
     re.IGNORECASE,
 )
 _OF_ADDRESS = re.compile(r"(?<![a-z])(code|sig|signature|pwd)$", re.IGNORECASE)  # secrets that only addresses have
-_OPTION = re.compile(r"--?[A-Za-z][\w-]*")
+_OPTION = re.compile(r"--?(?!(?:no|disable|without)-)[A-Za-z][\w.-]*")
 _NAMED = re.compile(  # `name=`, `"name": "`, and in a line for a shell `--name `
-    r"""(?<![\w.-])(?P<name>[\w.-]+)(?:(?:\\?["'])?\s{0,2}(?P<is>[=:])\s{0,2}|(?P<space>\s{1,2})(?!-))(?:\\?(?P<quote>["']))?"""
+    r"""(?<![\w.-])(?P<name>[\w.-]+)(?:(?:\\?["'])?\s{0,2}(?P<is>[=:])\s{0,2}|(?P<space>\s{1,9})(?!-))(?:\\?(?P<quote>["']))?"""
 )
 _ALL = re.compile(r"[\s\S]+")
 _LINE = re.compile(r"""[^"'\n]+""")  # a header's value may hold spaces: `Authorization: Bearer …`

@@ -14,6 +14,7 @@ __all__ = ["HIDDEN", "is_key", "is_secret", "masked", "secrets_in"]
 HIDDEN = "(hidden)"
 
 _DIGIT = re.compile("[0-9]")
+_KEY_LIKE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[\w+=~-]{16,}")  # no path, address, host or plain word
 _USUAL_NAME = re.compile("[A-Z]+(_[A-Z0-9]+)+")
 _COMMANDS = ("command", "api_key_command", "env", "url", "base_url")
 
@@ -57,8 +58,9 @@ def masked(value: Any, path: KeyPath) -> Any:
 def secrets_in(value: Any, path: KeyPath) -> Iterator[str]:
     """Yield the texts that `masked` hides, but none that may as well be a plain word, which stands in many a text.
 
-    Of `extra`, which can hold a JSON schema with a property `token`, and of command lines that is what has no digit, or
-    whose name is only that of a table around it.
+    Of `extra`, which can hold a JSON schema with a property `token`, that is what has no digit, or whose name is only
+    that of a table around it; of command lines, where names tell less, what is neither made like a key nor of a known
+    shape.
     """
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -84,7 +86,7 @@ def _secrets_of(texts: Sequence[str], path: KeyPath) -> list[str]:
         return HIDDEN
 
     _texts_masked(texts, path, note)
-    return [secret for secret in found if _DIGIT.search(secret)]
+    return [secret for secret in found if _KEY_LIKE.fullmatch(secret) or masked(secret, ()) != secret]
 
 
 def _texts_masked(texts: Sequence[str], path: KeyPath, mask: Callable[[str], str]) -> list[str]:

@@ -39,20 +39,25 @@ async def test_the_runtime_gives_tools_by_name(tmp_path: Path) -> None:
 
 
 async def test_a_secret_of_a_tool_server_is_in_no_record(tmp_path: Path) -> None:
-    """Whether its token, a variable, its command or its address holds it; a plain word of these is none."""
+    """Whether its token, a variable, its command or its address holds it; words, addresses and paths are none."""
     environ = {"T": "of-a-bearer-1", "A_KEY": "of-the-env-2", "HOME_OF": "/home/of/3"}
+    serve = ("serve", "--no-auth", "https://api.example1.com/v1", "--partition-key", "project-2024")
+    serve += ("--authority", "login.example1.com")
     tools = {
-        "a": ToolSource(url="http://h/mcp?token=of-the-url-3&plain=one-two-3", bearer_env="T"),
-        "b": ToolSource(command=("serve", "--key", "of-the-args-4", "--auth", "anything"), env=("A_KEY", "HOME_OF")),
+        "a": ToolSource(url="http://h/mcp?token=of-the-url-3-abcdef&plain=one-two-3", bearer_env="T"),
+        "b": ToolSource(
+            command=(*serve, "--key", "of-the-args-4-abcdef", "--auth", "anything"), env=("A_KEY", "HOME_OF")
+        ),
     }
-    said = "of-a-bearer-1 of-the-env-2 of-the-url-3 of-the-args-4 anything one-two-3 /home/of/3"
+    secrets = "of-a-bearer-1 of-the-env-2 of-the-url-3-abcdef of-the-args-4-abcdef"
+    said = f"{secrets} anything one-two-3 /home/of/3 https://api.example1.com/v1 project-2024 login.example1.com"
     async with running(msgspec.structs.replace(voiced(tmp_path, {"text": said}), tools=tools), environ) as runtime:
         await runtime.complete(CompletionRequest(messages=(user("hello"),)))
 
     (record,) = records(tmp_path)
     (block,) = record["response_content"]
     words = block["text"].split(" ")
-    assert [word.startswith("[redacted:secret:") for word in words] == [True] * 4 + [False] * 3
+    assert [word.startswith("[redacted:secret:") for word in words] == [True] * 4 + [False] * 6
 
 
 async def test_the_configured_limit_holds_in_the_next_turn(tmp_path: Path) -> None:

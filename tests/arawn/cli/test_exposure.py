@@ -21,8 +21,8 @@ KEYS = {
     "llm.extra.a.token": '[llm]\nbackend = "openai"\nmodel = "m"\nextra = { a = { token = "k-1" } }\n',
     "llm.extra.a": '[llm]\nbackend = "openai"\nmodel = "m"\nextra = { a = [{ token = "k-1" }] }\n',
     "llm.extra.user": f'[llm]\nbackend = "openai"\nmodel = "m"\nextra = {{ user = "sk-{"k-1" * 9}" }}\n',
-    "tools.x.command": f'{SCRIPTED}[tools.x]\ncommand = ["serve", "--token", "k-1"]\n',
-    "tools.x.url": f'{SCRIPTED}[tools.x]\nurl = "http://h?token=k-1"\n',
+    "tools.x.command": f'{SCRIPTED}[tools.x]\ncommand = ["serve", "--token", "k-1-of-a-tool-server"]\n',
+    "tools.x.url": f'{SCRIPTED}[tools.x]\nurl = "http://h?token=k-1-of-a-tool-server"\n',
     "llm.headers.x-api-key": '[llm]\nbackend = "openai"\nmodel = "m"\nheaders = { x-api-key = "k-12345678" }\n',
 }
 DIRECTORIES = {
