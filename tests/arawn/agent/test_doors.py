@@ -42,11 +42,19 @@ async def test_a_secret_of_a_tool_server_is_in_no_record(tmp_path: Path) -> None
     """Whether its token, a variable, its command or its address holds it; words, addresses and paths are none."""
     environ = {"T": "of-a-bearer-1", "A_KEY": "of-the-env-2", "HOME_OF": "/home/of/3"}
     serve = ("serve", "--no-auth", "https://api.example1.com/v1", "--partition-key", "project-2024")
-    serve += ("--authority", "login.example1.com")
     tools = {
         "a": ToolSource(url="http://h/mcp?token=of-the-url-3-abcdef&plain=one-two-3", bearer_env="T"),
         "b": ToolSource(
-            command=(*serve, "--key", "of-the-args-4-abcdef", "--auth", "anything"), env=("A_KEY", "HOME_OF")
+            command=(
+                *serve,
+                "--authority",
+                "login.example1.com",
+                "--key",
+                "of-the-args-4-abcdef",
+                "--auth",
+                "anything",
+            ),
+            env=("A_KEY", "HOME_OF"),
         ),
     }
     secrets = "of-a-bearer-1 of-the-env-2 of-the-url-3-abcdef of-the-args-4-abcdef"
