@@ -75,7 +75,7 @@ async def test_the_values_of_env_are_masked_wherever_stderr_is_told(caplog: pyte
 async def test_a_secret_in_its_command_is_masked_wherever_stderr_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """A program that refuses its arguments says them."""
     tells = "import sys; sys.exit('no entry with ' + sys.argv[2])"
-    source = ToolSource(command=(sys.executable, "-c", tells, "--token", "open-sesame-1"))
+    source = ToolSource(command=(sys.executable, "-c", tells, "--token", "open-sesame-1-2-3"))
     with caplog.at_level(logging.INFO, "arawn.tools"):
         async with open_servers({"x": source}) as servers:
             with pytest.raises(ToolServerFailed) as caught:
