@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow  # real processes
 
 PLACES = Limits().connections
 FILES = 2 * PLACES + 256
+UNDER_WAY = b"POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n"  # its body is still to come
 
 
 @pytest.fixture
@@ -42,12 +43,14 @@ def crowd(daemon: Daemon) -> Iterator[None]:
 
 
 @contextmanager
-def crowd_inside(place: Place) -> Iterator[None]:
+def crowd_inside(place: Place, said: bytes = b"") -> Iterator[None]:
     with ExitStack() as stack:
         for _ in range(PLACES + 10):
             one = stack.enter_context(socket.socket(socket.AF_UNIX))
             one.settimeout(PATIENCE)
             one.connect(f"{place.environ['ARAWN_RUNTIME_DIR']}/arawn.sock")
+            with suppress(BrokenPipeError):  # one above the limit was refused before it spoke
+                one.sendall(said)
         yield
 
 
@@ -63,11 +66,22 @@ def test_a_crowd_without_a_token_does_not_lock_the_commands_out(place: Place) ->
 
 
 @pytest.mark.usefixtures("many_files")
-def test_a_crowd_on_the_socket_is_named_and_stop_ends_the_daemon(place: Place) -> None:
-    """No command takes the daemon for another program's."""
+def test_a_silent_crowd_on_the_socket_gives_way(place: Place) -> None:
+    """Who says nothing keeps no command out."""
     place.configure(SCRIPTED)
     with running(place) as daemon:
         with crowd_inside(place):
+            status, stop = place.run("status"), place.run("stop")
+
+        assert (status.returncode, stop.returncode, daemon.child.wait(PATIENCE)) == (0, 0, 0)
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_busy_crowd_on_the_socket_is_named_and_stop_ends_the_daemon(place: Place) -> None:
+    """No command takes the daemon for another program's."""
+    place.configure(f"{SCRIPTED}\n[server]\nshutdown_grace_s = 1\n")
+    with running(place) as daemon:
+        with crowd_inside(place, UNDER_WAY):
             status, stop = place.run("status"), place.run("stop")
 
         said = f"arawn: the daemon, process {daemon.child.pid}, has no place left for a connection through its socket"
