@@ -79,7 +79,7 @@ def test_a_silent_crowd_on_the_socket_gives_way(place: Place) -> None:
 @pytest.mark.usefixtures("many_files")
 def test_a_busy_crowd_on_the_socket_is_named_and_stop_ends_the_daemon(place: Place) -> None:
     """No command takes the daemon for another program's."""
-    place.configure(f"{SCRIPTED}\n[server]\nshutdown_grace_s = 1\n")
+    place.configure(f"{SCRIPTED}shutdown_grace_s = 1\n")
     with running(place) as daemon:
         with crowd_inside(place, UNDER_WAY):
             status, stop = place.run("status"), place.run("stop")
