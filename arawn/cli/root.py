@@ -15,6 +15,7 @@ Arawn shares named LLM backends among long-lived conversations and writes every 
   arawn chat                              a conversation that is still there tomorrow
   arawn start                             the daemon, for programs and for many conversations at once
   arawn interactions list                 what was said; `arawn interactions show latest` shows all of it
+  arawn init                              a first configuration file, with comments
   arawn config show                       what is configured, and where
 
 `arawn --help` lists every command, `arawn COMMAND --help` explains one.
@@ -28,6 +29,7 @@ _PLACES = {
     "status": ("arawn.cli.status:status", "Show how the running daemon is."),
     "doctor": ("arawn.cli.doctor:doctor", "Check everything that could keep Arawn from working."),
     "reload": ("arawn.cli.reload:reload", "Have the running daemon read its configuration again."),
+    "init": ("arawn.cli.init:init", "Write a first configuration file."),
     "config": ("arawn.cli.config:config", "Show and check the configuration."),
     "backends": ("arawn.cli.backends:backends", "List and test the profiles."),
     "workstreams": ("arawn.cli.workstreams:workstreams", "List, show and change conversations."),
