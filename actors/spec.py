@@ -32,8 +32,8 @@ class Intensity(msgspec.Struct, frozen=True):
     period: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.limit < 0 or not self.period > 0:  # `not >` also refuses NaN
-            raise ValueError(f"need limit >= 0 and period > 0, got limit={self.limit} period={self.period}")
+        if type(self.limit) is not int or self.limit < 0 or not self.period > 0:  # `not >` also refuses NaN
+            raise ValueError(f"need a whole limit >= 0 and period > 0, got {self.limit!r} and {self.period!r}")
 
 
 class Backoff(msgspec.Struct, frozen=True):

@@ -14,17 +14,17 @@ Each run has a `trio.testing.MockClock`: sleeping costs no time, and the same nu
 from __future__ import annotations
 
 import gc
-import queue
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableSequence
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from unittest import mock
 
 import trio
 from trio._core import _run as _scheduler  # the one private seam: where trio keeps its source of randomness
 from trio.testing import MockClock
 
+from actors._guest_host import GuestHost, Job
 from actors._mailbox import Mailbox
 
 __all__ = ["AtStep", "CrashPoints", "GuestHost", "Job", "Tape", "crash_sweep", "no_leaks", "run_taped", "step_sweep"]
@@ -32,7 +32,6 @@ __all__ = ["AtStep", "CrashPoints", "GuestHost", "Job", "Tape", "crash_sweep", "
 T = TypeVar("T")
 
 _RUN_LIMIT_S = 86_400.0  # virtual seconds: some task waits for ever
-_PUMP_LIMIT_S = 20.0  # real seconds without a callback: the run under test hangs
 
 
 class Tape(random.Random):
@@ -215,105 +214,3 @@ def _tasks() -> Iterator[trio.lowlevel.Task]:
         task = pending.pop()
         yield task
         pending += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
-
-
-class Job(Generic[T]):
-    """One call running inside a `GuestHost`.
-
-    Attributes:
-        scope: Its cancel scope.
-        done: Whether it has ended: by a `value`, an `error`, or `cancelled`.
-        value: What it returned; None before that.
-        error: What it raised.
-        cancelled: Whether its scope was cancelled, and that ended it.
-    """
-
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-        self.done = False
-        self.cancelled = False
-        self.value: T | None = None
-        self.error: Exception | None = None
-
-    async def run(self, async_fn: Callable[[], Awaitable[T]]) -> None:
-        """Keep what `async_fn` gives."""
-        try:
-            with self.scope:
-                self.value = await async_fn()
-        except Exception as error:  # noqa: BLE001  # the test looks at it
-            self.error = error
-        self.cancelled = self.scope.cancelled_caught
-        self.done = True
-
-
-class GuestHost:
-    """A trio run in guest mode under a clock moved by hand, for tests that are synchronous.
-
-    A thread has one at a time, and `close` ends it. `advance` moves the clock; nothing else does until `close`.
-    """
-
-    def __init__(self) -> None:
-        self.clock = MockClock()
-        self._callbacks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._running = True
-        self._nursery: trio.Nursery | None = None
-        trio.lowlevel.start_guest_run(
-            self._root,
-            run_sync_soon_threadsafe=self._callbacks.put,
-            done_callback=self._ended,
-            host_uses_signal_set_wakeup_fd=True,  # several hosts may live in one test process
-            clock=self.clock,
-        )
-        while self._nursery is None:
-            self._step()
-
-    async def _root(self) -> None:
-        async with trio.open_nursery() as self._nursery:
-            await trio.sleep_forever()
-
-    def _ended(self, _outcome: object) -> None:
-        self._running = False
-
-    async def _end(self) -> None:
-        assert self._nursery is not None
-        self.clock.autojump_threshold = 0
-        self._nursery.cancel_scope.cancel(reason="the guest host is closed")
-
-    def _step(self) -> None:
-        try:
-            callback = self._callbacks.get(timeout=_PUMP_LIMIT_S)
-        except queue.Empty:
-            raise AssertionError(f"the run under test has done nothing for {_PUMP_LIMIT_S:g} s: it hangs") from None
-        callback()
-
-    def start(self, async_fn: Callable[[], Awaitable[T]]) -> Job[T]:
-        """Call `async_fn` in a task of its own and go on until every task waits; the job may not be done then."""
-        job: Job[T] = Job()
-        assert self._nursery is not None
-        self._nursery.start_soon(job.run, async_fn)
-        self.settle()
-        return job
-
-    def settle(self) -> None:
-        """Go on until every task waits for something."""
-        probe: Job[None] = Job()
-        assert self._nursery is not None
-        self._nursery.start_soon(probe.run, trio.testing.wait_all_tasks_blocked)
-        while not probe.done:
-            self._step()
-
-    def advance(self, seconds: float) -> None:
-        """Move the clock, and go on until every task waits for something."""
-        self.clock.jump(seconds)
-        self.settle()
-
-    def close(self) -> None:
-        """Cancel what still runs and end the trio run; clean-ups that sleep find that time passes by itself.
-
-        Raises:
-            AssertionError: The run does not end: a clean-up waits for something that never comes.
-        """
-        assert self._nursery is not None
-        self._nursery.start_soon(self._end)
-        while self._running:
-            self._step()

@@ -152,7 +152,7 @@ def test_a_guest_host_runs_until_every_task_waits() -> None:
 def test_a_guest_host_that_hangs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that never comes to rest ends the test instead of blocking it."""
     host = GuestHost()
-    monkeypatch.setattr("actors.testing._PUMP_LIMIT_S", 0.01)
+    monkeypatch.setattr("actors._guest_host._PUMP_LIMIT_S", 0.01)
 
     with pytest.raises(AssertionError, match="the run under test has done nothing for"):
         for _ in range(100):

@@ -38,8 +38,10 @@ def test_g7_no_budget_allows_no_restart() -> None:
     assert not RestartWindow(Intensity(limit=0)).allows(0)
 
 
-@pytest.mark.parametrize(("limit", "period"), [(-1, 1), (1, 0), (1, -1), (1, math.nan)])
-def test_g7_an_intensity_that_means_nothing_is_refused(limit: int, period: float) -> None:
+@pytest.mark.parametrize(
+    ("limit", "period"), [(-1, 1), (math.nan, 1), (1.5, 1), (True, 1), (1, 0), (1, -1), (1, math.nan)]
+)
+def test_g7_an_intensity_that_means_nothing_is_refused(limit: float, period: float) -> None:
     """The error says what was found and what would be right."""
-    with pytest.raises(ValueError, match="need limit >= 0 and period > 0, got limit="):
-        Intensity(limit=limit, period=period)
+    with pytest.raises(ValueError, match="need a whole limit >= 0 and period > 0, got "):
+        Intensity(limit=limit, period=period)  # type: ignore[arg-type]  # what a program may get wrong
