@@ -11,14 +11,13 @@ import msgspec
 import trio
 
 from arawn.backends.assembly import ContentAssembly
-from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Provider
 from arawn.config.schema import Profile
 from arawn.errors import ArawnError, BackendError
 from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.record import InteractionRecord, Status
 from arawn.interactions.redact import Redactor
-from arawn.messages import Begun, CompletionResponse, StreamEvent
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent
 
 if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("arawn.backends")
 _RECORD_S = 5.0  # bounds the record of a failed call when the log has no room; it is counted as lost then
 
-__all__ = ["Attempt", "Outcome", "ReaderGone"]
+__all__ = ["Attempt", "Outcome", "ReaderGone", "with_profile"]
 
 
 class ReaderGone(ArawnError):
@@ -203,3 +202,19 @@ class Attempt:
             error.provider = self._parts.profile.backend
             error.attempt = self.number
             error.interaction_id = self._record_id
+
+
+def with_profile(request: CompletionRequest, profile: Profile) -> CompletionRequest:
+    """Return `request` with the profile's settings where it has none.
+
+    `extra` is merged key by key; the request's value wins.
+    """
+    return msgspec.structs.replace(
+        request,
+        model=profile.model if request.model is None else request.model,
+        max_tokens=profile.max_tokens if request.max_tokens is None else request.max_tokens,
+        temperature=profile.temperature if request.temperature is None else request.temperature,
+        top_p=profile.top_p if request.top_p is None else request.top_p,
+        stop=profile.stop if request.stop is None else request.stop,
+        extra={**profile.extra, **request.extra},
+    )

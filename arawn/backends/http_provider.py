@@ -17,7 +17,6 @@ from arawn.backends.connection_failures import from_httpx, timed_out
 from arawn.backends.endpoint import Carrier, Endpoint, endpoint_url, sender
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
 from arawn.backends.masking import Masking
-from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Dialect, Emit
 from arawn.backends.request_head import request_head
 from arawn.backends.response_body import close, content_at_hand, content_of, content_type_of, next_piece, read_all
@@ -59,15 +58,13 @@ class HttpProvider:
 
         Args:
             profile_name: For messages and for `CompletionResponse.profile`.
-            profile: Settings that requests leave open, headers and deadlines.
+            profile: Headers and deadlines, and what `defaults` says.
             dialect: The pure half.
             endpoint: Where to ask.
             carrier: Belongs to the caller, who closes it. A transport is called directly, without a client's cost.
         """
         base = httpx.URL(endpoint.base_url)
         place = base.netloc.decode()  # without user and password
-        self.kind = endpoint.kind
-        self.address: str | None = f"{base.scheme}://{place}{base.path.rstrip('/')}"
         self.defaults = profile
         self.secrets: tuple[str, ...] = (endpoint.key,) if endpoint.key else ()
         headers = (value for name, value in profile.headers.items() if is_secret(("llm", "headers", name)))
@@ -197,19 +194,18 @@ class HttpProvider:
 
     def _call(self, request: CompletionRequest, *, stream: bool) -> _Call:
         """Return what to send for `request`."""
-        full = with_profile(request, self._profile)
-        if not full.model:
+        if not request.model:
             raise BadInput(f"no model to ask {self._where} for: give `model` in the request or in the profile")
-        verbatim = verbatim_of(full, self._dialect)
+        verbatim = verbatim_of(request, self._dialect)
         if verbatim is not None:
-            content = verbatim_body(verbatim, full, self._dialect, stream=stream)
-            return _Call(content, stream, full.model, verbatim=verbatim)
-        encoded = self._dialect.encode(full, stream=stream)
+            content = verbatim_body(verbatim, request, self._dialect, stream=stream)
+            return _Call(content, stream, request.model, verbatim=verbatim)
+        encoded = self._dialect.encode(request, stream=stream)
         try:
             content = msgspec.json.encode(encoded.body)
         except (TypeError, ValueError, RecursionError) as error:
             raise BadInput(f"the request to {self._where} cannot be written as JSON: {error}") from error
-        return _Call(content, stream, full.model, encoded.warnings, encoded.left_out)
+        return _Call(content, stream, request.model, encoded.warnings, encoded.left_out)
 
     async def _send(self, call: _Call) -> httpx.Response:
         """Return the answer's head; its body is still to be read and closed."""

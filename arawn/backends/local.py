@@ -34,10 +34,7 @@ class ModelServerDied(Exception):
 class LocalProvider:
     """Answers from the child; when the child dies, every call under way fails with what is known of its end."""
 
-    kind = "local"
-
     def __init__(self, http: HttpProvider, server: LocalServer) -> None:
-        self.address = http.address
         self.defaults = http.defaults
         self.secrets = http.secrets
         self._http = http

@@ -20,16 +20,8 @@ class Provider(Protocol):
     """One backend that answers completion requests, many at a time."""
 
     @property
-    def kind(self) -> str:
-        """The backend kind of the profile, such as "groq"."""
-
-    @property
-    def address(self) -> str | None:
-        """Where requests go, without secrets; None when nothing leaves the process."""
-
-    @property
     def defaults(self) -> Profile:
-        """What requests leave open is taken from here: the profile, less what is for the provider alone."""
+        """Whoever asks takes from here what a request leaves open: the profile, less what is for the provider alone."""
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from arawn.backends.announced import announced
 from arawn.backends.assembly import ContentAssembly
 from arawn.backends.failures import from_status
 from arawn.backends.masking import Masking
-from arawn.backends.profile_defaults import with_profile
 from arawn.backends.protocol import Emit
 from arawn.backends.script import ScriptedCall, ScriptedFault, Step
 from arawn.config.schema import Profile
@@ -45,8 +44,6 @@ _WORDS = re.compile(r"\s*\S+|\s+$")
 class ScriptedProvider:
     """Plays its steps in order, over and over; each call takes the next one, at the moment it begins."""
 
-    kind = "scripted"
-    address: str | None = None
     secrets: tuple[str, ...] = ()
 
     def __init__(self, profile_name: str, profile: Profile, steps: Sequence[Step]) -> None:
@@ -92,7 +89,7 @@ class ScriptedProvider:
         if step.error is not None:
             raise self._fault(step.error)
         answer = ContentAssembly()
-        emit = announced(emit, lambda: Begun(self._model(request)))
+        emit = announced(emit, lambda: Begun(_model(request)))
         try:
             with trio.CancelScope(deadline=ends_at) as total:
                 await self._emit_all(_deltas(step, number, request), step, answer, emit)
@@ -138,9 +135,6 @@ class ScriptedProvider:
     def _cut(self) -> BadReply:
         return BadReply(f"{self._where} cut its answer off, as its script says")
 
-    def _model(self, request: CompletionRequest) -> str:
-        return with_profile(request, self._profile).model or "scripted"
-
     def _response(
         self, answer: ContentAssembly, step: Step, number: int, request: CompletionRequest
     ) -> CompletionResponse:
@@ -150,7 +144,7 @@ class ScriptedProvider:
         counted = Usage(input_tokens=_words_in(request), output_tokens=len(said.split()))
         return CompletionResponse(
             content=content,
-            model=self._model(request),
+            model=_model(request),
             stop_reason=stop_reason,
             stop_reason_raw=stop_reason,
             usage=step.usage or counted,
@@ -175,6 +169,10 @@ def _deltas(step: Step, number: int, request: CompletionRequest) -> Iterator[Str
     for position, call in enumerate(step.tool_calls, index):
         yield ToolUseStart(position, call.id or f"call_{number}_{position}", call.name)
         yield ToolUseDelta(position, _arguments(call))
+
+
+def _model(request: CompletionRequest) -> str:
+    return request.model or "scripted"
 
 
 def _arguments(call: ScriptedCall) -> str:

@@ -20,7 +20,7 @@ from tests.fake_provider import (
     Reply,
 )
 
-ASK = CompletionRequest(messages=(user("hi"),))
+ASK = CompletionRequest(messages=(user("hi"),), model="asked")
 SHORT = 0.1
 
 

@@ -43,7 +43,7 @@ async def asked(said: Sequence[tuple[float, bytes]]) -> CompletionResponse:
         await trio.lowlevel.checkpoint()
 
     async with open_provider("p", profile, environ={}, transport=Slow(said)) as provider:
-        return await provider.stream(CompletionRequest(messages=(user("hi"),)), emit)
+        return await provider.stream(CompletionRequest(messages=(user("hi"),), model="m"), emit)
 
 
 async def test_comments_do_not_put_off_the_first_token(autojump_clock: MockClock) -> None:

@@ -237,7 +237,7 @@ async def test_a_request_that_is_no_json_is_not_sent(value: object) -> None:
     with FakeProvider() as fake:
         async with opened(fake.address) as provider:
             with pytest.raises(BadInput, match="cannot be written as JSON"):
-                await provider.complete(CompletionRequest(messages=(user("hi"),), extra={"x": value}))
+                await provider.complete(CompletionRequest(messages=(user("hi"),), model="m", extra={"x": value}))
 
     assert fake.received == []
 
@@ -252,7 +252,6 @@ async def test_a_transport_can_be_plugged_in() -> None:
     profile = Profile(backend="groq", model="m", api_key="k")
     async with open_provider("p", profile, environ={}, transport=httpx.MockTransport(answer)) as provider:
         assert (await provider.complete(ASK)).text == "hello"
-        assert (provider.kind, provider.address) == ("groq", "https://api.groq.com/openai/v1")
 
 
 class _CancelAtStep(trio.abc.Instrument):

@@ -98,7 +98,8 @@ async def test_bytes_may_be_cut_anywhere() -> None:
 
 async def test_warnings_of_the_request_are_in_the_answer() -> None:
     """What the dialect could not say is told."""
-    asked = CompletionRequest(messages=(user("a"), Turn("assistant", (Thinking("hm"), Text("b"))), user("c")))
+    turns = (user("a"), Turn("assistant", (Thinking("hm"), Text("b"))), user("c"))
+    asked = CompletionRequest(messages=turns, model="m")
     with FakeProvider() as fake:
         async with opened(fake.address) as provider:
             response = await provider.complete(asked)

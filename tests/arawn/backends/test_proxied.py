@@ -96,7 +96,7 @@ async def test_a_proxy_that_cannot_be_reached_is_not_told_as_the_provider(
 
     async with open_provider("p", PROFILE, environ={}) as provider:
         with pytest.raises(ConnectionFailed) as caught:
-            await provider.complete(CompletionRequest(messages=(user("hi"),)))
+            await provider.complete(CompletionRequest(messages=(user("hi"),), model="m"))
 
     told = f"profile `p` (custom at llm.example.com) cannot be reached (through the proxy of `HTTP_PROXY`): {words}"
     assert str(caught.value).startswith(told)

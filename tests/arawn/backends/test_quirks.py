@@ -143,7 +143,7 @@ async def unread(event: StreamEvent | Begun) -> None:
 async def test_a_whole_reply_is_no_stream_for_a_client_that_gets_the_bytes() -> None:
     """Its events pass as they come, and there are none."""
     said = Verbatim("openai", b'{"messages":[],"stream":true}')
-    asked = CompletionRequest(messages=VerbatimMessages.of((user("hi"),), said))
+    asked = CompletionRequest(messages=VerbatimMessages.of((user("hi"),), said), model="m")
     with FakeProvider(Reply(body=openai_reply("hi"))) as fake:
         async with opened(fake.address) as provider:
             with pytest.raises(BadReply, match="a whole reply where a stream was asked for"):

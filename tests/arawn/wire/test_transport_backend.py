@@ -18,7 +18,7 @@ from arawn.messages import Begun, CompletionRequest, StreamEvent, TextDelta, use
 from arawn.wire.transport import Transport, TransportLimits
 from tests.fake_provider import FakeProvider, Fault, Reply, openai_reply, openai_stream, stream_reply
 
-ASK = CompletionRequest(messages=(user("hi"),))
+ASK = CompletionRequest(messages=(user("hi"),), model="m")
 
 Make = Callable[[], Carrier]
 
