@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import httpx
 import msgspec
@@ -14,38 +14,26 @@ import trio
 
 from arawn.backends.announced import announced
 from arawn.backends.connection_failures import from_httpx, timed_out
-from arawn.backends.endpoint import Carrier, Endpoint, endpoint_url, sender
+from arawn.backends.endpoint import Carrier, Endpoint, sender
 from arawn.backends.failures import from_reported, from_status, request_id, unreadable_reply
+from arawn.backends.http_request import Asked, RequestWriter
 from arawn.backends.masking import Masking
 from arawn.backends.protocol import Dialect, Emit
-from arawn.backends.request_head import request_head
 from arawn.backends.response_body import close, content_at_hand, content_of, content_type_of, next_piece, read_all
 from arawn.backends.shape import ReportedError, WrongShapeError
 from arawn.backends.stream_reading import StreamReading
-from arawn.backends.verbatim import Verbatim, asks_for_usage, verbatim_body, verbatim_of
+from arawn.backends.verbatim import asks_for_usage
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimReading, other_answer, with_bytes
 from arawn.config.hidden import is_secret
 from arawn.config.schema import Profile
-from arawn.errors import BackendError, BadInput
+from arawn.errors import BackendError
 from arawn.messages import Begun, CompletionRequest, CompletionResponse
-from arawn.wire.client_request import Content
 
 __all__ = ["Carrier", "Endpoint", "HttpProvider"]
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _SSE_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _DRAIN_S = 0.1  # the end of the body comes with the terminal event; read, it lets the connection serve again
-
-
-class _Call(msgspec.Struct, frozen=True, gc=False):
-    """One request, ready to send."""
-
-    content: bytes
-    stream: bool
-    model: str
-    warnings: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    verbatim: Verbatim | None = None
 
 
 class HttpProvider:
@@ -73,12 +61,8 @@ class HttpProvider:
         self._profile_name = profile_name
         self._profile = profile
         self._dialect = dialect
-        self._endpoint = endpoint
-        self._url = endpoint_url(endpoint.base_url, dialect.path)
-        self._headers: dict[bool, list[tuple[bytes, bytes]]] = {}
-        self._extensions: dict[str, Any] = {
-            "timeout": httpx.Timeout(None, connect=profile.timeouts.connect_s).as_dict()
-        }
+        self._proxy = endpoint.proxy
+        self._writer = RequestWriter(self._where, profile, dialect, endpoint)
         self._carry = sender(carrier)
 
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
@@ -91,7 +75,7 @@ class HttpProvider:
         Checkpoint: always.
         If cancelled: the connection is closed.
         """
-        call = self._call(request, stream=False)
+        call = self._writer.asked(request, stream=False)
         try:
             with trio.move_on_after(self._profile.timeouts.total_s):
                 return await self._complete(call)
@@ -100,7 +84,7 @@ class HttpProvider:
             self._masking.of_error(error)
             raise
 
-    async def _complete(self, call: _Call) -> CompletionResponse:
+    async def _complete(self, call: Asked) -> CompletionResponse:
         response = await self._send(call)
         body = content_at_hand(response)
         if body is None:
@@ -124,7 +108,7 @@ class HttpProvider:
         Checkpoint: always.
         If cancelled: the connection is closed.
         """
-        call = self._call(request, stream=True)
+        call = self._writer.asked(request, stream=True)
         reading = self._reading(call)
         emit = announced(emit, lambda: Begun(reading.model or call.model, call.left_out))
         try:
@@ -139,7 +123,7 @@ class HttpProvider:
             self._masking.of_error(error)
             raise
 
-    def _reading(self, call: _Call) -> StreamReading:
+    def _reading(self, call: Asked) -> StreamReading:
         if call.verbatim is None:
             return StreamReading(self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, masked=self._masking.of_bytes)
         unasked = not asks_for_usage(call.verbatim)
@@ -147,7 +131,7 @@ class HttpProvider:
             self._where, self._dialect, max_bytes=_MAX_BODY_BYTES, drop_usage=unasked, masked=self._masking.of_bytes
         )
 
-    async def _stream(self, call: _Call, reading: StreamReading, emit: Emit) -> CompletionResponse:
+    async def _stream(self, call: Asked, reading: StreamReading, emit: Emit) -> CompletionResponse:
         """Read the stream within one scope, whose deadline moves: a scope for each piece costs as much as the piece."""
         which: Literal["first_token", "idle"] = "first_token"
         first = trio.current_time() + self._profile.timeouts.first_token_s  # comments do not put it off
@@ -192,50 +176,16 @@ class HttpProvider:
                     for event in reading.feed(chunk):
                         await emit(event)
 
-    def _call(self, request: CompletionRequest, *, stream: bool) -> _Call:
-        """Return what to send for `request`."""
-        if not request.model:
-            raise BadInput(f"no model to ask {self._where} for: give `model` in the request or in the profile")
-        verbatim = verbatim_of(request, self._dialect)
-        if verbatim is not None:
-            content = verbatim_body(verbatim, request, self._dialect, stream=stream)
-            return _Call(content, stream, request.model, verbatim=verbatim)
-        encoded = self._dialect.encode(request, stream=stream)
-        try:
-            content = msgspec.json.encode(encoded.body)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise BadInput(f"the request to {self._where} cannot be written as JSON: {error}") from error
-        return _Call(content, stream, request.model, encoded.warnings, encoded.left_out)
-
-    async def _send(self, call: _Call) -> httpx.Response:
+    async def _send(self, call: Asked) -> httpx.Response:
         """Return the answer's head; its body is still to be read and closed."""
         try:
-            return await self._carry(self._request(call))
+            return await self._carry(call.http)
         except httpx.HTTPError as error:
-            connect_s, proxy = self._profile.timeouts.connect_s, self._endpoint.proxy
-            raise from_httpx(self._where, error, connect_s=connect_s, proxy=proxy) from error
-
-    def _request(self, call: _Call) -> httpx.Request:
-        """Return `call` as httpx has it; built by hand, because a client takes thirty times as long."""
-        constant = self._headers.get(call.stream)
-        if constant is None:
-            head = request_head(self._url, self._endpoint, self._dialect, self._profile, stream=call.stream)
-            constant = self._headers[call.stream] = head
-        headers = [*constant, (b"content-length", b"%d" % len(call.content))]
-        verbatim = call.verbatim
-        if verbatim is not None and verbatim.headers:
-            own = httpx.Headers(headers)
-            own.update(verbatim.headers)
-            headers = own.raw
-        content = Content(call.content)
-        request = httpx.Request("POST", self._url, headers=headers, stream=content, extensions=self._extensions)
-        if verbatim is not None and (verbatim.path or verbatim.query):
-            path = verbatim.path or self._dialect.path
-            request.url = endpoint_url(self._endpoint.base_url, path, verbatim.query)
-        return request
+            connect_s = self._profile.timeouts.connect_s
+            raise from_httpx(self._where, error, connect_s=connect_s, proxy=self._proxy) from error
 
     async def _head_of_stream(
-        self, response: httpx.Response, chunks: AsyncIterator[bytes], call: _Call
+        self, response: httpx.Response, chunks: AsyncIterator[bytes], call: Asked
     ) -> bytes | CompletionResponse:
         """Return what was read of a stream to know that it is one, or an answer that came whole."""
         content_type = content_type_of(response)
@@ -254,7 +204,7 @@ class HttpProvider:
         shown = self._masking.of_bytes(body)
         raise unreadable_reply(self._where, content_type, shown, reason, "the server must support `stream`")
 
-    def _decode(self, response: httpx.Response, body: bytes, call: _Call) -> CompletionResponse:
+    def _decode(self, response: httpx.Response, body: bytes, call: Asked) -> CompletionResponse:
         try:
             return other_answer(body) if call.verbatim and call.verbatim.path else self._dialect.decode(body)
         except ReportedError as error:
@@ -266,7 +216,7 @@ class HttpProvider:
             shown = self._masking.of_bytes(body)
             raise unreadable_reply(self._where, content_type_of(response), shown, str(error), hint) from error
 
-    def _refusal(self, response: httpx.Response, body: bytes, call: _Call) -> BackendError:
+    def _refusal(self, response: httpx.Response, body: bytes, call: Asked) -> BackendError:
         body = self._masking.of_bytes(body)
         now, place = datetime.now(UTC), self._place(call)
         error = from_status(self._where, response.status_code, response.headers, body, now=now, place=place)
@@ -277,12 +227,11 @@ class HttpProvider:
             error.__cause__ = ProviderAnswer(self._dialect.name, response.status_code, response.headers, body)
         return error
 
-    def _place(self, call: _Call) -> str:
-        path = (call.verbatim and call.verbatim.path) or self._dialect.path
-        return f"`{endpoint_url(self._endpoint.base_url, path).path}` was asked; {self._dialect.base_url_hint}"
+    def _place(self, call: Asked) -> str:
+        return f"`{call.http.url.path}` was asked; {self._dialect.base_url_hint}"
 
     def _completed(
-        self, answer: CompletionResponse, call: _Call, response: httpx.Response | None
+        self, answer: CompletionResponse, call: Asked, response: httpx.Response | None
     ) -> CompletionResponse:
         """Return `answer` with what the dialect could not know."""
         sent_id = None if response is None else request_id(response.headers)
