@@ -88,8 +88,7 @@ async def open_runtime(
     if isinstance(source, Config):
         config = checked(source)
     else:
-        found = await find_config(source, environ=environ, cwd=Path.cwd())
-        config = found.loaded.config
+        config = (await find_config(source, environ=environ, cwd=Path.cwd())).config
     require_policy(policy)
     async with start_runtime(config, environ, policy=policy) as runtime:
         await runtime.settled()

@@ -102,7 +102,7 @@ async def _open_in_process(wanted: Wanted, loaded: Loaded) -> AsyncIterator[Answ
     from arawn.runtime import start_runtime  # not needed when a daemon answers, and slow to load
 
     found = await with_profiles(loaded, os.environ)
-    every = found.loaded.config
+    every = found.config
     if wanted.profile is not None:
         require_profile(wanted.profile, every.profiles)
     config = narrowed(every, await _first_profile(wanted, every))

@@ -89,7 +89,7 @@ async def _list(config_file: Path | None, _: Interrupts) -> list[Listed]:
             refuse_other_file(config_file, daemon.socket)
             found = (await daemon.status()).backends
             return [Listed(one.profile, one.kind, one.model, one.health, one.reason) for one in found]
-    config = (await with_profiles(loaded, os.environ)).loaded.config
+    config = (await with_profiles(loaded, os.environ)).config
     return [Listed(name, profile.backend, profile.model) for name, profile in config.profiles.items()]
 
 
@@ -128,7 +128,7 @@ async def _test(names: tuple[str, ...], config_file: Path | None, _: Interrupts)
             if daemon is not None:
                 known = [backend.profile for backend in (await daemon.status()).backends]
                 return [await _tested(name, partial(_ask_daemon, daemon)) for name in _chosen(names, known)]
-    config = (await with_profiles(loaded, os.environ)).loaded.config
+    config = (await with_profiles(loaded, os.environ)).config
     return [await _tested(name, partial(_ask_here, config)) for name in _chosen(names, list(config.profiles))]
 
 

@@ -17,9 +17,10 @@ from arawn.cli.output import note, print_json, print_table, say
 from arawn.cli.places import impossible_places
 from arawn.cli.settings import configured
 from arawn.config import default_profile
+from arawn.config.load import Loaded
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
 from arawn.config.schema import Config
-from arawn.config.search import Found, find_config
+from arawn.config.search import find_config
 from arawn.errors import ConfigError
 from arawn.routing.prepared import routing_obstacles
 from arawn.server.auth import TOKEN_FILE
@@ -44,7 +45,7 @@ def config() -> None:
 def show(as_json: bool, config_file: Path | None) -> None:
     """Print every value in effect and where it was set. Secrets are not shown."""
     found = _found(config_file)
-    sources = found.loaded.sources.items()
+    sources = found.sources.items()
     if as_json:
         print_json([{"key": key, "value": source.value, "origin": source.origin} for key, source in sources])
         return
@@ -64,22 +65,22 @@ def check(config_file: Path | None) -> None:
     is that there is no default.
     """
     found = _found(config_file)
-    obstacles, misrouted = trio.run(_looked_at, found.loaded.config)
+    obstacles, misrouted = trio.run(_looked_at, found.config)
     for obstacle in obstacles:
         if not obstacle.fatal:
             note(f"note: {obstacle.text}")
-    if default_profile(found.loaded.config) is None:
+    if default_profile(found.config) is None:
         note(
             "note: no profile is the default: a call that names none is refused; `[llm]` or `[routing] default` set one"
         )
     problems = [obstacle.text for obstacle in obstacles if obstacle.fatal]
-    problems += impossible_places(found.loaded.config, os.environ)
+    problems += impossible_places(found.config, os.environ)
     problems += misrouted
-    problems += tool_obstacles(found.loaded.config, os.environ)
+    problems += tool_obstacles(found.config, os.environ)
     if problems:
         raise ConfigError(problems)
-    files = ", ".join(f"`{file}`" for file in found.loaded.files) or "no file"
-    profiles = ", ".join(f"`{name}`" for name in found.loaded.config.profiles)
+    files = ", ".join(f"`{file}`" for file in found.files) or "no file"
+    profiles = ", ".join(f"`{name}`" for name in found.config.profiles)
     say(f"the configuration is right: {files}; profiles: {profiles}")
     if found.why is not None:
         say(found.why)
@@ -120,5 +121,5 @@ def _presence(place: Path | None) -> str:
     return "there" if place.exists() else "not there"
 
 
-def _found(config_file: Path | None) -> Found:
+def _found(config_file: Path | None) -> Loaded:
     return trio.run(partial(find_config, config_file, environ=os.environ, cwd=Path.cwd()))

@@ -51,10 +51,10 @@ async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
         found = await find_config(config_file, environ=os.environ, cwd=Path.cwd())
     except ConfigError as error:
         return [Finding("configuration", False, problem) for problem in error.problems]
-    config = found.loaded.config
-    files = ", ".join(f"`{file}`" for file in found.loaded.files)
+    config = found.config
+    files = ", ".join(f"`{file}`" for file in found.files)
     findings = [Finding("configuration", True, files or found.why or "environment")]
-    findings += [Finding("files", False, text) for text in readable_keys(found.loaded, os.environ, Path.cwd())]
+    findings += [Finding("files", False, text) for text in readable_keys(found, os.environ, Path.cwd())]
     now = datetime.now(UTC)
     status, of_daemon = await look_at_daemon(config, os.environ, now)
     running = () if status is None else tuple(backend.profile for backend in status.backends)

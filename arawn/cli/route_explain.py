@@ -86,7 +86,7 @@ async def _explain(
     config_file: Path | None,
     _: Interrupts,
 ) -> Explanation:
-    config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).loaded.config
+    config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).config
     if interaction is not None:
         subject = _of_call(interaction, config_file)
     elif body is not None:

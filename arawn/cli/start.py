@@ -22,9 +22,10 @@ from arawn.cli.options import config_option
 from arawn.cli.output import say
 from arawn.cli.process_files import open_files
 from arawn.cli.start_address import address_to_use, only_loopback
+from arawn.config.load import Loaded
 from arawn.config.paths import runtime_dir, state_dir
 from arawn.config.schema import Config
-from arawn.config.search import Found, find_config
+from arawn.config.search import find_config
 from arawn.daemon import Opened, run_daemon
 from arawn.running_daemons import RunningDaemon, announced, path_text
 from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
@@ -60,17 +61,17 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
     flags = {"server.listen": listen}
     find = partial(find_config, config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
     found = await find()
-    for finding in open_files(found.loaded.config, None):
+    for finding in open_files(found.config, None):
         if not finding.ok:
             _LOG.warning("%s", finding.found)
 
     async def reread() -> Config:
-        return (await find(in_use=found.loaded.files)).loaded.config
+        return (await find(in_use=found.files)).config
 
     def announce(told: ExitStack, opened: Opened) -> Callable[[], None]:
         tell_end = told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))
         for address in opened.addresses:
-            narrow = only_loopback(address, found.loaded.config.server)
+            narrow = only_loopback(address, found.config.server)
             if narrow is not None:
                 _LOG.warning("%s", narrow)
         if opened.token is None and opened.addresses:
@@ -81,12 +82,12 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
         return tell_end
 
     with ExitStack() as told:
-        await run_daemon(found.loaded.config, os.environ, announce=partial(announce, told), reread=reread)
+        await run_daemon(found.config, os.environ, announce=partial(announce, told), reread=reread)
 
 
-def _as_running(found: Found, opened: Opened) -> RunningDaemon:
+def _as_running(found: Loaded, opened: Opened) -> RunningDaemon:
     socket = None if opened.socket is None else path_text(opened.socket.absolute())
-    return RunningDaemon(os.getpid(), socket, tuple(path_text(path.resolve()) for path in found.loaded.files))
+    return RunningDaemon(os.getpid(), socket, tuple(path_text(path.resolve()) for path in found.files))
 
 
 def _calm_collector() -> None:
@@ -100,24 +101,24 @@ def _calm_collector() -> None:
     gc.set_threshold(10_000, 20, 100)
 
 
-def _announce(found: Found, opened: Opened) -> None:
-    listen = found.loaded.config.server.listen
+def _announce(found: Loaded, opened: Opened) -> None:
+    listen = found.config.server.listen
     used = msgspec.structs.replace(opened, addresses=tuple(address_to_use(url, listen) for url in opened.addresses))
     for line in [*_account(found, opened), "", *_exports(used), *_try_it(used), "ready"]:
         say(line)
     sys.stdout.flush()
 
 
-def _account(found: Found, opened: Opened) -> list[str]:
+def _account(found: Loaded, opened: Opened) -> list[str]:
     """Return what runs and where it is."""
-    files = ", ".join(str(path.absolute()) for path in found.loaded.files)
+    files = ", ".join(str(path.absolute()) for path in found.files)
     runtime = opened.runtime
     rows = [
         ("arawn", f"{VERSION}, process {os.getpid()}"),
         ("configuration", files or found.why or "environment"),
         ("", found.why if files and found.why else ""),
         *(("profile", _profile_words(backend)) for backend in runtime.status().backends),
-        *(("http", _address_words(url, found.loaded.config.server.listen)) for url in opened.addresses),
+        *(("http", _address_words(url, found.config.server.listen)) for url in opened.addresses),
         ("socket", str(opened.socket.absolute()) if opened.socket else "none"),
         ("token", "none is asked for" if opened.token is None else _token_place()),
         ("log", str(runtime.log_path.absolute()) if runtime.log_path else "off"),

@@ -43,9 +43,9 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """The profiles to use in place of a configuration, and one sentence that says which and why."""
+    """The profile to use where none is configured, and one sentence that says which and why."""
 
-    profiles: dict[str, Profile]
+    profile: Profile
     why: str
 
 
@@ -67,21 +67,21 @@ def discovered(facts: Facts) -> Discovery:
     else:
         raise ConfigError(_what_to_do(facts))
     unused = f"; {_set_keys(facts.keys)} but `ARAWN_LLM__MODEL` names no model to use with it" if facts.keys else ""
-    return Discovery({DEFAULT: profile}, f"no profile is configured; {because}{unused}")
+    return Discovery(profile, f"no profile is configured; {because}{unused}")
 
 
 def adopted(loaded: Loaded, discovery: Discovery) -> Loaded:
-    """Return `loaded` with the profiles of `discovery`, for a configuration that has none."""
-    profile = discovery.profiles[DEFAULT]
+    """Return `loaded` with the profile of `discovery`, for a configuration that has none."""
+    profile = discovery.profile
     unset = Profile(backend="")
     chosen = {("llm", key) for key in profile.__struct_fields__ if getattr(profile, key) != getattr(unset, key)}
-    config = msgspec.structs.replace(loaded.config, profiles=discovery.profiles)
+    config = msgspec.structs.replace(loaded.config, profiles={DEFAULT: profile})
 
     def sources() -> dict[str, Source]:
         own = sources_below(profile, ("llm",), lambda path: "discovered" if path[:2] in chosen else None)
         return own | loaded.sources
 
-    return Loaded(config, sources, loaded.files)
+    return Loaded(config, sources, loaded.files, discovery.why)
 
 
 def _set_keys(keys: Mapping[str, str]) -> str:

@@ -34,11 +34,13 @@ class Loaded(msgspec.Struct, frozen=True):
         config: The merged configuration. It has no profiles if nothing configures one: see `discover`.
         find_sources: Returns `sources`; most commands need none, and the search for secrets takes a while to load.
         files: The files that were read, later ones overriding earlier ones.
+        why: How its profiles were chosen if none is configured; else None.
     """
 
     config: Config
     find_sources: Callable[[], dict[str, Source]]
     files: tuple[Path, ...]
+    why: str | None = None
 
     @property
     def sources(self) -> dict[str, Source]:

@@ -7,22 +7,14 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-import msgspec
 import trio
 
 from arawn.config.discover import adopted, discovered
 from arawn.config.load import Loaded, load
 
-__all__ = ["Found", "find_config", "read_config", "with_profiles"]
+__all__ = ["find_config", "read_config", "with_profiles"]
 
 _NO_FLAGS: Mapping[str, object] = MappingProxyType({})
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A configuration with profiles; `why` says how they were chosen when none is configured, else it is None."""
-
-    loaded: Loaded
-    why: str | None
 
 
 async def find_config(
@@ -32,7 +24,7 @@ async def find_config(
     flags: Mapping[str, object] = _NO_FLAGS,
     cwd: Path,
     in_use: Sequence[Path] = (),
-) -> Found:
+) -> Loaded:
     """Load the configuration; without any profile, look at what this machine offers.
 
     Args: as for `arawn.config.load`.
@@ -69,7 +61,7 @@ async def read_config(
     return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
 
 
-async def with_profiles(loaded: Loaded, environ: Mapping[str, str]) -> Found:
+async def with_profiles(loaded: Loaded, environ: Mapping[str, str]) -> Loaded:
     """Return what was loaded; without any profile, with what this machine offers.
 
     Raises:
@@ -79,8 +71,7 @@ async def with_profiles(loaded: Loaded, environ: Mapping[str, str]) -> Found:
     If cancelled: nothing has happened.
     """
     if loaded.config.profiles:
-        return Found(loaded, None)
+        return loaded
     from arawn.config.probe import gather_facts
 
-    discovery = discovered(await gather_facts(environ))
-    return Found(adopted(loaded, discovery), discovery.why)
+    return adopted(loaded, discovered(await gather_facts(environ)))

