@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from arawn.config.keypath import dotted
-from arawn.config.profile_rules import profile_findings
 from arawn.config.profiles import NamedProfile
 from arawn.config.rules import config_findings
 from arawn.config.schema import Config
@@ -20,15 +19,12 @@ def checked(config: Config) -> Config:
     Raises:
         ConfigError: It would not; every problem is listed.
     """
-    from arawn.backends.presets import PRESETS
-
     try:
         config = msgspec.convert(msgspec.to_builtins(config), Config)
     except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
         raise ConfigError([f"Config: {error}"]) from error
     entries = [NamedProfile(name, ("profiles", name), profile) for name, profile in config.profiles.items()]
-    findings = [finding for entry in entries for finding in profile_findings(entry, PRESETS)]
-    findings += config_findings(config)
+    findings = list(config_findings(config, entries))
     if findings:
         raise ConfigError(f"Config: {dotted(finding.path)}: {finding.text}" for finding in findings)
     return config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,6 @@ import msgspec
 from arawn.config.environment import environment_layers, flag_layers, misread
 from arawn.config.keypath import Finding, KeyPath, dotted
 from arawn.config.layers import Layer, holds, merged, origin_of
-from arawn.config.profile_rules import profile_findings
 from arawn.config.profiles import NamedProfile, backend_from_key, gathered, twice_named
 from arawn.config.read import read_files
 from arawn.config.rules import config_findings
@@ -79,14 +78,15 @@ def load(
     if unread:  # what the missing file says is unknown, so the whole cannot be judged
         raise ConfigError(unread + problems)
 
-    keys = _backend_keys()
-    chosen = backend_from_key(merged(layers), environ, keys)
+    chosen = backend_from_key(merged(layers), environ)
     layers = [*([chosen] if chosen else []), *layers]
     tree = merged(layers)
     entries = gathered(tree)
     config = _built(tree, entries)
-    findings = (finding for finding in _findings(config, entries, keys) if not _is_under(wrong, finding.path))
-    problems += [_line(origin_of(layers, finding.path), finding) for finding in findings]
+    findings = (*twice_named(entries), *config_findings(config, entries))
+    problems += [
+        _line(origin_of(layers, finding.path), finding) for finding in findings if not _is_under(wrong, finding.path)
+    ]
     if problems:
         raise ConfigError(problems)
     sources = partial(sources_of, config, entries, lambda path: origin_of(layers, path) if holds(tree, path) else None)
@@ -95,13 +95,6 @@ def load(
 
 def _gone(path: Path) -> str:
     return f"{path}: the file is gone, and the daemon was started with it; put it back, or start the daemon without it"
-
-
-def _backend_keys() -> dict[str, str | None]:
-    """Return the backend kinds, each with the variable of its key."""
-    from arawn.backends.presets import PRESETS
-
-    return {kind: preset.key_env for kind, preset in PRESETS.items()}
 
 
 def _checked(layers: Iterable[Layer]) -> tuple[list[Layer], list[str], list[KeyPath]]:
@@ -124,13 +117,6 @@ def _built(tree: Mapping[str, Any], entries: Sequence[NamedProfile]) -> Config:
     tables = {key: value for key, value in tree.items() if key not in ("llm", "llm_profiles")}
     config = msgspec.convert({**tables, "routing": routing}, Config)
     return msgspec.structs.replace(config, profiles={entry.name: entry.profile for entry in entries})
-
-
-def _findings(config: Config, entries: Sequence[NamedProfile], keys: Mapping[str, str | None]) -> Iterator[Finding]:
-    yield from twice_named(entries)
-    for entry in entries:
-        yield from profile_findings(entry, keys.keys())
-    yield from config_findings(config)
 
 
 def _is_under(wrong: Iterable[KeyPath], path: KeyPath) -> bool:

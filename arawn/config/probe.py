@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from arawn.config.discover import LOCAL_MODEL, OLLAMA, Facts
+from arawn.config.profiles import keys_set
 
 __all__ = ["first_ollama_model", "gather_facts"]
 
@@ -44,11 +45,8 @@ async def gather_facts(environ: Mapping[str, str], *, ollama: str = OLLAMA) -> F
         environ: The process environment.
         ollama: The address of Ollama.
     """
-    from arawn.backends.presets import PRESETS
-
-    keys = {kind: preset.key_env for kind, preset in PRESETS.items() if preset.key_env and environ.get(preset.key_env)}
     return Facts(
-        keys=keys,
+        keys=keys_set(environ),
         ollama_model=await first_ollama_model(ollama),
         local_engine=_is_installed("xllamacpp"),
         local_model=_is_installed(LOCAL_MODEL.replace("-", "_")),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from arawn.backends.presets import PRESETS
 from arawn.config.command_secrets import is_secret_of_query
 from arawn.config.describe import any_of, suggestion, ticked
 from arawn.config.hidden import is_key
@@ -25,15 +26,10 @@ _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _LONG_WORD = re.compile("[A-Za-z0-9]{32,}")  # a key without a known shape rather than a name
 
 
-def profile_findings(entry: NamedProfile, kinds: Collection[str]) -> Iterator[Finding]:
-    """Yield everything wrong with one profile.
-
-    Args:
-        entry: The profile, whose values have the right types.
-        kinds: The backend kinds there are.
-    """
+def profile_findings(entry: NamedProfile) -> Iterator[Finding]:
+    """Yield everything wrong with one profile, whose values have the right types."""
     yield from _name(entry)
-    yield from _backend(entry, kinds)
+    yield from _backend(entry)
     yield from _model(entry)
     yield from _keys_of_one_kind(entry)
     yield from _base_url(entry)
@@ -48,12 +44,14 @@ def _name(entry: NamedProfile) -> Iterator[Finding]:
         yield Finding(entry.path, "`auto` asks for routing and cannot name a profile; accepted: any other name")
 
 
-def _backend(entry: NamedProfile, kinds: Collection[str]) -> Iterator[Finding]:
+def _backend(entry: NamedProfile) -> Iterator[Finding]:
     kind = entry.profile.backend
-    if kind not in kinds:
+    if kind not in PRESETS:
         wrong = f"unknown backend {ticked(kind)}" if kind else "missing"
-        meant = suggestion(_MAKERS.get(kind, kind), kinds)
-        yield Finding((*entry.path, "backend"), f"{wrong}; accepted: {any_of(sorted(kinds))}; {_OTHER_SERVERS}{meant}")
+        meant = suggestion(_MAKERS.get(kind, kind), PRESETS)
+        yield Finding(
+            (*entry.path, "backend"), f"{wrong}; accepted: {any_of(sorted(PRESETS))}; {_OTHER_SERVERS}{meant}"
+        )
 
 
 def _model(entry: NamedProfile) -> Iterator[Finding]:

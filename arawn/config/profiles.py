@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
+from arawn.backends.presets import PRESETS
 from arawn.config.describe import any_of, ticked
 from arawn.config.keypath import Finding, KeyPath, dotted
 from arawn.config.layers import Layer, single
 from arawn.config.schema import Config, Profile
 from arawn.config.structure import PROFILE_KEYS
 
-__all__ = ["DEFAULT", "NamedProfile", "backend_from_key", "default_profile", "gathered", "twice_named"]
+__all__ = ["DEFAULT", "NamedProfile", "backend_from_key", "default_profile", "gathered", "keys_set", "twice_named"]
 
 DEFAULT = "default"
 
@@ -47,22 +48,24 @@ def twice_named(entries: Sequence[NamedProfile]) -> Iterator[Finding]:
             )
 
 
-def backend_from_key(
-    tree: Mapping[str, Any], environ: Mapping[str, str], keys: Mapping[str, str | None]
-) -> Layer | None:
+def backend_from_key(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Layer | None:
     """Return a layer that sets `llm.backend`, if `llm.model` stands alone and only one provider's key is set.
 
     Args:
         tree: The merged, checked tree.
         environ: The environment; only whether a variable is set and not empty matters.
-        keys: Backend kind -> the variable of its key, None for a kind without one.
     """
     llm = tree.get("llm", {})
-    present = [(kind, variable) for kind, variable in keys.items() if variable and environ.get(variable)]
-    if not llm.get("model") or "backend" in llm or len(present) != 1:
+    keys = keys_set(environ)
+    if not llm.get("model") or "backend" in llm or len(keys) != 1:
         return None
-    kind, variable = present[0]
+    ((kind, variable),) = keys.items()
     return single(("llm", "backend"), kind, f"chosen because {variable} is set")
+
+
+def keys_set(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return backend kind -> the variable of its key, for every key that is set and not empty."""
+    return {kind: preset.key_env for kind, preset in PRESETS.items() if preset.key_env and environ.get(preset.key_env)}
 
 
 def default_profile(config: Config) -> str | None:

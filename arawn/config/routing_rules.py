@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from arawn.backends.presets import PRESETS
 from arawn.config.describe import ticked
 from arawn.config.keypath import Finding, KeyPath
 from arawn.config.profiles import DEFAULT
@@ -91,8 +92,6 @@ def _classifier(config: Config) -> Iterator[Finding]:
 
 
 def _may_embed(backend: str, dialect: str | None) -> bool:
-    from arawn.backends.presets import PRESETS
-
     preset = PRESETS.get(backend)
     if preset is None:  # an unknown backend is a finding of its own
         return True

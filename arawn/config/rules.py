@@ -1,15 +1,16 @@
-"""What tables must agree on with each other. Pure: each rule yields what it finds."""
+"""What profiles and tables must be, and agree on with each other. Pure: each rule yields what it finds."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from arawn.config.describe import any_of, suggestion, ticked
 from arawn.config.host_rules import host_findings
 from arawn.config.keypath import Finding, KeyPath
-from arawn.config.profiles import DEFAULT
+from arawn.config.profile_rules import profile_findings
+from arawn.config.profiles import DEFAULT, NamedProfile
 from arawn.config.routing_rules import routing_findings
 from arawn.config.schema import Config
 from arawn.config.tool_rules import tool_findings
@@ -19,8 +20,10 @@ __all__ = ["config_findings", "is_loopback", "listen_address"]
 _LISTEN = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 
 
-def config_findings(config: Config) -> Iterator[Finding]:
-    """Yield everything wrong between the tables of `config`, whose values have the right types."""
+def config_findings(config: Config, entries: Iterable[NamedProfile]) -> Iterator[Finding]:
+    """Yield everything wrong in `config`, whose values have the right types; `entries` are its profiles."""
+    for entry in entries:
+        yield from profile_findings(entry)
     yield from _profile_names(config)
     yield from routing_findings(config)
     yield from tool_findings(config.tools)

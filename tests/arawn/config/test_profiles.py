@@ -8,8 +8,6 @@ from arawn.config.keypath import dotted
 from arawn.config.profiles import backend_from_key, default_profile, gathered, twice_named
 from arawn.config.schema import Config, Profile, RoutingConfig
 
-KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "ollama": None}
-
 
 def places(text: str) -> dict[str, str]:
     return {entry.name: dotted(entry.path) for entry in gathered(tomllib.loads(text))}
@@ -59,7 +57,7 @@ def test_a_profile_called_default_may_stand_anywhere_alone() -> None:
 
 def test_the_only_key_in_the_environment_tells_whose_a_lone_model_is() -> None:
     """`llm.model` without a backend goes to the one provider whose key is set, and the origin says so."""
-    layer = backend_from_key({"llm": {"model": "m"}}, {"OPENAI_API_KEY": "x"}, KEYS)
+    layer = backend_from_key({"llm": {"model": "m"}}, {"OPENAI_API_KEY": "x"})
 
     assert layer is not None
     assert layer.tree == {"llm": {"backend": "openai"}}
@@ -79,7 +77,7 @@ def test_the_only_key_in_the_environment_tells_whose_a_lone_model_is() -> None:
 )
 def test_nothing_is_guessed_unless_it_is_plain(llm: dict[str, object], environ: dict[str, str]) -> None:
     """No key, several keys, a backend or no model: the configuration stays as written."""
-    assert backend_from_key({"llm": llm}, environ, KEYS) is None
+    assert backend_from_key({"llm": llm}, environ) is None
 
 
 def test_the_default_profile_is_the_one_of_routing_then_llm() -> None:

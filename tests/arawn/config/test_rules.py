@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from arawn.backends.presets import PRESETS
 from arawn.config.keypath import dotted
 from arawn.config.profile_rules import profile_findings
 from arawn.config.profiles import NamedProfile
@@ -19,7 +18,7 @@ REFERENCES = ["os.environ/OPENAI_API_KEY", "$OPENAI_API_KEY", "${OPENAI_API_KEY}
 
 def of_profile(name: str = "fast", **keys: Any) -> list[str]:
     profile = msgspec.convert({"backend": "openai", "model": "m"} | keys, Profile)
-    findings = profile_findings(NamedProfile(name, ("llm_profiles", name), profile), PRESETS)
+    findings = profile_findings(NamedProfile(name, ("llm_profiles", name), profile))
     return [f"{dotted(finding.path[2:])}: {finding.text}" for finding in findings]
 
 
@@ -27,7 +26,7 @@ def of_config(**tables: Any) -> list[str]:
     profiles = {"profiles": {"default": {"backend": "openai"}, "fast": {"backend": "groq"}}}
     return [
         f"{dotted(finding.path)}: {finding.text}"
-        for finding in config_findings(msgspec.convert(profiles | tables, Config))
+        for finding in config_findings(msgspec.convert(profiles | tables, Config), [])
     ]
 
 
