@@ -7,14 +7,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
-import msgspec
-
 from arawn.cli.record_view import moment
 from arawn.cli.summary import reason_words
-from arawn.cli.transcript import block_text
+from arawn.cli.transcript import indented, logged_lines, logged_text
 from arawn.interactions.counted import counted
 from arawn.interactions.record import FeedbackLine, InteractionRecord, ToolCallRecord
-from arawn.messages import ContentBlock
 
 __all__ = ["feedback_lines", "record_lines", "request_lines", "response_lines"]
 
@@ -43,13 +40,13 @@ def feedback_lines(feedback: Sequence[FeedbackLine], zone: tzinfo) -> Iterator[s
 def request_lines(record: InteractionRecord) -> Iterator[str]:
     """Yield what was sent: system prompt, tools, conversation."""
     if record.system_prompt:
-        yield from ("", "system:", *_indented(record.system_prompt))
+        yield from ("", "system:", *indented(record.system_prompt))
     if record.tools:
         yield from ("", "tools offered:")
         for tool in record.tools:
             yield f"  {tool.name}{': ' if tool.description else ''}{tool.description.partition(chr(10))[0]}"
     for message in record.messages:
-        yield from _message(message)
+        yield from logged_lines(message)
 
 
 def response_lines(record: InteractionRecord) -> Iterator[str]:
@@ -58,11 +55,11 @@ def response_lines(record: InteractionRecord) -> Iterator[str]:
     if said:
         yield from ("", "answer:")
         for block in said:
-            yield from _indented(_block(block))
+            yield from indented(logged_text(block))
     for call in record.tool_calls:
         yield from _tool_call(call, in_turn=record.turn_id is not None)
     if record.error is not None:
-        yield from ("", f"{_error_title(record)}:", *_indented(record.error.message))
+        yield from ("", f"{_error_title(record)}:", *indented(record.error.message))
         if record.error.retryable is not None:
             yield f"  (another try is {'' if record.error.retryable else 'not '}worth it)"
     if record.truncated:
@@ -195,12 +192,6 @@ def _error_title(record: InteractionRecord) -> str:
     return f"error ({' '.join(facts)})"
 
 
-def _block(block: Any) -> str:
-    if "sha256" in block:
-        return f"({counted(block['size'], 'byte')}, not logged)"
-    return block_text(msgspec.convert(block, ContentBlock))
-
-
 def _tool_call(call: ToolCallRecord, *, in_turn: bool) -> Iterator[str]:
     yield from ("", f"tool {call.tool_name} ({call.tool_call_id}):")
     yield f"  {_json(call.arguments)}"
@@ -214,22 +205,6 @@ def _tool_call(call: ToolCallRecord, *, in_turn: bool) -> Iterator[str]:
         return
     first, *rest = call.result_content.removeprefix(f"`{call.tool_name}` failed: ").splitlines() or [""]
     yield from (f"  {verdict}: {first}", *(f"  {line}" for line in rest))
-
-
-def _message(message: Any) -> Iterator[str]:
-    yield from ("", f"{message.get('role') or message.get('type') or '?'}:")
-    for block in message.get("content", [message]):
-        yield from _indented(_block(block))
-
-
-def _indented(text: str) -> Iterator[str]:
-    """Yield the lines of a text, one at a time: there may be millions of them."""
-    begin = 0
-    while begin < len(text):
-        end = text.find("\n", begin)
-        end = end if end >= 0 else len(text)
-        yield f"  {text[begin:end]}"
-        begin = end + 1
 
 
 def _json(value: Any) -> str:

@@ -8,34 +8,48 @@ from typing import Any, assert_never
 
 import msgspec
 
+from arawn.interactions.counted import counted
 from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
 
-__all__ = ["block_text", "logged_lines", "message_lines"]
+__all__ = ["indented", "logged_lines", "logged_text", "message_lines"]
 
 
 def message_lines(message: Message) -> Iterator[str]:
     """Yield a blank line, who speaks, and what is said."""
-    yield from _said(message.role, (block_text(block) for block in message.content))
+    yield from _said(message.role, map(_block_text, message.content))
 
 
 def logged_lines(message: Any) -> Iterator[str]:
     """Yield the same for a message of a log record, of which perhaps only size and hash were kept."""
-    if "content" in message:
-        yield from message_lines(msgspec.convert(message, Message))
-    else:
-        yield from _said(message.get("role") or message.get("type") or "?", [f"({message['size']} bytes, not logged)"])
+    role = message.get("role") or message.get("type") or "?"
+    yield from _said(role, map(logged_text, message.get("content", [message])))
+
+
+def logged_text(block: Any) -> str:
+    """Return one content block of a record as text, or what was kept of it."""
+    if "sha256" in block:
+        return f"({counted(block['size'], 'byte')}, not logged)"
+    return _block_text(msgspec.convert(block, ContentBlock))
+
+
+def indented(text: str) -> Iterator[str]:
+    """Yield the lines of a text, one at a time: there may be millions of them."""
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin)
+        end = end if end >= 0 else len(text)
+        yield f"  {text[begin:end]}"
+        begin = end + 1
 
 
 def _said(role: str, texts: Iterable[str]) -> Iterator[str]:
     yield ""
     yield f"{role}:"
     for text in texts:
-        for line in text.splitlines() or [""]:
-            yield f"  {line}"
+        yield from indented(text)
 
 
-def block_text(block: ContentBlock) -> str:
-    """Return one content block as text."""
+def _block_text(block: ContentBlock) -> str:
     match block:
         case Text():
             return block.text

@@ -12,7 +12,7 @@ from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.options import config_option, json_option, tag_option, tags_of
-from arawn.cli.output import note, print_json, say_text
+from arawn.cli.output import note, print_json, say
 from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.transcript import message_lines
 from arawn.cli.workstream_access import WorkstreamAccess, open_access
@@ -72,7 +72,7 @@ def show(name: str, as_json: bool, config_file: Path | None) -> None:
         print_json(state)
         return
     for line in _lines(state):
-        say_text(line)
+        say(line)
 
 
 def _lines(state: WorkstreamState) -> list[str]:
