@@ -14,7 +14,7 @@ import trio
 from arawn.agent.events import Emit, TurnReply
 from arawn.cli import summary
 from arawn.cli.answering import Wanted, open_answerer
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.log_output import silence
 from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of
 from arawn.cli.output import note, print_json
@@ -121,7 +121,7 @@ def _text(prompt: tuple[str, ...]) -> str:
     return text
 
 
-async def _ask(question: ChatRequest, wanted: Wanted, _: Interrupts, *, emit: Emit) -> Answered:
+async def _ask(question: ChatRequest, wanted: Wanted, *, emit: Emit) -> Answered:
     async with open_answerer(wanted) as answerer:
         began = trio.current_time()
         response = await answered(answerer.ask, question, emit, told=wanted.told)

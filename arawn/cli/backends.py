@@ -17,7 +17,7 @@ from arawn.cli.daemon_client import DaemonClient, find_daemon
 from arawn.cli.daemon_files import refuse_other_file
 from arawn.cli.failures import sentence
 from arawn.cli.group import LazyGroup
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.log_output import quiet_retries, silence
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
@@ -82,7 +82,7 @@ def list_backends(as_json: bool, config_file: Path | None) -> None:
     print_table(("profile", "kind", "model", "health", "reason"), rows)
 
 
-async def _list(config_file: Path | None, _: Interrupts) -> list[Listed]:
+async def _list(config_file: Path | None) -> list[Listed]:
     loaded = await read_config(config_file, environ=os.environ, cwd=Path.cwd())
     async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
         if daemon is not None:
@@ -117,7 +117,7 @@ def _row(one: Tested) -> tuple[str, str, str, str]:
     return one.profile, "ok" if one.error is None else "failed", f"{one.seconds:.1f}", " ".join((said or "").split())
 
 
-async def _test(names: tuple[str, ...], config_file: Path | None, _: Interrupts) -> list[Tested]:
+async def _test(names: tuple[str, ...], config_file: Path | None) -> list[Tested]:
     beside = config_file is not None and bool(running_daemons(runtime_dir(os.environ)))
     if beside:
         note("these requests leave no record: the running daemon has the log")

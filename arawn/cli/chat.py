@@ -55,27 +55,31 @@ def chat(workstream: str, profile: str | None, tools: tuple[str, ...], quiet: bo
     wanted = Wanted(config_file=config_file, profile=profile, workstream=workstream, told=not quiet)
     silence()
     with open_lines() as lines:
-        run_async(partial(_chat, Talk(workstream, wanted, lines, tools), wanted))
+        interrupts = Interrupts()
+        run_async(partial(_chat, Talk(workstream, wanted, lines, tools, interrupts), wanted), interrupts)
 
 
-async def _chat(talk: Talk, wanted: Wanted, interrupts: Interrupts) -> None:
+async def _chat(talk: Talk, wanted: Wanted) -> None:
     async with open_answerer(wanted) as answerer:
         if wanted.profile is not None:
             require_profile(wanted.profile, answerer.profiles)
-        await talk.run(answerer, interrupts)
+        await talk.run(answerer)
 
 
 class Talk:
     """One sitting of a conversation: reads lines, has them answered, until one says that it is over."""
 
-    def __init__(self, workstream: str, wanted: Wanted, lines: LineSource, tools: tuple[str, ...]) -> None:
+    def __init__(
+        self, workstream: str, wanted: Wanted, lines: LineSource, tools: tuple[str, ...], interrupts: Interrupts
+    ) -> None:
         self._workstream = workstream
         self._profile = wanted.profile
         self._told = wanted.told
         self._lines = lines
         self._tools = tools
+        self._interrupts = interrupts
 
-    async def run(self, answerer: Answerer, interrupts: Interrupts) -> None:
+    async def run(self, answerer: Answerer) -> None:
         """Talk to the end.
 
         Raises:
@@ -93,7 +97,7 @@ class Talk:
             if line == "/exit":
                 return
             try:
-                await self._take(line, answerer, interrupts)
+                await self._take(line, answerer)
             except (ArawnError, ActorError) as error:
                 self._tell(error)
         if self._lines.interactive:
@@ -113,13 +117,13 @@ class Talk:
         for text in explained(error).lines:
             complain(text)
 
-    async def _take(self, line: str, answerer: Answerer, interrupts: Interrupts) -> None:
+    async def _take(self, line: str, answerer: Answerer) -> None:
         if line == "/help":
             _help()
         elif line.startswith("/"):
             await self._command(line, answerer)
         elif line:
-            await self._say(line, answerer, interrupts)
+            await self._say(line, answerer)
 
     async def _command(self, line: str, answerer: Answerer) -> None:
         name, _, profile = line.partition(" ")
@@ -131,10 +135,10 @@ class Talk:
         self._profile = None
         note(f"`{self._workstream}` is bound to `{profile.strip()}`")
 
-    async def _say(self, text: str, answerer: Answerer, interrupts: Interrupts) -> None:
+    async def _say(self, text: str, answerer: Answerer) -> None:
         question = ChatRequest(text, self._workstream, routing_profile=self._profile, tools=self._tools)
         response: CompletionResponse | None = None
-        with AnswerPrinter(told=self._told) as printer, interrupts.catching() as scope:
+        with AnswerPrinter(told=self._told) as printer, self._interrupts.catching() as scope:
             response = await answered(answerer.ask, question, printer.emit, told=self._told)
         if scope.cancelled_caught or response is None:
             note(f"cancelled; {_KEPT if self._tools else _AS_BEFORE}")

@@ -14,7 +14,7 @@ from arawn.agent.obstacles import tool_obstacles
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
 from arawn.cli.exposure import readable_keys
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.last_failures import last_failures
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
@@ -45,7 +45,7 @@ def doctor(as_json: bool, config_file: Path | None) -> int:
     return 0 if all(one.ok for one in found) else 1
 
 
-async def _examine(config_file: Path | None, _: Interrupts) -> list[Finding]:
+async def _examine(config_file: Path | None) -> list[Finding]:
     """Return every finding; a wrong configuration leaves nothing else to look at."""
     try:
         found = await find_config(config_file, environ=os.environ, cwd=Path.cwd())

@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from arawn.cli.given_feedback import Given, given, given_in
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option, lines_of
 from arawn.cli.output import note, print_json, print_json_line
@@ -106,7 +106,7 @@ def _warn_of_misspelt(said: Iterable[Given], config: Config) -> None:
             note(f"arawn: warning: the label `{label}` is no profile, so `arawn route` learns nothing from it{meant}")
 
 
-async def _give(config: Config, directory: Path, said: Sequence[Given], _: Interrupts) -> list[FeedbackLine]:
+async def _give(config: Config, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
     """Have the daemon write it if it writes this log, else write it here: all of it, or nothing."""
     async with _writer_of(directory, socket_path(config, os.environ)) as daemon:
         if daemon is not None:

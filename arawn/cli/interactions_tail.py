@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of
 from arawn.cli.log_reading import Reader, is_there, last_entries, missing, warn
 from arawn.cli.options import config_option, json_option, quiet_option
@@ -74,9 +74,7 @@ def tail(
         say(look(entry))
 
 
-async def _follow(
-    follower: Follower, last: Callable[[], Sequence[Entry]], look: Callable[[Entry], str], _: Interrupts
-) -> None:
+async def _follow(follower: Follower, last: Callable[[], Sequence[Entry]], look: Callable[[Entry], str]) -> None:
     shown = set()
     for entry in () if follower.has_all else last():
         shown.add(entry.head.id)

@@ -54,7 +54,7 @@ class Interrupts:
             self.ended_by = number
         scope.cancel(reason=f"signal {number}")
 
-    async def run(self, work: Callable[[Interrupts], Awaitable[T]]) -> T:
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` to its end.
 
         Raises:
@@ -69,7 +69,7 @@ class Interrupts:
             await nursery.start(self.watch)
             with self._whole:
                 try:
-                    result.append(await work(self))
+                    result.append(await work())
                 except Exception:
                     if self.ended_by is None:  # else that is what there is to say
                         raise
@@ -78,6 +78,6 @@ class Interrupts:
         return result[0]
 
 
-def run_async(work: Callable[[Interrupts], Awaitable[T]]) -> T:
-    """Run the asynchronous part of a command; see `Interrupts.run`."""
-    return trio.run(Interrupts().run, work)
+def run_async(work: Callable[[], Awaitable[T]], interrupts: Interrupts | None = None) -> T:
+    """Run the asynchronous part of a command, which may catch `interrupts` itself; see `Interrupts.run`."""
+    return trio.run((interrupts or Interrupts()).run, work)

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.settings import log_directory, socket_of
 from arawn.errors import LogWriteFailed
 from arawn.interactions.counted import counted
@@ -38,7 +38,7 @@ def beside_no_daemon(config_file: Path | None) -> Iterator[None]:
         ) from error
 
 
-async def _answers(socket: Path | None, _: Interrupts) -> bool:
+async def _answers(socket: Path | None) -> bool:
     from arawn.cli.daemon_client import DaemonFault, find_daemon
 
     try:

@@ -9,7 +9,7 @@ import click
 
 from arawn.cli.daemon_bodies import decoded
 from arawn.cli.daemon_client import require_daemon
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, say
 from arawn.cli.settings import socket_of
@@ -46,7 +46,7 @@ def reload(as_json: bool, config_file: Path | None) -> None:
         note("arawn: these are changed and wait for a restart: " + ", ".join(report.needs_restart))
 
 
-async def _reload(socket: Path | None, _: Interrupts) -> tuple[ReloadReport, dict[str, str]]:
+async def _reload(socket: Path | None) -> tuple[ReloadReport, dict[str, str]]:
     """Reload; return what it did, and why which of the new backends cannot be used."""
     async with require_daemon(socket) as daemon:
         report = decoded(await daemon.call("POST", "/reload"), ReloadReport)

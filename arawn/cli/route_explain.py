@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.log_reading import required_log, warn
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table, say
@@ -84,7 +84,6 @@ async def _explain(
     interaction: str | None,
     profile: str | None,
     config_file: Path | None,
-    _: Interrupts,
 ) -> Explanation:
     config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).config
     if interaction is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_reading import ProgressLine, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
@@ -145,9 +145,7 @@ def _require_writable(target: Path) -> None:
         raise BadInput(f"`{target}` cannot be written: permission denied at `{target.parent}`; give another path")
 
 
-async def _learn(
-    embeddings: str | None, wanted: Filters, config_file: Path | None, quiet: bool, _: Interrupts
-) -> _Learnt:
+async def _learn(embeddings: str | None, wanted: Filters, config_file: Path | None, quiet: bool) -> _Learnt:
     from arawn.routing.embeddings import OpenAIEmbeddings
 
     config = configured(config_file)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from arawn.cli.daemon_client import DaemonFault, require_daemon, socket_of_daemon
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table, say
 from arawn.cli.process_files import out_of_files
@@ -56,7 +56,7 @@ def status(watching: bool, every: float, as_json: bool, config_file: Path | None
         say(line)
 
 
-async def _status(socket: Path | None, _: Interrupts) -> RuntimeStatus:
+async def _status(socket: Path | None) -> RuntimeStatus:
     try:
         async with require_daemon(socket) as daemon:
             return await daemon.status()

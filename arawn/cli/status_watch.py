@@ -14,7 +14,6 @@ import msgspec
 import trio
 
 from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, silence_of
-from arawn.cli.interrupts import Interrupts
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.status_page import HEADERS, head_lines, next_steps, reason_of, rows
 from arawn.cli.terminal_text import json_shown, line_shown
@@ -32,7 +31,7 @@ _POLL_S = 0.05
 Show = Callable[[RuntimeStatus], Awaitable[None]]
 
 
-async def watch(socket: Path | None, _: Interrupts, *, every: float, as_json: bool) -> None:
+async def watch(socket: Path | None, *, every: float, as_json: bool) -> None:
     """Show the status every so many seconds, until an interrupt.
 
     Args:

@@ -13,7 +13,7 @@ import click
 import trio
 
 from arawn.cli.daemon_client import DaemonFault, DaemonHung, DaemonSilent, require_daemon, socket_of_daemon
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option
 from arawn.cli.output import note
 from arawn.config.paths import runtime_dir
@@ -37,7 +37,7 @@ def stop(config_file: Path | None) -> None:
     run_async(partial(_stop, socket_of_daemon(config_file)))
 
 
-async def _stop(socket: Path | None, _: Interrupts) -> None:
+async def _stop(socket: Path | None) -> None:
     patience = math.inf
     try:
         async with require_daemon(socket) as daemon:

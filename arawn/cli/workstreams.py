@@ -10,7 +10,7 @@ import click
 
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
-from arawn.cli.interrupts import Interrupts, run_async
+from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option, tag_option, tags_of
 from arawn.cli.output import note, print_json, say
 from arawn.cli.prompt import confirm_or_leave
@@ -135,7 +135,7 @@ def remove(name: str, yes: bool, config_file: Path | None) -> None:
 
 
 def _with_access(config_file: Path | None, act: Callable[[WorkstreamAccess], Awaitable[T]]) -> T:
-    async def work(_: Interrupts) -> T:
+    async def work() -> T:
         async with open_access(config_file) as access:
             return await act(access)
 

@@ -16,7 +16,7 @@ from arawn.cli.interrupts import Interrupts, run_async
 def test_an_error_comes_out_as_it_is() -> None:
     """Not inside a group."""
 
-    async def fail(_: Interrupts) -> None:
+    async def fail() -> None:
         raise ValueError("x")
 
     with pytest.raises(ValueError, match="x"):
@@ -28,7 +28,7 @@ def test_a_signal_cancels_and_becomes_the_exit_code(number: signal.Signals) -> N
     """What is under way is cancelled first."""
     ended = []
 
-    async def wait(_: Interrupts) -> None:
+    async def wait() -> None:
         signal.raise_signal(number)
         try:
             await trio.sleep_forever()
@@ -44,7 +44,9 @@ def test_a_signal_cancels_and_becomes_the_exit_code(number: signal.Signals) -> N
 def test_a_marked_block_is_cancelled_alone() -> None:
     """The command goes on; SIGTERM still ends all of it."""
 
-    async def work(interrupts: Interrupts) -> bool:
+    interrupts = Interrupts()
+
+    async def work() -> bool:
         with interrupts.catching() as scope:
             signal.raise_signal(signal.SIGINT)
             await trio.sleep_forever()
@@ -55,7 +57,7 @@ def test_a_marked_block_is_cancelled_alone() -> None:
         return caught
 
     with pytest.raises(click.exceptions.Exit) as leaving:
-        run_async(work)
+        run_async(work, interrupts)
 
     assert leaving.value.exit_code == 143
 
@@ -66,7 +68,9 @@ def test_a_second_signal_ends_it_at_once(marked: bool, monkeypatch: pytest.Monke
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
 
-    async def work(interrupts: Interrupts) -> None:
+    interrupts = Interrupts()
+
+    async def work() -> None:
         with interrupts.catching() if marked else trio.CancelScope(), trio.CancelScope(shield=True):
             signal.raise_signal(signal.SIGINT)
             await trio.testing.wait_all_tasks_blocked()
@@ -74,7 +78,7 @@ def test_a_second_signal_ends_it_at_once(marked: bool, monkeypatch: pytest.Monke
             await trio.testing.wait_all_tasks_blocked()
 
     try:
-        run_async(work)
+        run_async(work, interrupts)
     except click.exceptions.Exit:
         assert not marked
 
