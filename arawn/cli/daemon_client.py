@@ -13,6 +13,7 @@ import trio
 
 from arawn.agent.events import Emit, ToolEnded, ToolStarted
 from arawn.cli.daemon_bodies import DaemonFault, decoded, encoded, error_in, is_alive, kind_of_error, misfit_of
+from arawn.cli.daemon_files import daemon_of
 from arawn.cli.output import note
 from arawn.cli.settings import socket_of
 from arawn.config.paths import runtime_dir
@@ -205,11 +206,8 @@ async def require_daemon(socket: Path | None) -> AsyncIterator[DaemonClient]:
 
 def silence_of(socket: Path | None) -> DaemonSilent | None:
     """Return what to say of the daemon of `socket`, which does not answer there; None if there is no such daemon."""
-    if socket is None:
-        return None
-    place = str(socket.absolute())
-    found = next((one for one in running_daemons(runtime_dir(os.environ)) if one.socket == place), None)
-    return None if found is None else DaemonSilent(found, socket)
+    found = None if socket is None else daemon_of(socket)
+    return None if socket is None or found is None else DaemonSilent(found, socket)
 
 
 def socket_of_daemon(config_file: Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""The configuration files of the daemon that answers, and those of a command: they may be others."""
+"""What a daemon has left word of: its process, and its configuration files, which may be others than a command's."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from pathlib import Path
 
 from arawn.config.paths import runtime_dir
 from arawn.errors import BadInput
-from arawn.running_daemons import path_text, running_daemons
+from arawn.running_daemons import RunningDaemon, path_text, running_daemons
 
-__all__ = ["cannot_apply", "files_of_daemon", "refuse_other_file"]
+__all__ = ["cannot_apply", "daemon_of", "files_of_daemon", "refuse_other_file"]
+
+
+def daemon_of(socket: Path) -> RunningDaemon | None:
+    """Return the daemon of `socket`, whether or not it answers; None if there is none, or it could not leave word."""
+    place = path_text(socket.absolute())
+    return next((one for one in running_daemons(runtime_dir(os.environ)) if one.socket == place), None)
 
 
 def files_of_daemon(socket: Path) -> frozenset[str] | None:
     """Return the absolute paths of the files that the daemon of `socket` reads; None if it could not leave word."""
-    place = path_text(socket.absolute())
-    found = (one for one in running_daemons(runtime_dir(os.environ)) if one.socket == place)
-    return next((frozenset(one.files) for one in found), None)
+    found = daemon_of(socket)
+    return None if found is None else frozenset(found.files)
 
 
 def refuse_other_file(config_file: Path | None, socket: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from arawn.running_daemons import RunningDaemon, announced
+from arawn.cli.daemon_client import silence_of
+from arawn.running_daemons import RunningDaemon, announced, path_text
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 
@@ -92,3 +93,20 @@ def test_a_file_that_the_daemon_has_not_read_is_named(started: None, command: Co
         assert (asked.code, asked.out) == (0, "echo: hi\n")
         assert f"{told} `{project}`\n" in asked.err
     assert command("ask", "-q", "hi").err == ""
+
+
+def test_a_silent_daemon_is_known_in_a_directory_whose_name_is_no_utf_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in every other: what it left word of has the name escaped."""
+    directory = tmp_path / os.fsdecode(b"odd\xff")
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("ARAWN_RUNTIME_DIR", str(tmp_path))
+    socket = Path("arawn.sock")
+
+    with announced(tmp_path, RunningDaemon(7, path_text(socket.absolute()), ())):
+        silent = silence_of(socket)
+
+    assert silent is not None
+    assert silent.pid == 7
