@@ -20,8 +20,7 @@ from trio_util import AsyncValue, wait_any  # type: ignore[import-untyped]
 import actors
 from actors import ActorError, ChildSpec, Ref, Supervisor
 from arawn.backends.actor import Call
-from arawn.backends.health import BackendHealth
-from arawn.backends.told_health import ToldHealth
+from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.config import default_profile
 from arawn.config.schema import Config, Profile
 from arawn.errors import ArawnError, ConfigError, Unavailable

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import arawn
-from arawn.backends.health import BackendHealth
-from arawn.backends.told_health import ToldHealth
+from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.config.schema import Profile, RetryConfig
 from arawn.messages import CompletionRequest, user
 from tests.runtimes import configured, running, scripted
