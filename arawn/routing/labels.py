@@ -55,12 +55,14 @@ def example_of(
     record: InteractionRecord | None, feedback: FeedbackLine, rules: LayeredPolicy, known: Collection[str]
 ) -> Example | None:
     """Return what can be learnt of one judged call; None if nothing can, or if there is no call."""
-    request = None if record is None else logged_request(record)
-    profile = None if record is None else right_profile(record.profile, feedback, known)
-    if profile is None or request is None:
+    if record is None:
+        return None
+    request = logged_request(record)
+    profile = right_profile(record.profile, feedback, known)
+    if request is None or profile is None:
         return None
     text = beginning(asked_texts(request), EMBEDDED_CHARACTERS)
-    if record is None or not text.strip():
+    if not text.strip():
         return None
     return Example(text, profile, rules.decide(request).profile, _conversation(record))
 
