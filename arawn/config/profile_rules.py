@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from arawn.backends.presets import PRESETS
@@ -21,6 +22,7 @@ _HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
 _OTHER_SERVERS = "any other server that speaks OpenAI's or Anthropic's API is `custom` with `dialect` and `base_url`"
 _MAKERS = {"claude": "anthropic", "google": "gemini", "grok": "xai"}  # `grok` looks like `groq`, another company
 _KEY = re.compile(r"[\x21-\x7e]+")
+_FOUR_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _REFERENCE = re.compile(r"os\.environ/.*|\$[A-Z_][A-Z0-9_]*|\$\{.*\}")  # as other programs write it
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _LONG_WORD = re.compile("[A-Za-z0-9]{32,}")  # a key without a known shape rather than a name
@@ -89,8 +91,10 @@ def _is_base_url(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
+        if _FOUR_NUMBERS.fullmatch(parts.hostname or "") or "[" in parts.netloc:
+            ip_address(parts.hostname or "")
         return _names_http_host(parts) and all(map(_may_be_shown, filter(None, parts.query.split("&"))))
-    except ValueError:  # a port out of range, half an IPv6 address
+    except ValueError:  # a port out of range, half an IPv6 address, 999 in an IPv4 address
         return False
 
 

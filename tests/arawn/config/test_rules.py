@@ -107,6 +107,8 @@ def test_a_sound_profile_has_no_findings(keys: dict[str, Any]) -> None:
         "http:///v1",
         "http://:80",
         "http://h:99999",
+        "http://999.0.0.1/v1",
+        "http://[v1.x]/v1",
         "http://h:0",
         "http://h:x",
         "http://[::1",
