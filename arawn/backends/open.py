@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -21,7 +20,6 @@ from arawn.backends.proxied import open_client
 from arawn.backends.script import ECHO, load_script
 from arawn.backends.scripted import ScriptedProvider
 from arawn.config.schema import Profile
-from arawn.errors import ConfigError
 from arawn.wire.proxies import proxy_variable
 from arawn.wire.transport import Transport, TransportLimits
 
@@ -41,24 +39,20 @@ def open_provider(
 
     Args:
         name: The profile's name, for messages.
-        profile: Its settings.
+        profile: Its settings, which passed every check of the configuration.
         environ: Where key variables are looked up; proxies are taken from the process's own environment.
         transport: Carries the requests instead of the usual one; the block closes it.
 
     Raises:
-        ConfigError: The profile can never work as it stands.
+        ConfigError: The profile can never work: what it names, such as a script or a model, is not there.
         Unavailable: On entering: there is no key, the model server is not up, or the proxy variables are wrong.
 
     """
-    preset = PRESETS.get(profile.backend)
-    if preset is None:
-        known = ", ".join(f"`{kind}`" for kind in PRESETS)
-        raise ConfigError([f"profile `{name}`: backend: unknown backend `{profile.backend}`; known are {known}"])
     if profile.backend == "scripted":
         return _open_scripted(name, profile)
     if profile.backend == "local":
         return open_local(name, profile)
-    return _open_http(name, profile, preset, environ, transport)
+    return _open_http(name, profile, environ, transport)
 
 
 def takes_long(name: str, profile: Profile) -> bool:
@@ -82,51 +76,31 @@ async def _open_scripted(name: str, profile: Profile) -> AsyncIterator[Provider]
 
 @asynccontextmanager
 async def _open_http(
-    name: str,
-    profile: Profile,
-    preset: Preset,
-    environ: Mapping[str, str],
-    transport: httpx.AsyncBaseTransport | None,
+    name: str, profile: Profile, environ: Mapping[str, str], transport: httpx.AsyncBaseTransport | None
 ) -> AsyncIterator[Provider]:
-    base_url = _base_url(name, profile, preset)
-    dialect = _dialect(name, profile, preset, httpx.URL(base_url).host)
+    preset = PRESETS[profile.backend]
+    base_url = profile.base_url or preset.base_url or ""
+    url = httpx.URL(base_url)
+    dialect = _dialect(profile, preset, url.raw_host.decode())
     key = await resolve_key(name, profile, preset, environ=environ)
-    proxy = None if transport else proxy_variable(httpx.URL(base_url), os.environ)
-    async with _carrier(f"profile `{name}` ({profile.backend})", proxy, transport) as carrier:
+    proxy = None if transport else proxy_variable(url, os.environ)
+    async with transport or _carrier(f"profile `{name}` ({profile.backend})", proxy) as carrier:
         bearer = preset.bearer if preset.dialect else dialect.name == "openai"
         yield HttpProvider(name, profile, dialect, Endpoint(profile.backend, base_url, key, bearer, proxy), carrier)
 
 
-def _carrier(where: str, proxy: str | None, transport: httpx.AsyncBaseTransport | None) -> Carrier:
-    """Return our own transport; httpx's client where a proxy may be meant, or around a given transport."""
-    if transport is None and proxy is None:
-        return Transport(TransportLimits(connections=None, idle_seconds=_KEEP_IDLE_S))  # workers bound the calls
+def _carrier(where: str, proxy: str | None) -> Carrier:
+    """Return our own transport, or httpx's client where a proxy may be meant; the workers bound the calls."""
+    if proxy is None:
+        return Transport(TransportLimits(connections=None, idle_seconds=_KEEP_IDLE_S))
     limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S)
-    return open_client(where, os.environ, limits=limits, transport=transport)
+    return open_client(where, os.environ, limits=limits)
 
 
-def _dialect(name: str, profile: Profile, preset: Preset, host: str) -> Dialect:
-    dialect = preset.dialect or profile.dialect
-    if dialect is None:
-        raise ConfigError([f'profile `{name}`: dialect: is missing; give `dialect = "openai"` or `"anthropic"`'])
-    if dialect == "anthropic":
+def _dialect(profile: Profile, preset: Preset, host: str) -> Dialect:
+    if (preset.dialect or profile.dialect) == "anthropic":
         return AnthropicDialect()
     own = preset.base_url and httpx.URL(preset.base_url).host
     if not own or not f".{host}".endswith(f".{own}"):
         return OpenAIDialect()  # what is known of the preset's own server may be wrong of this one
     return OpenAIDialect(max_tokens_field=preset.max_tokens_field, reasoning_field=preset.reasoning_field)
-
-
-def _base_url(name: str, profile: Profile, preset: Preset) -> str:
-    base_url = profile.base_url or preset.base_url
-    right = "give `base_url`, such as `https://llm.example.com/v1`"
-    if base_url is None:
-        raise ConfigError([f"profile `{name}`: base_url: is missing; {right}"])
-    try:
-        url = httpx.URL(base_url)
-        urlsplit(base_url)  # knows wrong IPv6 addresses that httpx lets pass
-    except (httpx.InvalidURL, ValueError) as error:
-        raise ConfigError([f"profile `{name}`: base_url: is no address; {right}"]) from error
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigError([f"profile `{name}`: base_url: is no address beginning with http:// or https://; {right}"])
-    return base_url

@@ -13,26 +13,19 @@ __all__ = ["open_client"]
 _VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
-def open_client(
-    where: str,
-    environ: Mapping[str, str],
-    *,
-    limits: httpx.Limits,
-    transport: httpx.AsyncBaseTransport | None = None,
-) -> httpx.AsyncClient:
-    """Return a client that takes its proxies from the process's own environment, or uses `transport` and none.
+def open_client(where: str, environ: Mapping[str, str], *, limits: httpx.Limits) -> httpx.AsyncClient:
+    """Return a client that takes its proxies from the process's own environment.
 
     Args:
         where: The profile, for messages.
         environ: That environment, for messages too: the variables are named, their values may hold passwords.
         limits: How many connections, and for how long.
-        transport: Carries the requests instead; the client closes it.
 
     Raises:
         Unavailable: The variables hold what no request can be sent by. No connection was made.
     """
     try:
-        return httpx.AsyncClient(transport=transport, limits=limits, timeout=None, follow_redirects=False)  # noqa: S113  # the caller has deadlines
+        return httpx.AsyncClient(limits=limits, timeout=None, follow_redirects=False)  # noqa: S113  # the caller has deadlines
     except ImportError:
         found = "name a SOCKS proxy, and the package for those is missing"
         right = "run `pip install 'httpx[socks]'`, or give a proxy as `http://host:port`"
