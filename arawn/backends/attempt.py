@@ -50,7 +50,6 @@ class Attempt:
     def __init__(
         self, parts: BackendParts, redactor: Redactor, defaults: Profile, call: Call, *, call_id: str, number: int
     ) -> None:
-        self.profile_name = parts.name
         self.on_first_delta: Callable[[], None] = lambda: None
         self.number = number
         self._parts = parts
@@ -144,7 +143,7 @@ class Attempt:
         try:
             record = self._build(record_id, outcome)
         except Exception as error:  # noqa: BLE001  # the log never fails a call, and never is silent
-            _LOG.exception("the record of a call to profile `%s` could not be built", self.profile_name)
+            _LOG.exception("the record of a call to profile `%s` could not be built", self._parts.name)
             self._parts.journal.lose(f"a record could not be built ({type(error).__name__})")
             return
         self._record_id = record_id

@@ -98,7 +98,7 @@ def _tell_unsearched(directory: Path) -> None:
 def _hits(directory: Path, query: Query | None, wanted: Filters, progress: ProgressLine) -> Iterator[Hit]:
     """Yield hits, the oldest first; of a limited search, the newest ones."""
     if query is None:
-        reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
+        reader = progress.reader(directory)
         entries = reader.oldest_first(wanted) if wanted.limit is None else reversed(list(reader.newest_first(wanted)))
         for entry in entries:
             yield Hit(id=entry.head.id, timestamp=entry.head.timestamp, entry=entry, places=())

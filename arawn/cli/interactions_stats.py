@@ -18,7 +18,6 @@ from arawn.cli.output import note, print_json, print_made, print_table, printabl
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
 from arawn.interactions.judged import with_judged
-from arawn.interactions.reader import LogReader
 from arawn.interactions.stats import DIMENSIONS, Dimension, Percentiles, Report, Row, Stats
 from arawn.interactions.zones import zone_of
 
@@ -112,8 +111,7 @@ def stats(
     directory = required_log(config_file)
     counted = Stats(dimensions, with_judged(directory, wanted), zone)
     with ProgressLine(quiet=quiet) as progress:
-        reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
-        for _, _, head in reader.lines(counted.wanted):
+        for _, _, head in progress.reader(directory).lines(counted.wanted):
             counted.add(head)
     report = _largest(counted.report(), limit)
     if not report.total.calls and not quiet:

@@ -105,8 +105,7 @@ def kept_of_last(directory: Path, wanted: Filters, keep: Callable[[Entry], T], *
     """
     _required(directory)
     with ProgressLine(quiet=quiet) as progress:
-        reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
-        found = [keep(entry) for entry in reader.newest_first(wanted)][::-1]
+        found = [keep(entry) for entry in progress.reader(directory).newest_first(wanted)][::-1]
     if not found and wanted.limit != 0 and not quiet:
         note(f"no call in the interaction log at `{directory}` is one of those asked for")
     return found
@@ -172,6 +171,10 @@ class ProgressLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._clear()
+
+    def reader(self, directory: Path) -> LogReader:
+        """Return a reader of the log whose progress and damages are told here."""
+        return LogReader(directory, on_damage=self.damage, on_progress=self.update)
 
     def update(self, progress: Progress) -> None:
         """Say where the read is, at most ten times a second."""

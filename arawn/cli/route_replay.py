@@ -17,7 +17,6 @@ from arawn.config import default_profile
 from arawn.errors import BadInput
 from arawn.interactions.filters import Filters, matches
 from arawn.interactions.heads import UNREADABLE, decode_line
-from arawn.interactions.reader import LogReader
 from arawn.interactions.record import InteractionHead, InteractionRecord
 from arawn.routing.layered import LayeredPolicy
 from arawn.routing.replay import Counted, Replay, ReplayReport
@@ -66,8 +65,7 @@ def replayed_log(policy: LayeredPolicy, directory: Path, wanted: Filters, *, qui
     """
     judging = Replay(policy)
     with ProgressLine(quiet=quiet) as progress:
-        reader = LogReader(directory, on_damage=progress.damage, on_progress=progress.update)
-        for path, (_, line), head in reader.lines(wanted):
+        for path, (_, line), head in progress.reader(directory).lines(wanted):
             if isinstance(head, InteractionHead) and matches(head, wanted):
                 try:
                     record = decode_line(line)

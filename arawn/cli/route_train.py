@@ -24,7 +24,6 @@ from arawn.config.schema import Config
 from arawn.errors import BadInput
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
-from arawn.interactions.reader import LogReader
 from arawn.interactions.whole_file import write_whole
 from arawn.routing.evaluation import CannotTrain, Evaluation, Labelled, by_profile, evaluated
 from arawn.routing.layered import LayeredPolicy
@@ -157,8 +156,7 @@ async def _learn(embeddings: str | None, wanted: Filters, config_file: Path | No
     routing = msgspec.structs.replace(config.routing, enabled=True)  # the rules are what it has to beat, on or off
     rules = LayeredPolicy(routing, default=default_profile(config), known=config.profiles)
     with ProgressLine(quiet=quiet) as progress:
-        reader = LogReader(required_log(config_file), on_damage=progress.damage, on_progress=progress.update)
-        judged = judged_examples(reader, wanted, rules, known)
+        judged = judged_examples(progress.reader(required_log(config_file)), wanted, rules, known)
     if not quiet:
         _say_unused(judged)
     async with aclosing(OpenAIEmbeddings(name, profile, os.environ)) as embedder:
