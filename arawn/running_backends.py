@@ -65,7 +65,7 @@ class _Running(msgspec.Struct, frozen=True):
     label: str
     blueprint: Blueprint
     ref: Ref[Call]
-    health: AsyncValue
+    health: ToldHealth
 
 
 class RunningBackends:
@@ -77,7 +77,7 @@ class RunningBackends:
         config: Config,
         *,
         blueprints: Callable[[Config], Mapping[str, Blueprint]],
-        make: Callable[[str, str, Blueprint, AsyncValue], ChildSpec[Call]],
+        make: Callable[[str, str, Blueprint, ToldHealth], ChildSpec[Call]],
     ) -> None:
         """Make an empty map; `start` fills it.
 
@@ -183,8 +183,7 @@ class RunningBackends:
 
     def health(self, name: str) -> BackendHealth:
         """Return how a backend is."""
-        health: BackendHealth = self._running[name].health.value
-        return health
+        return self._running[name].health.value
 
     def statuses(self) -> tuple[BackendStatus, ...]:
         """Return how each backend is, in the order of the configuration."""
@@ -256,7 +255,7 @@ async def _settled(running: _Running) -> None:
 
 
 def _status(running: _Running, actor: actors.Status) -> BackendStatus:
-    health: BackendHealth = running.health.value
+    health = running.health.value
     return BackendStatus(
         profile=running.name,
         kind=running.blueprint.profile.backend,

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Never, assert_never
 
 import trio
-from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
 from arawn.agent.servers import start_tool_servers
 from arawn.agent.tool_secrets import tool_secrets
 from arawn.arguments import require_config_source, require_kind, require_policy
 from arawn.backends.actor import BackendParts, Call, open_backend
+from arawn.backends.health import ToldHealth
 from arawn.backends.secret_values import secret_values
 from arawn.board import Board
 from arawn.config.check import checked
@@ -244,7 +244,7 @@ async def _start_backends(
         hidden = (*secrets, *secret_values(config.profiles, environ), *of_tools)
         return {name: Blueprint(profile, hidden) for name, profile in config.profiles.items()}
 
-    def make(label: str, name: str, blueprint: Blueprint, health: AsyncValue) -> ChildSpec[Call]:
+    def make(label: str, name: str, blueprint: Blueprint, health: ToldHealth) -> ChildSpec[Call]:
         count, hidden = counts.of(name), blueprint.secrets
         parts = BackendParts(
             name, blueprint.profile, environ, log, journal, hidden, ids, open_tool_calls, count, health

@@ -17,7 +17,7 @@ from trio_util import AsyncValue  # type: ignore[import-untyped]
 from actors import Request
 from arawn.backends.admission import Admission
 from arawn.backends.attempt import Attempt, Outcome
-from arawn.backends.health import BackendHealth
+from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.backends.local import LocalProvider, ModelServerDied
 from arawn.backends.open import open_provider, takes_long
 from arawn.backends.protocol import Provider
@@ -63,7 +63,7 @@ class BackendParts(msgspec.Struct, frozen=True):
     ids: RecordIds
     open_tool_calls: OpenToolCalls
     counts: ProfileCounts
-    health: AsyncValue
+    health: ToldHealth
 
     def new_id(self) -> str:
         """Return the id of a call that begins now."""

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Literal, TypeGuard
 
 import trio
-from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from arawn.backends.attempt import Attempt
 from arawn.backends.breaker import FAILURES, Breaker
 from arawn.backends.connection_failures import is_own_lack
 from arawn.backends.failures import is_spent
-from arawn.backends.health import BackendHealth
+from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.backends.limits import RateLimit
 from arawn.config.schema import Profile
 from arawn.errors import (
@@ -39,13 +38,13 @@ _ANSWERS = (AuthFailed, BadReply, BadRequest, RateLimited)  # whoever says so is
 class Admission:
     """The door of one backend: its limits per minute, its breaker, its health."""
 
-    def __init__(self, name: str, profile: Profile, health: AsyncValue, redactor: Redactor) -> None:
+    def __init__(self, name: str, profile: Profile, health: ToldHealth, redactor: Redactor) -> None:
         """Begin with an open door.
 
         Args:
             name: Of the profile, for messages.
             profile: Its limits.
-            health: Where what is seen is kept: a `BackendHealth`.
+            health: Where what is seen is kept.
             redactor: Takes secrets out of the reasons, since a provider may quote what it was sent.
         """
         self._name = name
@@ -127,7 +126,7 @@ class Admission:
             self._tell("degraded", error.user_message)
 
     def _tell(self, state: Literal["ready", "degraded", "open"], reason: str | None) -> None:
-        health: BackendHealth = self._health.value
+        health = self._health.value
         if reason is not None:
             reason, _ = self._redactor.redact(reason)
         if (health.state, health.reason) != (state, reason):

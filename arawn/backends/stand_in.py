@@ -85,7 +85,7 @@ class StandIn:
         self._reason = reason
         self._answer = self._refuse
         self._looked.set()
-        before: BackendHealth = self._parts.health.value
+        before = self._parts.health.value
         if (before.state, before.reason) != ("unavailable", reason.user_message):
             self._parts.health.value = BackendHealth("unavailable", reason.user_message, datetime.now(UTC))
 

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
-from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from actors import ChildSpec, Supervisor, SupervisorSpec, open_supervisor
 from arawn.backends.actor import Call
-from arawn.backends.health import BackendHealth
+from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.config.schema import Config, Profile
 from arawn.errors import ConfigError, Unavailable
 from arawn.interactions.health import LogHealth
@@ -50,12 +49,12 @@ class Rig:
     def blueprints(self, config: Config) -> dict[str, Blueprint]:
         return {name: Blueprint(profile) for name, profile in config.profiles.items()}
 
-    def make(self, label: str, name: str, blueprint: Blueprint, health: AsyncValue) -> ChildSpec[Call]:
+    def make(self, label: str, name: str, blueprint: Blueprint, health: ToldHealth) -> ChildSpec[Call]:
         start = partial(self.start, name, blueprint.profile.model or "", health)
         return ChildSpec(name=label, start=start, mailbox=self.mailbox, reply_errors=(Unavailable,), stop_grace=1.0)
 
     @asynccontextmanager
-    async def start(self, name: str, model: str, health: AsyncValue) -> AsyncIterator[Handle]:
+    async def start(self, name: str, model: str, health: ToldHealth) -> AsyncIterator[Handle]:
         if model == "slow":
             await trio.sleep(1.0)
         if model == "bad":

@@ -10,11 +10,10 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from trio_util import AsyncValue  # type: ignore[import-untyped]
 
 from arawn.backends.admission import Admission
 from arawn.backends.breaker import FAILURES
-from arawn.backends.health import BackendHealth
+from arawn.backends.health import ToldHealth
 from arawn.config.schema import Profile
 from arawn.errors import (
     AuthFailed,
@@ -36,9 +35,9 @@ BEGUN = CompletionResponse(content=(), model="m")
 
 def states_after(*errors: BackendError) -> list[str]:
     """Return the health of a profile after each of these calls."""
-    health = AsyncValue(BackendHealth())
+    health = ToldHealth("p")
     admission = Admission("p", Profile(backend="scripted"), health, Redactor())
-    states = []
+    states: list[str] = []
     for error in errors:
         admission.saw_failure(FIRST, error)
         states.append(health.value.state)
@@ -100,7 +99,7 @@ async def test_the_limit_that_is_used_up_is_named(key: str) -> None:
     """Of the two in the profile, it is the one to raise."""
     limits = {"requests_per_minute": 100, "tokens_per_minute": 1000, key: 1}
     profile = Profile(backend="scripted", **limits)  # type: ignore[arg-type]  # limits only
-    admission = Admission("p", profile, AsyncValue(BackendHealth()), Redactor())
+    admission = Admission("p", profile, ToldHealth("p"), Redactor())
     await admission.enter(FIRST)
     admission.saw_answer(msgspec.structs.replace(BEGUN, usage=Usage(1, 1)))
 
