@@ -81,8 +81,8 @@ def long_names(command: Command, place: Place) -> None:
 
 
 def shown_by(place: Place, columns: int, *arguments: str) -> list[str]:
-    """Return the lines that a terminal of that width shows."""
-    text = Terminal(place, "interactions", *arguments, columns=columns).rest()
+    """Return the lines that a terminal of that width shows in the end: that of a progress has been cleared."""
+    text = re.sub(r"[^\n]*\r\x1b\[2K", "", Terminal(place, "interactions", *arguments, columns=columns).rest())
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", text).splitlines()
 
 
