@@ -1,23 +1,22 @@
-"""Server-sent events: bytes to events and back, by the WHATWG rules. Pure: no input or output of its own."""
+"""Server-sent events: bytes to events, by the WHATWG rules. Pure: no input or output of its own.
+
+No stream is taken up again here, so `id` and `retry`, which are for that, are passed over.
+"""
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
-__all__ = ["SseEvent", "SseParser", "encode_event"]
+__all__ = ["SseEvent", "SseParser"]
 
 _BOM = b"\xef\xbb\xbf"
-_RETRY = re.compile(rb"[0-9]{1,12}")  # more digits would be centuries
 
 
 class SseEvent(msgspec.Struct, frozen=True, gc=False):
-    """One event; `id` is the last event id the stream has set, "" before the first."""
+    """One event."""
 
     event: str = "message"
     data: str = ""
-    id: str = ""
 
 
 class SseParser:
@@ -41,9 +40,6 @@ class SseParser:
         self._event = ""
         self._data: list[str] = []
         self._data_bytes = 0
-        self._id = ""
-        self.retry_ms: int | None = None
-        """How long the stream asks to wait before connecting again; None before it says so."""
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Return the events that `chunk` completes, in order.
@@ -93,7 +89,7 @@ class SseParser:
             elif line:
                 self._take_field(line)
             elif self._data:
-                events.append(SseEvent(self._event or "message", "\n".join(self._data), self._id))
+                events.append(SseEvent(self._event or "message", "\n".join(self._data)))
                 self._start_event()
             else:
                 self._start_event()
@@ -112,10 +108,6 @@ class SseParser:
             self._event = value.decode("utf-8", "replace")
         elif name == b"data":
             self._add_data(value, len(line))
-        elif name == b"id" and b"\0" not in value:
-            self._id = value.decode("utf-8", "replace")
-        elif name == b"retry" and _RETRY.fullmatch(value):
-            self.retry_ms = int(value)
 
     def _start_event(self) -> None:
         self._event = ""
@@ -125,21 +117,3 @@ class SseParser:
     def _check(self, size: int) -> None:
         if size > self._max_event_bytes:
             raise ValueError(f"a server-sent event is longer than {self._max_event_bytes} bytes")
-
-
-def encode_event(data: str, *, event: str | None = None, event_id: str | None = None) -> bytes:
-    """Return one event as bytes. Every line break inside `data` arrives as LF.
-
-    Raises:
-        ValueError: If `event` or `event_id` holds a line break, or `event_id` a NUL: the format cannot carry it.
-    """
-    lines = []
-    for name, value in (("event", event), ("id", event_id)):
-        if value is None:
-            continue
-        if any(character in value for character in "\r\n\0"):
-            raise ValueError(f"`{name}` of a server-sent event cannot hold a line break or NUL: {value!r}")
-        lines.append(f"{name}: {value}")
-    unified = data.replace("\r\n", "\n").replace("\r", "\n")
-    lines.extend(f"data: {line}" for line in unified.split("\n"))
-    return ("\n".join(lines) + "\n\n").encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The parser against the standard's own words, and the writer against the parser."""
+"""The parser against the standard's own words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from arawn.wire.sse import SseEvent, SseParser, encode_event
+from arawn.wire.sse import SseEvent, SseParser
 
 STREAMS = st.lists(
     st.sampled_from(
@@ -21,15 +21,15 @@ STREAMS = st.lists(
 ).map(b"".join)  # fmt: skip
 
 
-def read_by_the_book(stream: bytes) -> tuple[list[SseEvent], int | None]:
+def read_by_the_book(stream: bytes) -> list[SseEvent]:
     """The format's own algorithm, step by step over the whole text, as the standard words it."""
     text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
     events: list[SseEvent] = []
-    data, event, last_id, retry = "", "", "", None
+    data, event = "", ""
     for line in re.split("\r\n|\n|\r", text)[:-1]:
         if line == "":
             if data != "":
-                events.append(SseEvent(event or "message", data.removesuffix("\n"), last_id))
+                events.append(SseEvent(event or "message", data.removesuffix("\n")))
             data, event = "", ""
             continue
         if line.startswith(":"):
@@ -42,11 +42,7 @@ def read_by_the_book(stream: bytes) -> tuple[list[SseEvent], int | None]:
             event = value
         elif field == "data":
             data += value + "\n"
-        elif field == "id" and "\0" not in value:
-            last_id = value
-        elif field == "retry" and value and all(digit in "0123456789" for digit in value):
-            retry = int(value)
-    return events, retry
+    return events
 
 
 def parse(stream: bytes) -> list[SseEvent]:
@@ -69,13 +65,13 @@ def test_where_the_stream_is_cut_does_not_change_the_events(stream: bytes, cuts:
 @example(stream=b"\n\xef\xbb\xbfdata: a\n\n", cuts=[1])  # a mark counts only at the very start
 @given(stream=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=8))
 def test_the_events_are_those_of_the_standard(stream: bytes, cuts: list[int]) -> None:
-    """Cut anywhere, the parser finds what the standard's algorithm finds in the whole text, and the same retry time."""
+    """Cut anywhere, the parser finds what the standard's algorithm finds in the whole text."""
     parser = SseParser()
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
 
     events = [event for start, end in pairwise(edges) for event in parser.feed(stream[start:end])]
 
-    assert (events, parser.retry_ms) == read_by_the_book(stream)
+    assert events == read_by_the_book(stream)
 
 
 @example(stream=b"\ndata: 12345\n", limit=8, cuts=[11])  # the name counts, however much of the line is there
@@ -98,20 +94,6 @@ def is_refused(pieces: list[bytes], limit: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [(b"retry: 1500", 1500), (b"retry:0", 0), (b"retry: 1.5", None), (b"retry: -1", None), (b"retry", None),
-     (b"retry: " + b"9" * 5000, None), (b"retry: \xd9\xa3", None), (b"retry: 1 ", None)],
-)  # fmt: skip
-def test_the_time_to_wait_is_read(line: bytes, expected: int | None) -> None:
-    """`retry` counts if it is ASCII digits alone; absurdly many are ignored like any other text."""
-    parser = SseParser()
-
-    parser.feed(line + b"\n")
-
-    assert parser.retry_ms == expected
-
-
 @given(stream=STREAMS)
 def test_every_line_ending_gives_the_same_events(stream: bytes) -> None:
     """CR, LF and CRLF mean the same."""
@@ -120,26 +102,12 @@ def test_every_line_ending_gives_the_same_events(stream: bytes) -> None:
     assert parse(lf) == parse(lf.replace(b"\n", b"\r")) == parse(lf.replace(b"\n", b"\r\n"))
 
 
-@given(
-    data=st.text(st.characters(exclude_categories=["Cs"])),
-    event_id=st.none() | st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"])),
-    name=st.none() | st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), min_size=1),
-)
-def test_what_is_encoded_is_parsed_back(data: str, event_id: str | None, name: str | None) -> None:
-    """An event survives the wire; its line breaks arrive as LF."""
-    unified = data.replace("\r\n", "\n").replace("\r", "\n")
-
-    encoded = encode_event(data, event=name, event_id=event_id)
-
-    assert parse(encoded) == [SseEvent(name or "message", unified, event_id or "")]
-
-
 @pytest.mark.parametrize(
     ("stream", "expected"),
     [
         (b"data: YHOO\ndata: +2\ndata: 10\n\n", [SseEvent(data="YHOO\n+2\n10")]),
         (b": note\n\ndata: a\nid: 1\n\ndata:b\nid\n\ndata:  c\n\n",
-         [SseEvent(data="a", id="1"), SseEvent(data="b"), SseEvent(data=" c")]),
+         [SseEvent(data="a"), SseEvent(data="b"), SseEvent(data=" c")]),
         (b"data\n\ndata\ndata\n\ndata:", [SseEvent(data=""), SseEvent(data="\n")]),
         (b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n", [SseEvent(data="a")]),
         (b"event: add\ndata: 7\n\ndata: 8\n\n", [SseEvent("add", "7"), SseEvent(data="8")]),
@@ -149,7 +117,7 @@ def test_what_is_encoded_is_parsed_back(data: str, event_id: str | None, name: s
     ],
 )  # fmt: skip
 def test_the_rules_of_the_format(stream: bytes, expected: list[SseEvent]) -> None:
-    """Comments, several data lines, missing spaces, marks, names and ids are read as the format says."""
+    """Comments, several data lines, missing spaces, marks and names are read as the format says; ids change nothing."""
     assert parse(stream) == expected
 
 
@@ -175,10 +143,3 @@ def test_an_endless_event_is_refused(stream: bytes) -> None:
 def test_many_short_events_pass_the_limit() -> None:
     """The limit is one event's, not the stream's."""
     assert len(SseParser(max_event_bytes=50).feed(b"data: 1234567890\n\n: note\n" * 100)) == 100
-
-
-@pytest.mark.parametrize("broken", ["a\nb", "a\rb", "a\0b"])
-def test_a_name_that_cannot_be_carried_is_refused(broken: str) -> None:
-    """A line break in a name would forge another field."""
-    with pytest.raises(ValueError, match="line break or NUL"):
-        encode_event("x", event=broken)
