@@ -19,7 +19,7 @@ from arawn.server.app import build_app
 from arawn.server.auth import Door
 from tests.arawn.agent.turns import step
 from tests.runtimes import configured, records, running, scripted
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 VOICES = "tests.arawn.agent.my_tools:voices"
 STEPS = [step({"name": "shout", "arguments": {"text": "tea"}}, text="wait"), {"text": "I shouted"}]
@@ -84,7 +84,7 @@ async def test_the_configured_limit_holds_in_the_next_turn(tmp_path: Path) -> No
 async def door(config: Config) -> AsyncIterator[httpx.AsyncClient]:
     async with running(config) as runtime:
         app = build_app(runtime, door=Door(token=None, hosts=()))
-        async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             yield client
 
 

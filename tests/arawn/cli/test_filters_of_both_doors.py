@@ -26,7 +26,7 @@ from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record
 from tests.memory_runtime import MemoryRuntime
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 NOT_FILTERS = {"fields", "as_json", "quiet", "config_file"}  # how calls are shown, not which
 ASKED = {
@@ -87,7 +87,7 @@ def over_http(log: Path, query: Query) -> httpx.Response:
     async def ask() -> httpx.Response:
         door = Door(token=None, hosts=())
         app = build_app(MemoryRuntime(), door=door, more=interaction_routes(log))
-        async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             return await client.get("/interactions", params=urlencode(query))
 
     return trio.run(ask)

@@ -15,7 +15,7 @@ from arawn.server.auth import Door
 from arawn.wire.asgi import Event
 from arawn.wire.limits import Limits
 from tests.memory_runtime import MemoryRuntime
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 OPEN = Door(token=None, hosts=())
 
@@ -26,7 +26,7 @@ async def client_of(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the application for `runtime` and yield a client of it."""
     app = build_app(runtime, door=door, why_not_ready=lambda: reason)
-    async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+    async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
         yield client
 
 
@@ -170,7 +170,7 @@ async def test_the_limits_of_the_server_hold_for_the_application() -> None:
     runtime = MemoryRuntime()
     limits = Limits(body_seconds=0.02, linger_seconds=0.01)
     app = build_app(runtime, door=OPEN)
-    async with serving_with_lifespan(app, limits) as served, await served.connect() as stream:
+    async with serving(app, limits) as served, await served.connect() as stream:
         await stream.send_all(b"POST /chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
         answer = await stream.receive_some()
 
@@ -190,7 +190,7 @@ async def test_a_client_that_leaves_cancels_the_call(stream: bool, told: bool, m
     runtime = MemoryRuntime(delay=100.0)
     if not told:
         monkeypatch.setattr("arawn.wire.server.open_leavers", no_leavers)
-    async with serving_with_lifespan(build_app(runtime, door=OPEN)) as served:
+    async with serving(build_app(runtime, door=OPEN)) as served:
         async with httpx.AsyncClient(base_url=served.url) as client:
             with trio.move_on_after(0.1):
                 await client.post("/chat", json={"message": "hi", "stream": stream})

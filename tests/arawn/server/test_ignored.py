@@ -24,7 +24,7 @@ from tests.fake_provider import (
     stream_reply,
 )
 from tests.runtimes import configured, custom, records, running
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 WHOLE = {"openai": Reply(body=openai_reply("hi")), "anthropic": Reply(body=anthropic_reply("hi"))}
 STREAMED = {"openai": stream_reply(openai_stream("hi")), "anthropic": stream_reply(anthropic_stream("hi"))}
@@ -44,7 +44,7 @@ async def ignored(directory: Path, dialect: Any, *replies: Reply, **body: Any) -
         sent = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "seed": 7, **body}
         async with running(config) as runtime:
             app = build_app(runtime, door=Door(token=None, hosts=()))
-            async with serving_with_lifespan(app) as served, httpx.AsyncClient() as client:
+            async with serving(app) as served, httpx.AsyncClient() as client:
                 response = await client.post(f"{served.url}/v1/chat/completions", json=sent)
     assert response.status_code == 200
     return response.headers

@@ -20,7 +20,7 @@ from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.arawn.server.test_v1_streams import body, read_until
 from tests.fake_provider import FakeProvider, Fault, anthropic_stream, events, openai_chunk, openai_stream, stream_reply
 from tests.runtimes import ECHO, configured, custom, records, running, scripted
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
 ROUTES = [  # each with the dialect of the provider
@@ -118,7 +118,7 @@ async def test_a_rule_that_chooses_another_profile_names_that_ones_model(
     )
     async with running(config) as runtime:
         app = build_app(runtime, door=Door(token=None, hosts=()))
-        async with serving_with_lifespan(app) as served, httpx.AsyncClient() as client:
+        async with serving(app) as served, httpx.AsyncClient() as client:
             sent = {**body(stream=True), "input": "hi"}
             answers = [await client.post(served.url + path, json=sent) for path, _ in ROUTES]
 

@@ -21,13 +21,13 @@ from arawn.wire.asgi import Event
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.memory_runtime import MemoryRuntime
 from tests.runtimes import records, scripted
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 OPEN = Door(token=None, hosts=())
 
 
 async def post(runtime: MemoryRuntime, body: object) -> httpx.Response:
-    async with serving_with_lifespan(build_app(runtime, door=OPEN)) as served, httpx.AsyncClient() as client:
+    async with serving(build_app(runtime, door=OPEN)) as served, httpx.AsyncClient() as client:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await client.post(f"{served.url}/chat", content=content)
 
@@ -228,7 +228,7 @@ async def test_a_reader_that_is_slow_slows_the_source() -> None:
                 taken += 1
                 yield TextDelta(0, "x" * 50_000)
 
-    async with serving_with_lifespan(build_app(Endless(), door=OPEN)) as served, await served.connect() as stream:
+    async with serving(build_app(Endless(), door=OPEN)) as served, await served.connect() as stream:
         body = b'{"message": "hi", "stream": true}'
         await stream.send_all(
             b"POST /chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body

@@ -24,7 +24,7 @@ from arawn.server.reload import reload_routes
 from arawn.server.workstreams import PAGING, workstream_routes
 from arawn.wire.limits import Limits
 from tests.runtimes import ECHO, configured, running
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 TOKEN = "secret"
 HEADERS = {"x-api-key": TOKEN}
@@ -47,7 +47,7 @@ async def whole_api(directory: Path, limits: Limits | None = None) -> AsyncItera
             **reload_routes(never),
         }
         app = build_app(runtime, door=Door(token=TOKEN, hosts=()), more=more)
-        async with serving_with_lifespan(app, limits) as served:
+        async with serving(app, limits) as served:
             yield served.url
 
 

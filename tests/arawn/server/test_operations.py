@@ -23,7 +23,7 @@ from arawn.server.auth import Door
 from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import LogDoor
 from tests.runtimes import ECHO, configured, lines, running, scripted
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 OPEN = Door(token=None, hosts=())
 
@@ -31,7 +31,7 @@ OPEN = Door(token=None, hosts=())
 @asynccontextmanager
 async def client_of(runtime: Runtime, door: Door = OPEN) -> AsyncIterator[httpx.AsyncClient]:
     app = build_app(runtime, door=door, more=operation_routes(runtime))
-    async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+    async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
         yield client
 
 
@@ -61,7 +61,7 @@ async def test_feedback_takes_the_names_that_the_log_takes(tmp_path: Path) -> No
         reply = await runtime.workstream("w").send("hi")
         routes = {**operation_routes(runtime), **feedback_routes(runtime)}
         app = build_app(runtime, door=OPEN, more=routes)
-        async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             latest = await client.post("/interactions/latest/feedback", json={"label": "good"})
             unknown = await client.post("/interactions/ffff/feedback", json={"label": "good"})
 

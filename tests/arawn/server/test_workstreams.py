@@ -18,11 +18,13 @@ from arawn.server.auth import Door
 from arawn.server.workstreams import workstream_routes
 from arawn.workstreams import store
 from tests.runtimes import scripted
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 
 @asynccontextmanager
-async def serving(directory: Path, default: Profile | None = None) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
+async def serving_in(
+    directory: Path, default: Profile | None = None
+) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
     """Serve a runtime whose files are in `directory`, and yield a client of it."""
     config = Config(
         profiles={"default": default or Profile(backend="scripted"), "fast": Profile(backend="scripted")},
@@ -31,13 +33,13 @@ async def serving(directory: Path, default: Profile | None = None) -> AsyncItera
     )
     async with start_runtime(config, {}) as runtime:
         app = build_app(runtime, door=Door(token=None, hosts=()), more=workstream_routes(runtime))
-        async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             yield client, runtime
 
 
 async def test_a_workstream_is_made_shown_and_listed(tmp_path: Path) -> None:
     """The answer to the making is the workstream as it is stored; odd names travel percent-encoded."""
-    async with serving(tmp_path) as (client, _):
+    async with serving_in(tmp_path) as (client, _):
         made = await client.post("/workstreams", json={"name": "a b?é", "profile": "fast", "tags": {"k": "v"}})
         shown = await client.get("/workstreams/a%20b%3F%C3%A9")
         listed = await client.get("/workstreams")
@@ -50,7 +52,7 @@ async def test_a_workstream_is_made_shown_and_listed(tmp_path: Path) -> None:
 
 async def test_a_workstream_in_its_first_call_is_deleted_after_it(tmp_path: Path) -> None:
     """It is not stored yet, and there all the same: nothing of it is left behind."""
-    async with serving(tmp_path, scripted(tmp_path, [{"text": "a", "delay_s": 0.1}])) as (client, runtime):
+    async with serving_in(tmp_path, scripted(tmp_path, [{"text": "a", "delay_s": 0.1}])) as (client, runtime):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(runtime.workstream("new").send, "hi")
             await trio.testing.wait_all_tasks_blocked()
@@ -64,7 +66,7 @@ async def test_a_workstream_in_its_first_call_is_deleted_after_it(tmp_path: Path
 async def test_the_list_comes_in_pages(tmp_path: Path) -> None:
     """Each one begins behind the last name of the one before; what is made or deleted meanwhile shifts no page."""
     names = ["B", "a", "b c", "zé", "é", "\U0001f600"]
-    async with serving(tmp_path) as (client, _):
+    async with serving_in(tmp_path) as (client, _):
         for name in reversed(names):
             await client.post("/workstreams", json={"name": name})
         page = (await client.get("/workstreams", params={"limit": 2})).json()
@@ -92,7 +94,7 @@ async def test_the_list_comes_in_pages(tmp_path: Path) -> None:
 )
 async def test_a_wrong_page_is_refused(tmp_path: Path, query: str, said: str) -> None:
     """Nothing that is asked is passed over."""
-    async with serving(tmp_path) as (client, _):
+    async with serving_in(tmp_path) as (client, _):
         response = await client.get(f"/workstreams?{query}")
 
     assert (response.status_code, response.json()["error"]["type"]) == (400, "bad_input")
@@ -101,7 +103,7 @@ async def test_a_wrong_page_is_refused(tmp_path: Path, query: str, said: str) ->
 
 async def test_a_change_reaches_the_conversation_in_memory(tmp_path: Path) -> None:
     """Binding, archiving and deleting go through the actor, in order with what is said; archived ones are listed."""
-    async with serving(tmp_path) as (client, _):
+    async with serving_in(tmp_path) as (client, _):
         await client.post("/chat", json={"message": "one", "workstream": "x"})
         bound = await client.patch("/workstreams/x", json={"profile": "fast"})
         after_binding = await client.post("/chat", json={"message": "two", "workstream": "x"})
@@ -123,7 +125,7 @@ async def test_a_change_reaches_the_conversation_in_memory(tmp_path: Path) -> No
 
 async def test_null_binds_to_none_and_silence_changes_nothing(tmp_path: Path) -> None:
     """A key that is not given is not a null."""
-    async with serving(tmp_path) as (client, _):
+    async with serving_in(tmp_path) as (client, _):
         await client.post("/workstreams", json={"name": "x", "profile": "fast"})
         kept = await client.patch("/workstreams/x", json={"archived": False})
         loosed = await client.patch("/workstreams/x", json={"profile": None})
@@ -134,7 +136,7 @@ async def test_null_binds_to_none_and_silence_changes_nothing(tmp_path: Path) ->
 
 async def test_tags_and_system_prompt_are_changed_and_take_effect(tmp_path: Path) -> None:
     """From the next message on; what is not given stays, tags are replaced as a whole, and null takes a prompt away."""
-    async with serving(tmp_path) as (client, _):
+    async with serving_in(tmp_path) as (client, _):
         settings = {"name": "x", "profile": "fast", "system_prompt": "old", "tags": {"a": "1", "b": "2"}}
         await client.post("/workstreams", json=settings)
         await client.post("/chat", json={"message": "one", "workstream": "x"})
@@ -151,7 +153,7 @@ async def test_tags_and_system_prompt_are_changed_and_take_effect(tmp_path: Path
 
 async def test_a_change_is_made_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     """A profile that is not there leaves the tags as they are; one that is there makes what is new, with all of it."""
-    async with serving(tmp_path) as (client, _):
+    async with serving_in(tmp_path) as (client, _):
         await client.post("/workstreams", json={"name": "x", "tags": {"a": "1"}})
         refused = await client.patch("/workstreams/x", json={"tags": {}, "archived": True, "profile": "nope"})
         kept = (await client.get("/workstreams/x")).json()
@@ -174,7 +176,7 @@ async def test_an_empty_change_is_none(tmp_path: Path, monkeypatch: pytest.Monke
     """It is answered with the workstream, whose last change is as long ago as before."""
     times = iter(["first", "second"])
     monkeypatch.setattr(store, "_now", lambda: next(times))
-    async with serving(tmp_path) as (client, runtime):
+    async with serving_in(tmp_path) as (client, runtime):
         await client.post("/workstreams", json={"name": "x"})
         same = await client.patch("/workstreams/x", json={})
         (unchanged,) = await runtime.workstreams()
@@ -210,7 +212,7 @@ async def test_what_cannot_be_is_refused(
     tmp_path: Path, method: str, path: str, body: object, status: int, kind: str
 ) -> None:
     """Each with its status and kind, nothing is changed, and a name that nobody has leaves nothing in memory."""
-    async with serving(tmp_path) as (client, runtime):
+    async with serving_in(tmp_path) as (client, runtime):
         await client.post("/workstreams", json={"name": "x"})
         response = await client.request(method, path, json=body)
         stored = await runtime.workstreams()
@@ -224,7 +226,7 @@ async def test_what_cannot_be_is_refused(
 
 async def test_an_unknown_field_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     """Of the body at hand, with the nearest one."""
-    async with serving(tmp_path) as (client, _):
+    async with serving_in(tmp_path) as (client, _):
         made = await client.post("/workstreams", json={"name": "x", "system": "be brief"})
         changed = await client.patch("/workstreams/x", json={"archive": True})
 

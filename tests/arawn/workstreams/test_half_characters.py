@@ -16,7 +16,7 @@ from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.server.workstreams import workstream_routes
 from tests.runtimes import ECHO, configured, running
-from tests.serving import serving_with_lifespan
+from tests.serving import serving
 
 HALF = [
     ({"system_prompt": "be \ud800 terse"}, "`system_prompt` holds half a character at position 3"),
@@ -91,7 +91,7 @@ async def test_half_a_character_over_http_is_an_invalid_request(
         await runtime.workstream("old").create(system_prompt="terse", tags={"team": "a"})
         before = await runtime.stored_workstream("old")
         app = build_app(runtime, door=Door(token=None, hosts=()), more=workstream_routes(runtime))
-        async with serving_with_lifespan(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             answer = await client.request(method, path, content=body, headers={"content-type": "application/json"})
 
         assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request")
