@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
@@ -38,7 +37,6 @@ from arawn.server.probes import why_not_ready
 from arawn.server.reload import reload_routes
 from arawn.server.workstreams import workstream_routes
 from arawn.wire.asgi import ASGIApp
-from arawn.wire.limits import Limits
 from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
 from arawn.wire.server import serve
 
@@ -48,7 +46,6 @@ _LOG = logging.getLogger("arawn.daemon")
 _WONDERED_S = 2.0  # a start that takes longer says why
 _LAST_WORDS_S = 1.0  # past the grace: time for ended calls to say so
 _DOORS_CLEANUP_S = 5.0  # past the grace: time for last words, and for cancelled requests to unwind
-_serve = partial(serve, limits=Limits(body_bytes=sys.maxsize), words=server_words)  # the application bounds bodies
 
 Announce = Callable[["Opened"], Callable[[], None]]
 
@@ -245,7 +242,8 @@ class _Service:
 
     async def run(self, app: ASGIApp, listeners: list[trio.SocketListener], task_status: trio.TaskStatus[None]) -> None:
         with self._scope:
-            await _serve(app, listeners=listeners, stopping=self._stopping, task_status=task_status)
+            stop = self._stopping
+            await serve(app, listeners=listeners, stopping=stop, words=server_words, task_status=task_status)
         self._ended.set()
 
     async def drain(self, grace: float) -> None:

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from arawn.wire.request import FIELD_LINE, RequestError
 
-__all__ = ["ChunkedBody", "LengthBody", "open_body"]
+__all__ = ["ChunkedBody", "LengthBody"]
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 _SIZE_LINE_BYTES = 256
@@ -46,14 +46,8 @@ class LengthBody:
 class ChunkedBody:
     """A body in the chunked coding; sizes, line ends and trailers are held to the letter, trailers are dropped."""
 
-    def __init__(self, limit: int) -> None:
-        """Begin before the first chunk.
-
-        Args:
-            limit: Longest body in bytes, the coding not counted.
-        """
-        self._limit = limit
-        self._taken = 0
+    def __init__(self) -> None:
+        """Begin before the first chunk."""
         self._left = 0
         self._excess = 0  # bytes of size lines beyond what the data justifies
         self._next: Literal["size", "data", "data end", "trailers", "nothing"] = "size"
@@ -71,7 +65,7 @@ class ChunkedBody:
         """Remove from `buffer` what belongs to this body and return the decoded bytes.
 
         Raises:
-            RequestError: The coding is broken or the body is longer than the limit; the connection must be closed.
+            RequestError: The coding is broken; the connection must be closed.
         """
         pieces: list[bytes] = []
         while self._step(buffer, pieces):
@@ -107,9 +101,6 @@ class ChunkedBody:
         self._excess = max(0, self._excess + end - _PLAIN_SIZE_BYTES - 2 * self._left)
         if self._excess > _EXCESS_BYTES:
             raise RequestError(400, "the chunk extensions are longer than the data they come with")
-        self._taken += self._left
-        if self._taken > self._limit:
-            raise too_long(self._limit)
         self._next = "data" if self._left else "trailers"
         del buffer[: end + 2]
         return True
@@ -143,21 +134,3 @@ class ChunkedBody:
         del buffer[: end + 2]
         self._next = "nothing"
         return True
-
-
-def open_body(content_length: int | None, limit: int) -> LengthBody | ChunkedBody:
-    """Return the body a head announces; `content_length` None means the chunked coding.
-
-    Raises:
-        RequestError: The announced length is above `limit` (bytes).
-    """
-    if content_length is None:
-        return ChunkedBody(limit)
-    if content_length > limit:
-        raise too_long(limit)
-    return LengthBody(content_length)
-
-
-def too_long(limit: int) -> RequestError:
-    """Return the refusal of a body of more than `limit` bytes."""
-    return RequestError(413, f"the request body is longer than {limit} bytes")

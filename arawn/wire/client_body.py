@@ -5,7 +5,6 @@ What a length or the end of the connection delimits is handed on as it came, wit
 
 from __future__ import annotations
 
-import sys
 from typing import Protocol
 
 import httpx
@@ -69,7 +68,7 @@ class _ByLength:
 
 class _Chunked:
     def __init__(self) -> None:
-        self._body = ChunkedBody(limit=sys.maxsize)
+        self._body = ChunkedBody()
         self._buffer = bytearray()
 
     @property

@@ -14,7 +14,7 @@ from functools import partial
 import trio
 
 from arawn.wire.asgi import ClientLeft, Event
-from arawn.wire.body import ChunkedBody, LengthBody, open_body
+from arawn.wire.body import ChunkedBody, LengthBody
 from arawn.wire.leavers import Leavers
 from arawn.wire.limits import Limits
 from arawn.wire.request import RequestError, RequestHead
@@ -103,14 +103,12 @@ class Exchange:
         Args:
             head: The request's checked head, already removed from the peer's buffer.
             peer: The client's end of the connection.
-            limits: Bounds on the body and on the waiting for it.
+            limits: Bounds on the waiting for the body.
             stopping: Once set, the response says `connection: close`.
-
-        Raises:
-            RequestError: The announced body is longer than the limit.
         """
         self._peer = peer
-        self._body: LengthBody | ChunkedBody = open_body(head.content_length, limits.body_bytes)
+        length = head.content_length
+        self._body: LengthBody | ChunkedBody = ChunkedBody() if length is None else LengthBody(length)
         self._body_delivered = False
         self._body_seconds = limits.body_seconds
         self._read_ahead = limits.header_bytes

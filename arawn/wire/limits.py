@@ -1,4 +1,7 @@
-"""What one client may cost the server; every default stands here. Pure data."""
+"""What one client may cost the server; every default stands here. Pure data.
+
+A body may be of any length: it is read as the application asks for it, which counts.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         header_bytes: Request line and headers together; more is answered 431.
-        body_bytes: One request body, after removal of the chunked coding; more is answered 413.
         header_seconds: From the first byte of a request to the end of its headers (408). A new connection must begin
             its first request within it too.
         body_seconds: Time spent waiting for the client to send one body (408); a slow application does not count.
@@ -24,7 +26,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     header_bytes: int = 64 * 1024
-    body_bytes: int = 32 * 1024 * 1024
     header_seconds: float = 10.0
     body_seconds: float = 120.0
     idle_seconds: float = 75.0

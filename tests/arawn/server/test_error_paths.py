@@ -15,7 +15,6 @@ import trio
 from arawn.config.schema import Config, Profile
 from arawn.server.app import build_app
 from arawn.server.auth import Door
-from arawn.wire.limits import Limits
 from tests.arawn.server.test_openapi import HEADERS, whole_api
 from tests.memory_runtime import MemoryRuntime
 from tests.runtimes import ECHO
@@ -96,8 +95,7 @@ async def test_a_body_that_is_too_long_is_refused_in_the_words_of_the_dialect(tm
         for _ in range(33):
             yield b" " * 1024 * 1024
 
-    limits = Limits(body_bytes=2**62)
-    async with whole_api(tmp_path, limits) as url, httpx.AsyncClient(headers=HEADERS) as client:
+    async with whole_api(tmp_path) as url, httpx.AsyncClient(headers=HEADERS) as client:
         for path in ("/chat", CHAT, MESSAGES):
             announced = await client.post(url + path, content=b" " * (33 * 1024 * 1024))
             streamed = await client.post(url + path, content=chunks())
@@ -153,7 +151,8 @@ async def test_odd_results_of_tools_are_refused_in_order(tmp_path: Path) -> None
 @EVERY_PATH
 async def test_a_body_that_is_too_long_is_a_413(path: str, tmp_path: Path) -> None:
     """It is refused before it has been sent."""
-    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {33 * 2**20}\r\n\r\n"
+    fields = f"host: localhost\r\nx-api-key: {HEADERS['x-api-key']}\r\ncontent-length: {33 * 2**20}"
+    head = f"POST {path} HTTP/1.1\r\n{fields}\r\n\r\n"
     async with whole_api(tmp_path) as url:
         async with await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2])) as socket:
             await socket.send_all(head.encode())

@@ -22,7 +22,6 @@ from arawn.server.interactions import FILTERS
 from arawn.server.openapi import openapi_document
 from arawn.server.reload import reload_routes
 from arawn.server.workstreams import PAGING, workstream_routes
-from arawn.wire.limits import Limits
 from tests.runtimes import ECHO, configured, running
 from tests.serving import serving
 
@@ -37,7 +36,7 @@ async def never() -> ReloadReport:
 
 
 @asynccontextmanager
-async def whole_api(directory: Path, limits: Limits | None = None) -> AsyncIterator[str]:
+async def whole_api(directory: Path) -> AsyncIterator[str]:
     """Serve every route of the daemon and yield the address."""
     async with running(configured(directory, {"default": ECHO, "fast": ECHO})) as runtime:
         more = {
@@ -47,7 +46,7 @@ async def whole_api(directory: Path, limits: Limits | None = None) -> AsyncItera
             **reload_routes(never),
         }
         app = build_app(runtime, door=Door(token=TOKEN, hosts=()), more=more)
-        async with serving(app, limits) as served:
+        async with serving(app) as served:
             yield served.url
 
 

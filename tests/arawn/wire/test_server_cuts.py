@@ -67,7 +67,7 @@ def test_one_byte_at_a_time_changes_nothing() -> None:
 def test_a_chunked_body_takes_its_own_bytes_and_no_more(chunks: list[bytes], places: list[int], rest: bytes) -> None:
     """Decoding gives back what was encoded, and what follows the body stays in the buffer."""
     coded = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
-    body = ChunkedBody(limit=10_000)
+    body = ChunkedBody()
     buffer = bytearray()
     decoded = b""
 
