@@ -28,14 +28,7 @@ from arawn.runtime import start_runtime
 from arawn.runtime_door import Runtime
 from arawn.server.app import build_app, server_words
 from arawn.server.auth import ensure_token, open_door
-from arawn.server.backends import backend_routes
-from arawn.server.call import Call
-from arawn.server.feedback import feedback_routes
-from arawn.server.interactions import interaction_routes
-from arawn.server.metrics import metrics_routes
 from arawn.server.probes import why_not_ready
-from arawn.server.reload import reload_routes
-from arawn.server.workstreams import workstream_routes
 from arawn.wire.asgi import ASGIApp
 from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
 from arawn.wire.server import serve
@@ -147,17 +140,7 @@ async def _run(
         reloader = await runtime.start(reloader_spec(runtime, reread))
         token_changed = partial(token_has_changed, token, state_dir(environ), environ)
         reload = reloading.reload = partial(reloaded, reloader, token_changed)
-        app = build_app(
-            runtime,
-            door=open_door(config.server, token),
-            why_not_ready=lambda: why_not_ready(runtime.status()),
-            more={
-                **workstream_routes(runtime),
-                **feedback_routes(runtime),
-                **operation_routes(runtime),
-                **reload_routes(reload),
-            },
-        )
+        app = build_app(runtime, door=open_door(config.server, token), reload=reload)
         doors = await runtime.start(_doors_spec(app, config, socket, stop, runtime.end_calls))
         addresses = await doors.ask(_Where())
         answers.set()
@@ -178,15 +161,6 @@ async def _say_what_takes_long(runtime: Runtime) -> None:
     if (why := why_not_ready(runtime.status())) is not None:  # it may be ready since this moment
         _LOG.warning("not ready yet: %s", why)
     await trio.sleep_forever()
-
-
-def operation_routes(runtime: Runtime) -> dict[tuple[str, str], Callable[[Call], Awaitable[None]]]:
-    """Return the routes that only look: what runs, what it counted, what the log holds."""
-    return {
-        **backend_routes(runtime),
-        **metrics_routes(runtime, runtime.counts),
-        **interaction_routes(runtime.log_path),
-    }
 
 
 def _doors_spec(

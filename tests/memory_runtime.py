@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-import msgspec
 import trio
 
+import actors
 from arawn.agent.tool import Tool
+from arawn.config.schema import Config
+from arawn.interactions.health import LogHealth
 from arawn.messages import (
+    Begun,
     Completed,
     CompletionRequest,
     CompletionResponse,
@@ -20,23 +24,35 @@ from arawn.messages import (
     ToolUse,
     Usage,
 )
-from arawn.server.protocol import EventSource
+from arawn.status import LogStatus, RuntimeStatus
 
 Tags = Mapping[str, str] | None
 
 
-class Status(msgspec.Struct):
-    state: str = "fine"
+class Events:
+    """What is read of a stream; nothing is known of its answer before the end."""
 
-    def to_json(self) -> bytes:
-        return msgspec.json.encode(self)
+    begun: Begun | None = None
+
+    def __init__(self, events: AsyncIterator[StreamEvent]) -> None:
+        self._events = events
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        return await anext(self._events)
 
 
 class MemoryRuntime:
-    """Keeps what it was asked in `calls`.
+    """Keeps what it was asked in `calls`; `database_fault` is why it is not ready.
 
     `fault` is raised instead of an answer, or, in a stream, after `deltas`; `delay` is waited before each event.
     """
+
+    config = Config()
+    log_path: Path | None = None
+    database_fault: str | None = None
 
     def __init__(self, *, fault: Exception | None = None, deltas: int = 2, delay: float = 0.0) -> None:
         self.calls: list[dict[str, Any]] = []
@@ -45,12 +61,18 @@ class MemoryRuntime:
         self._deltas = deltas
         self._delay = delay
 
-    @property
-    def log_path(self) -> None:
-        return None
-
-    def status(self) -> Status:
-        return Status()
+    def status(self) -> RuntimeStatus:
+        return RuntimeStatus(
+            version="1",
+            pid=7,
+            uptime_s=1.0,
+            default_profile=None,
+            log=LogStatus(path=None, health=LogHealth()),
+            backends=(),
+            database_fault=self.database_fault,
+            active_workstreams=(),
+            tree=actors.Status(name="arawn", kind="supervisor", state="running"),
+        )
 
     async def tools(self, *names: str) -> tuple[Tool, ...]:
         await trio.lowlevel.checkpoint()
@@ -79,7 +101,7 @@ class MemoryRuntime:
         session_id: str | None = None,
         tags: Tags = None,
         workstream: str | None = None,
-    ) -> EventSource:
+    ) -> AbstractAsyncContextManager[Events]:
         self.note(request.messages[0].content[0], None, profile, session_id, tags)
         return self.events()
 
@@ -108,12 +130,12 @@ class MemoryRuntime:
         )
 
     @asynccontextmanager
-    async def events(self) -> AsyncIterator[AsyncIterator[StreamEvent]]:
+    async def events(self) -> AsyncIterator[Events]:
         sender, receiver = trio.open_memory_channel[StreamEvent](100)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._produce, sender)
             async with aclosing(self._consume(receiver)) as events:
-                yield events
+                yield Events(events)
             nursery.cancel_scope.cancel(reason="read to the end")
 
     async def _produce(self, sender: trio.MemorySendChannel[StreamEvent]) -> None:
@@ -160,6 +182,6 @@ class MemoryConversation:
         system: str | None = None,
         tags: Tags = None,
         tools: object = None,
-    ) -> EventSource:
+    ) -> AbstractAsyncContextManager[Events]:
         self._runtime.note(text, self._name, profile, session_id, tags)
         return self._runtime.events()

@@ -11,12 +11,16 @@ from typing import Any
 import msgspec
 import trio
 
+from arawn.reload import ReloadReport
+from arawn.server.app import build_app
+from arawn.server.auth import Door
 from arawn.wire.asgi import ASGIApp, Receive, Scope, Send
 from arawn.wire.limits import Limits
 from arawn.wire.listeners import open_tcp_listeners
 from arawn.wire.server import serve
 
 PATIENCE = 5.0  # seconds of real time after which a test has failed
+OPEN = Door(token=None, hosts=())
 
 
 class Served(msgspec.Struct):
@@ -31,6 +35,15 @@ class Served(msgspec.Struct):
 
     async def connect(self) -> trio.SocketStream:
         return await trio.open_tcp_stream("127.0.0.1", self.port)
+
+
+async def never() -> ReloadReport:
+    raise AssertionError("nothing is reloaded")
+
+
+def app_of(runtime: Any, door: Door = OPEN) -> ASGIApp:
+    """Return the application of the daemon in front of a runtime, or of what stands in for one."""
+    return build_app(runtime, door=door, reload=never)
 
 
 @asynccontextmanager

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from difflib import get_close_matches
 from functools import partial
-from types import MappingProxyType
 
 from arawn.config.describe import any_of
+from arawn.metrics.exposition import CONTENT_TYPE, written
+from arawn.metrics.families import families
+from arawn.reload import ReloadReport
+from arawn.runtime_door import Runtime
 from arawn.server.auth import Door
 from arawn.server.call import Call, Route
-from arawn.server.feedback import FEEDBACK
-from arawn.server.interactions import INTERACTION
+from arawn.server.interactions import FEEDBACK, INTERACTION, interaction_routes
 from arawn.server.native import chat
 from arawn.server.openapi import openapi_document
 from arawn.server.operations import NATIVE_OPERATIONS
 from arawn.server.probes import healthz, readyz
-from arawn.server.protocol import DialectDoor, RuntimeDoor
 from arawn.server.reply import FAILURES, Headers, Refused, Reply, error_reply, json_reply, refusal
-from arawn.server.routing import ROUTING_OPERATIONS, routing_routes
+from arawn.server.routing import ROUTING_OPERATIONS, explain
 from arawn.server.v1.envelope import called_dialect, in_envelope
 from arawn.server.v1.models import MODEL
 from arawn.server.v1.operations import V1_OPERATIONS
 from arawn.server.v1.routes import v1_routes
-from arawn.server.workstreams import WORKSTREAM
+from arawn.server.workstreams import WORKSTREAM, workstream_routes
 from arawn.wire.asgi import ASGIApp, Receive, Scope, Send
 
 __all__ = ["build_app", "server_words"]
@@ -32,32 +33,30 @@ __all__ = ["build_app", "server_words"]
 OPENAPI = ("GET", "/openapi.json")
 
 Routes = Mapping[tuple[str, str], Route]
+AskReload = Callable[[], Awaitable[ReloadReport]]
 
 
-def build_app(
-    runtime: RuntimeDoor,
-    *,
-    door: Door,
-    why_not_ready: Callable[[], str | None] = lambda: None,
-    more: Routes = MappingProxyType({}),
-) -> ASGIApp:
+def build_app(runtime: Runtime, *, door: Door, reload: AskReload) -> ASGIApp:
     """Return the ASGI application that serves `runtime`.
 
     Args:
         runtime: The running Arawn.
         door: Decides which requests come in.
-        why_not_ready: Asked by `GET /readyz`: None when calls can be taken, else one sentence that says why not.
-        more: Further routes, such as `workstream_routes(runtime)`.
+        reload: Has the configuration read again, for `POST /reload`.
     """
     routes: Routes = {
         ("GET", "/"): healthz,  # programs ask for its head to see whether anybody is there
         ("GET", "/healthz"): healthz,
-        ("GET", "/readyz"): partial(readyz, why_not_ready, door),
+        ("GET", "/readyz"): partial(readyz, runtime, door),
         ("GET", "/status"): partial(_status, runtime),
+        ("GET", "/backends"): partial(_backends, runtime),
+        ("GET", "/metrics"): partial(_metrics, runtime),
+        ("POST", "/reload"): partial(_reload, reload),
         ("POST", "/chat"): partial(chat, runtime),
-        **(v1_routes(runtime) if isinstance(runtime, DialectDoor) else {}),  # model names are those of its profiles
-        **routing_routes(runtime),
-        **more,
+        ("POST", "/routing/explain"): partial(explain, runtime),
+        **v1_routes(runtime),
+        **workstream_routes(runtime),
+        **interaction_routes(runtime),
     }
     routes = {**routes, OPENAPI: partial(_openapi, (*routes, OPENAPI))}
 
@@ -133,8 +132,24 @@ def _near(patterns: Collection[str], path: str) -> list[str]:
     return meant[:1] or get_close_matches(path, sorted(patterns), n=3)
 
 
-async def _status(runtime: RuntimeDoor, call: Call) -> None:
+async def _status(runtime: Runtime, call: Call) -> None:
     await call.respond(Reply(200, runtime.status().to_json()))
+
+
+async def _backends(runtime: Runtime, call: Call) -> None:
+    await call.respond(json_reply(200, runtime.status().backends))
+
+
+async def _metrics(runtime: Runtime, call: Call) -> None:
+    await call.respond(Reply(200, written(families(runtime.status(), runtime.counts)), content_type=CONTENT_TYPE))
+
+
+async def _reload(reload: AskReload, call: Call) -> None:
+    """Only through the socket: whoever may use that may do it."""
+    if not call.through_socket:
+        message = "the configuration is reloaded through the Unix socket only; use `arawn reload`, or send SIGHUP"
+        raise Refused(refusal(403, "socket_only", message))
+    await call.respond(json_reply(200, await reload()))
 
 
 async def _openapi(served: Collection[tuple[str, str]], call: Call) -> None:

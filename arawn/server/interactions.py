@@ -1,4 +1,4 @@
-"""`GET /interactions` and `GET /interactions/{id}`: what the log holds, as `arawn interactions list` and `show` say it.
+"""`/interactions`: what the log holds, as `arawn interactions list` and `show` say it, and what somebody thinks of it.
 
 The log is read in a thread, by few at a time and for a bounded time, so that no reader stands in the way of a call.
 """
@@ -15,17 +15,20 @@ import msgspec
 import trio
 
 from arawn.errors import BadInput
+from arawn.interactions.feedback import Judgement
 from arawn.interactions.filters import FILTERS, wanted_of
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.judged import with_judged
 from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.scan import Progress
+from arawn.runtime_door import Runtime
 from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, Reply, json_reply, refusal
 
-__all__ = ["FILTERS", "INTERACTION", "LogDoor", "interaction_routes"]
+__all__ = ["FEEDBACK", "FILTERS", "INTERACTION", "LogDoor", "interaction_routes"]
 
 INTERACTION = "/interactions/{id}"
+FEEDBACK = "/interactions/{id}/feedback"
 
 _DEFAULT_LIMIT = 20
 _MOST = 1000
@@ -35,14 +38,14 @@ _READERS = 2  # threads that read at the same time; others wait
 T = TypeVar("T")
 
 
-def interaction_routes(log_path: Path | None) -> dict[tuple[str, str], Route]:
-    """Return the routes by method and path.
-
-    Args:
-        log_path: The directory of the log; None when it is off.
-    """
-    log = LogDoor(log_path)
-    return {("GET", "/interactions"): partial(_list, log), ("GET", INTERACTION): partial(_show, log)}
+def interaction_routes(runtime: Runtime) -> dict[tuple[str, str], Route]:
+    """Return the routes by method and path."""
+    log = LogDoor(runtime.log_path)
+    return {
+        ("GET", "/interactions"): partial(_list, log),
+        ("GET", INTERACTION): partial(_show, log),
+        ("POST", FEEDBACK): partial(_judge, runtime, log),
+    }
 
 
 class LogDoor:
@@ -144,6 +147,12 @@ async def _show(log: LogDoor, call: Call) -> None:
 
     values, skipped = await log.read_one(look)
     await call.respond(_reply(values, skipped))
+
+
+async def _judge(runtime: Runtime, log: LogDoor, call: Call) -> None:
+    judgement = await call.read_json(Judgement)
+    interaction = await log.id_of(call.path.split("/")[2])
+    await call.respond(json_reply(201, await runtime.give_feedback(interaction, judgement)))
 
 
 def _reply(value: object, skipped: int) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote
 
 import msgspec
@@ -23,9 +23,11 @@ from arawn.messages import (
     user,
 )
 from arawn.server.call import Call
-from arawn.server.protocol import EventSource, RuntimeDoor
 from arawn.server.reply import Failure, error_body, json_reply
-from arawn.server.streaming import KEEP_ALIVE, answer_with_events
+from arawn.server.streaming import KEEP_ALIVE, EventSource, answer_with_events
+
+if TYPE_CHECKING:
+    from arawn.runtime_door import Runtime  # loads the whole runtime, of which the command line needs nothing
 
 __all__ = ["ChatReply", "ChatRequest", "chat"]
 
@@ -71,7 +73,7 @@ class ChatCompleted(msgspec.Struct, frozen=True, tag="completed"):
     response: ChatReply
 
 
-async def chat(runtime: RuntimeDoor, call: Call) -> None:
+async def chat(runtime: Runtime, call: Call) -> None:
     """Answer one `POST /chat`; a client that leaves cancels the call to the model.
 
     Raises:
@@ -86,19 +88,19 @@ async def chat(runtime: RuntimeDoor, call: Call) -> None:
     await call.beside_client(partial(answer, runtime, call, request))
 
 
-async def _answer_whole(runtime: RuntimeDoor, call: Call, request: ChatRequest) -> None:
+async def _answer_whole(runtime: Runtime, call: Call, request: ChatRequest) -> None:
     response = await _ask(runtime, request)
     headers = [(b"x-arawn-profile", quote(response.profile).encode())] if response.profile else []
     reply = json_reply(200, _chat_reply(response, request), headers=headers, request_id=response.interaction_id)
     await call.respond(reply)
 
 
-async def _answer_with_events(runtime: RuntimeDoor, call: Call, request: ChatRequest) -> None:
+async def _answer_with_events(runtime: Runtime, call: Call, request: ChatRequest) -> None:
     tools = await _tools(runtime, request)
     await answer_with_events(call, _open_stream(runtime, request, tools), ChatEvents(request), lambda *_: ())
 
 
-async def _ask(runtime: RuntimeDoor, request: ChatRequest) -> CompletionResponse:
+async def _ask(runtime: Runtime, request: ChatRequest) -> CompletionResponse:
     profile, session_id, tags = request.routing_profile, request.session_id, request.tags
     tools = await _tools(runtime, request)
     if request.workstream is None:
@@ -109,7 +111,7 @@ async def _ask(runtime: RuntimeDoor, request: ChatRequest) -> CompletionResponse
     )
 
 
-async def _tools(runtime: RuntimeDoor, request: ChatRequest) -> Sequence[Tool] | None:
+async def _tools(runtime: Runtime, request: ChatRequest) -> Sequence[Tool] | None:
     """Return the tools that the request names; None if it names none."""
     if not request.tools:
         return None
@@ -118,7 +120,7 @@ async def _tools(runtime: RuntimeDoor, request: ChatRequest) -> Sequence[Tool] |
     return await runtime.tools(*request.tools)
 
 
-def _open_stream(runtime: RuntimeDoor, request: ChatRequest, tools: Sequence[Tool] | None) -> EventSource:
+def _open_stream(runtime: Runtime, request: ChatRequest, tools: Sequence[Tool] | None) -> EventSource:
     profile, session_id, tags = request.routing_profile, request.session_id, request.tags
     if request.workstream is None:
         return runtime.stream(_completion(request), profile=profile, session_id=session_id, tags=tags)
@@ -159,6 +161,9 @@ class ChatEvents:
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
+
+    def name_model(self, model: str) -> None:
+        """Nothing: the whole answer names it."""
 
     def encode(self, event: TurnEvent) -> bytes:
         """Return the event; the last one holds the whole answer."""

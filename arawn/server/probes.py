@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -11,6 +10,9 @@ from arawn.server.auth import Door
 from arawn.server.call import Call
 from arawn.server.reply import json_reply, refusal
 from arawn.status import RuntimeStatus
+
+if TYPE_CHECKING:
+    from arawn.runtime_door import Runtime  # loads the whole runtime, of which the command line needs nothing
 
 __all__ = ["Probe", "healthz", "readyz", "why_not_ready"]
 
@@ -32,7 +34,7 @@ async def healthz(call: Call) -> None:
     await call.respond(json_reply(200, Probe("ok")))
 
 
-async def readyz(why_not_ready: Callable[[], str | None], door: Door, call: Call) -> None:
+async def readyz(runtime: Runtime, door: Door, call: Call) -> None:
     """Answer 200 when calls can be taken, else 503 with the reason; a foreign `Host` is not told the reason.
 
     A balancer of loads probes by any address. A reason may name files and providers, which is nothing for a web page
@@ -40,7 +42,7 @@ async def readyz(why_not_ready: Callable[[], str | None], door: Door, call: Call
 
     Checkpoint: always. If cancelled: a part may have been sent.
     """
-    reason = why_not_ready()
+    reason = why_not_ready(runtime.status())
     if reason is not None and not (call.through_socket or door.knows_host(call.headers)):
         reason = _UNTOLD
     await call.respond(json_reply(200, Probe("ready")) if reason is None else refusal(503, "not_ready", reason))

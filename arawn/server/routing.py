@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from arawn.config.schema import Config
 from arawn.messages import CompletionRequest, RoutingMetadata, user
 from arawn.routing.explain import Explanation
-from arawn.server.call import Call, Route
+from arawn.server.call import Call
 from arawn.server.native import ChatRequest
 from arawn.server.operation import Answer, Operation, Operations, Parameter
 from arawn.server.reply import ErrorBody, Refused, json_reply
@@ -21,7 +20,10 @@ from arawn.server.v1.origin import origin_of
 from arawn.server.v1.responses_in import read_responses, translate_responses
 from arawn.server.v1.target import Target, choose_target
 
-__all__ = ["ROUTING_OPERATIONS", "Asked", "asked", "routing_routes"]
+if TYPE_CHECKING:
+    from arawn.runtime_door import Runtime  # loads the whole runtime, of which the command line needs nothing
+
+__all__ = ["ROUTING_OPERATIONS", "Asked", "asked", "explain"]
 
 
 ROUTING_OPERATIONS: Operations = {
@@ -51,28 +53,16 @@ class Asked(msgspec.Struct, frozen=True):
     workstream: str | None = None
 
 
-@runtime_checkable
-class RoutingDoor(Protocol):
-    """What this route needs of the runtime."""
+async def explain(runtime: Runtime, call: Call) -> None:
+    """Answer one `POST /routing/explain`.
 
-    @property
-    def config(self) -> Config:
-        """The configuration that the runtime runs by."""
-        ...
+    Raises:
+        Refused: As `asked`.
+        ArawnError: As `Runtime.explain_routing`.
+        ClientLeft: There is nobody to answer.
 
-    async def explain_routing(
-        self, request: CompletionRequest, *, profile: str | None = None, workstream: str | None = None
-    ) -> Explanation:
-        """Return which profile would take the call, and why."""
-        ...
-
-
-def routing_routes(runtime: object) -> dict[tuple[str, str], Route]:
-    """Return the route by method and path; none for a runtime that cannot explain."""
-    return {("POST", "/routing/explain"): partial(_explain, runtime)} if isinstance(runtime, RoutingDoor) else {}
-
-
-async def _explain(runtime: RoutingDoor, call: Call) -> None:
+    Checkpoint: always. If cancelled: a part may have been sent.
+    """
     found = asked(await call.read_body(), origin_of(call.headers).profile, runtime.config)
     explanation = await runtime.explain_routing(found.request, profile=found.hint, workstream=found.workstream)
     await call.respond(json_reply(200, explanation))

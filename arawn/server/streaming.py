@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import trio
 
@@ -13,11 +13,14 @@ from arawn.backends.verbatim_reply import bytes_of
 from arawn.messages import Begun, Completed, StreamEvent
 from arawn.server.call import Call
 from arawn.server.reply import FAILURES, Failure, Headers
+from arawn.stream import EventStream
 
-__all__ = ["KEEP_ALIVE", "KEEP_ALIVE_SECONDS", "EventEncoder", "answer_with_events"]
+__all__ = ["KEEP_ALIVE", "KEEP_ALIVE_SECONDS", "EventEncoder", "EventSource", "answer_with_events"]
 
 KEEP_ALIVE_SECONDS = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"
+
+EventSource = AbstractAsyncContextManager[EventStream]
 
 
 class EventEncoder(Protocol):
@@ -27,6 +30,9 @@ class EventEncoder(Protocol):
     def keep_alive(self) -> bytes:
         """What to send when there is nothing to say; clients pass over it."""
 
+    def name_model(self, model: str) -> None:
+        """Take note of the model that answers, before the first event: some dialects name it throughout."""
+
     def encode(self, event: StreamEvent) -> bytes:
         """Return what says `event`; what says `Completed` ends the stream."""
 
@@ -34,34 +40,12 @@ class EventEncoder(Protocol):
         """Return what ends a stream that broke; `request_id` is what its head is known by."""
 
 
-@runtime_checkable
-class NamesModel(Protocol):
-    """An encoder whose dialect names the model before the answer is whole: by one name throughout."""
-
-    def name_model(self, model: str) -> None:
-        """Take note of the model that answers, before the first event."""
-
-
 HeadersOf = Callable[[str, StreamEvent | None, Sequence[str]], Headers]
 """Returns what goes with the head, for the id that the answer is known by, the event that the head goes out with, and
 the names of what the provider was not told: None and nothing if there is no event yet, only a sign of life."""
 
 
-@runtime_checkable
-class Announced(Protocol):
-    """A source of events that knows something of its answer once the first event is there."""
-
-    @property
-    def begun(self) -> Begun | None:
-        """What is known; None before the first event."""
-
-
-async def answer_with_events(
-    call: Call,
-    stream: AbstractAsyncContextManager[AsyncIterator[StreamEvent]],
-    encoder: EventEncoder,
-    headers: HeadersOf,
-) -> None:
+async def answer_with_events(call: Call, stream: EventSource, encoder: EventEncoder, headers: HeadersOf) -> None:
     """Forward events; a failure before the first byte has its own status, a later one ends the stream.
 
     Args:
@@ -102,7 +86,7 @@ class _Answer:
         self._begun: Begun | None = None
         self._passed = False  # the provider's own bytes were sent
 
-    async def forward(self, source: AsyncIterator[StreamEvent]) -> Failure | None:
+    async def forward(self, source: EventStream) -> Failure | None:
         """Send each event as it comes, and a sign of life when none has come for a while; return why the source broke.
 
         A failure is returned, not raised: raised here it would pass through whatever nurseries `source` stands on, and
@@ -124,10 +108,10 @@ class _Answer:
                 self._begin(source, event)
             await self._send(self._said(event), event)
 
-    def _begin(self, source: AsyncIterator[StreamEvent], event: StreamEvent) -> None:
+    def _begin(self, source: EventStream, event: StreamEvent) -> None:
         """Take note of what is known of the answer now that its first event is there."""
         self._begun = _known(source, event)
-        if self._begun.model and isinstance(self._encoder, NamesModel):
+        if self._begun.model:
             self._encoder.name_model(self._begun.model)
         if not self._call.streaming:
             self._call.request_id = self._begun.interaction_id or self._call.request_id
@@ -152,9 +136,9 @@ class _Answer:
         await self._call.send_events(data, headers)
 
 
-def _known(source: AsyncIterator[StreamEvent], event: StreamEvent) -> Begun:
+def _known(source: EventStream, event: StreamEvent) -> Begun:
     """Return what is known of an answer with its first event."""
     if isinstance(event, Completed):
         response = event.response
         return Begun(response.model, response.left_out, response.interaction_id)
-    return (source.begun if isinstance(source, Announced) else None) or Begun("")
+    return source.begun or Begun("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,10 +13,10 @@ from arawn.errors import BadInput
 from arawn.interactions.filters import whole_number
 from arawn.server.call import Call, Route
 from arawn.server.reply import Refused, json_reply, refusal
-from arawn.workstreams.store import Summary, WorkstreamState, require_name
+from arawn.workstreams.store import WorkstreamState, require_name
 
 if TYPE_CHECKING:
-    from arawn.workstreams.handle import Workstream  # loads the whole runtime, of which the command line needs nothing
+    from arawn.runtime_door import Runtime  # loads the whole runtime, of which the command line needs nothing
 
 __all__ = [
     "PAGING",
@@ -24,7 +24,6 @@ __all__ = [
     "Removed",
     "WorkstreamChange",
     "WorkstreamSettings",
-    "WorkstreamsDoor",
     "no_workstream",
     "workstream_routes",
 ]
@@ -62,23 +61,7 @@ class Removed(msgspec.Struct, frozen=True):
     removed: str
 
 
-class WorkstreamsDoor(Protocol):
-    """What these routes need of the runtime."""
-
-    def workstream(self, name: str, /) -> Workstream:
-        """Return the conversation called `name`; it need not exist yet."""
-        ...
-
-    async def workstreams(self, *, archived: bool = False) -> list[Summary]:
-        """Return every stored conversation by name."""
-        ...
-
-    async def stored_workstream(self, name: str, /) -> WorkstreamState | None:
-        """Return one stored conversation with its history."""
-        ...
-
-
-def workstream_routes(runtime: WorkstreamsDoor) -> dict[tuple[str, str], Route]:
+def workstream_routes(runtime: Runtime) -> dict[tuple[str, str], Route]:
     """Return the routes by method and path."""
     return {
         ("GET", "/workstreams"): partial(_list, runtime),
@@ -94,7 +77,7 @@ def no_workstream(name: str) -> str:
     return f"there is no workstream `{name}`; the list of workstreams has those there are"
 
 
-async def _list(runtime: WorkstreamsDoor, call: Call) -> None:
+async def _list(runtime: Runtime, call: Call) -> None:
     asked: dict[str, str] = {}
     for name, text in call.query_items():
         if name not in PAGING:
@@ -108,7 +91,7 @@ async def _list(runtime: WorkstreamsDoor, call: Call) -> None:
     await call.respond(json_reply(200, list(islice(rest, limit))))
 
 
-async def _create(runtime: WorkstreamsDoor, call: Call) -> None:
+async def _create(runtime: Runtime, call: Call) -> None:
     wanted = await call.read_json(WorkstreamSettings)
     await _require_new(runtime, wanted.name)
     conversation = runtime.workstream(wanted.name)
@@ -123,11 +106,11 @@ async def _create(runtime: WorkstreamsDoor, call: Call) -> None:
     await call.respond(json_reply(201, await _stored(runtime, wanted.name)))
 
 
-async def _show(runtime: WorkstreamsDoor, call: Call) -> None:
+async def _show(runtime: Runtime, call: Call) -> None:
     await call.respond(json_reply(200, await _stored(runtime, _name(call))))
 
 
-async def _change(runtime: WorkstreamsDoor, call: Call) -> None:
+async def _change(runtime: Runtime, call: Call) -> None:
     name = _name(call)
     wanted = await call.read_json(WorkstreamChange)
     if not isinstance(wanted.profile, str):  # that would make the workstream if it is new
@@ -137,20 +120,20 @@ async def _change(runtime: WorkstreamsDoor, call: Call) -> None:
     await call.respond(json_reply(200, await _stored(runtime, name)))
 
 
-async def _remove(runtime: WorkstreamsDoor, call: Call) -> None:
+async def _remove(runtime: Runtime, call: Call) -> None:
     name = _name(call)
     if not await runtime.workstream(name).remove():
         raise Refused(refusal(404, "not_found", no_workstream(name)))
     await call.respond(json_reply(200, Removed(name)))
 
 
-async def _require_new(runtime: WorkstreamsDoor, name: str) -> None:
+async def _require_new(runtime: Runtime, name: str) -> None:
     if await runtime.stored_workstream(require_name(name)) is not None:
         message = f"there is a workstream `{name}` already; change that one, or choose another name"
         raise Refused(refusal(409, "already_exists", message))
 
 
-async def _stored(runtime: WorkstreamsDoor, name: str) -> WorkstreamState:
+async def _stored(runtime: Runtime, name: str) -> WorkstreamState:
     state = await runtime.stored_workstream(name)
     if state is None:
         raise Refused(refusal(404, "not_found", no_workstream(name)))

@@ -9,14 +9,11 @@ import pytest
 import trio
 
 from arawn.config.schema import RetryConfig
-from arawn.daemon import operation_routes
 from arawn.errors import BackendError
 from arawn.messages import CompletionRequest, user
-from arawn.server.app import build_app
-from arawn.server.auth import Door
 from tests.fake_provider import FakeProvider, Reply, openai_reply, openai_stream, stream_reply
 from tests.runtimes import configured, custom, records, running, scripted
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 HELLO = CompletionRequest(messages=(user("hello"),))
 BUSY = Reply(status=503, body=b'{"error": {"message": "busy"}}')
@@ -96,7 +93,7 @@ async def test_the_metrics_of_a_running_daemon_are_these(tmp_path: Path) -> None
     parser = pytest.importorskip("prometheus_client.parser")
     async with running(configured(tmp_path, {"default": scripted(tmp_path, [{"text": "hi"}])})) as runtime:
         await runtime.complete(HELLO)
-        app = build_app(runtime, door=Door(token=None, hosts=()), more=operation_routes(runtime))
+        app = app_of(runtime)
         async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             text = (await client.get("/metrics")).text
 

@@ -14,8 +14,8 @@ from arawn.backends.verbatim import Verbatim, VerbatimMessages
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimResponse, bytes_of
 from arawn.errors import BackendError, ContextTooLong
 from arawn.messages import CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
+from arawn.runtime_door import Runtime
 from arawn.server.call import Call
-from arawn.server.protocol import DialectDoor
 from arawn.server.reply import Headers, Refused, Reply, error_body, error_reply
 from arawn.server.streaming import EventEncoder, answer_with_events
 from arawn.server.v1.envelope import provider_error
@@ -64,7 +64,7 @@ def as_said(
     return msgspec.structs.replace(request, messages=VerbatimMessages.of(request.messages, verbatim))
 
 
-async def answer(runtime: DialectDoor, call: Call, question: Question) -> None:
+async def answer(runtime: Runtime, call: Call, question: Question) -> None:
     """Answer one question; a client that leaves cancels the call to the model.
 
     Raises:
@@ -84,7 +84,7 @@ async def answer(runtime: DialectDoor, call: Call, question: Question) -> None:
         raise Refused(reply) from error
 
 
-async def _answer_whole(runtime: DialectDoor, call: Call, question: Question) -> None:
+async def _answer_whole(runtime: Runtime, call: Call, question: Question) -> None:
     response = await runtime.complete(question.request, **_context(question))
     record_id = response.interaction_id or call.request_id
     if isinstance(response, VerbatimResponse):
@@ -97,7 +97,7 @@ async def _answer_whole(runtime: DialectDoor, call: Call, question: Question) ->
     await call.respond(Reply(200, body, headers, request_id=record_id))
 
 
-async def _answer_with_events(runtime: DialectDoor, call: Call, question: Question) -> None:
+async def _answer_with_events(runtime: Runtime, call: Call, question: Question) -> None:
     assert question.events is not None
     stream = runtime.stream(question.request, **_context(question))
     head = partial(_stream_head, question)

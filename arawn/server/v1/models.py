@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from arawn.config.describe import ticked
+from arawn.runtime_door import Runtime
 from arawn.server.call import Call
-from arawn.server.protocol import DialectDoor
 from arawn.server.reply import json_reply
 from arawn.server.v1.body import odd
 from arawn.server.v1.envelope import called_dialect
@@ -22,7 +22,7 @@ _MOST = 1000
 _UNKNOWN_DATE = "1970-01-01T00:00:00Z"  # what the dialect says of a model whose age is not known
 
 
-async def list_models(runtime: DialectDoor, call: Call) -> None:
+async def list_models(runtime: Runtime, call: Call) -> None:
     """Answer with the profiles: all on one page, unless the query asks for a part of them.
 
     Raises:
@@ -55,7 +55,7 @@ def _page(names: Sequence[str], query: Mapping[str, str]) -> tuple[Sequence[str]
     return rest[: int(limit)], len(rest) > int(limit)
 
 
-async def show_model(runtime: DialectDoor, call: Call) -> None:
+async def show_model(runtime: Runtime, call: Call) -> None:
     """Answer with the profile that a model's name means.
 
     Raises:
@@ -69,7 +69,7 @@ async def show_model(runtime: DialectDoor, call: Call) -> None:
     await call.respond(json_reply(200, shape))
 
 
-def _model(runtime: DialectDoor, name: str, profile_name: str, dialect: DialectName | None) -> dict[str, Any]:
+def _model(runtime: Runtime, name: str, profile_name: str, dialect: DialectName | None) -> dict[str, Any]:
     profile = runtime.config.profiles[profile_name]
     if dialect == "anthropic":
         shown = f"{profile_name}: {profile.model}" if profile.model else profile_name

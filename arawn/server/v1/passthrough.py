@@ -13,8 +13,8 @@ import msgspec
 
 from arawn.config.schema import Profile
 from arawn.messages import CompletionRequest, CompletionResponse, Message, Text
+from arawn.runtime_door import Runtime
 from arawn.server.call import Call
-from arawn.server.protocol import DialectDoor
 from arawn.server.reply import Refused, refusal
 from arawn.server.v1.answering import Question, answer, as_said
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
@@ -34,7 +34,7 @@ class EmbeddingsBody(msgspec.Struct, frozen=True):
     input: Any = None
 
 
-async def embed(runtime: DialectDoor, call: Call) -> None:
+async def embed(runtime: Runtime, call: Call) -> None:
     """Answer `POST /v1/embeddings`.
 
     Raises:
@@ -53,7 +53,7 @@ async def embed(runtime: DialectDoor, call: Call) -> None:
     await _pass_on(runtime, call, target, as_said(request, "openai", sent, call, "/embeddings"), "embeddings")
 
 
-async def count_tokens(runtime: DialectDoor, call: Call) -> None:
+async def count_tokens(runtime: Runtime, call: Call) -> None:
     """Answer `POST /v1/messages/count_tokens`; nothing is estimated. All else as for `embed`."""
     sent = await call.read_body()
     body = read_messages(sent)
@@ -63,7 +63,7 @@ async def count_tokens(runtime: DialectDoor, call: Call) -> None:
     await _pass_on(runtime, call, target, as_said(request, "anthropic", sent, call, path), "count_tokens")
 
 
-def _target(runtime: DialectDoor, call: Call, model: str, dialect: DialectName, endpoint: str) -> Target:
+def _target(runtime: Runtime, call: Call, model: str, dialect: DialectName, endpoint: str) -> Target:
     """Return the profile to ask; which one it is does not depend on what is said, so `[routing]` has no say."""
     target = choose_target(model, origin_of(call.headers).profile, runtime.config)
     name = target.routing.profile
@@ -72,7 +72,7 @@ def _target(runtime: DialectDoor, call: Call, model: str, dialect: DialectName, 
     return msgspec.structs.replace(target, hint=name, open=False, common=True)
 
 
-async def _pass_on(runtime: DialectDoor, call: Call, target: Target, request: CompletionRequest, endpoint: str) -> None:
+async def _pass_on(runtime: Runtime, call: Call, target: Target, request: CompletionRequest, endpoint: str) -> None:
     origin = origin_of(call.headers)
     origin = msgspec.structs.replace(origin, tags={**origin.tags, "endpoint": endpoint})
     dialect: DialectName = target.dialect or "openai"

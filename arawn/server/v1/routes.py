@@ -7,8 +7,8 @@ from functools import partial
 
 import msgspec
 
+from arawn.runtime_door import Runtime
 from arawn.server.call import Call, Route
-from arawn.server.protocol import DialectDoor
 from arawn.server.v1.answering import Question, answer, as_said
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.anthropic_messages_out import message_body
@@ -27,7 +27,7 @@ from arawn.server.v1.target import choose_target
 __all__ = ["v1_routes"]
 
 
-def v1_routes(runtime: DialectDoor) -> dict[tuple[str, str], Route]:
+def v1_routes(runtime: Runtime) -> dict[tuple[str, str], Route]:
     """Return the routes by method and path."""
     return {
         ("POST", "/v1/chat/completions"): partial(_chat_completions, runtime),
@@ -40,7 +40,7 @@ def v1_routes(runtime: DialectDoor) -> dict[tuple[str, str], Route]:
     }
 
 
-async def _chat_completions(runtime: DialectDoor, call: Call) -> None:
+async def _chat_completions(runtime: Runtime, call: Call) -> None:
     sent = await call.read_body()
     body = read_chat(sent)
     chat = body.known
@@ -59,7 +59,7 @@ async def _chat_completions(runtime: DialectDoor, call: Call) -> None:
     await answer(runtime, call, question)
 
 
-async def _responses(runtime: DialectDoor, call: Call) -> None:
+async def _responses(runtime: Runtime, call: Call) -> None:
     body = read_responses(await call.read_body())
     origin = origin_of(call.headers)
     target = choose_target(body.known.model, origin.profile, runtime.config)
@@ -72,7 +72,7 @@ async def _responses(runtime: DialectDoor, call: Call) -> None:
     await answer(runtime, call, question)
 
 
-async def _messages(runtime: DialectDoor, call: Call) -> None:
+async def _messages(runtime: Runtime, call: Call) -> None:
     sent = await call.read_body()
     body = read_messages(sent)
     origin = origin_of(call.headers)

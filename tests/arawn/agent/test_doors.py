@@ -15,11 +15,9 @@ import pytest
 from arawn.config.schema import AgentConfig, Config, RoutingConfig, ToolSource
 from arawn.messages import CompletionRequest, user
 from arawn.routing import RoutingDecision
-from arawn.server.app import build_app
-from arawn.server.auth import Door
 from tests.arawn.agent.turns import step
 from tests.runtimes import configured, records, running, scripted
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 VOICES = "tests.arawn.agent.my_tools:voices"
 STEPS = [step({"name": "shout", "arguments": {"text": "tea"}}, text="wait"), {"text": "I shouted"}]
@@ -83,7 +81,7 @@ async def test_the_configured_limit_holds_in_the_next_turn(tmp_path: Path) -> No
 @asynccontextmanager
 async def door(config: Config) -> AsyncIterator[httpx.AsyncClient]:
     async with running(config) as runtime:
-        app = build_app(runtime, door=Door(token=None, hosts=()))
+        app = app_of(runtime)
         async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             yield client
 

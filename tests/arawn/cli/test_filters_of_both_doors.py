@@ -19,14 +19,11 @@ from arawn.interactions.filters import FILTERS
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.record import FeedbackLine, timestamp_text
 from arawn.messages import CallContext, CompletionResponse, ToolUse
-from arawn.server.app import build_app
-from arawn.server.auth import Door
-from arawn.server.interactions import interaction_routes
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record
 from tests.memory_runtime import MemoryRuntime
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 NOT_FILTERS = {"fields", "as_json", "quiet", "config_file"}  # how calls are shown, not which
 ASKED = {
@@ -85,9 +82,9 @@ def log(place: Place) -> Path:
 
 def over_http(log: Path, query: Query) -> httpx.Response:
     async def ask() -> httpx.Response:
-        door = Door(token=None, hosts=())
-        app = build_app(MemoryRuntime(), door=door, more=interaction_routes(log))
-        async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
+        runtime = MemoryRuntime()
+        runtime.log_path = log
+        async with serving(app_of(runtime)) as served, httpx.AsyncClient(base_url=served.url) as client:
             return await client.get("/interactions", params=urlencode(query))
 
     return trio.run(ask)

@@ -10,13 +10,12 @@ import pytest
 from arawn.config.schema import ClassifierConfig, Config, NamedWorkstream, Profile, RoutingConfig
 from arawn.errors import BadInput
 from arawn.messages import CompletionRequest
-from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.server.v1.target import choose_target
 from tests.arawn.routing.asking import asking, rule
 from tests.arawn.server.sdk.doors import TOKEN, beside
 from tests.runtimes import configured, records, running
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 ECHO = Profile(backend="scripted")
 PROFILES = {"default": ECHO, "fast": ECHO, "capable": ECHO}
@@ -95,7 +94,7 @@ async def test_the_model_auto_asks_for_routing(tmp_path: Path) -> None:
             return raw.headers["x-arawn-profile"], raw.headers["x-arawn-route"]
 
     async with running(routed(tmp_path)) as runtime:
-        async with serving(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+        async with serving(app_of(runtime, Door(token=TOKEN, hosts=()))) as served:
             assert await beside(lambda: ask(served.url, "auto", "hi")) == ("fast", "HeuristicRule%28short%29")
             assert await beside(lambda: ask(served.url, "auto", "x" * 10)) == ("default", "Default")
             assert await beside(lambda: ask(served.url, "capable", "hi")) == ("capable", "CallerHint")
@@ -106,7 +105,7 @@ async def test_the_model_auto_asks_for_routing(tmp_path: Path) -> None:
 async def test_the_native_door_routes_and_takes_a_hint(tmp_path: Path) -> None:
     """`routing_profile`, or none."""
     async with running(routed(tmp_path)) as runtime:
-        async with serving(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+        async with serving(app_of(runtime, Door(token=TOKEN, hosts=()))) as served:
             async with httpx.AsyncClient(base_url=served.url, headers=HEADERS) as client:
                 free = (await client.post("/chat", json={"message": "hi"})).json()
                 hinted = (await client.post("/chat", json={"message": "hi", "routing_profile": "capable"})).json()
@@ -145,7 +144,7 @@ async def test_any_request_can_be_explained_without_being_made(
 ) -> None:
     """`POST /routing/explain` takes the body of every door, and no record is made."""
     async with running(routed(tmp_path)) as runtime:
-        async with serving(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+        async with serving(app_of(runtime, Door(token=TOKEN, hosts=()))) as served:
             async with httpx.AsyncClient(base_url=served.url, headers=HEADERS) as client:
                 reply = await client.post("/routing/explain", json=body)
 
@@ -173,7 +172,7 @@ async def test_any_request_can_be_explained_without_being_made(
 async def test_what_cannot_be_explained_is_refused(tmp_path: Path, body: bytes, status: int, words: str) -> None:
     """With the reason."""
     async with running(routed(tmp_path)) as runtime:
-        async with serving(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+        async with serving(app_of(runtime, Door(token=TOKEN, hosts=()))) as served:
             async with httpx.AsyncClient(base_url=served.url, headers=HEADERS) as client:
                 reply = await client.post("/routing/explain", content=body)
 
@@ -186,7 +185,7 @@ async def test_a_model_that_one_profile_has_means_that_profile(tmp_path: Path) -
     config = configured(tmp_path, {"default": ECHO, "ant": Profile(backend="scripted", model="fake-claude")})
     body = {"model": "fake-claude", "messages": [{"role": "user", "content": "hi"}]}
     async with running(config) as runtime:
-        async with serving(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+        async with serving(app_of(runtime, Door(token=TOKEN, hosts=()))) as served:
             async with httpx.AsyncClient(base_url=served.url, headers=HEADERS) as client:
 
                 async def decided(path: str, profile: str | None = None) -> tuple[int, str | None]:
@@ -206,7 +205,7 @@ async def test_an_explanation_knows_the_conversation(tmp_path: Path) -> None:
         await conversation.create(system_prompt="be brief")
         for text in ("one", "two"):
             await conversation.send(text)
-        async with serving(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+        async with serving(app_of(runtime, Door(token=TOKEN, hosts=()))) as served:
             async with httpx.AsyncClient(base_url=served.url, headers=HEADERS) as client:
                 reply = await client.post("/routing/explain", json={"message": "three", "workstream": "w"})
         routed_then = (await conversation.send("three")).routing

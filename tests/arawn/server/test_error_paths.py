@@ -13,12 +13,10 @@ import pytest
 import trio
 
 from arawn.config.schema import Config, Profile
-from arawn.server.app import build_app
-from arawn.server.auth import Door
 from tests.arawn.server.test_openapi import HEADERS, whole_api
 from tests.memory_runtime import MemoryRuntime
 from tests.runtimes import ECHO
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 PATHS = ("/chat", CHAT, RESPONSES, MESSAGES, "/v1/messages/count_tokens", "/v1/embeddings", "/workstreams")
@@ -239,7 +237,7 @@ class WithLocalProfile(MemoryRuntime):
 
 async def test_a_refusal_names_what_would_be_right() -> None:
     """No profile takes the id of an earlier response; a `local` one has a model server, but not for embeddings."""
-    app = build_app(WithLocalProfile(), door=Door(token=None, hosts=()))
+    app = app_of(WithLocalProfile())
     async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
         asked = {"model": "auto", "input": "hi", "previous_response_id": "r"}
         response = await client.post(RESPONSES, json=asked)

@@ -11,48 +11,25 @@ import pytest
 from actors.errors import HandlerFailed, MailboxFull, OutcomeUnknown, Restarting, Stopped
 from arawn import errors
 from arawn.backends import anthropic
-from arawn.config.schema import Config
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.redact import MIN_SECRET_LENGTH
-from arawn.messages import CompletionRequest
-from arawn.metrics.counts import Counts
 from arawn.reload import ReloadReport
-from arawn.routing.explain import Explanation
 from arawn.server import interactions, streaming
-from arawn.server.app import build_app
-from arawn.server.auth import Door
-from arawn.server.backends import backend_routes
 from arawn.server.call import BODY_BYTES
-from arawn.server.feedback import feedback_routes
-from arawn.server.interactions import FILTERS, interaction_routes
-from arawn.server.metrics import metrics_routes
+from arawn.server.interactions import FILTERS
 from arawn.server.native import ChatReply, ChatRequest
-from arawn.server.reload import reload_routes
 from arawn.server.reply import FAILURES, error_reply
-from arawn.server.routing import routing_routes
-from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, workstream_routes
+from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
 from arawn.status import BackendStatus
 from arawn.wire.asgi import Event
 from arawn.wire.limits import Limits
 from arawn.workstreams.store import Summary, WorkstreamState
 from tests.memory_runtime import MemoryRuntime
+from tests.serving import app_of
 
 PAGE = Path("docs/http-api.md").read_text("utf-8")
 ABSTRACT = {errors.ArawnError, errors.BackendError, errors.ConfigError}  # never what a call fails with
 FAULTS = [kind for name in errors.__all__ if (kind := getattr(errors, name)) not in ABSTRACT]
-
-
-async def never() -> ReloadReport:
-    raise AssertionError("nothing is reloaded")
-
-
-class Explaining:
-    """A runtime for its route alone."""
-
-    config = Config()
-
-    async def explain_routing(self, request: CompletionRequest, **said: str | None) -> Explanation:
-        raise AssertionError("nothing is explained")
 
 
 async def routes() -> list[str]:
@@ -65,17 +42,7 @@ async def routes() -> list[str]:
     async def send(event: Event) -> None:
         sent.append(event)
 
-    runtime = MemoryRuntime()
-    more = {
-        **workstream_routes(runtime),  # type: ignore[arg-type]
-        **feedback_routes(runtime),  # type: ignore[arg-type]
-        **backend_routes(runtime),  # type: ignore[arg-type]
-        **metrics_routes(runtime, Counts()),  # type: ignore[arg-type]
-        **interaction_routes(None),
-        **reload_routes(never),
-        **routing_routes(Explaining()),
-    }
-    app = build_app(runtime, door=Door(token=None, hosts=()), more=more)
+    app = app_of(MemoryRuntime())
     scope = {"type": "http", "method": "GET", "path": "/openapi.json", "headers": [], "server": ("socket", None)}
     await app(scope, receive, send)
     paths = json.loads(sent[1]["body"])["paths"]
@@ -87,7 +54,8 @@ async def test_every_route_is_on_the_page() -> None:
     served = await routes()
 
     assert len(served) >= 9
-    assert [route for route in served if f"`{route}`" not in PAGE] == []
+    rows = {f"{method} {path}" for method, path in re.findall(r"^\| (\w+) \| `(/v1/[^`]*)` \|", PAGE, re.MULTILINE)}
+    assert [route for route in served if route not in rows and f"`{route}`" not in PAGE] == []
 
 
 async def test_the_page_shows_no_other_route() -> None:

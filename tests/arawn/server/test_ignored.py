@@ -11,8 +11,6 @@ import pytest
 
 from arawn.config.schema import Profile, RetryConfig, RoutingConfig, RoutingRule
 from arawn.server import streaming
-from arawn.server.app import build_app
-from arawn.server.auth import Door
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.fake_provider import (
     FakeProvider,
@@ -24,7 +22,7 @@ from tests.fake_provider import (
     stream_reply,
 )
 from tests.runtimes import configured, custom, records, running
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 WHOLE = {"openai": Reply(body=openai_reply("hi")), "anthropic": Reply(body=anthropic_reply("hi"))}
 STREAMED = {"openai": stream_reply(openai_stream("hi")), "anthropic": stream_reply(anthropic_stream("hi"))}
@@ -43,7 +41,7 @@ async def ignored(directory: Path, dialect: Any, *replies: Reply, **body: Any) -
         )
         sent = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "seed": 7, **body}
         async with running(config) as runtime:
-            app = build_app(runtime, door=Door(token=None, hosts=()))
+            app = app_of(runtime)
             async with serving(app) as served, httpx.AsyncClient() as client:
                 response = await client.post(f"{served.url}/v1/chat/completions", json=sent)
     assert response.status_code == 200

@@ -14,13 +14,11 @@ import pytest
 from arawn.config.schema import Profile, RoutingConfig, RoutingRule
 from arawn.messages import Completed, CompletionRequest, StreamEvent, user
 from arawn.server import streaming
-from arawn.server.app import build_app
-from arawn.server.auth import Door
 from tests.arawn.server.sdk.doors import TOKEN, open_api
 from tests.arawn.server.test_v1_streams import body, read_until
 from tests.fake_provider import FakeProvider, Fault, anthropic_stream, events, openai_chunk, openai_stream, stream_reply
 from tests.runtimes import ECHO, configured, custom, records, running, scripted
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
 ROUTES = [  # each with the dialect of the provider
@@ -117,7 +115,7 @@ async def test_a_rule_that_chooses_another_profile_names_that_ones_model(
         routing=RoutingConfig(enabled=True, rules=(RoutingRule("all", {"message_count_gt": 0}, "chosen"),)),
     )
     async with running(config) as runtime:
-        app = build_app(runtime, door=Door(token=None, hosts=()))
+        app = app_of(runtime)
         async with serving(app) as served, httpx.AsyncClient() as client:
             sent = {**body(stream=True), "input": "hi"}
             answers = [await client.post(served.url + path, json=sent) for path, _ in ROUTES]

@@ -15,19 +15,18 @@ from trio.testing import MockClock
 
 from arawn.errors import BackendError, ConnectionFailed, StoreFailed, UnknownProfile
 from arawn.messages import Completed, StreamEvent, TextDelta
-from arawn.server.app import build_app
 from arawn.server.auth import Door
 from arawn.wire.asgi import Event
 from tests.arawn.server.sdk.doors import TOKEN, open_api
-from tests.memory_runtime import MemoryRuntime
+from tests.memory_runtime import Events, MemoryRuntime
 from tests.runtimes import records, scripted
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 OPEN = Door(token=None, hosts=())
 
 
 async def post(runtime: MemoryRuntime, body: object) -> httpx.Response:
-    async with serving(build_app(runtime, door=OPEN)) as served, httpx.AsyncClient() as client:
+    async with serving(app_of(runtime)) as served, httpx.AsyncClient() as client:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await client.post(f"{served.url}/chat", content=content)
 
@@ -184,8 +183,8 @@ class Timed(MemoryRuntime):
     """Says a word after 20 seconds, and is done after 40."""
 
     @asynccontextmanager
-    async def events(self) -> AsyncIterator[AsyncIterator[StreamEvent]]:
-        yield Timeline((20, TextDelta(0, "word")), (40, Completed(await self.answer())))
+    async def events(self) -> AsyncIterator[Events]:
+        yield Events(Timeline((20, TextDelta(0, "word")), (40, Completed(await self.answer()))))
 
 
 async def test_a_long_wait_is_kept_alive_by_comments(autojump_clock: MockClock) -> None:
@@ -205,7 +204,7 @@ async def test_a_long_wait_is_kept_alive_by_comments(autojump_clock: MockClock) 
 
     began = trio.current_time()
     scope = {"type": "http", "method": "POST", "path": "/chat", "headers": [], "server": ("socket", None)}
-    await build_app(Timed(), door=OPEN)(scope, receive, send)
+    await app_of(Timed())(scope, receive, send)
 
     shown = [(round(time), data) for time, data in times]
     assert shown == [
@@ -228,7 +227,7 @@ async def test_a_reader_that_is_slow_slows_the_source() -> None:
                 taken += 1
                 yield TextDelta(0, "x" * 50_000)
 
-    async with serving(build_app(Endless(), door=OPEN)) as served, await served.connect() as stream:
+    async with serving(app_of(Endless())) as served, await served.connect() as stream:
         body = b'{"message": "hi", "stream": true}'
         await stream.send_all(
             b"POST /chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body

@@ -13,17 +13,12 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from arawn.daemon import operation_routes
-from arawn.reload import ReloadReport
-from arawn.server.app import build_app
 from arawn.server.auth import Door
-from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import FILTERS
 from arawn.server.openapi import openapi_document
-from arawn.server.reload import reload_routes
-from arawn.server.workstreams import PAGING, workstream_routes
+from arawn.server.workstreams import PAGING
 from tests.runtimes import ECHO, configured, running
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 TOKEN = "secret"
 HEADERS = {"x-api-key": TOKEN}
@@ -31,21 +26,11 @@ PAGE = Path("docs/http-api.md").read_text("utf-8")
 EXAMPLES = re.findall(r'^curl (?:-N |-X (\w+) )?"?\$URL([^" ]*)"? .*?-d \'(.*)\'$', PAGE, re.MULTILINE)
 
 
-async def never() -> ReloadReport:
-    raise AssertionError("nothing is reloaded")
-
-
 @asynccontextmanager
 async def whole_api(directory: Path) -> AsyncIterator[str]:
     """Serve every route of the daemon and yield the address."""
     async with running(configured(directory, {"default": ECHO, "fast": ECHO})) as runtime:
-        more = {
-            **workstream_routes(runtime),
-            **feedback_routes(runtime),
-            **operation_routes(runtime),
-            **reload_routes(never),
-        }
-        app = build_app(runtime, door=Door(token=TOKEN, hosts=()), more=more)
+        app = app_of(runtime, Door(token=TOKEN, hosts=()))
         async with serving(app) as served:
             yield served.url
 

@@ -14,23 +14,18 @@ import trio
 import trio.lowlevel
 import trio.testing
 
-from arawn.daemon import operation_routes
 from arawn.interactions.reader import LogReader
 from arawn.running_backends import drain
 from arawn.runtime_door import Runtime
-from arawn.server.app import build_app
 from arawn.server.auth import Door
-from arawn.server.feedback import feedback_routes
 from arawn.server.interactions import LogDoor
 from tests.runtimes import ECHO, configured, lines, running, scripted
-from tests.serving import serving
-
-OPEN = Door(token=None, hosts=())
+from tests.serving import OPEN, app_of, serving
 
 
 @asynccontextmanager
 async def client_of(runtime: Runtime, door: Door = OPEN) -> AsyncIterator[httpx.AsyncClient]:
-    app = build_app(runtime, door=door, more=operation_routes(runtime))
+    app = app_of(runtime, door)
     async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
         yield client
 
@@ -59,8 +54,7 @@ async def test_feedback_takes_the_names_that_the_log_takes(tmp_path: Path) -> No
     """An id, the beginning of one, or `latest`; what no call has is not found."""
     async with running(configured(tmp_path)) as runtime:
         reply = await runtime.workstream("w").send("hi")
-        routes = {**operation_routes(runtime), **feedback_routes(runtime)}
-        app = build_app(runtime, door=OPEN, more=routes)
+        app = app_of(runtime)
         async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             latest = await client.post("/interactions/latest/feedback", json={"label": "good"})
             unknown = await client.post("/interactions/ffff/feedback", json={"label": "good"})

@@ -13,12 +13,9 @@ import trio
 from arawn.config.schema import Config, InteractionLogConfig, LoggingConfig, Profile, WorkstreamsConfig
 from arawn.runtime import start_runtime
 from arawn.runtime_door import Runtime
-from arawn.server.app import build_app
-from arawn.server.auth import Door
-from arawn.server.workstreams import workstream_routes
 from arawn.workstreams import store
 from tests.runtimes import scripted
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 
 @asynccontextmanager
@@ -32,7 +29,7 @@ async def serving_in(
         logging=LoggingConfig(InteractionLogConfig(enabled=False)),
     )
     async with start_runtime(config, {}) as runtime:
-        app = build_app(runtime, door=Door(token=None, hosts=()), more=workstream_routes(runtime))
+        app = app_of(runtime)
         async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             yield client, runtime
 

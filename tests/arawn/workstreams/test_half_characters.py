@@ -12,11 +12,8 @@ from trio.testing import MockClock
 from arawn.config.schema import Config, InteractionLogConfig, LoggingConfig, WorkstreamsConfig
 from arawn.errors import BadInput
 from arawn.runtime import start_runtime
-from arawn.server.app import build_app
-from arawn.server.auth import Door
-from arawn.server.workstreams import workstream_routes
 from tests.runtimes import ECHO, configured, running
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 HALF = [
     ({"system_prompt": "be \ud800 terse"}, "`system_prompt` holds half a character at position 3"),
@@ -90,7 +87,7 @@ async def test_half_a_character_over_http_is_an_invalid_request(
     async with start_runtime(config, {}) as runtime:
         await runtime.workstream("old").create(system_prompt="terse", tags={"team": "a"})
         before = await runtime.stored_workstream("old")
-        app = build_app(runtime, door=Door(token=None, hosts=()), more=workstream_routes(runtime))
+        app = app_of(runtime)
         async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as client:
             answer = await client.request(method, path, content=body, headers={"content-type": "application/json"})
 

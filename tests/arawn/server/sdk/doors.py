@@ -11,10 +11,9 @@ from typing import TypeVar
 import trio
 
 from arawn.config.schema import Profile
-from arawn.server.app import build_app
 from arawn.server.auth import Door
 from tests.runtimes import configured, records, running
-from tests.serving import serving
+from tests.serving import app_of, serving
 
 TOKEN = "secret"
 T = TypeVar("T")
@@ -26,7 +25,7 @@ async def open_api(
 ) -> AsyncIterator[str]:
     """Serve the API of a runtime with these profiles, as the daemon does, and yield its address."""
     async with running(configured(directory, profiles), environ, waits_for_room=False) as runtime:
-        async with serving(build_app(runtime, door=Door(token=TOKEN, hosts=()))) as served:
+        async with serving(app_of(runtime, Door(token=TOKEN, hosts=()))) as served:
             yield served.url
 
 
