@@ -87,13 +87,12 @@ async def answer(runtime: Runtime, call: Call, question: Question) -> None:
 async def _answer_whole(runtime: Runtime, call: Call, question: Question) -> None:
     response = await runtime.complete(question.request, **_context(question))
     record_id = response.interaction_id or call.request_id
+    unsaid: tuple[str, ...] = ()
     if isinstance(response, VerbatimResponse):
-        question = msgspec.structs.replace(question, ignored=())
         body = response.raw
     else:
-        question = _with_ignored(question, response.left_out)
-        body = question.whole(response)
-    headers = _headers(question, response.routing, record_id)
+        body, unsaid = question.whole(response), _unsaid(question, response.left_out)
+    headers = _headers(question, unsaid, response.routing, record_id)
     await call.respond(Reply(200, body, headers, request_id=record_id))
 
 
@@ -116,9 +115,9 @@ def _is_said_in_stream(error: BackendError, question: Question) -> bool:
     return question.translated and word_for(error_body(error).error, question.dialect).code in SAID_IN_STREAM
 
 
-def _with_ignored(question: Question, left_out: Sequence[str]) -> Question:
-    """Return `question` with what its provider was not told among what is ignored."""
-    return msgspec.structs.replace(question, ignored=tuple(dict.fromkeys((*question.ignored, *left_out))))
+def _unsaid(question: Question, left_out: Sequence[str]) -> tuple[str, ...]:
+    """Return what is ignored, and what its provider was not told, each once."""
+    return tuple(dict.fromkeys((*question.ignored, *left_out)))
 
 
 def _stream_head(question: Question, request_id: str, first: StreamEvent | None, left_out: Sequence[str]) -> Headers:
@@ -127,8 +126,7 @@ def _stream_head(question: Question, request_id: str, first: StreamEvent | None,
     Before its first event nobody knows which profile `[routing]` chooses, so nothing is called unsaid then.
     """
     said = question.target.open if first is None else bytes_of(first) is not None
-    told = msgspec.structs.replace(question, ignored=()) if said else _with_ignored(question, left_out)
-    return _headers(told, None, request_id)
+    return _headers(question, () if said else _unsaid(question, left_out), None, request_id)
 
 
 def _refusal_as_received(error: BackendError, question: Question) -> Reply | None:
@@ -168,7 +166,7 @@ def _context(question: Question) -> dict[str, Any]:
     return {"profile": question.target.hint, "tags": tags, **named}
 
 
-def _headers(question: Question, routing: RoutingMetadata | None, request_id: str) -> Headers:
+def _headers(question: Question, unsaid: tuple[str, ...], routing: RoutingMetadata | None, request_id: str) -> Headers:
     """Return the headers of an answer: who gives it, why, and what of the request was left unsaid."""
     headers: list[tuple[bytes, bytes]] = []
     if routing is not None or not question.target.open:  # the head of a stream goes out before a rule has chosen
@@ -177,8 +175,8 @@ def _headers(question: Question, routing: RoutingMetadata | None, request_id: st
         headers.append((b"x-arawn-route", quote(chosen.reason).encode()))
     if question.dialect == "anthropic":
         headers.append((b"request-id", request_id.encode()))
-    if question.ignored:
-        headers.append((b"x-arawn-ignored", _listed(question.ignored)))
+    if unsaid:
+        headers.append((b"x-arawn-ignored", _listed(unsaid)))
     return headers
 
 

@@ -180,7 +180,6 @@ def dropped_or_refused(
         rest: Fields for which the neutral form has no word.
         refused: Those without which the answer would be of another kind than the caller asked for.
         backend: What the message calls the backend.
-        certain: Whether no backend that may answer is told of them; else one may get the request as it was said.
         remedy: What the message says would be right.
 
     Raises:
@@ -225,6 +224,7 @@ def not_offered(
         tools: The others, which are offered.
         choice: The neutral choice of tools.
         backend: What the message calls the backend.
+        certain: Whether no backend that may answer is told of them; else one may get the request as it was said.
         remedy: What the message says would be right where no tool is left.
 
     Raises:
