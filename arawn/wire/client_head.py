@@ -1,7 +1,7 @@
 """Heads of HTTP/1.1 as a client sees them: writes the request's, reads the response's. Pure.
 
-The C parser forgives what two peers may read differently, so a response head is held against a strict grammar first:
-CRLF only, no folded lines, no space before a colon, no control characters, one way of saying where the body ends.
+One strict grammar decides, as for heads of requests: CRLF only, no folded lines, no space before a colon, no control
+characters, one way of saying where the body ends.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-import httptools
 import httpx
 import msgspec
 
@@ -32,9 +31,10 @@ Framing = int | Literal["chunked", "until close"]
 
 _REQUEST = re.compile(TOKEN + rb" [!-~]++ HTTP/1\.1\r\n(?:" + FIELD_LINE + rb")*+\r\n")
 _RESPONSE = re.compile(
-    rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n(?:" + FIELD_LINE + rb")*+\r\n"
+    rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n((?:" + FIELD_LINE + rb")*+)\r\n"
 )
 _FIELD = re.compile(FIELD_LINE)
+_PARTS = re.compile(rb"([^:]++):([^\r]*+)\r\n")  # enough for what `_RESPONSE` let through
 _BEGINS = b"HTTP/1."
 _BARE_LF = re.compile(rb"(?:\A|[^\r])\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -63,23 +63,6 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     headers: list[tuple[bytes, bytes]]
     framing: Framing
     keep_alive: bool
-
-
-class _Fields:
-    """Callbacks of the C parser."""
-
-    __slots__ = ("framing", "headers")
-
-    def __init__(self) -> None:
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.framing: list[tuple[bytes, bytes]] = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        value = value.rstrip(b" \t")
-        self.headers.append((name, value))
-        lowered = name.lower()
-        if lowered in _FRAMING:
-            self.framing.append((lowered, value.lower()))
 
 
 def encode_request_head(method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
@@ -160,23 +143,18 @@ def parse_response_head(block: bytes, method: str) -> ResponseHead:
             raise _no_http(block)
         raise BrokenHead("the status line or a header line of the response is malformed")
     version, status, reason = line[1], int(line[2]), line[3] or b""
-    fields = _Fields()
-    try:
-        httptools.HttpResponseParser(fields).feed_data(block)
-    except httptools.HttpParserUpgrade:
-        pass  # what 101 means is the caller's business; on other answers an offer to upgrade is ignored
-    except httptools.HttpParserError as error:
-        raise BrokenHead(f"the response head is not valid HTTP/1.1: {error}") from error
-    framing, keep_alive = _framing(fields.framing, version)
+    headers = [(name, value.strip(b" \t")) for name, value in _PARTS.findall(line[4])]
+    framing, keep_alive = _framing(headers, version)
     if method == "HEAD" or status in _NO_BODY or status < 200:
         framing = 0
-    return ResponseHead(version, status, reason, fields.headers, framing, keep_alive and framing != "until close")
+    return ResponseHead(version, status, reason, headers, framing, keep_alive and framing != "until close")
 
 
-def _framing(found: list[tuple[bytes, bytes]], version: bytes) -> tuple[Framing, bool]:
+def _framing(headers: list[tuple[bytes, bytes]], version: bytes) -> tuple[Framing, bool]:
     """Return where the body ends, and whether the connection may go on after it."""
     framing: Framing = "until close"
     keep_alive = version == b"HTTP/1.1"  # whoever speaks 1.0 gets a connection for each request
+    found = [(name.lower(), value.lower()) for name, value in headers if name.lower() in _FRAMING]
     for name, value in found:
         if name == b"connection":
             keep_alive = keep_alive and b"close" not in [option.strip() for option in value.split(b",")]

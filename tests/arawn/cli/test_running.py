@@ -16,7 +16,7 @@ from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import ROOT, Place
 from tests.arawn.cli.terminal import Terminal
 
-HEAVY = ("trio", "httpx", "rich", "msgspec", "stamina", "httptools", "actors", "arawn.runtime", "arawn.config")
+HEAVY = ("trio", "httpx", "rich", "msgspec", "stamina", "actors", "arawn.runtime", "arawn.config")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], []])
