@@ -24,7 +24,7 @@ from arawn.messages import (
 )
 from arawn.server.call import Call
 from arawn.server.reply import Failure, error_body, json_reply
-from arawn.server.streaming import KEEP_ALIVE, EventSource, answer_with_events
+from arawn.server.streaming import KEEP_ALIVE, EventSource, answer_with_events, encode_event
 
 if TYPE_CHECKING:
     from arawn.runtime_door import Runtime  # loads the whole runtime, of which the command line needs nothing
@@ -168,13 +168,8 @@ class ChatEvents:
     def encode(self, event: TurnEvent) -> bytes:
         """Return the event; the last one holds the whole answer."""
         shown = ChatCompleted(_chat_reply(event.response, self._request)) if isinstance(event, Completed) else event
-        return _encode(str(event.__struct_config__.tag), shown)
+        return encode_event(str(event.__struct_config__.tag), shown)
 
     def fail(self, failure: Failure, request_id: str) -> bytes:  # noqa: ARG002  # the error names its record
         """Return the event that ends a stream that broke."""
-        return _encode("error", error_body(failure))
-
-
-def _encode(name: str, value: object) -> bytes:
-    """Return one server-sent event; JSON has no line breaks, so its data is one line."""
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(value))
+        return encode_event("error", error_body(failure))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+import msgspec
 import trio
 
 from arawn.backends.shape import ReportedError
@@ -15,7 +16,7 @@ from arawn.server.call import Call
 from arawn.server.reply import FAILURES, Failure, Headers
 from arawn.stream import EventStream
 
-__all__ = ["KEEP_ALIVE", "KEEP_ALIVE_SECONDS", "EventEncoder", "EventSource", "answer_with_events"]
+__all__ = ["KEEP_ALIVE", "KEEP_ALIVE_SECONDS", "EventEncoder", "EventSource", "answer_with_events", "encode_event"]
 
 KEEP_ALIVE_SECONDS = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -43,6 +44,11 @@ class EventEncoder(Protocol):
 HeadersOf = Callable[[str, StreamEvent | None, Sequence[str]], Headers]
 """Returns what goes with the head, for the id that the answer is known by, the event that the head goes out with, and
 the names of what the provider was not told: None and nothing if there is no event yet, only a sign of life."""
+
+
+def encode_event(name: str, value: object) -> bytes:
+    """Return one server-sent event; JSON has no line breaks, so its data is one line."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(value))
 
 
 async def answer_with_events(call: Call, stream: EventSource, encoder: EventEncoder, headers: HeadersOf) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-import msgspec
-
 from arawn.backends.anthropic_reply import REDACTED
 from arawn.messages import (
     Completed,
@@ -19,7 +17,7 @@ from arawn.messages import (
     Usage,
 )
 from arawn.server.reply import Failure
-from arawn.server.streaming import KEEP_ALIVE
+from arawn.server.streaming import KEEP_ALIVE, encode_event
 from arawn.server.v1.anthropic_messages_out import stop_reason, usage_value
 from arawn.server.v1.envelope import error_in_stream
 
@@ -135,5 +133,4 @@ class MessageEvents:
 
 
 def _event(name: str, value: dict[str, Any]) -> bytes:
-    """Return one event; JSON has no line breaks, so its data is one line."""
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode({"type": name, **value}))
+    return encode_event(name, {"type": name, **value})

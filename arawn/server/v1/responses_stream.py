@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, assert_never
 
-import msgspec
-
 from arawn.messages import (
     Completed,
     CompletionResponse,
@@ -16,7 +14,7 @@ from arawn.messages import (
     ToolUseStart,
 )
 from arawn.server.reply import Failure, error_body
-from arawn.server.streaming import KEEP_ALIVE
+from arawn.server.streaming import KEEP_ALIVE, encode_event
 from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.known_errors import word_for
 from arawn.server.v1.responses_custom import InputPieces
@@ -206,7 +204,6 @@ class ResponseEvents:
         return self._event(name, item_id=item.id, output_index=item.position, **fields)
 
     def _event(self, name: str, /, **fields: Any) -> bytes:
-        """Return one event; JSON has no line breaks, so its data is one line."""
         value = {"type": name, "sequence_number": self._number, **fields}
         self._number += 1
-        return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(value))
+        return encode_event(name, value)
