@@ -20,7 +20,7 @@ from arawn.server.openapi import openapi_document
 from arawn.server.operations import NATIVE_OPERATIONS
 from arawn.server.probes import healthz, readyz
 from arawn.server.reply import FAILURES, Headers, Refused, Reply, error_reply, json_reply, refusal
-from arawn.server.routing import ROUTING_OPERATIONS, explain
+from arawn.server.routing import explain
 from arawn.server.v1.envelope import called_dialect, in_envelope
 from arawn.server.v1.models import MODEL
 from arawn.server.v1.operations import V1_OPERATIONS
@@ -153,6 +153,4 @@ async def _reload(reload: AskReload, call: Call) -> None:
 
 
 async def _openapi(served: Collection[tuple[str, str]], call: Call) -> None:
-    await call.respond(
-        json_reply(200, openapi_document({**NATIVE_OPERATIONS, **V1_OPERATIONS, **ROUTING_OPERATIONS}, served))
-    )
+    await call.respond(json_reply(200, openapi_document({**NATIVE_OPERATIONS, **V1_OPERATIONS}, served)))

@@ -7,6 +7,7 @@ from typing import Any
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.record import FeedbackLine, InteractionHead
 from arawn.reload import ReloadReport
+from arawn.routing.explain import Explanation
 from arawn.server.interactions import FILTERS
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.operation import EVENTS, TEXT, Answer, Operation, Operations, Parameter
@@ -53,6 +54,14 @@ NATIVE_OPERATIONS: Operations = {
         {200: Answer("The answer, or with `stream` its events.", ChatReply, (EVENTS,))},
         _CALL,
         otherwise=Answer("A refusal of the provider, with its own status.", ErrorBody),
+    ),
+    ("POST", "/routing/explain"): Operation(
+        summary="Which profile a request would go to, and why; the body is that of `/chat` or of a route under `/v1`",
+        body=dict[str, Any],
+        answers={200: Answer("The decision, and what every rule says.", Explanation)},
+        parameters=(Parameter("x-arawn-profile", "header", "As if the call had named this profile."),),
+        error=ErrorBody,
+        errors=(400, 404, 413, 415, 500, 503),
     ),
     ("GET", "/workstreams"): _get(
         "All workstreams, or a page of them",

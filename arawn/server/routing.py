@@ -8,11 +8,9 @@ import msgspec
 
 from arawn.config.schema import Config
 from arawn.messages import CompletionRequest, RoutingMetadata, user
-from arawn.routing.explain import Explanation
 from arawn.server.call import Call
 from arawn.server.native import ChatRequest
-from arawn.server.operation import Answer, Operation, Operations, Parameter
-from arawn.server.reply import ErrorBody, Refused, json_reply
+from arawn.server.reply import Refused, json_reply
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.body import odd, read_body
 from arawn.server.v1.openai_chat_in import read_chat, translate_chat
@@ -23,19 +21,7 @@ from arawn.server.v1.target import Target, choose_target
 if TYPE_CHECKING:
     from arawn.runtime_door import Runtime  # loads the whole runtime, of which the command line needs nothing
 
-__all__ = ["ROUTING_OPERATIONS", "Asked", "asked", "explain"]
-
-
-ROUTING_OPERATIONS: Operations = {
-    ("POST", "/routing/explain"): Operation(
-        summary="Which profile a request would go to, and why; the body is that of `/chat` or of a route under `/v1`",
-        body=dict[str, Any],
-        answers={200: Answer("The decision, and what every rule says.", Explanation)},
-        parameters=(Parameter("x-arawn-profile", "header", "As if the call had named this profile."),),
-        error=ErrorBody,
-        errors=(400, 404, 413, 415, 500, 503),
-    )
-}
+__all__ = ["Asked", "asked", "explain"]
 
 _ANY = Target(None, None, "", RoutingMetadata("", ""), None)  # takes the fields of every dialect
 _ABSENT = {"model": "auto", "max_tokens": 1}  # what a dialect wants and no choice of a profile depends on
