@@ -10,7 +10,7 @@ from arawn.reload import ReloadReport
 from arawn.routing.explain import Explanation
 from arawn.server.interactions import FILTERS
 from arawn.server.native import ChatReply, ChatRequest
-from arawn.server.operation import EVENTS, TEXT, Answer, Operation, Operations, Parameter
+from arawn.server.openapi import EVENTS, TEXT, Answer, Operation, Operations, Parameter
 from arawn.server.probes import Probe
 from arawn.server.reply import ErrorBody
 from arawn.server.workstreams import PAGING, Removed, WorkstreamChange, WorkstreamSettings

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from arawn.server.operation import EVENTS, Answer, Operation, Operations, Parameter
+from arawn.server.openapi import EVENTS, Answer, Operation, Operations, Parameter
 from arawn.server.v1.anthropic_messages_in import MessagesBody
 from arawn.server.v1.envelope import AnthropicErrorBody, OpenAIErrorBody
 from arawn.server.v1.models import MODEL
