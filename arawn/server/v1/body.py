@@ -25,7 +25,6 @@ __all__ = [
     "Translated",
     "backend_of",
     "dropped_or_refused",
-    "misfits_of",
     "not_offered",
     "odd",
     "one_call_at_a_time",
@@ -49,14 +48,19 @@ class Body(msgspec.Struct, Generic[B], frozen=True):
     misfit: Refused | None = None
 
     def misfits(self, *, said_as_is: bool) -> Misfit:
-        """Return what becomes of parts that do not fit; with `said_as_is` the provider gets the sender's own bytes.
+        """Return what becomes of parts that do not fit.
+
+        With `said_as_is` the provider gets the sender's own bytes, so it is only the record that cannot hold the part:
+        it says of which kind it was. Else the request is refused.
 
         Raises:
             Refused: The body has to be translated, and a field of it has another shape (400, naming the field).
         """
-        if self.misfit is not None and not said_as_is:
+        if said_as_is:
+            return _noted
+        if self.misfit is not None:
             raise self.misfit
-        return misfits_of(said_as_is=said_as_is)
+        return _refused
 
 
 class Translated(msgspec.Struct, frozen=True):
@@ -141,15 +145,6 @@ def odd(message: str) -> Refused:
 
 Misfit = Callable[[object, str], Text]
 """What becomes of a part of a message for which the neutral form has none: given its kind and what to say of it."""
-
-
-def misfits_of(*, said_as_is: bool) -> Misfit:
-    """Return what becomes of such parts.
-
-    With `said_as_is` the provider gets the sender's own bytes, so it is only the record that cannot hold the part: it
-    says of which kind it was. Else the request is refused.
-    """
-    return _noted if said_as_is else _refused
 
 
 def _noted(kind: object, _: str) -> Text:

@@ -15,7 +15,6 @@ from arawn.server.v1.body import (
     Body,
     Translated,
     dropped_or_refused,
-    misfits_of,
     not_offered,
     odd,
     one_call_at_a_time,
@@ -84,7 +83,7 @@ def translate_responses(body: Body[ResponsesBody], target: Target) -> Translated
     rest, shared = _shared(body.rest, target)
     remedy = "every call here must hold its whole input: leave it out, and send what it stands for"
     ignored = dropped_or_refused(rest, _REFUSED, "any backend", remedy=remedy)
-    misfit = misfits_of(said_as_is=False)
+    misfit = body.misfits(said_as_is=False)
     tools = read_tools(sent.tools or (), sent.input)
     prompt, messages = turns(sent.input, tools)
     choice, offered = chosen(sent.tool_choice, tools)
