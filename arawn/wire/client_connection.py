@@ -31,7 +31,7 @@ class ClientConnection:
         self.reused = False
         self.idle_since = 0.0
         self._head_bytes = head_bytes
-        self._buffer: bytes | bytearray = b""
+        self._buffer = b""
 
     async def send(self, data: bytes, seconds: float | None) -> None:
         """Send all of `data`.
@@ -95,13 +95,13 @@ class ClientConnection:
 
     async def _read_block(self, limit: int, seconds: float | None) -> bytes:
         """Take one head, its empty line included, off the front of what arrives."""
-        scanned = 0
         end = find_response_head_end(self._buffer, 0, limit) if self._buffer else -1
         while end < 0:
             data = await self._receive_head(seconds)
-            scanned = self._keep(data)
+            scanned = len(self._buffer)
+            self._buffer += data  # for a head that drips in a copy each time, which costs less than to wake up
             end = find_response_head_end(self._buffer, scanned, limit)
-        block, self._buffer = bytes(self._buffer[:end]), bytes(self._buffer[end:])
+        block, self._buffer = self._buffer[:end], self._buffer[end:]
         return block
 
     async def _receive_head(self, seconds: float | None) -> bytes:
@@ -118,18 +118,7 @@ class ClientConnection:
             raise httpx.RemoteProtocolError("the server closed the connection without an answer")
         return data
 
-    def _keep(self, data: bytes) -> int:
-        """Append to what has arrived; return how much there was before."""
-        before = len(self._buffer)
-        if not before:
-            self._buffer = data
-        elif isinstance(self._buffer, bytearray):
-            self._buffer += data
-        else:
-            self._buffer = bytearray(self._buffer) + data
-        return before
-
     def take_buffered(self) -> bytes:
         """Return what has arrived behind the last head that was read, and forget it."""
         taken, self._buffer = self._buffer, b""
-        return bytes(taken)
+        return taken

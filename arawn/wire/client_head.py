@@ -99,7 +99,7 @@ def _why_not_sent(method: str, headers: Sequence[tuple[bytes, bytes]]) -> httpx.
     )
 
 
-def find_response_head_end(buffer: bytes | bytearray, scanned: int, limit: int) -> int:
+def find_response_head_end(buffer: bytes, scanned: int, limit: int) -> int:
     """Return where the head in `buffer` ends, or -1 if more bytes are needed.
 
     Args:
@@ -122,9 +122,8 @@ def find_response_head_end(buffer: bytes | bytearray, scanned: int, limit: int) 
     return -1
 
 
-def _no_http(buffer: bytes | bytearray) -> NoHttp:
-    start = bytes(buffer[:16])
-    return NoHttp(f"the answer is not HTTP/1.1: it begins with {start!r}; check port and scheme")
+def _no_http(buffer: bytes) -> NoHttp:
+    return NoHttp(f"the answer is not HTTP/1.1: it begins with {buffer[:16]!r}; check port and scheme")
 
 
 def parse_response_head(block: bytes, method: str) -> ResponseHead:
