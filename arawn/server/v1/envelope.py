@@ -112,7 +112,7 @@ def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> R
         return msgspec.structs.replace(reply, headers=headers, request_id=request_id)
     detail = _ERROR_BODY.decode(reply.body).error
     status = word_for(detail, dialect).status or reply.status
-    body = msgspec.json.encode(_error_value(detail, status, dialect, request_id))
+    body = msgspec.json.encode(_error_body(detail, status, dialect, request_id))
     return msgspec.structs.replace(reply, status=status, body=body, headers=headers, request_id=request_id)
 
 
@@ -123,7 +123,7 @@ def error_in_stream(failure: Failure, dialect: DialectName, request_id: str) -> 
         return b" ".join(said.body.splitlines())  # a line break can stand between the words of JSON only
     detail = error_body(failure).error
     status = word_for(detail, dialect).status or error_reply(failure).status
-    return msgspec.json.encode(_error_value(detail, status, dialect, request_id))
+    return msgspec.json.encode(_error_body(detail, status, dialect, request_id))
 
 
 def provider_error(failure: Failure, dialect: DialectName) -> dict[str, Any] | None:
@@ -137,19 +137,16 @@ def provider_error(failure: Failure, dialect: DialectName) -> dict[str, Any] | N
         return None
 
 
-def _error_value(detail: ErrorDetail, status: int, dialect: DialectName, request_id: str) -> dict[str, Any]:
+def _error_body(
+    detail: ErrorDetail, status: int, dialect: DialectName, request_id: str
+) -> OpenAIErrorBody | AnthropicErrorBody:
     word = word_for(detail, dialect)
     message = word.begins + detail.message
     if dialect == "anthropic":
         kind = _ANTHROPIC_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-        return _plain(AnthropicErrorBody(AnthropicError(kind, message), request_id))
+        return AnthropicErrorBody(AnthropicError(kind, message), request_id)
     kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return _plain(OpenAIErrorBody(OpenAIError(message, kind, word.code or detail.code or detail.type)))
-
-
-def _plain(body: OpenAIErrorBody | AnthropicErrorBody) -> dict[str, Any]:
-    value: dict[str, Any] = msgspec.to_builtins(body)
-    return value
+    return OpenAIErrorBody(OpenAIError(message, kind, word.code or detail.code or detail.type))
 
 
 def _cannot_help(status: int, headers: list[tuple[bytes, bytes]]) -> bool:
