@@ -46,9 +46,27 @@ def app_of(runtime: Any, door: Door = OPEN) -> ASGIApp:
     return build_app(runtime, door=door, reload=never)
 
 
+def http_only(app: ASGIApp) -> ASGIApp:
+    """Spare `app` the look at the scope's type."""
+
+    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        await app(scope, receive, send)
+
+    return checked
+
+
 @asynccontextmanager
 async def serving(app: ASGIApp, limits: Limits | None = None) -> AsyncIterator[Served]:
-    """Serve `app` until the block ends, which must be within the patience of a test."""
+    """Serve `app`, which has no lifespan, until the block ends, which must be within the patience of a test."""
+    async with serving_with_lifespan(http_only(app), limits) as served:
+        yield served
+
+
+@asynccontextmanager
+async def serving_with_lifespan(app: ASGIApp, limits: Limits | None = None) -> AsyncIterator[Served]:
+    """Serve `app`, which is told of start and end too."""
     listeners = await open_tcp_listeners("127.0.0.1", 0)
     port = listeners[0].socket.getsockname()[1]
     with trio.fail_after(PATIENCE):

@@ -7,6 +7,7 @@ import logging
 import socket
 import struct
 from functools import partial
+from typing import Any
 
 import msgspec
 import trio
@@ -55,6 +56,7 @@ class Shared(msgspec.Struct, frozen=True):
         app: The ASGI application.
         limits: Bounds on what a client may cost.
         stopping: Once set, no further request is taken.
+        state: What the application put into its lifespan state; every request gets a copy.
         idle: The scopes of the connections that wait for a request, since when, and until when they may; they can be
             cancelled at any time, and are taken out when others need the place.
         words: Says what the server itself refuses.
@@ -66,6 +68,7 @@ class Shared(msgspec.Struct, frozen=True):
     app: ASGIApp
     limits: Limits
     stopping: trio.Event
+    state: dict[str, Any]
     idle: dict[trio.CancelScope, tuple[float, float]]
     words: Words = plain_words
     leavers: Leavers | None = None
@@ -231,6 +234,7 @@ class Connection:
             "headers": head.headers,
             "client": self._client,
             "server": self._server,
+            "state": self._shared.state.copy(),
             "extensions": extensions,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import socket
 from collections import Counter
@@ -18,6 +19,7 @@ from arawn.wire.asgi import ASGIApp
 from arawn.wire.burst_listener import BurstListener
 from arawn.wire.connection import Connection, Shared, refuse
 from arawn.wire.leavers import open_leavers
+from arawn.wire.lifespan import open_lifespan
 from arawn.wire.limits import Limits
 from arawn.wire.response import Words, plain_words, refusal
 
@@ -36,32 +38,35 @@ async def serve(
     listeners: Sequence[trio.SocketListener],
     stopping: trio.Event,
     limits: Limits | None = None,
+    grace_seconds: float = math.inf,
     words: Words = plain_words,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on `listeners` until `stopping` is set and the last request has been answered.
 
-    Once `stopping` is set nothing is accepted, idle connections are closed, and requests in flight go on; how long they
-    may is for a cancel scope around this call to say.
+    Once `stopping` is set nothing is accepted, idle connections are closed, and requests in flight go on for
+    `grace_seconds`; then they are cancelled. The application's shutdown comes after that, and has its own time.
 
     Args:
-        app: The ASGI application. A failure in it is answered 500 and logged; it never ends the server. It is called
-            for requests alone: what it needs for longer is opened before it is made, so it is told of no lifespan.
+        app: The ASGI application. A failure in it is answered 500 and logged; it never ends the server.
         listeners: Listening sockets, TCP or Unix; closed before this returns.
         stopping: Asks for the graceful stop.
         limits: Bounds on what one client may cost; the defaults if None.
+        grace_seconds: How long requests in flight may go on after `stopping`. A cancel scope around this call bounds
+            that too, but takes the application's shutdown with it.
         words: Says what the server itself refuses, before the application is asked or in its place.
         task_status: Reports started once connections are accepted.
 
     Raises:
-        ExceptionGroup: Of `OSError`: accepting connections has become impossible.
+        ExceptionGroup: Of `LifespanFailed` (the application refused to start, or failed to stop in order) or of
+            `OSError` (accepting connections has become impossible).
 
     Checkpoint: always. If cancelled: requests in flight are cancelled and every connection is closed.
     """
     sources = [BurstListener(listener) for listener in listeners]
     try:
-        async with open_leavers() as leavers:
-            door = _Door(Shared(app, limits or Limits(), stopping, {}, words, leavers))
+        async with open_lifespan(app) as state, open_leavers() as leavers:
+            door = _Door(Shared(app, limits or Limits(), stopping, state, {}, words, leavers))
             async with trio.open_nursery() as connections, trio.open_nursery() as acceptors:
                 acceptors.start_soon(door.close_overdue)
                 await acceptors.start(partial(trio.serve_listeners, door.admit, sources, handler_nursery=connections))
@@ -69,6 +74,7 @@ async def serve(
                 await stopping.wait()
                 acceptors.cancel_scope.cancel(reason="the server stops")
                 door.close_idle()
+                connections.cancel_scope.deadline = trio.current_time() + grace_seconds
     finally:  # also when accepting never began
         for source in sources:
             await trio.aclose_forcefully(source)  # noqa: ASYNC102  # closes at once

@@ -15,7 +15,7 @@ from arawn.wire.asgi import Receive, Scope, Send
 from arawn.wire.limits import Limits
 from arawn.wire.listeners import open_tcp_listeners
 from arawn.wire.server import serve
-from tests.serving import PATIENCE, read_all, read_body, respond
+from tests.serving import PATIENCE, http_only, read_all, read_body, respond
 
 SMALL = Limits(header_bytes=200, header_seconds=0.2, body_seconds=0.2, linger_seconds=1.0)
 LONG = b"X-A: " + b"a" * 300
@@ -40,7 +40,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 async def open_port(limits: Limits) -> AsyncIterator[int]:
     """Serve `app` with the words of the daemon."""
     listeners = await open_tcp_listeners("127.0.0.1", 0)
-    run = partial(serve, app, listeners=listeners, stopping=trio.Event(), limits=limits, words=server_words)
+    run = partial(serve, http_only(app), listeners=listeners, stopping=trio.Event(), limits=limits, words=server_words)
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             await nursery.start(run)

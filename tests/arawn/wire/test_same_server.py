@@ -23,7 +23,7 @@ from arawn.wire.asgi import ASGIApp, Event, Receive, Scope, Send
 from arawn.wire.limits import Limits
 from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
 from arawn.wire.server import serve
-from tests.serving import PATIENCE, echo, read_body, read_response, respond
+from tests.serving import PATIENCE, echo, http_only, read_body, read_response, respond
 
 HOST = b"Host: x\r\n"
 CLOSE = b"Connection: close\r\n"
@@ -64,17 +64,6 @@ async def run_ours(app: ASGIApp, path: Path | None, stopping: trio.Event, task_s
         task_status.started(port)
 
 
-def http_only(app: ASGIApp) -> ASGIApp:
-    """Spare `app` the look at the scope's type: hypercorn tells of its lifespan too."""
-
-    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise NotImplementedError
-        await app(scope, receive, send)
-
-    return checked
-
-
 async def run_hypercorn(
     app: ASGIApp, path: Path | None, stopping: trio.Event, task_status: trio.TaskStatus[int]
 ) -> None:
@@ -83,13 +72,7 @@ async def run_hypercorn(
     config.errorlog = None
     async with trio.open_nursery() as nursery:
         binds = await nursery.start(
-            partial(
-                import_module("hypercorn.trio").serve,
-                http_only(app),
-                config,
-                shutdown_trigger=stopping.wait,
-                mode="asgi",
-            )
+            partial(import_module("hypercorn.trio").serve, app, config, shutdown_trigger=stopping.wait, mode="asgi")
         )
         task_status.started(0 if path else int(binds[0].rpartition(":")[2]))
 
@@ -139,7 +122,7 @@ def serving(request: pytest.FixtureRequest) -> Serving:
 
 async def test_a_request_reaches_the_application(serving: Serving) -> None:
     """Method, decoded path, query, headers and body are what the client sent."""
-    async with serving(echo) as door, httpx.AsyncClient() as client:
+    async with serving(http_only(echo)) as door, httpx.AsyncClient() as client:
         response = await client.post(f"{door.url}/caf%C3%A9?x=1&y=%20", content=b"hello", headers={"X-One": "1"})
 
     seen = response.json()
@@ -156,7 +139,7 @@ async def test_the_scope_is_the_same(serving: Serving) -> None:
         scopes.append(scope)
         await measured_echo(scope, receive, send)
 
-    async with serving(app) as door, await door.connect() as stream:
+    async with serving(http_only(app)) as door, await door.connect() as stream:
         await stream.send_all(b"GET /a%2fb?c HTTP/1.1\r\nHost: x\r\n\r\n")
         await read_response(stream, bytearray())
         own = stream.socket.getsockname()
@@ -167,11 +150,12 @@ async def test_the_scope_is_the_same(serving: Serving) -> None:
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/a/b", b"/a%2fb", b"c")
     assert scope["headers"] == [(b"host", b"x")]
     assert (scope["client"], scope["server"]) == (own, ("127.0.0.1", door.port))
+    assert scope["state"] == {}
 
 
 async def test_pipelined_requests_are_answered_in_order(serving: Serving) -> None:
     """Requests sent ahead wait their turn, also behind one with a body."""
-    async with serving(measured_echo) as door, await door.connect() as stream:
+    async with serving(http_only(measured_echo)) as door, await door.connect() as stream:
         await stream.send_all(GET + POST + b"Content-Length: 3\r\n\r\nabc" + LAST)
         buffer = bytearray()
         bodies = [(await read_response(stream, buffer))[1] for _ in range(3)]
@@ -181,7 +165,7 @@ async def test_pipelined_requests_are_answered_in_order(serving: Serving) -> Non
 
 async def test_a_body_is_invited(serving: Serving) -> None:
     """`Expect: 100-continue` is answered before the final response."""
-    async with serving(measured_echo) as door, await door.connect() as stream:
+    async with serving(http_only(measured_echo)) as door, await door.connect() as stream:
         await stream.send_all(POST + b"Expect: 100-continue\r\nContent-Length: 6\r\n\r\n")
         invited = await stream.receive_some()
         await stream.send_all(b"abcdef")
@@ -202,7 +186,7 @@ async def test_a_stream_is_not_held_back(serving: Serving) -> None:
         await send({"type": "http.response.body", "body": b"two", "more_body": False})
 
     pieces = []
-    async with serving(app) as door, httpx.AsyncClient() as client, client.stream("GET", door.url) as answer:
+    async with serving(http_only(app)) as door, httpx.AsyncClient() as client, client.stream("GET", door.url) as answer:
         async for piece in answer.aiter_bytes():
             pieces.append(piece)
             go_on.set()
@@ -222,7 +206,7 @@ async def test_a_body_arrives_in_pieces(serving: Serving) -> None:
         bodies.append(await read_body(receive))
         await respond(send, 200, b"", [(b"content-length", b"0")])
 
-    async with serving(app) as door, await door.connect() as stream:
+    async with serving(http_only(app)) as door, await door.connect() as stream:
         await stream.send_all(POST + b"Content-Length: 6\r\n\r\nabc")
         await first.wait()
         await stream.send_all(b"def")
@@ -242,7 +226,7 @@ async def test_a_client_that_does_not_read_slows_the_application(serving: Servin
             await send({"type": "http.response.body", "body": bytes(2**16), "more_body": True})
             sent += 2**16
 
-    async with serving(app) as door:
+    async with serving(http_only(app)) as door:
         stream = await door.connect()
         await stream.send_all(GET)
         await stream.receive_some(1)
@@ -261,12 +245,39 @@ async def test_the_application_hears_that_the_client_left(serving: Serving) -> N
         assert (await receive())["type"] == "http.disconnect"
         heard.set()
 
-    async with serving(app) as door:
+    async with serving(http_only(app)) as door:
         async with await door.connect() as stream:
             await stream.send_all(GET)
             await trio.testing.wait_all_tasks_blocked(0.02)
         with trio.fail_after(1):
             await heard.wait()
+
+
+async def test_lifespan_frames_the_requests(serving: Serving) -> None:
+    """Start, state in the request, stop: in this order."""
+    story: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            story.append(f"request with {scope['state']['key']}")
+            await respond(send, 200, b"", [(b"content-length", b"0")])
+            return
+        assert (await receive())["type"] == "lifespan.startup"
+        scope["state"]["key"] = "value"
+        story.append("start")
+        await send({"type": "lifespan.startup.complete"})
+        assert (await receive())["type"] == "lifespan.shutdown"
+        story.append("stop")
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async with serving(app) as door:
+        async with await door.connect() as stream:
+            await stream.send_all(GET)
+            await read_response(stream, bytearray())
+        door.stop()
+        await door.ended.wait()
+
+    assert story == ["start", "request with value", "stop"]
 
 
 async def test_a_graceful_stop_lets_requests_end(serving: Serving) -> None:
@@ -278,7 +289,7 @@ async def test_a_graceful_stop_lets_requests_end(serving: Serving) -> None:
         await go_on.wait()
         await respond(send, 200, b"done", [(b"content-length", b"4")])
 
-    async with serving(app) as door:
+    async with serving(http_only(app)) as door:
         async with await door.connect() as stream:
             await stream.send_all(GET)
             await begun.wait()
@@ -295,7 +306,7 @@ async def test_a_unix_socket_is_served(serving: Serving, tmp_path: Path, monkeyp
     """The same requests over a file."""
     monkeypatch.chdir(tmp_path)  # a path short enough for the kernel
     path = Path("door.sock")
-    async with serving(echo, path):
+    async with serving(http_only(echo), path):
         transport = httpx.AsyncHTTPTransport(uds=str(path))
         async with httpx.AsyncClient(transport=transport) as client:
             response = await client.get("http://localhost/a")
@@ -308,7 +319,7 @@ async def test_a_unix_socket_is_served(serving: Serving, tmp_path: Path, monkeyp
 async def test_curl_is_served(serving: Serving, version: str) -> None:
     """curl posts a large body, with its own `Expect: 100-continue` in HTTP/1.1, and gets it back."""
     body = "x" * 2_000_000
-    async with serving(echo) as door:
+    async with serving(http_only(echo)) as door:
         command = ["curl", version, "--silent", "--fail", "--data-binary", "@-", door.url]
         done = await trio.run_process(command, stdin=body.encode(), capture_stdout=True, stderr=subprocess.DEVNULL)
 
@@ -330,7 +341,7 @@ async def test_the_httpx_client_is_served(serving: Serving) -> None:
             assert streamed.json()["body"] == "piece" * 5
             assert (await client.head("/")).content == b""
 
-    async with serving(echo) as door, httpx.AsyncClient(base_url=door.url) as client:
+    async with serving(http_only(echo)) as door, httpx.AsyncClient(base_url=door.url) as client:
         async with trio.open_nursery() as nursery:
             for number in range(20):
                 nursery.start_soon(call, client, number)
@@ -340,7 +351,7 @@ async def test_the_httpx_client_is_served(serving: Serving) -> None:
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 async def test_wrk_is_served(serving: Serving) -> None:
     """A second of load from a client that checks nothing but sends fast: no error, no broken connection."""
-    async with serving(echo) as door:
+    async with serving(http_only(echo)) as door:
         done = await trio.run_process(["wrk", "-t1", "-c16", "-d1s", door.url], capture_stdout=True)
 
     assert b"Socket errors" not in done.stdout
@@ -486,7 +497,7 @@ async def outcome_of(name: str, raw: bytes) -> Outcome:
             await respond(send, 200, b"", [(b"content-length", b"0")])
 
     answer = b""
-    async with serving_with(name, app) as door, await door.connect() as stream:
+    async with serving_with(name, http_only(app)) as door, await door.connect() as stream:
         await stream.send_all(raw)
         with trio.move_on_after(0.5):
             while data := await stream.receive_some():

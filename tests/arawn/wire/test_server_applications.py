@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from arawn.wire.asgi import ClientLeft, Event, Receive, Scope, Send
-from tests.serving import read_all, read_body, read_response, respond, serving, talk
+from tests.serving import read_all, read_body, read_response, respond, serving, serving_with_lifespan, talk
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -225,6 +225,31 @@ async def test_after_the_response_the_exchange_is_over() -> None:
     assert kinds == ["http.disconnect"]
 
 
+async def test_lifespan_starts_before_and_ends_after_the_requests() -> None:
+    """An application with a lifespan is started first, its state reaches requests, and it is stopped last."""
+    story: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            story.append(f"request with {scope['state']['key']}")
+            await respond(send, 200, b"")
+            return
+        assert (await receive())["type"] == "lifespan.startup"
+        scope["state"]["key"] = "value"
+        story.append("start")
+        await send({"type": "lifespan.startup.complete"})
+        assert (await receive())["type"] == "lifespan.shutdown"
+        story.append("stop")
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async with serving_with_lifespan(app) as served:
+        await talk(served, GET.replace(b"1.1", b"1.0"))
+        served.stopping.set()
+        await served.ended.wait()
+
+    assert story == ["start", "request with value", "stop"]
+
+
 async def test_framing_headers_are_the_servers_to_write() -> None:
     """An application's own `Connection: close` and `Date` count; its `Transfer-Encoding` does not."""
 
@@ -300,7 +325,7 @@ async def test_a_framework_runs_on_it() -> None:
         return responses.StreamingResponse(iter([b"one", b"two"]))
 
     app = starlette.Starlette(routes=[routing.Route("/", stream)])
-    async with serving(app) as served, httpx.AsyncClient() as client:
+    async with serving_with_lifespan(app) as served, httpx.AsyncClient() as client:
         answers = [await client.get(served.url) for _ in range(3)]
 
     assert [answer.content for answer in answers] == [b"onetwo"] * 3

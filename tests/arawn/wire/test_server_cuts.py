@@ -29,7 +29,7 @@ async def answers_to(pieces: list[bytes]) -> bytes:
     """Give each piece to a connection only after the one before has been used up."""
     left, right = trio.socket.socketpair()
     async with trio.SocketStream(left) as client, trio.SocketStream(right) as server:
-        connection = Connection(server, Shared(echo, Limits(linger_seconds=0), trio.Event(), {}))
+        connection = Connection(server, Shared(echo, Limits(linger_seconds=0), trio.Event(), {}, {}))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection.serve)
             for piece in pieces:

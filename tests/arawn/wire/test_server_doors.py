@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from arawn.wire.limits import Limits
 from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
 from arawn.wire.server import serve
-from tests.serving import echo, read_all, serving, talk
+from tests.serving import echo, http_only, read_all, serving, talk
 
 UNDER_WAY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
 ASKED = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -36,7 +36,7 @@ async def test_a_crowd_at_one_door_leaves_the_other_its_places(tmp_path: Path, c
     }
     with open_unix_listener(tmp_path / "s") as unix:
         async with trio.open_nursery() as nursery:
-            run = partial(serve, echo, listeners=[*network, unix], stopping=trio.Event(), limits=limits)
+            run = partial(serve, http_only(echo), listeners=[*network, unix], stopping=trio.Event(), limits=limits)
             await nursery.start(run)
             async with await connect[crowded]() as busy:
                 await busy.send_all(UNDER_WAY)

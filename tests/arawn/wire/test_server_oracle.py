@@ -90,7 +90,7 @@ async def read_by_ours(pieces: list[bytes]) -> tuple[list[Seen], bytes]:
 
     left, right = trio.socket.socketpair()
     async with trio.SocketStream(left) as client, trio.SocketStream(right) as server:
-        shared = Shared(app, Limits(), trio.Event(), {})
+        shared = Shared(app, Limits(), trio.Event(), {}, {})
         async with trio.open_nursery() as nursery:
             nursery.start_soon(Connection(server, shared).serve)
             for piece in pieces:

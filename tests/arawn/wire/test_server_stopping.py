@@ -15,10 +15,11 @@ import trio
 import trio.testing
 
 from arawn.wire.asgi import Receive, Scope, Send
+from arawn.wire.lifespan import LifespanFailed
 from arawn.wire.limits import Limits
-from arawn.wire.listeners import open_unix_listener
+from arawn.wire.listeners import open_tcp_listeners, open_unix_listener
 from arawn.wire.server import serve
-from tests.serving import echo, read_all, read_response, respond, serving
+from tests.serving import PATIENCE, echo, http_only, read_all, read_response, respond, serving
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -96,6 +97,39 @@ async def test_the_callers_deadline_cancels_what_is_left() -> None:
         assert await stream.receive_some() == b""
 
 
+async def test_after_the_grace_the_rest_is_cancelled_and_the_application_stopped_in_order() -> None:
+    """Requests still in flight then are cut; the lifespan's shutdown comes after them and is not cut."""
+    story: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await trio.sleep(0.01)
+            story.append("shutdown")
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        try:
+            await trio.sleep_forever()
+        finally:
+            story.append("request")
+
+    stopping = trio.Event()
+    listeners = await open_tcp_listeners("127.0.0.1", 0)
+    port = listeners[0].socket.getsockname()[1]
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(serve, app, listeners=listeners, stopping=stopping, grace_seconds=0.05))
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(GET)
+                await trio.testing.wait_all_tasks_blocked(0.01)
+                stopping.set()
+                assert await read_all(stream) == b""
+
+    assert story == ["request", "shutdown"]
+
+
 async def test_a_request_that_crosses_the_stop_is_answered() -> None:
     """A request that arrives in the very moment the server closes idle connections is not lost."""
 
@@ -113,6 +147,17 @@ async def test_a_request_that_crosses_the_stop_is_answered() -> None:
             answer = await read_all(stream)
 
             assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_an_application_that_cannot_start_stops_the_server() -> None:
+    """`lifespan.startup.failed` is raised with the application's own reason."""
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no disk"})
+
+    with pytest.RaisesGroup(pytest.RaisesExc(LifespanFailed, match="no disk"), flatten_subgroups=True):
+        await serve(app, listeners=[], stopping=trio.Event())
 
 
 @pytest.fixture
@@ -140,7 +185,7 @@ async def test_a_unix_socket_is_served_to_its_owner_alone(path: Path) -> None:
     with open_unix_listener(path) as listener:
         mode = mode_of(path)
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve, app, listeners=[listener], stopping=stopping))
+            await nursery.start(partial(serve, http_only(app), listeners=[listener], stopping=stopping))
             transport = httpx.AsyncHTTPTransport(uds=str(path))
             async with httpx.AsyncClient(transport=transport) as client:
                 response = await client.get("http://localhost/a")
