@@ -15,6 +15,7 @@ from arawn.cli.log_filters import filter_options, filters_of, judged_aloud, labe
 from arawn.cli.log_reading import ProgressLine, Reader, required_log
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json, print_json_line
+from arawn.cli.settings import configured
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.export.destination import Destination, remove_left, require_place, unfinished
@@ -86,6 +87,7 @@ def export_interactions(
         wanted=filters_of(options, limit=None),
         drop=chosen_drops(export_format, keep=keep, drop=drop),
         per_call=per_call,
+        routing=configured(config_file).routing,
     )
     _require_sense(order, output, as_json=as_json)
     directory = required_log(config_file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -53,19 +52,15 @@ class FeatureScanner:
 
     A request is `complex` if it offers more than `complex_tools_gt` tools or its message is longer than
     `complex_length_gt` characters; else `moderate` if it is longer than `moderate_length_gt` or holds one of
-    `keywords`; else `simple`.
+    `keywords`; else `simple`. What only a rule looks for is found, too, and says nothing of complexity.
     """
 
-    def __init__(self, routing: RoutingConfig, also: Iterable[str] = ()) -> None:
-        """Make the scanner.
-
-        Args:
-            routing: Keywords and thresholds.
-            also: Texts to look for beside the keywords; they say nothing of complexity.
-        """
+    def __init__(self, routing: RoutingConfig) -> None:
+        """Make the scanner for keywords, rules and thresholds as they passed every check, enabled or not."""
         self._routing = routing
         self._telling = frozenset(map(folded, routing.keywords))
-        self._words = tuple(dict.fromkeys(map(folded, (*routing.keywords, *also))))
+        of_rules = (rule.condition["keyword"] for rule in routing.rules if "keyword" in rule.condition)
+        self._words = tuple(dict.fromkeys(map(folded, (*routing.keywords, *of_rules))))
 
     def features(self, request: CompletionRequest) -> RequestFeatures:
         """Return what `request` looks like."""

@@ -31,8 +31,7 @@ class LayeredPolicy:
         self.routing = routing
         self._default = default
         self.known = known
-        words = (rule.condition["keyword"] for rule in routing.rules if "keyword" in rule.condition)
-        self._scanner = FeatureScanner(routing, words)
+        self._scanner = FeatureScanner(routing)
 
     def features(self, request: CompletionRequest) -> RequestFeatures:
         """Return what the rules look at."""

@@ -11,7 +11,7 @@ __all__ = ["logged_request", "said_of_profile"]
 
 
 def logged_request(record: InteractionRecord) -> CompletionRequest | None:
-    """Return what was asked; None if the log does not hold it (`include_messages = false`).
+    """Return what was asked; None if the log does not hold it (`include_messages = false`, or bodies were shed).
 
     A later call of a turn with tools is the first one of that turn: it decided for all of them. Each call since then
     has added two messages, the answer and the results of its tools.
@@ -20,7 +20,7 @@ def logged_request(record: InteractionRecord) -> CompletionRequest | None:
         messages = msgspec.convert(record.messages, tuple[Message, ...])
     except msgspec.ValidationError:
         return None
-    messages = messages[: len(messages) - 2 * (record.iteration - 1)]
+    messages = messages[: max(0, len(messages) - 2 * (record.iteration - 1))]
     if not messages:
         return None
     return CompletionRequest(messages=messages, system=record.system_prompt, tools=record.tools)

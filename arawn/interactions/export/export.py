@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from arawn.config.schema import RoutingConfig
 from arawn.interactions.export.bodies import BodyReader
 from arawn.interactions.export.conversations import Bodies, Conversations, End
 from arawn.interactions.export.features import features_of
@@ -27,6 +28,7 @@ from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.reader import Damage, Entry, LogReader, OnDamage
 from arawn.interactions.record import InteractionRecord
 from arawn.messages import ToolDefinition
+from arawn.routing.features import FeatureScanner
 
 __all__ = ["OnCalls", "Order", "export"]
 
@@ -45,12 +47,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be exported, and how.
 
     `per_call` makes a row of each call where the format has a row a conversation; `drop` comes from `chosen_drops`.
+    `routing` has the keywords and thresholds for the features of calls whose record has none; of `router` alone.
     """
 
     format: Format
     wanted: Filters
     drop: frozenset[Choice]
     per_call: bool = False
+    routing: RoutingConfig = RoutingConfig()
 
     @property
     def by_conversation(self) -> bool:
@@ -89,6 +93,7 @@ class _Export:
         self._tally = Tally()
         self._survey = Survey((), {}, {})
         self._bodies = BodyReader()
+        self._scanner = FeatureScanner(order.routing)
         self._calls = 0
         self._unsure: set[str] = set()
 
@@ -179,7 +184,7 @@ class _Export:
         if reason is not None:
             return reason
         if order.format == "router":
-            return router_row(record, self._survey.feedback.get(record.id))
+            return router_row(record, self._survey.feedback.get(record.id), self._scanner)
         return parquet_row(record) if order.format == "parquet" else record
 
     def _chat_row(self, transcript: Transcript) -> Row | Reason:

@@ -9,17 +9,22 @@ import msgspec
 from arawn.interactions.export.rules import Reason
 from arawn.interactions.export.transcript import is_digest
 from arawn.interactions.record import FeedbackLine, InteractionRecord
-from arawn.messages import Message, Text
+from arawn.messages import Message, RoutingMetadata, Text
+from arawn.routing.features import FeatureScanner
+from arawn.routing.logged import logged_request
 
 __all__ = ["router_row"]
 
 
-def router_row(record: InteractionRecord, feedback: FeedbackLine | None) -> dict[str, Any] | Reason:
+def router_row(
+    record: InteractionRecord, feedback: FeedbackLine | None, scanner: FeatureScanner
+) -> dict[str, Any] | Reason:
     """Return one attempt of one routed call.
 
     Args:
         record: The call; one without routing has nothing to learn from.
         feedback: The last judgement of the call, if there is one.
+        scanner: Finds the features of a call that was decided without looking at any.
     """
     routing = record.routing
     if routing is None:
@@ -35,7 +40,7 @@ def router_row(record: InteractionRecord, feedback: FeedbackLine | None) -> dict
         "attempt": record.attempt,
         "timestamp": record.timestamp,
         "prompt": prompt,
-        "features": routing.features,
+        "features": _features(record, routing, scanner),
         "profile": routing.profile,
         "reason": routing.reason,
         "confidence": routing.confidence,
@@ -54,6 +59,14 @@ def router_row(record: InteractionRecord, feedback: FeedbackLine | None) -> dict
         "feedback_value": feedback.value if feedback else None,
         "feedback_note": feedback.note if feedback else None,
     }
+
+
+def _features(record: InteractionRecord, routing: RoutingMetadata, scanner: FeatureScanner) -> dict[str, Any] | None:
+    """Return what the call was decided by, else what its request looks like; None if the log does not tell."""
+    if routing.features:
+        return routing.features
+    request = logged_request(record)
+    return None if request is None else msgspec.structs.asdict(scanner.features(request))
 
 
 def _prompt(record: InteractionRecord) -> str | None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.arawn.cli.conftest import Command
-from tests.arawn.cli.place import Place
+from tests.arawn.cli.place import SCRIPTED, Place
 from tests.arawn.cli.terminal import Terminal
 
 EXPORT = ("interactions", "export", "--format")
@@ -55,6 +55,18 @@ def test_rows_go_to_stdout(asked: None, command: Command, place: Place) -> None:
     assert [json.loads(line)["workstream"] for line in result.out.splitlines()] == ["research", "research"]
     assert result.err == "2 of 2 interactions written\n"
     assert not list(place.directory.glob("-*"))
+
+
+def test_features_of_router_rows_are_found_by_the_keywords_configured(
+    asked: None, command: Command, place: Place
+) -> None:
+    """And by the thresholds, with routing on or off."""
+    place.configure(f'{SCRIPTED}[routing]\nkeywords = ["three"]\nmoderate_length_gt = 1\n')
+
+    rows = [json.loads(line) for line in command(*EXPORT, "router", "-o", "-").out.splitlines()]
+
+    assert [row["features"]["keyword_signals"] for row in rows] == [[], [], ["three"]]
+    assert {row["features"]["estimated_complexity"] for row in rows} == {"moderate"}
 
 
 def test_reasons_can_be_chosen(asked: None, command: Command) -> None:

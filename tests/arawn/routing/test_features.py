@@ -90,7 +90,7 @@ def test_only_the_beginning_of_a_long_message_is_scanned() -> None:
 
 def test_a_word_that_only_a_rule_names_says_nothing_of_complexity() -> None:
     """It is found, and the request stays simple."""
-    found = FeatureScanner(RoutingConfig(), ["Invoice"]).features(asking("an INVOICE"))
+    found = features("an INVOICE", rules=(rule("bills", "fast", keyword="Invoice"),))
 
     assert (found.keyword_signals, found.estimated_complexity) == (("invoice",), "simple")
 

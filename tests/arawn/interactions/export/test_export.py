@@ -29,6 +29,8 @@ from tests.arawn.interactions.test_reader import result
 LINE_FORMATS = [name for name in FORMATS if name != "parquet"]
 ROUTED = CallContext(routing=RoutingMetadata("fast", "rule:short", 0.5, {"message_length": 11, "candidates": ["fast"]}))
 
+HINTED = RoutingMetadata("fast", "CallerHint")
+
 
 def shed(record: InteractionRecord) -> InteractionRecord:
     bare = without_bodies(record)
@@ -68,6 +70,32 @@ def test_a_router_row_says_what_was_chosen_and_how_it_went(tmp_path: Path) -> No
     assert (row["outcome"], row["feedback_label"], row["feedback_value"]) == ("ok", "bad", 1.0)
     assert row["features"]["message_length"] == 11
     assert exported.manifest.dropped == {"not_routed": 1}
+
+
+def test_a_router_row_has_the_features_of_a_call_that_was_decided_without_any(tmp_path: Path) -> None:
+    """Those of the first call of its turn, as in the record of one that rules decided; null where the log lacks it."""
+    hinted = {iteration: CallContext(routing=HINTED, iteration=iteration) for iteration in (1, 2, 3)}
+    asked = (*ASKED, LOOKED, FOUND, user("Now DEBUG it"))
+    lines = [
+        call(1, asked, context=hinted[1]),
+        call(2, (*asked, LOOKED, FOUND), context=hinted[2], tools=(), system=None),
+        call(3, (*ASKED, LOOKED, FOUND), context=hinted[3]),
+    ]
+    write_log(tmp_path, lines)
+
+    first, second, lost = (row["features"] for row in made(tmp_path, "router").rows)
+
+    assert first == {
+        "message_length": 12,
+        "message_count": 4,
+        "has_tools": True,
+        "tool_count": 1,
+        "has_system_prompt": True,
+        "keyword_signals": ["debug"],
+        "estimated_complexity": "moderate",
+    }
+    assert second == first | {"has_tools": False, "tool_count": 0, "has_system_prompt": False}
+    assert lost is None
 
 
 @pytest.mark.parametrize("export_format", ["router", "trl"])
