@@ -140,7 +140,11 @@ class CompletionRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True, omi
 
 
 class RoutingMetadata(msgspec.Struct, frozen=True, gc=False):
-    """Why a profile was chosen. `confidence` is within 0..1; `features` are the numbers the decision was made from."""
+    """Why a profile was chosen. `confidence` is within 0..1; `features` are the numbers the decision was made from.
+
+    Of a call whose profile was chosen by rules, a classifier or a policy they have `candidates`, the names of all
+    profiles there were; of any other they are empty.
+    """
 
     profile: str
     reason: str

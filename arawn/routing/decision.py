@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from typing import Protocol
 
 import msgspec
@@ -45,7 +45,8 @@ class PolicyFailed(ArawnError):
     """A policy raised, or answered with what is no decision. Nothing was sent; mend the policy, or name a profile."""
 
 
-def metadata_of(decision: RoutingDecision) -> RoutingMetadata:
-    """Return the decision as records and answers show it."""
+def metadata_of(decision: RoutingDecision, candidates: Collection[str]) -> RoutingMetadata:
+    """Return the decision as records and answers show it; `candidates` are all profiles that there were to choose."""
     features = {} if decision.features is None else msgspec.structs.asdict(decision.features)
+    features["candidates"] = tuple(candidates)
     return RoutingMetadata(decision.profile, decision.reason, decision.confidence, features)

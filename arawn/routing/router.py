@@ -85,7 +85,7 @@ class Router:
         Checkpoint: only if the policy waits.
         If cancelled: nothing was sent.
         """
-        return metadata_of(await self._decide(request))
+        return metadata_of(await self._decide(request), self._known)
 
     async def explain(self, request: CompletionRequest, *, hint: str | None, bound: str | None) -> Explanation:
         """Return what `settled` and `choose` would decide, with what every rule says; nothing is sent to a model.

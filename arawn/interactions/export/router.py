@@ -33,7 +33,6 @@ def router_row(
     if prompt is None:
         is_logged = record.messages and not any(is_digest(message) for message in record.messages)
         return "malformed" if is_logged else "not_logged"
-    candidates = routing.features.get("candidates")
     return {
         "id": record.id,
         "call_id": record.call_id,
@@ -44,7 +43,7 @@ def router_row(
         "profile": routing.profile,
         "reason": routing.reason,
         "confidence": routing.confidence,
-        "candidates": candidates if isinstance(candidates, list) else None,
+        "candidates": routing.features.get("candidates"),
         "model": record.model_used or record.model_requested,
         "outcome": record.status,
         "error_type": record.error.type if record.error else None,
@@ -63,8 +62,9 @@ def router_row(
 
 def _features(record: InteractionRecord, routing: RoutingMetadata, scanner: FeatureScanner) -> dict[str, Any] | None:
     """Return what the call was decided by, else what its request looks like; None if the log does not tell."""
-    if routing.features:
-        return routing.features
+    decided_by = {name: value for name, value in routing.features.items() if name != "candidates"}
+    if decided_by:
+        return decided_by
     request = logged_request(record)
     return None if request is None else msgspec.structs.asdict(scanner.features(request))
 

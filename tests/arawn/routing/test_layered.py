@@ -43,10 +43,10 @@ def test_a_name_that_is_not_there_is_never_passed_over(hint: str | None, bound: 
 
 def test_a_decision_is_logged_with_its_features() -> None:
     """Whoever trains on the log has the numbers that decided."""
-    logged = metadata_of(layered(rule("short", "fast", message_length_lt=10)).decide(HI))
+    logged = metadata_of(layered(rule("short", "fast", message_length_lt=10)).decide(HI), ("fast", "slow"))
 
     assert (logged.profile, logged.reason, logged.features["message_length"]) == ("fast", "HeuristicRule(short)", 2)
-    assert metadata_of(layered().decide(HI, hint="fast")).features == {}
+    assert logged.features["candidates"] == ("fast", "slow")
 
 
 @settings(deadline=None)

@@ -82,7 +82,9 @@ async def test_a_policy_may_be_given_to_the_runtime(tmp_path: Path, enabled: boo
     assert [answer.profile for answer in answers] == ["fast", "default", "fast"]
     assert len(policy.asked) == 2
     routings = [record["routing"] for record in records(tmp_path)]
-    assert routings[0] == {"profile": "fast", "reason": "Always", "confidence": 0.5, "features": {}}
+    candidates = {"candidates": list(PROFILES)}
+    assert routings[0] == {"profile": "fast", "reason": "Always", "confidence": 0.5, "features": candidates}
+    assert routings[1]["features"] == {}
     assert [routing["reason"] for routing in routings] == ["Always", "CallerHint", "Always"]
 
 
@@ -231,3 +233,17 @@ async def test_rules_follow_a_reload(tmp_path: Path) -> None:
             seen.append(((await runtime.complete(HI)).profile, (await talk.send("hi")).profile))
 
     assert seen == [("default", "default"), ("fast", "fast"), ("default", "default"), ("fast", "fast")]
+
+
+async def test_a_record_names_the_profiles_that_there_were_to_choose(tmp_path: Path) -> None:
+    """As they were when it was decided: those of a reload from then on, and none where nothing was chosen."""
+    config = routed(tmp_path)
+    async with running(config) as runtime:
+        await runtime.complete(HI)
+        more = msgspec.structs.replace(config, profiles={**PROFILES, "new": PROFILES["fast"]})
+        await runtime.follow(more)
+        await runtime.complete(HI)
+        await runtime.complete(HI, profile="new")
+
+    named = [record["routing"]["features"].get("candidates") for record in records(tmp_path)]
+    assert named == [list(PROFILES), [*PROFILES, "new"], None]

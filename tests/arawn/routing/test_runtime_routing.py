@@ -52,6 +52,7 @@ async def test_every_record_of_a_routed_call_says_why(tmp_path: Path) -> None:
         "has_system_prompt": False,
         "keyword_signals": [],
         "estimated_complexity": "simple",
+        "candidates": ["default", "fast", "capable"],
     }
 
 
@@ -213,7 +214,7 @@ async def test_an_explanation_knows_the_conversation(tmp_path: Path) -> None:
     assert routed_then is not None
     features = reply.json()["features"]
     assert (features["message_count"], features["has_system_prompt"]) == (5, True)
-    assert features == {**routed_then.features, "keyword_signals": []}
+    assert features | {"candidates": ("default", "fast", "capable")} == routed_then.features | {"keyword_signals": []}
 
 
 MIXED = {

@@ -68,7 +68,7 @@ def test_a_router_row_says_what_was_chosen_and_how_it_went(tmp_path: Path) -> No
     (row,) = exported.rows
     assert (row["prompt"], row["profile"], row["candidates"]) == ("what is it?", "fast", ["fast"])
     assert (row["outcome"], row["feedback_label"], row["feedback_value"]) == ("ok", "bad", 1.0)
-    assert row["features"]["message_length"] == 11
+    assert row["features"] == {"message_length": 11}
     assert exported.manifest.dropped == {"not_routed": 1}
 
 
@@ -96,6 +96,17 @@ def test_a_router_row_has_the_features_of_a_call_that_was_decided_without_any(tm
     }
     assert second == first | {"has_tools": False, "tool_count": 0, "has_system_prompt": False}
     assert lost is None
+
+
+def test_a_router_row_of_a_policy_that_says_no_features_has_them_too(tmp_path: Path) -> None:
+    """The profiles that it could choose are a column of their own."""
+    of_policy = RoutingMetadata("fast", "Always", 0.5, {"candidates": ["fast", "slow"]})
+    write_log(tmp_path, [call(1, ASKED, context=CallContext(routing=of_policy))])
+
+    (row,) = made(tmp_path, "router").rows
+
+    assert row["candidates"] == ["fast", "slow"]
+    assert (row["features"]["message_length"], "candidates" in row["features"]) == (11, False)
 
 
 @pytest.mark.parametrize("export_format", ["router", "trl"])
