@@ -40,6 +40,7 @@ ANSWERS = MappingProxyType(
         "jq-tokens": "tokens",
         "sql": "tokens",
         "sql-hours": "hours",
+        "sql-tools": "called",
         "duckdb-tokens": "tokens",
         "duckdb-tools": "tools_by_profile",
         "polars": "tokens",
@@ -131,6 +132,7 @@ def expected(calls: list[InteractionRecord], results: list[ToolResultLine]) -> d
         ),
         "tools": tools,
         "tools_by_profile": [(profiles[tool[0]], *tool) for tool in tools],
+        "called": [(calls[0].profile, calls[0].id, "search", "false", "no")],
         "answer": [("a thing",)],
         "hours": [("28 13", str(len(calls)))],  # noon of UTC
     }

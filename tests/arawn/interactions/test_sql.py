@@ -87,6 +87,7 @@ def test_every_kind_of_line_has_its_view(sql: LogSql, damages: list[Damage]) -> 
         ("SELECT messages->0->>'role' FROM interactions LIMIT 1", [("user",)]),
         ("SELECT min(timestamp) FROM interactions", [(NOON.replace(tzinfo=None),)]),
         ("SELECT content FROM tool_results JOIN interactions ON id = interaction_id", [("found",)]),
+        ("SELECT tool_calls[1].result_content FROM interactions WHERE has_tool_use", [(None,)]),  # as the help says
         ("SELECT label, note, value FROM feedback", [("good", "good one", None)]),
         ("SELECT count, reason FROM gaps", [(2, "disk")]),
         ("SELECT event, detail->>'pid' FROM marks", [("start", "1")]),
