@@ -1,7 +1,8 @@
 """A small actor runtime on trio: bounded mailboxes, supervision, and no lost caller.
 
 `open_supervisor` opens a tree; `Supervisor.start` starts an actor from a `ChildSpec` and returns its `Ref`.
-`actors.events` has the life-cycle events, `actors.testing` the tools for tests, `actors.watchdog` names who holds the thread.
+`actors.events` has the life-cycle events, `actors.testing` the tools for tests, `actors.watchdog` what names a
+task that holds the thread.
 """
 
 from actors._on_demand import OnDemand

@@ -62,9 +62,9 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):
         """Return the profiles whose mailbox has room for no more, and for how many calls it has."""
         return {one.profile: one.mailbox for one in self.backends if one.queued >= one.mailbox > 0}
 
-    def to_json(self) -> bytes:
+    def to_json(self) -> str:
         """Return the status as one JSON object."""
-        return msgspec.json.encode(self)
+        return msgspec.json.encode(self).decode()
 
     def to_builtins(self) -> dict[str, Any]:
         """Return the status as dicts, lists and plain values."""

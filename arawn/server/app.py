@@ -133,7 +133,7 @@ def _near(patterns: Collection[str], path: str) -> list[str]:
 
 
 async def _status(runtime: Runtime, call: Call) -> None:
-    await call.respond(Reply(200, runtime.status().to_json()))
+    await call.respond(Reply(200, runtime.status().to_json().encode()))
 
 
 async def _backends(runtime: Runtime, call: Call) -> None:

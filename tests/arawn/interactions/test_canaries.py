@@ -132,7 +132,7 @@ async def test_no_canary_appears_anywhere(
     ]  # the client logs its URLs itself
     said = "".join(record.getMessage() + repr(record.__dict__) for record in ours)
     out, err = capfd.readouterr()
-    places = {"log": data, "reader": repr(found).encode(), "status": status, "logging": said.encode()}
+    places = {"log": data, "reader": repr(found).encode(), "status": status.encode(), "logging": said.encode()}
     places |= {"stderr": err.encode(), "stdout": out.encode()}
     assert len(records(tmp_path)) == 5
     assert len(CANARIES) >= 20

@@ -34,7 +34,7 @@ async def test_the_probes_and_the_status_answer() -> None:
         alive, ready, status = [await client.get(path) for path in ("/healthz", "/readyz", "/status")]
 
     assert (alive.status_code, ready.status_code) == (200, 200)
-    assert status.content == runtime.status().to_json()
+    assert status.text == runtime.status().to_json()
     assert status.headers["content-type"] == "application/json"
 
 
