@@ -7,7 +7,7 @@ changes the map in one step, and lets the old ones end by themselves.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from operator import ne
@@ -24,19 +24,13 @@ from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.config import default_profile
 from arawn.config.schema import Config, Profile
 from arawn.errors import ArawnError, ConfigError, Unavailable
+from arawn.interactions.secret_set import SecretSet
 from arawn.reload_plan import ReloadPlan, compared
 from arawn.status import BackendStatus
 
-__all__ = ["Blueprint", "Followed", "RunningBackends", "drain"]
+__all__ = ["Followed", "RunningBackends", "drain"]
 
 _ROOM_POLL_S = 0.05
-
-
-class Blueprint(msgspec.Struct, frozen=True):
-    """All that a backend is made from and that a reload may change; `secrets` must not reach any record."""
-
-    profile: Profile
-    secrets: tuple[str, ...] = ()
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -63,7 +57,7 @@ class Followed(msgspec.Struct, frozen=True):
 class _Running(msgspec.Struct, frozen=True):
     name: str
     label: str
-    blueprint: Blueprint
+    profile: Profile
     ref: Ref[Call]
     health: ToldHealth
 
@@ -76,20 +70,23 @@ class RunningBackends:
         supervisor: Supervisor,
         config: Config,
         *,
-        blueprints: Callable[[Config], Mapping[str, Blueprint]],
-        make: Callable[[str, str, Blueprint, ToldHealth], ChildSpec[Call]],
+        secrets: SecretSet,
+        secrets_of: Callable[[Config], Iterable[str]],
+        make: Callable[[str, str, Profile, ToldHealth], ChildSpec[Call]],
     ) -> None:
         """Make an empty map; `start` fills it.
 
         Args:
             supervisor: The parent of every backend.
             config: As it passed every check.
-            blueprints: Says what the backends of a configuration are made from, by profile.
-            make: Returns the spec of a backend: its label, profile name, blueprint, and where it reports its health.
+            secrets: The texts that must not reach any record.
+            secrets_of: Says which texts a configuration adds to them.
+            make: Returns the spec of a backend: its label, profile name, profile, and where it reports its health.
         """
         self.config = config
         self._supervisor = supervisor
-        self._blueprints = blueprints
+        self.secrets = secrets
+        self._secrets_of = secrets_of
         self._make = make
         self._running: dict[str, _Running] = {}
         self._retired: list[_Running] = []
@@ -106,8 +103,9 @@ class RunningBackends:
         Checkpoint: always.
         If cancelled: those started so far are in the map.
         """
-        for name, blueprint in self._blueprints(self.config).items():
-            running = await self._started(name, blueprint)
+        self.secrets.add(self._secrets_of(self.config))
+        for name, profile in self.config.profiles.items():
+            running = await self._started(name, profile)
             self._adopt(name, running)
             if name != default_profile(self.config) and running.health.value.state == "starting":
                 running.health.value = BackendHealth("starting", since=datetime.now(UTC))  # nobody waits for its news
@@ -147,17 +145,17 @@ class RunningBackends:
         Checkpoint: always.
         If cancelled: nothing has changed.
         """
-        wanted = self._blueprints(config)
-        made_from = {name: running.blueprint for name, running in self._running.items()}
-        plan = compared(self.config, config, made_from, wanted)
-        anew = {name: blueprint for name, blueprint in wanted.items() if name not in plan.unchanged}
+        self.secrets.add(self._secrets_of(config))
+        running_now = {name: running.profile for name, running in self._running.items()}
+        plan = compared(self.config, config, running_now, config.profiles)
+        anew = {name: profile for name, profile in config.profiles.items() if name not in plan.unchanged}
         fresh = await self._all_started(anew, config)
         retired = [self._running[name] for name in (*plan.replaced, *plan.stopped)]
         self._retired = [*self._still_here(), *retired]
         every = {**self._running, **fresh}
         self._running.clear()
         self._refs.clear()
-        for name in wanted:
+        for name in config.profiles:
             self._adopt(name, every[name])
         self.config = plan.in_force
         self._reloads.value += 1
@@ -174,12 +172,6 @@ class RunningBackends:
         async with trio.open_nursery() as nursery:
             for running in (*self._running.values(), *self._retired):
                 nursery.start_soon(running.ref.stop, 0)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The texts that must not reach any record."""
-        every = (secret for running in self._running.values() for secret in running.blueprint.secrets)
-        return tuple(dict.fromkeys(every))
 
     def health(self, name: str) -> BackendHealth:
         """Return how a backend is."""
@@ -210,7 +202,7 @@ class RunningBackends:
         self._running[name] = running
         self._refs[name] = running.ref
 
-    async def _all_started(self, wanted: Mapping[str, Blueprint], config: Config) -> dict[str, _Running]:
+    async def _all_started(self, wanted: Mapping[str, Profile], config: Config) -> dict[str, _Running]:
         """Start all of them or none."""
         fresh: dict[str, _Running] = {}
         complete = False
@@ -229,25 +221,25 @@ class RunningBackends:
             raise ConfigError(problems)
         return fresh
 
-    async def _try_start(self, name: str, blueprint: Blueprint, fresh: dict[str, _Running]) -> list[str]:
+    async def _try_start(self, name: str, profile: Profile, fresh: dict[str, _Running]) -> list[str]:
         """Start one into `fresh`, or return why it cannot be."""
         try:
-            fresh[name] = await self._started(name, blueprint)
+            fresh[name] = await self._started(name, profile)
         except ConfigError as error:
             return list(error.problems)
         except (ArawnError, ActorError, OSError) as error:
             return [f"profile `{name}`: it cannot be started: {error}"]
         return []
 
-    async def _started(self, name: str, blueprint: Blueprint) -> _Running:
+    async def _started(self, name: str, profile: Profile) -> _Running:
         taken = {child.name for child in self._supervisor.status().children}
         label, number = f"backend:{name}", 1
         while label in taken:
             number += 1
             label = f"backend:{name}~{number}"
         health = ToldHealth(name)
-        ref = await self._supervisor.start(self._make(label, name, blueprint, health))
-        return _Running(name, label, blueprint, ref, health)
+        ref = await self._supervisor.start(self._make(label, name, profile, health))
+        return _Running(name, label, profile, ref, health)
 
 
 async def _settled(running: _Running) -> None:
@@ -258,8 +250,8 @@ def _status(running: _Running, actor: actors.Status) -> BackendStatus:
     health = running.health.value
     return BackendStatus(
         profile=running.name,
-        kind=running.blueprint.profile.backend,
-        model=running.blueprint.profile.model,
+        kind=running.profile.backend,
+        model=running.profile.model,
         health=health.state,
         reason=health.reason,
         since=health.since,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,11 @@ from arawn.agent.tool_secrets import tool_secrets
 from arawn.arguments import require_config_source, require_kind, require_policy
 from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.health import ToldHealth
-from arawn.backends.secret_values import secret_values
+from arawn.backends.secret_values import proxy_passwords, secret_values
 from arawn.board import Board
 from arawn.config.check import checked
 from arawn.config.paths import database_path, interactions_dir
-from arawn.config.schema import Config, InteractionLogConfig
+from arawn.config.schema import Config, InteractionLogConfig, Profile
 from arawn.config.search import find_config
 from arawn.errors import ArawnError
 from arawn.following import usable
@@ -32,13 +32,14 @@ from arawn.interactions.last_word import telling_losses
 from arawn.interactions.opening import warn_without_room
 from arawn.interactions.patience import open_patience
 from arawn.interactions.record import LogLine
+from arawn.interactions.secret_set import SecretSet
 from arawn.interactions.tool_results import OpenToolCalls
 from arawn.interactions.writer import open_writer
 from arawn.metrics.counted import open_counted
 from arawn.metrics.counts import Counts
 from arawn.routing.decision import RoutingPolicy
 from arawn.routing.router import Router
-from arawn.running_backends import Blueprint, RunningBackends
+from arawn.running_backends import RunningBackends
 from arawn.runtime_door import Runtime
 from arawn.threads import RunInThread
 from arawn.trio_run import current_run
@@ -238,20 +239,18 @@ async def _start_backends(
     """Start every profile; one that is unavailable is kept, and answers each call with its reason."""
     supervisor = await root.start_supervisor(SupervisorSpec(name="backends", total=_KEEPS_TRYING))
     ids, open_tool_calls, log = RecordIds(), OpenToolCalls(), config.logging.interactions
+    known = SecretSet((*secrets, *proxy_passwords(os.environ)))  # a client takes its proxies from there
 
-    def blueprints(config: Config) -> dict[str, Blueprint]:
-        of_tools = tool_secrets(config.tools.values(), environ)
-        hidden = (*secrets, *secret_values(config.profiles, environ), *of_tools)
-        return {name: Blueprint(profile, hidden) for name, profile in config.profiles.items()}
+    def secrets_of(config: Config) -> Iterator[str]:
+        yield from secret_values(config.profiles, environ)
+        yield from tool_secrets(config.tools.values(), environ)
 
-    def make(label: str, name: str, blueprint: Blueprint, health: ToldHealth) -> ChildSpec[Call]:
-        count, hidden = counts.of(name), blueprint.secrets
-        parts = BackendParts(
-            name, blueprint.profile, environ, log, journal, hidden, ids, open_tool_calls, count, health
-        )
+    def make(label: str, name: str, profile: Profile, health: ToldHealth) -> ChildSpec[Call]:
+        count = counts.of(name)
+        parts = BackendParts(name, profile, environ, log, journal, known, ids, open_tool_calls, count, health)
         return _backend_spec(label, parts)
 
-    backends = RunningBackends(supervisor, config, blueprints=blueprints, make=make)
+    backends = RunningBackends(supervisor, config, secrets=known, secrets_of=secrets_of, make=make)
     await backends.start()
     return backends
 

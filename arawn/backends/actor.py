@@ -28,6 +28,7 @@ from arawn.errors import ArawnError, BackendError, Unavailable
 from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Journal
 from arawn.interactions.redact import Redactor
+from arawn.interactions.secret_set import SecretSet
 from arawn.interactions.tool_results import OpenToolCalls, build_tool_result, text_of
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
 from arawn.metrics.counts import ProfileCounts
@@ -59,7 +60,7 @@ class BackendParts(msgspec.Struct, frozen=True):
     environ: Mapping[str, str]
     log: InteractionLogConfig
     journal: Journal
-    secrets: tuple[str, ...]
+    secrets: SecretSet
     ids: RecordIds
     open_tool_calls: OpenToolCalls
     counts: ProfileCounts
@@ -149,7 +150,8 @@ class _Backend:
     def __init__(self, parts: BackendParts, provider: Provider) -> None:
         self.under_way = AsyncValue(0)
         self._parts = parts
-        self._redactor = Redactor([*parts.secrets, *provider.secrets])
+        parts.secrets.add(provider.secrets)  # what `api_key_command` has printed may turn up in any record
+        self._redactor = Redactor(parts.secrets)
         self.provider = provider
         self._admission = Admission(parts.name, parts.profile, parts.health, self._redactor)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from arawn.errors import BackendError
-from arawn.interactions.redact import MIN_SECRET_LENGTH, redact
-from arawn.interactions.secret_forms import KnownSecrets
+from arawn.interactions.redact import redact
+from arawn.interactions.secret_set import SecretSet
 
 __all__ = ["Masking"]
 
@@ -19,8 +19,7 @@ class Masking:
     """
 
     def __init__(self, secrets: Iterable[str | None]) -> None:
-        known = {secret for secret in secrets if secret and len(secret) >= MIN_SECRET_LENGTH}
-        self._secrets = KnownSecrets(sorted(known, key=len, reverse=True))  # one may contain another
+        self._secrets = SecretSet(filter(None, secrets)).forms
 
     def of_bytes(self, said: bytes) -> bytes:
         """Return `said` with `[key]` for each secret."""

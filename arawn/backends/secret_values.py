@@ -1,4 +1,4 @@
-"""Every secret that the configured profiles hold, so that none of them can reach the log. Pure."""
+"""Every secret that the configured profiles and the proxies hold, so that none of them can reach the log. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from arawn.backends.presets import PRESETS
 from arawn.config.hidden import secrets_in
 from arawn.config.schema import Profile
 
-__all__ = ["secret_values"]
+__all__ = ["proxy_passwords", "secret_values"]
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def secret_values(profiles: Mapping[str, Profile], environ: Mapping[str, str]) -> Iterator[str]:
@@ -26,3 +28,11 @@ def secret_values(profiles: Mapping[str, Profile], environ: Mapping[str, str]) -
         if profile.base_url and (password := urlsplit(profile.base_url).password):
             yield unquote(password)
         yield from secrets_in(msgspec.to_builtins(profile), ())
+
+
+def proxy_passwords(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the passwords of the proxy variables, also of addresses that no request can be sent by."""
+    for name, address in environ.items():
+        if name.lower() in _PROXIES:
+            login = address.rpartition("@")[0].rpartition("://")[2]
+            yield unquote(login.partition(":")[2])

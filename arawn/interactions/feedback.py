@@ -17,6 +17,7 @@ from arawn.interactions.opening import open_day_log
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine, timestamp_text
 from arawn.interactions.redact import redact
+from arawn.interactions.secret_set import SecretSet
 
 __all__ = ["Judgement", "append_feedback", "feedback_line", "judgement_line"]
 
@@ -36,7 +37,7 @@ def feedback_line(
     *,
     at: datetime,
     config: InteractionLogConfig,
-    secrets: Iterable[str] = (),
+    secrets: SecretSet | Iterable[str] = (),
 ) -> FeedbackLine:
     """Return the line for the call whose id is, or alone begins with, `interaction`. Reads the log to find it.
 
@@ -65,7 +66,7 @@ def judgement_line(
     *,
     at: datetime,
     config: InteractionLogConfig,
-    secrets: Iterable[str] = (),
+    secrets: SecretSet | Iterable[str] = (),
 ) -> FeedbackLine:
     """Return the line for a call that is known to be there, by its whole id; arguments and errors as above."""
     _require_judgement(judgement)

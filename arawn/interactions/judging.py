@@ -15,6 +15,7 @@ from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, feedback_line
 from arawn.interactions.journal import Journal
 from arawn.interactions.record import FeedbackLine
+from arawn.interactions.secret_set import SecretSet
 
 __all__ = ["write_feedback"]
 
@@ -28,7 +29,7 @@ async def write_feedback(
     judgement: Judgement,
     *,
     config: InteractionLogConfig,
-    secrets: Iterable[str],
+    secrets: SecretSet | Iterable[str],
     is_stopping: Callable[[], bool],
 ) -> FeedbackLine:
     """Find the call, write the line and return it; see `Runtime.give_feedback`.

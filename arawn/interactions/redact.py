@@ -18,7 +18,7 @@ from msgspec.structs import astuple
 from arawn.interactions.encode import CYCLE, MAX_DEPTH, TOO_DEEP
 from arawn.interactions.key_shapes import RULES, may_hold_a_key, replace_keys
 from arawn.interactions.memory import Memory
-from arawn.interactions.secret_forms import KnownSecrets
+from arawn.interactions.secret_set import MIN_SECRET_LENGTH, SecretSet
 from arawn.messages import Image
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_SECRET_LENGTH", "RULES", "Redactor", "redact"]
 
-MIN_SECRET_LENGTH = 8  # shorter "secrets" would blot out ordinary words
 _TEXTS_BYTES = 8 << 20
 _MESSAGES_BYTES = 16 << 20  # a conversation that does not fit costs what each call of it would cost without memory
 _TOOLS_BYTES = 1 << 20
@@ -38,19 +37,22 @@ class Redactor:
     """Takes secrets out of values.
 
     Remembers which texts were clean: much of a record has been in the one before it. `messages` and `tools` are for
-    those who make these ready for the log, to keep what came of it as long as this redactor lives.
+    those who make these ready for the log, to keep what came of it. All is forgotten by the first `redact` after more
+    secrets have become known.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: SecretSet | Iterable[str] = ()) -> None:
         """Start with nothing remembered.
 
         Args:
-            secrets: Texts that must not appear; those shorter than `MIN_SECRET_LENGTH` are ignored.
+            secrets: Texts that must not appear; those shorter than `MIN_SECRET_LENGTH` are ignored. What is added to a
+                `SecretSet` later must not appear from then on.
         """
-        known = {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
-        self._secrets = KnownSecrets(
-            sorted(known, key=lambda secret: (-len(secret), secret))
-        )  # one may contain another
+        self._known = secrets if isinstance(secrets, SecretSet) else SecretSet(secrets)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._secrets = self._known.forms
         self._clean: Memory[str, bool] = Memory(_TEXTS_BYTES)
         self.messages: Memory[int | bytes, ReadyMessage] = Memory(_MESSAGES_BYTES)
         self.tools: Memory[bytes, ReadyTools] = Memory(_TOOLS_BYTES)
@@ -61,6 +63,8 @@ class Redactor:
         Walks structs, dicts (keys too), lists, tuples and sets; returns the same objects where nothing was found.
         Picture data is passed over. What is nested deeper than a line may be is replaced, as it is not searched.
         """
+        if self._secrets is not self._known.forms:
+            self._forget()
         if self._holds_nothing(value):
             return value, []
         found: dict[str, None] = {}
@@ -176,7 +180,7 @@ def _same(left: Any, right: Any) -> bool:
     return len(left) == len(right) and all(map(is_, left, right))
 
 
-def redact(value: Any, secrets: Iterable[str] = ()) -> tuple[Any, list[str]]:
+def redact(value: Any, secrets: SecretSet | Iterable[str] = ()) -> tuple[Any, list[str]]:
     """Return what a new `Redactor` makes of `value`."""
     return Redactor(secrets).redact(value)
 

@@ -18,8 +18,9 @@ from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.config.schema import Config, Profile
 from arawn.errors import ConfigError, Unavailable
 from arawn.interactions.health import LogHealth
+from arawn.interactions.secret_set import SecretSet
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, user
-from arawn.running_backends import Blueprint, RunningBackends, drain
+from arawn.running_backends import RunningBackends, drain
 from arawn.status import LogStatus, RuntimeStatus
 
 Handle = Callable[[Call], Awaitable[CompletionResponse]]
@@ -44,13 +45,12 @@ class Rig:
         self.begun = 0
         self.mailbox = mailbox
         self.supervisor = supervisor
-        self.backends = RunningBackends(supervisor, config, blueprints=self.blueprints, make=self.make)
+        self.backends = RunningBackends(
+            supervisor, config, secrets=SecretSet(), secrets_of=lambda _: (), make=self.make
+        )
 
-    def blueprints(self, config: Config) -> dict[str, Blueprint]:
-        return {name: Blueprint(profile) for name, profile in config.profiles.items()}
-
-    def make(self, label: str, name: str, blueprint: Blueprint, health: ToldHealth) -> ChildSpec[Call]:
-        start = partial(self.start, name, blueprint.profile.model or "", health)
+    def make(self, label: str, name: str, profile: Profile, health: ToldHealth) -> ChildSpec[Call]:
+        start = partial(self.start, name, profile.model or "", health)
         return ChildSpec(name=label, start=start, mailbox=self.mailbox, reply_errors=(Unavailable,), stop_grace=1.0)
 
     @asynccontextmanager

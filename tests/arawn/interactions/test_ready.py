@@ -13,6 +13,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.encode import encode_line
 from arawn.interactions.ready import ready_message, ready_tools
 from arawn.interactions.redact import Redactor
+from arawn.interactions.secret_set import SecretSet
 from arawn.messages import (
     CompletionRequest,
     ContentBlock,
@@ -66,6 +67,17 @@ def test_a_conversation_reads_the_same_with_and_without_memory(
     for _ in range(3):
         sent = data.draw(st.lists(st.sampled_from(conversation + again), max_size=5))
         assert line(redactor, sent, config) == line(Redactor([SECRET]), sent, config)
+
+
+def test_what_was_clean_is_searched_again_once_more_secrets_are_known() -> None:
+    """Texts, messages and tools: a key that a command prints later may have been said before."""
+    known = SecretSet()
+    redactor, said, tools = Redactor(known), [user(f"it is {SECRET}")], (ToolDefinition("look", f"like {SECRET}"),)
+    assert line(redactor, said, system=f"say {SECRET}", tools=tools).count(SECRET.encode()) == 3
+
+    known.add([SECRET])
+
+    assert SECRET.encode() not in line(redactor, said, system=f"say {SECRET}", tools=tools)
 
 
 @given(st.lists(texts, max_size=6))
