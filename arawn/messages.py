@@ -55,13 +55,18 @@ class Image(msgspec.Struct, frozen=True, gc=False, tag="image", omit_defaults=Tr
 class ToolUse(msgspec.Struct, frozen=True, gc=False, tag="tool_use", omit_defaults=True):
     """A tool call asked for by the model.
 
-    Arguments that are not a JSON object keep their raw text in `invalid_arguments`; `arguments` is then empty.
+    Arguments that are not a JSON object keep their raw text in `invalid_arguments`; `arguments` is None then, whatever
+    was given for it, and only then.
     """
 
     id: str
     name: str
-    arguments: dict[str, Any] = msgspec.field(default_factory=lambda: {})  # noqa: PIE807  # `dict` would be left out
+    arguments: dict[str, Any] | None = msgspec.field(default_factory=lambda: {})  # noqa: PIE807  # `dict` would be left out
     invalid_arguments: str | None = None
+
+    def __post_init__(self) -> None:  # lines and databases written earlier have `{}` there
+        if self.invalid_arguments is not None and self.arguments is not None:
+            msgspec.structs.force_setattr(self, "arguments", None)
 
 
 class ToolResult(msgspec.Struct, frozen=True, gc=False, tag="tool_result", omit_defaults=True):

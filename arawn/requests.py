@@ -41,7 +41,7 @@ _FIELDS: Mapping[type, _Fields] = MappingProxyType(
         Text: (("text", _TEXT),),
         Thinking: (("text", _TEXT), ("signature", _OPTIONAL)),
         Image: (("media_type", _OPTIONAL), ("data", _OPTIONAL), ("url", _OPTIONAL)),
-        ToolUse: (("id", _TEXT), ("name", _TEXT), ("arguments", (dict,)), ("invalid_arguments", _OPTIONAL)),
+        ToolUse: (("id", _TEXT), ("name", _TEXT), ("arguments", (dict, NoneType)), ("invalid_arguments", _OPTIONAL)),
         ToolResult: (("tool_use_id", _TEXT), ("content", _MANY), ("is_error", (bool,))),
         Message: (("role", _TEXT), ("content", _MANY)),
         ToolDefinition: (("name", _TEXT), ("description", _TEXT), ("parameters", (dict,)), ("strict", (bool,))),
@@ -141,6 +141,8 @@ def _misfit(value: Any, kinds: Sequence[type]) -> str | None:
         if not isinstance(getattr(value, name), wanted):
             found = type(getattr(value, name)).__name__
             return f".{name}` is a {found}; it must be a {_listed(wanted)}"
+    if kind is ToolUse and value.arguments is None and value.invalid_arguments is None:
+        return ".arguments` is a NoneType; it must be a dict, unless `invalid_arguments` says what stood there"
     return None
 
 

@@ -13,11 +13,11 @@ __all__ = ["Emit", "ToolEnded", "ToolStarted", "TurnEvent", "TurnReply"]
 
 
 class ToolStarted(msgspec.Struct, frozen=True, gc=False, tag="tool_started"):
-    """A tool call begins to run; `id` is the one that the model gave it."""
+    """A tool call begins to run; `id` is the one that the model gave it. `arguments` is None if they are no object."""
 
     id: str
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] | None
 
 
 class ToolEnded(msgspec.Struct, frozen=True, gc=False, tag="tool_ended"):

@@ -76,7 +76,7 @@ def _refusal(call: ToolUse, tools: Mapping[str, Tool]) -> str | None:
     if call.name not in tools:
         known = ", ".join(f"`{name}`" for name in tools) or "none"
         return f"there is no tool `{call.name}`; the tools are: {known}"
-    if call.invalid_arguments is not None:
+    if call.arguments is None:
         return f"the arguments of `{call.name}` are not a JSON object; send one that fits its schema"
     return None
 

@@ -147,6 +147,7 @@ class Turn:
 
     async def _result(self, call: ToolUse) -> ToolResult:
         """Return what the model is to hear of a call; whatever goes wrong with a tool is its result."""
+        assert call.arguments is not None, "refused in the plan"
         tool = self._tools[call.name]
         seconds = self._limits.tool_deadline_s if tool.deadline is None else tool.deadline
         try:

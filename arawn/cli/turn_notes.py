@@ -120,7 +120,8 @@ def is_unanswered(response: CompletionResponse) -> bool:
 def tool_words(event: ToolStarted | ToolEnded) -> str:
     """Return one line; what a model or a tool wrote must not move the cursor."""
     if isinstance(event, ToolStarted):
-        words = f"{event.name} {msgspec.json.encode(event.arguments).decode()}"
+        given = "" if event.arguments is None else msgspec.json.encode(event.arguments).decode()
+        words = f"{event.name} {given}"
     elif event.is_error:
         words = f"{event.name} failed: {event.text.removeprefix(f'`{event.name}` failed: ')}"
     else:

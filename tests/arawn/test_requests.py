@@ -72,6 +72,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (said(Text("x"), "y"), r"content\[1\]` is a str; it must be a Text or Thinking or Image or ToolUse or ToolResult"),
     (said(ToolUse(1, "n")), "id` is a int"),  # type: ignore[arg-type]
     (said(ToolUse("1", "n", "{}")), "arguments` is a str; it must be a dict"),  # type: ignore[arg-type]
+    (said(ToolUse("1", "n", None)), "arguments` is a NoneType; it must be a dict, unless `invalid_arguments`"),
     (said(ToolResult(1)), "tool_use_id` is a int"),  # type: ignore[arg-type]
     (said(ToolResult("1", "text")), "content` is a str"),  # type: ignore[arg-type]
     (said(ToolResult("1", (Text(5),))), "text` is a int"),  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ def search_function(tool: dict[str, Any]) -> dict[str, Any]:
 def arguments_of(arguments: str) -> dict[str, Any] | str:
     """Return what a call says: an object, or the text as it is where it is none, for the client to refuse."""
     call = tool_use_from_text("", "", arguments)
-    return call.arguments if call.invalid_arguments is None else call.invalid_arguments
+    return arguments if call.arguments is None else call.arguments
 
 
 def call_from(call_id: str, said: str, arguments: object) -> ToolUse:

@@ -142,7 +142,7 @@ def test_every_call_of_an_answer_gets_an_id_of_its_own(ids: list[str]) -> None:
     found = [call.id for call in made.tool_calls]
     assert len(set(found)) == len(ids)
     assert all(found[place] == own for place, own in enumerate(ids) if own not in ids[:place])
-    assert [call.arguments["at"] for call in made.tool_calls] == ids
+    assert [call.arguments for call in made.tool_calls] == [{"at": own} for own in ids]
     assert made.text == response.text
 
 

@@ -48,6 +48,7 @@ def test_a_cancelled_turn_says_what_stays(place: Place) -> None:
     [
         (ToolEnded("1", "look", "a\x1b[2J\nb\u202ec\x00", is_error=False), "[look: a [2J b c]"),
         (ToolEnded("1", "look", "no", is_error=True), "[look failed: no]"),
+        (ToolStarted("1", "look", None), "[look]"),
         (ToolStarted("1", "lo\rok", {"at": "\x9b1A"}), '[lo ok {"at":" 1A"}]'),
         (ToolEnded("1", "look", "`look` failed: KeyError('x')", is_error=True), "[look failed: KeyError('x')]"),
         (ToolEnded("1", "look", "word " * 100_000, is_error=False), f"[look: {'word ' * 38}word …]"),

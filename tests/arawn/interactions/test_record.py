@@ -115,6 +115,7 @@ def test_tool_calls_are_listed() -> None:
     assert made.tool_count == 1
     assert made.tools_available == ("search",)
     assert [call.arguments for call in made.tool_calls] == [{"q": "x"}, '{"q": ']
+    assert b'"arguments":null,"invalid_arguments":"{\\"q\\": "' in encode_line(made)
     assert made.tool_calls[0] == ToolCallRecord(tool_name="search", tool_call_id="1", arguments={"q": "x"})
 
 
