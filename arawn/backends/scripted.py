@@ -97,7 +97,8 @@ class ScriptedProvider:
                 limit = self._profile.timeouts.total_s
                 raise TimedOut(f"{self._where} took longer than `total_s` = {limit:g} s", which="total")
         except BackendError as error:
-            error.partial = self._response(answer, step, number, request)
+            arrived = self._response(answer, step, number, request)
+            error.partial = msgspec.structs.replace(arrived, stop_reason=None, stop_reason_raw=None)
             error.retryable = False
             raise
         return self._response(answer, step, number, request)

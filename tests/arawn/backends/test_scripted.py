@@ -109,7 +109,7 @@ async def test_an_error_is_the_one_of_a_provider() -> None:
 
 
 async def test_a_cut_stream_keeps_what_was_sent() -> None:
-    """After `cut_after` words the stream breaks; the error holds them and is not retryable."""
+    """After `cut_after` words the stream breaks; the error holds them without an end, and is not retryable."""
     events: list[StreamEvent] = []
 
     with pytest.raises(BadReply) as caught:
@@ -118,6 +118,7 @@ async def test_a_cut_stream_keeps_what_was_sent() -> None:
     assert len(events) == 2
     assert caught.value.partial is not None
     assert caught.value.partial.text == "a b"
+    assert (caught.value.partial.stop_reason, caught.value.partial.stop_reason_raw) == (None, None)
     assert not caught.value.retryable
 
 
