@@ -93,9 +93,18 @@ def _is_base_url(url: str) -> bool:
         parts = urlsplit(url)
         if _FOUR_NUMBERS.fullmatch(parts.hostname or "") or "[" in parts.netloc:
             ip_address(parts.hostname or "")
+        if (parts.hostname or "").startswith("xn--"):
+            _decode_name(parts.hostname or "")
         return _names_http_host(parts) and all(map(_may_be_shown, filter(None, parts.query.split("&"))))
-    except ValueError:  # a port out of range, half an IPv6 address, 999 in an IPv4 address
+    except ValueError:  # a port out of range, half an IPv6 address, 999 in an IPv4 address, `xn--` before no name
         return False
+
+
+def _decode_name(host: str) -> None:
+    """Raise `ValueError` if httpx, which sends the requests, cannot decode an internationalised name."""
+    from httpx import URL  # slow to load, and hardly ever needed
+
+    _ = URL(f"http://{host}").host
 
 
 def _names_http_host(url: SplitResult) -> bool:

@@ -125,6 +125,8 @@ def test_a_sound_profile_has_no_findings(keys: dict[str, Any]) -> None:
         "http://h?v=1#5011",
         "http://h#5011",
         "http://me:5011@h",
+        "http://xn--/v1",
+        "https://XN--zzzzzzzz5011.example",
         "",
     ],
 )
@@ -141,6 +143,7 @@ def test_a_base_url_must_lead_to_a_host(url: str) -> None:
     [
         *("http://h", "https://h/", "http://127.0.0.1:11434/v1", "http://[::1]:80/v1", "HTTP://h"),
         *("https://n.openai.azure.com/openai/deployments/d?api-version=2024-10-21", "http://h?a=1&b=", "http://h/?"),
+        "https://xn--mnchen-3ya.de/v1",
     ],
 )
 def test_a_base_url_may_have_port_path_and_query(url: str) -> None:
