@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
-from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
+from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log, warn
 from arawn.cli.options import config_option, json_option, quiet_option
 from arawn.cli.output import note, print_json_line, print_made, printable, say
-from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_id
+from arawn.cli.record_view import chosen_cells, narrow_row, short_id
 from arawn.cli.table_fit import on_one_line, shortened, text_width
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.encode import encode_line
-from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
-from arawn.interactions.files import kind_of_name
 from arawn.interactions.filters import Filters
-from arawn.interactions.hits import Hit, TextSearch
+from arawn.interactions.hits import Hit, TextSearch, call_of, hit_of, hit_values, newest_hits, unsearched
 from arawn.interactions.judged import with_judged
-from arawn.interactions.reader import LogReader
 from arawn.interactions.search import Place, Query
 from arawn.interactions.zones import zone_of
 
@@ -80,7 +75,7 @@ def search(
         for hit in _hits(directory, query, wanted, progress):
             found = True
             with progress.hidden():
-                shown(hit, partial(_entry_of, directory, hit), paths, zone)
+                shown(hit, directory, paths, zone)
     if query is not None and not quiet:
         _tell_unsearched(directory)
     if not found and not quiet:
@@ -89,7 +84,7 @@ def search(
 
 def _tell_unsearched(directory: Path) -> None:
     """Name the pieces of files that are kept aside: what stands there alone is not found."""
-    aside = sorted(path.name for path in directory.iterdir() if kind_of_name(path.name) in ("torn", "damaged"))
+    aside = unsearched(directory)
     if aside:
         more = f" and {counted(len(aside) - 1, 'other')}" if aside[1:] else ""
         note(f"arawn: warning: not searched, since no call can be read in it: {aside[0]}{more}; `grep` may look there")
@@ -97,29 +92,21 @@ def _tell_unsearched(directory: Path) -> None:
 
 def _hits(directory: Path, query: Query | None, wanted: Filters, progress: ProgressLine) -> Iterator[Hit]:
     """Yield hits, the oldest first; of a limited search, the newest ones."""
+    if wanted.limit is not None:
+        found = newest_hits(directory, query, wanted, on_damage=progress.damage, on_progress=progress.update)
+        return reversed(list(found))
     if query is None:
-        reader = progress.reader(directory)
-        entries = reader.oldest_first(wanted) if wanted.limit is None else reversed(list(reader.newest_first(wanted)))
-        for entry in entries:
-            yield Hit(id=entry.head.id, timestamp=entry.head.timestamp, entry=entry, places=())
-        return
-    found = TextSearch(directory, query, wanted, on_damage=progress.damage, on_progress=progress.update)
-    yield from found.oldest_first() if wanted.limit is None else reversed(list(found.newest_first()))
+        return map(hit_of, progress.reader(directory).oldest_first(wanted))
+    search = TextSearch(directory, query, wanted, on_damage=progress.damage, on_progress=progress.update)
+    return search.oldest_first()
 
 
-def _entry_of(directory: Path, hit: Hit) -> Entry:
-    """Return the interaction of a hit: for a tool result, that is a search of its own."""
-    return hit.entry or LogReader(directory, on_damage=lambda _: None).find(hit.id)  # damage is named already
+def _json_of(hit: Hit, directory: Path, paths: Sequence[str], _: tzinfo) -> None:
+    print_json_line(encode_line(hit_values(directory, hit, paths, on_damage=warn)), nl=False)
 
 
-def _json_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], _: tzinfo) -> None:
-    about = chosen_values(entry(), paths) if paths else {"id": hit.id, "timestamp": hit.timestamp}
-    line = encode_line({**about, "places": msgspec.to_builtins(hit.places)})
-    print_json_line(line, nl=False)
-
-
-def _lines_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> None:
-    print_made(emphasised(printable(_headline(hit, entry, paths, zone))))
+def _lines_of(hit: Hit, directory: Path, paths: Sequence[str], zone: tzinfo) -> None:
+    print_made(emphasised(printable(_headline(hit, directory, paths, zone))))
     for place in hit.places[:_PLACES_SHOWN]:
         print_made(_shown(place))
     more = len(hit.places) - _PLACES_SHOWN
@@ -127,10 +114,10 @@ def _lines_of(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: 
         say(f"  … and in {counted(more, 'more place')}")
 
 
-def _headline(hit: Hit, entry: Callable[[], Entry], paths: Sequence[str], zone: tzinfo) -> str:
+def _headline(hit: Hit, directory: Path, paths: Sequence[str], zone: tzinfo) -> str:
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if paths:
-        text = on_one_line("  ".join(chosen_cells(entry(), paths)))
+        text = on_one_line("  ".join(chosen_cells(call_of(directory, hit), paths)))
         return text if columns is None else shortened(printable(text), columns)
     if columns is not None and hit.entry is not None:
         return narrow_row(hit.entry.head, zone, columns)

@@ -18,18 +18,12 @@ from arawn.cli.output import note, print_json, print_made, print_table, printabl
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
 from arawn.interactions.judged import with_judged
-from arawn.interactions.stats import DIMENSIONS, Dimension, Percentiles, Report, Row, Stats
+from arawn.interactions.report import FIGURES, dimensions_of, figures_of, largest, report_values
+from arawn.interactions.stats import DIMENSIONS, Dimension, Report, Row, Stats
 from arawn.interactions.zones import zone_of
 
 __all__ = ["stats"]
 
-_PERCENTILES = {"duration_ms", "ttft_ms"}
-_FIGURES = tuple(
-    path
-    for name in Row.__struct_fields__
-    if name != "key"
-    for path in ([f"{name}.{part}" for part in Percentiles.__struct_fields__] if name in _PERCENTILES else [name])
-)
 _COLUMNS = {
     "calls": "calls",
     "errors": "errors",
@@ -78,7 +72,7 @@ _PLOTS = {  # the figure, and what stands above its bars
 @filter_options
 @label_option
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="The groups with the most calls, at most this many.")
-@click.option("--fields", metavar="FIGURE,…", help=f"Show these figures: {', '.join(_FIGURES)}.")
+@click.option("--fields", metavar="FIGURE,…", help=f"Show these figures: {', '.join(FIGURES)}.")
 @json_option
 @quiet_option
 @config_option
@@ -104,7 +98,7 @@ def stats(
     """
     if plot and (as_json or fields):
         raise BadInput(f"give `--plot` or `--{'json' if as_json else 'fields'}`, not both")
-    dimensions = _dimensions(by)
+    dimensions = dimensions_of(by)
     columns = _columns(fields, dimensions)
     zone = zone_of(options["tz"])
     wanted = filters_of(options, limit=None)
@@ -113,52 +107,23 @@ def stats(
     with ProgressLine(quiet=quiet) as progress:
         for _, _, head in progress.reader(directory).lines(counted.wanted):
             counted.add(head)
-    report = _largest(counted.report(), limit)
+    report = largest(counted.report(), limit)
     if not report.total.calls and not quiet:
         what = "call of a tool" if "tool" in dimensions else "call"
         note(f"no {what} in the interaction log at `{directory}` is one of those asked for")
     if as_json:
-        print_json(_as_json(report, tuple(columns.values()) if fields else ()))
+        print_json(report_values(report, tuple(columns.values()) if fields else ()))
     elif plot:
         _draw(report, plot)
     else:
         _print_report(report, columns, chosen=fields is not None)
 
 
-def _dimensions(by: str) -> tuple[Dimension, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in by.split(",")))
-    try:
-        return msgspec.convert(names, tuple[Dimension, ...])
-    except msgspec.ValidationError as error:
-        wrong = ", ".join(f"`{name}`" for name in names if name not in DIMENSIONS)
-        raise BadInput(f"calls cannot be grouped by {wrong}; give some of {', '.join(DIMENSIONS)}") from error
-
-
 def _columns(fields: str | None, dimensions: Sequence[Dimension]) -> dict[str, str]:
     """Return header -> path into a row."""
     if fields is None:
         return {name: path for name, path in _COLUMNS.items() if path != "unanswered" or "tool" in dimensions}
-    paths = [path.strip() for path in fields.split(",")]
-    for path in paths:
-        if path not in _FIGURES:
-            raise BadInput(f"there is no figure `{path}`; the figures are {', '.join(_FIGURES)}")
-    return {path: path for path in paths}
-
-
-def _largest(report: Report, limit: int | None) -> Report:
-    kept = {row.key for row in sorted(report.rows, key=lambda row: -row.calls)[:limit]}
-    return msgspec.structs.replace(report, rows=tuple(row for row in report.rows if row.key in kept))
-
-
-def _as_json(report: Report, paths: Sequence[str]) -> Any:
-    """Return the report with names for the parts of each key; of the figures, those at `paths`, or all."""
-
-    def named(row: Row) -> dict[str, Any]:
-        figures = msgspec.to_builtins(row)
-        key = dict(zip(report.by, figures.pop("key"), strict=False))
-        return (field_values(figures, paths) if paths else figures) | {"by": key}
-
-    return {"by": report.by, "rows": [named(row) for row in report.rows], "total": named(report.total)}
+    return {path: path for path in figures_of(fields)}
 
 
 def _print_report(report: Report, columns: dict[str, str], *, chosen: bool) -> None:

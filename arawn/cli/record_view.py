@@ -8,15 +8,12 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
-from arawn.cli.output import note
+from arawn.cli.log_reading import warn
 from arawn.cli.table_fit import fitted, shortened
+from arawn.interactions import chosen
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
-from arawn.interactions.fields import field_values, need_bodies
-from arawn.interactions.heads import UNREADABLE
-from arawn.interactions.record import InteractionHead, InteractionRecord
+from arawn.interactions.record import InteractionHead
 
 __all__ = [
     "ELASTIC",
@@ -81,29 +78,13 @@ def narrow_row(head: InteractionHead, zone: tzinfo, columns: int) -> str:
 
 
 def chosen_values(entry: Entry, paths: Sequence[str], **more: Any) -> dict[str, Any]:
-    """Return what stands at each path of an interaction; its bodies are read only if a path leads there.
-
-    `more` are plain values of keys that the record has not.
-
-    Raises:
-        OSError: The line cannot be read any more.
-    """
-    record = _with_bodies(entry) if need_bodies(paths) else entry.head
-    return field_values({**msgspec.to_builtins(record), **more}, paths)
+    """Return what `arawn.interactions.chosen` does, and name on stderr what cannot be read."""
+    return chosen.chosen_values(entry, paths, on_damage=warn, **more)
 
 
 def chosen_cells(entry: Entry, paths: Sequence[str], **more: Any) -> tuple[str, ...]:
     """Return the same as texts: one as itself, anything else but nothing as JSON."""
     return tuple(_cell(value) for value in chosen_values(entry, paths, **more).values())
-
-
-def _with_bodies(entry: Entry) -> InteractionRecord | InteractionHead:
-    """Return everything, or what is not damaged: then that is said, and the bodies are missing."""
-    try:
-        return entry.record()
-    except UNREADABLE as error:
-        note(f"arawn: warning: {entry.path.name}: interaction {entry.head.id}: its messages cannot be read: {error}")
-        return entry.head
 
 
 def _cell(value: Any) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from arawn.errors import BadInput
+from arawn.interactions.chosen import chosen_values
 from arawn.interactions.entry import Entry
-from arawn.interactions.files import DayFile
+from arawn.interactions.files import DayFile, kind_of_name
 from arawn.interactions.filters import Filters, days_of_id, matches
 from arawn.interactions.heads import UNREADABLE, decode_head
 from arawn.interactions.line_numbers import SeenLines
@@ -20,7 +22,7 @@ from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultL
 from arawn.interactions.scan import LogScan, OnDamage, OnProgress, wanted_files
 from arawn.interactions.search import Place, Query
 
-__all__ = ["Hit", "TextSearch"]
+__all__ = ["Hit", "TextSearch", "call_of", "hit_of", "hit_values", "newest_hits", "unsearched"]
 
 _FEEDBACK = b'"feedback"'
 _REMEMBERED = 65_536  # interactions of which is known whether they are wanted, for what follows them
@@ -158,3 +160,59 @@ class TextSearch:
         except BadInput:  # it is not in the log any more
             return False
         return matches(entry.head, self._wanted)
+
+
+def newest_hits(
+    directory: Path,
+    query: Query | None,
+    wanted: Filters,
+    *,
+    on_damage: OnDamage,
+    on_progress: OnProgress | None = None,
+) -> Iterator[Hit]:
+    """Yield hits up to `Filters.limit`, the last written first; without a query, every call that is wanted is one.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    if query is not None:
+        return TextSearch(directory, query, wanted, on_damage=on_damage, on_progress=on_progress).newest_first()
+    reader = LogReader(directory, on_damage=on_damage, on_progress=on_progress)
+    return map(hit_of, reader.newest_first(wanted))
+
+
+def hit_of(entry: Entry) -> Hit:
+    """Return a call that was found without a query."""
+    return Hit(id=entry.head.id, timestamp=entry.head.timestamp, entry=entry, places=())
+
+
+def call_of(directory: Path, hit: Hit, *, on_progress: OnProgress | None = None) -> Entry:
+    """Return the interaction of a hit: for a tool result, that is a search of its own.
+
+    Raises:
+        BadInput: It is not in the log any more.
+        OSError: The directory cannot be read.
+    """
+    if hit.entry is not None:
+        return hit.entry
+    reader = LogReader(directory, on_damage=lambda _: None, on_progress=on_progress)  # the search has named damage
+    return reader.find(hit.id)
+
+
+def hit_values(
+    directory: Path, hit: Hit, paths: Sequence[str], *, on_damage: OnDamage, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
+    """Return a hit in plain values: the fields of its call at `paths`, or its id and time without any; its places.
+
+    Raises:
+        BadInput, OSError: As for `call_of`, and for `chosen_values`.
+    """
+    about: dict[str, Any] = {"id": hit.id, "timestamp": hit.timestamp}
+    if paths:
+        about = chosen_values(call_of(directory, hit, on_progress=on_progress), paths, on_damage=on_damage)
+    return {**about, "places": msgspec.to_builtins(hit.places)}
+
+
+def unsearched(directory: Path) -> list[str]:
+    """Return the names of the pieces of files that are kept aside: what stands there alone is not found."""
+    return sorted(path.name for path in directory.iterdir() if kind_of_name(path.name) in ("torn", "damaged"))

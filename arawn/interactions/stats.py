@@ -17,7 +17,7 @@ from arawn.interactions.filters import FAILED, Filters, matches
 from arawn.interactions.heads import Head
 from arawn.interactions.record import InteractionHead, ToolResultLine
 
-__all__ = ["DIMENSIONS", "Dimension", "Percentiles", "Report", "Row", "Stats"]
+__all__ = ["DIMENSIONS", "Dimension", "Figures", "Percentiles", "Report", "Row", "Stats"]
 
 Dimension = Literal["day", "profile", "provider", "model", "workstream", "session", "status", "tool"]
 _Key = tuple[str | None, ...]
@@ -35,11 +35,10 @@ class Percentiles(msgspec.Struct, frozen=True):
     p99: int | None
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one group of calls.
 
     Attributes:
-        key: What the group has in common, in the order asked for; None where a call has none.
         calls: Attempts, as in the log; grouped by tool, how often models called it.
         errors: Attempts that ended in an error, streams that broke among them; grouped by tool, results that failed.
         unanswered: Grouped by tool, calls without a result: cut short, not done yet, or told to no later call.
@@ -50,7 +49,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         duration_ms, ttft_ms: How long a call took, and the time to its first token where it was streamed.
     """
 
-    key: tuple[str | None, ...]
     calls: int
     errors: int
     unanswered: int | None
@@ -62,6 +60,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_tokens: int
     duration_ms: Percentiles
     ttft_ms: Percentiles
+
+
+class Row(Figures, frozen=True, kw_only=True):
+    """The same, and what the group has in common, in the order asked for; None where a call has none."""
+
+    key: tuple[str | None, ...]
 
 
 class Report(msgspec.Struct, frozen=True):
