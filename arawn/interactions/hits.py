@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -55,6 +56,7 @@ class TextSearch:
         self._directory = directory
         self._query = query
         self._wanted = wanted
+        self._on_progress = on_progress
         self._scan = LogScan(directory, on_damage=on_damage, on_progress=on_progress)
         self._asks_calls = wanted != Filters(limit=wanted.limit)
         self._known: dict[str, bool] = {}
@@ -75,8 +77,8 @@ class TextSearch:
     def newest_first(self) -> Iterator[Hit]:
         """Yield hits up to the limit, the last written first. Errors as for `oldest_first`."""
         files = wanted_files(self._directory, self._wanted)
-        later = list(self._later_notes(files))
-        return islice(chain(later[::-1], self._hits(self._scan.backwards(files))), self._wanted.limit)
+        later = deque(self._later_notes(files), maxlen=self._wanted.limit)
+        return islice(chain(reversed(later), self._hits(self._scan.backwards(files))), self._wanted.limit)
 
     def _later_notes(self, files: Sequence[DayFile]) -> Iterator[Hit]:
         """Yield the hits in files behind those of the calls asked for: a call is judged on any later day."""
@@ -146,7 +148,8 @@ class TextSearch:
         first, last = days_of_id(interaction_id)
         if last < start[:10] or first > end[:10]:
             return False
-        reader = LogReader(self._directory, on_damage=lambda _: None)  # the search itself names what it comes across
+        # The search itself names what it comes across.
+        reader = LogReader(self._directory, on_damage=lambda _: None, on_progress=self._on_progress)
         if first and (first, last) not in self._looked_at:  # all at once: notes and results come in numbers
             self._looked_at.add((first, last))
             days = Filters(start=f"{first}T00:00:00.000000Z", end=f"{last}T23:59:59.999999Z")

@@ -1,0 +1,51 @@
+"""A search holds little, and tells how far it has come whatever it reads."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import msgspec
+
+from arawn.interactions.encode import encode_line
+from arawn.interactions.filters import Filters
+from arawn.interactions.hits import Hit, TextSearch
+from arawn.interactions.reader import LogReader
+from arawn.interactions.record import FeedbackLine
+from arawn.interactions.scan import Progress
+from arawn.interactions.search import Query
+from tests.arawn.interactions.mending_logs import written_log
+
+FIRST_DAY = Filters(start="2026-01-28T00:00:00.000000Z", end="2026-01-29T00:00:00.000000Z")
+
+
+def judged(directory: Path, notes: int) -> Path:
+    """Return a log of four days; on the last of them, the first call was judged so often."""
+    log = written_log(directory / "log", days=4)
+    head = next(iter(LogReader(log, on_damage=print).oldest_first(Filters()))).head
+    line = FeedbackLine(interaction_id=head.id, label="meh", note="the tern", timestamp="2026-01-31T13:00:00.000000Z")
+    with (log / "interactions-2026-01-31.jsonl").open("ab") as file:
+        file.writelines(encode_line(msgspec.structs.replace(line, writer="w", seq=9 + each)) for each in range(notes))
+    return log
+
+
+def test_a_limited_search_holds_no_more_notes_than_it_shows(tmp_path: Path) -> None:
+    """Those of later days come first, and are read forwards."""
+    log = judged(tmp_path, notes=50)
+    gc.collect()
+
+    found = TextSearch(log, Query("tern"), msgspec.structs.replace(FIRST_DAY, limit=2), on_damage=print).newest_first()
+
+    assert sum(isinstance(each, Hit) for each in gc.get_objects()) == 2
+    assert len(list(found)) == 2
+
+
+def test_a_look_for_the_call_of_a_note_can_be_ended(tmp_path: Path) -> None:
+    """It may read days of the log: who is told of the progress can end it there too."""
+    log, told = judged(tmp_path, notes=1), list[Progress]()
+
+    list(
+        TextSearch(log, Query("tern"), Filters(session="s-1"), on_damage=print, on_progress=told.append).newest_first()
+    )
+
+    assert [each.file[:23] for each in told].count("interactions-2026-01-28") == 2
