@@ -100,7 +100,8 @@ class Call:
         return b"".join(pieces)
 
     async def beside_client(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run `work` until it has ended or the client has left, which ends this call. Only after the body was read.
+        """Run `work` until it has ended or the client has left, which ends this call. Only after the body was read,
+        or where nobody looks at it.
 
         Raises:
             Exception: What `work` raises, as it is, not inside a group.

@@ -14,7 +14,7 @@ from arawn.backends import anthropic
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.redact import MIN_SECRET_LENGTH
 from arawn.reload import ReloadReport
-from arawn.server import interactions, streaming
+from arawn.server import interactions, log_door, streaming
 from arawn.server.call import BODY_BYTES
 from arawn.server.interactions import FILTERS
 from arawn.server.native import ChatReply, ChatRequest
@@ -117,10 +117,10 @@ def test_the_page_has_the_limits_of_the_server() -> None:
         f"the body is longer than {BODY_BYTES >> 20} MiB",
         f"When there is nothing to send for {streaming.KEEP_ALIVE_SECONDS:g} seconds, a comment",
         f"`limit` ({interactions._DEFAULT_LIMIT}, at most {interactions._MOST})",
-        f"one that takes longer than {interactions._READ_SECONDS:g} s is given up",
+        f"one that takes longer than {log_door._READ_SECONDS:g} s is given up",
         f"secrets of at least {MIN_SECRET_LENGTH} characters",
         f"demands a limit, for at most {anthropic._MAX_TOKENS} tokens",
     ):
         assert words in PAGE
-    assert interactions._READERS == 2
+    assert log_door._READERS == 2
     assert "Two reads go on at a time" in PAGE

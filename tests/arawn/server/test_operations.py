@@ -14,11 +14,11 @@ import trio
 import trio.lowlevel
 import trio.testing
 
-from arawn.interactions.reader import LogReader
+from arawn.interactions.reader import OnDamage
 from arawn.running_backends import drain
 from arawn.runtime_door import Runtime
 from arawn.server.auth import Door
-from arawn.server.interactions import LogDoor
+from arawn.server.log_door import LogDoor
 from tests.runtimes import ECHO, configured, lines, running, scripted
 from tests.serving import OPEN, app_of, serving
 
@@ -118,7 +118,7 @@ async def test_two_reads_of_the_log_go_on_at_a_time(tmp_path: Path) -> None:
     """A third waits until one of them has ended."""
     log, reading, go_on = LogDoor(tmp_path), threading.Semaphore(0), threading.Event()
 
-    def look(_: LogReader) -> bool:
+    def look(_: OnDamage) -> bool:
         reading.release()
         return go_on.wait(5)
 
@@ -237,7 +237,7 @@ async def test_a_record_with_a_damaged_byte_is_refused(tmp_path: Path) -> None:
 
 async def test_a_read_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client is told how to narrow it."""
-    monkeypatch.setattr("arawn.server.interactions._READ_SECONDS", 0.0)
+    monkeypatch.setattr("arawn.server.log_door._READ_SECONDS", 0.0)
     async with served(tmp_path, "one") as client:
         refused = await client.get("/interactions")
 
