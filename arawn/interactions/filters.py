@@ -16,7 +16,17 @@ from arawn.errors import BadInput
 from arawn.interactions.record import InteractionHead, Status, timestamp_text
 from arawn.interactions.zones import zone_of
 
-__all__ = ["FAILED", "FILTERS", "Filters", "days_of_id", "matches", "time_window", "wanted_of", "whole_number"]
+__all__ = [
+    "FAILED",
+    "FILTERS",
+    "Filters",
+    "days_of_id",
+    "matches",
+    "one_of",
+    "time_window",
+    "wanted_of",
+    "whole_number",
+]
 
 FAILED = ("error", "partial")  # the statuses of a call that failed; one that was cancelled did not
 FILTERS = {
@@ -91,7 +101,12 @@ def matches(head: InteractionHead, wanted: Filters) -> bool:
 
 
 def wanted_of(
-    asked: Iterable[tuple[str, str]], *, now: datetime, limit: int | None = None, most: int = _LARGEST
+    asked: Iterable[tuple[str, str]],
+    *,
+    now: datetime,
+    limit: int | None = None,
+    most: int = _LARGEST,
+    beside: Iterable[str] = (),
 ) -> Filters:
     """Return what is asked for by names and values, as a person or a query gives them.
 
@@ -100,6 +115,7 @@ def wanted_of(
         now: With a time zone.
         limit: How many are shown where `asked` does not say it.
         most: The largest `limit` that may be asked for.
+        beside: What else can be asked there, to be named to who asks for what cannot.
 
     Raises:
         BadInput: A name or a value is none of those accepted.
@@ -108,7 +124,7 @@ def wanted_of(
     for name, text in asked:
         texts.setdefault(name, []).append(text)
     tags, labels = texts.pop("tag", []), texts.pop("label", [])
-    given = {name: _only(name, each) for name, each in texts.items()}
+    given = {name: _only(name, each, (*FILTERS, *beside)) for name, each in texts.items()}
     times = {key: given.pop(name, None) for name, key in (("date", "on"), ("since", "since"), ("until", "until"))}
     start, end = time_window(**times, zone=zone_of(given.pop("tz", None)), now=now)
     return Filters(
@@ -116,18 +132,18 @@ def wanted_of(
         end=end,
         tags=dict(map(_tag, tags)),
         labels=tuple(labels),
-        status=_one_of(given.pop("status", None), "status", get_args(Status)),
-        has_error=_one_of(given.pop("has_error", None), "has_error", ("true", "false")) == "true",
+        status=one_of(given.pop("status", None), "status", get_args(Status)),
+        has_error=one_of(given.pop("has_error", None), "has_error", ("true", "false")) == "true",
         min_duration_ms=whole_number(given.pop("min_duration", None), "min_duration", 0, _LARGEST),
         limit=whole_number(given.pop("limit", None), "limit", 1, most) or limit,
         **given,
     )
 
 
-def _only(name: str, texts: list[str]) -> str:
+def _only(name: str, texts: list[str], accepted: Sequence[str]) -> str:
     if name not in FILTERS:
-        accepted = ", ".join(map(ticked, FILTERS))
-        raise BadInput(f"there is no filter {ticked(name)}{suggestion(name, FILTERS)}; accepted: {accepted}")
+        names = ", ".join(map(ticked, accepted))
+        raise BadInput(f"there is no filter {ticked(name)}{suggestion(name, accepted)}; accepted: {names}")
     if texts[1:]:
         raise BadInput(f"the filter `{name}` is given twice; only `tag` and `label` may be")
     return texts[0]
@@ -146,7 +162,12 @@ def whole_number(text: str | None, name: str, least: int, most: int) -> int | No
     raise BadInput(f"`{name}` is {ticked(text)}; it must be a whole number from {least} to {most}")
 
 
-def _one_of(text: str | None, name: str, accepted: tuple[str, ...]) -> str | None:
+def one_of(text: str | None, name: str, accepted: tuple[str, ...]) -> str | None:
+    """Return `text`, the value of `name`; None if it is not given.
+
+    Raises:
+        BadInput: It is none of those accepted.
+    """
     if text is None or text in accepted:
         return text
     raise BadInput(f"`{name}` is {ticked(text)}; it must be one of {', '.join(map(ticked, accepted))}")

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from arawn.errors import BadInput
 from arawn.interactions.call_ids import distinct_ids
 from arawn.interactions.filters import FAILED, Filters, matches
 from arawn.interactions.heads import Head
@@ -82,15 +83,19 @@ class Report(msgspec.Struct, frozen=True):
 class Stats:
     """Takes lines of a log, oldest first, and counts the interactions that are wanted. Constant memory a group."""
 
-    def __init__(self, by: Sequence[Dimension], wanted: Filters, zone: tzinfo) -> None:
+    def __init__(
+        self, by: Sequence[Dimension], wanted: Filters, zone: tzinfo, *, most_groups: int | None = None
+    ) -> None:
         """Begin with nothing counted.
 
         Args:
             by: What calls are grouped by; nothing makes one group.
             wanted: Which interactions count; `limit` is not applied.
             zone: Where days begin.
+            most_groups: How many groups there may be.
         """
         self._by = tuple(by)
+        self._most_groups = most_groups
         self.wanted = wanted
         self._key_of = _key_function(self._by, zone)
         self._groups: dict[_Key, _Group] = {}
@@ -98,7 +103,11 @@ class Stats:
         self._waiting: dict[tuple[str, str], _Group] = {}
 
     def add(self, head: Head) -> None:
-        """Count one line; lines that are neither interactions nor tool results change nothing."""
+        """Count one line; lines that are neither interactions nor tool results change nothing.
+
+        Raises:
+            BadInput: There are more groups than may be.
+        """
         if isinstance(head, InteractionHead):
             if matches(head, self.wanted):
                 self._add_call(head)
@@ -141,6 +150,9 @@ class Stats:
     def _group(self, key: _Key) -> _Group:
         group = self._groups.get(key)
         if group is None:
+            if len(self._groups) == self._most_groups:
+                why = f"by {', '.join(self._by)} there are more than {self._most_groups:,} groups"
+                raise BadInput(f"{why}; group by less, or ask for fewer calls with the filters")
             group = self._groups[key] = _Group()
         return group
 

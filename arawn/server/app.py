@@ -14,7 +14,7 @@ from arawn.reload import ReloadReport
 from arawn.runtime_door import Runtime
 from arawn.server.auth import Door
 from arawn.server.call import Call, Route
-from arawn.server.interactions import FEEDBACK, INTERACTION, interaction_routes
+from arawn.server.interactions import FEEDBACK, INTERACTION, SEARCH, STATS, interaction_routes
 from arawn.server.native import chat
 from arawn.server.openapi import openapi_document
 from arawn.server.operations import NATIVE_OPERATIONS
@@ -103,7 +103,7 @@ def _pattern(path: str) -> str:
     collection, slash, name = path.rpartition("/")
     if collection.startswith("/interactions/") and collection.count("/") == 2 and name == "feedback":
         return FEEDBACK
-    if collection == "/interactions" and name:
+    if collection == "/interactions" and name and path not in (SEARCH, STATS):
         return INTERACTION
     return WORKSTREAM if collection == "/workstreams" and slash and name else path
 

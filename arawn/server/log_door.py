@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import trio
 
 from arawn.errors import BadInput
+from arawn.interactions.encode import encode_line
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.reader import Damage, LogReader, OnDamage
 from arawn.interactions.scan import Progress
 from arawn.server.reply import Refused, refusal
 
-__all__ = ["LogDoor", "NoLog", "end_if_cancelled"]
+__all__ = ["LogDoor", "NoLog", "end_if_cancelled", "newest_last"]
 
 _READ_SECONDS = 30.0
 _READERS = 2  # threads that read at the same time; others wait
+_ANSWER_BYTES = 32 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -108,3 +112,22 @@ class LogDoor:
 def end_if_cancelled(_: Progress | None = None) -> None:
     """Take it as told in the thread of a `read`: raise what ends it once the read is cancelled."""
     trio.from_thread.check_cancelled()
+
+
+def newest_last(values: Iterable[object]) -> list[msgspec.Raw]:
+    """Return values, which come the newest first, as JSON, the newest last; in the thread of a `read`.
+
+    Raises:
+        BadInput: They are longer than an answer may be.
+    """
+    found: deque[msgspec.Raw] = deque()
+    size = 0
+    for value in values:
+        end_if_cancelled()
+        line = encode_line(value)
+        size += len(line)
+        if size > _ANSWER_BYTES:
+            most = f"what was found is longer than {_ANSWER_BYTES >> 20} MiB"
+            raise BadInput(f"{most}; ask for fewer with `limit` and the filters, or use `arawn interactions`")
+        found.appendleft(msgspec.Raw(line.rstrip(b"\n")))
+    return list(found)

@@ -38,11 +38,15 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One answer: what it means, the type of its JSON body, and other forms that the body may have."""
+    """One answer: what it means, the type of its JSON body, and other forms that the body may have.
+
+    `or_else` is another type that the JSON body may be of, for who asks for it.
+    """
 
     description: str
     body: Any = None
     others: tuple[str, ...] = ()
+    or_else: Any = None
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +104,7 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str,
     types: dict[Any, None] = {}
     for operation in operations:
         answers = (*operation.answers.values(), *filter(None, (operation.otherwise,)))
-        bodies = (operation.body, operation.error, *(answer.body for answer in answers))
+        bodies = (operation.body, operation.error, *(body for one in answers for body in (one.body, one.or_else)))
         types |= dict.fromkeys(body for body in bodies if body is not None)
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     return dict(zip(types, schemas, strict=True)), components
@@ -138,7 +142,8 @@ def _responses(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, An
 
 
 def _response(answer: Answer, schemas: Mapping[Any, Any]) -> dict[str, Any]:
-    content: dict[str, Any] = {} if answer.body is None else _json(schemas[answer.body])
+    forms = [schemas[body] for body in (answer.body, answer.or_else) if body is not None]
+    content: dict[str, Any] = _json(forms[0] if forms[:1] == forms else {"anyOf": forms}) if forms else {}
     content |= {kind: {} for kind in answer.others}
     return {"description": answer.description, "headers": _REQUEST_ID, **({"content": content} if content else {})}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.record import FeedbackLine, InteractionHead
+from arawn.interactions.report import ChosenReport, NamedReport
 from arawn.reload import ReloadReport
 from arawn.routing.explain import Explanation
-from arawn.server.interactions import FILTERS
+from arawn.server.interactions import COUNTED, LISTED, SEARCHED, Found
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.openapi import EVENTS, TEXT, Answer, Operation, Operations, Parameter
 from arawn.server.probes import Probe
@@ -22,6 +24,7 @@ __all__ = ["NATIVE_OPERATIONS"]
 _CALL = (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 _STORE = (400, 500, 503)
 _LOG = (400, 500, 503)
+_OBJECTS = tuple[dict[str, Any], ...]
 _NAME = Parameter("name", "path", "The workstream's name, percent-encoded.")
 _ID = Parameter("id", "path", "The id of a record, or the beginning of it that no other has.")
 
@@ -29,6 +32,13 @@ _ID = Parameter("id", "path", "The id of a record, or the beginning of it that n
 def _get(summary: str, body: Any, *, errors: tuple[int, ...] = (), **more: Any) -> Operation:
     answers = {200: Answer("The answer.", body)}
     return Operation(summary=summary, answers=answers, error=ErrorBody, errors=errors, **more)
+
+
+def _chosen(summary: str, body: Any, chosen: Any, asked: Mapping[str, str]) -> Operation:
+    """Return what reads the log; with `fields` it answers `chosen`."""
+    answer = Answer("The answer; with `fields`, only these.", body, or_else=chosen)
+    parameters = tuple(Parameter(name, "query", said) for name, said in asked.items())
+    return Operation(summary=summary, answers={200: answer}, error=ErrorBody, errors=_LOG, parameters=parameters)
 
 
 def _take(summary: str, body: Any, answers: dict[int, Answer], errors: tuple[int, ...], **more: Any) -> Operation:
@@ -88,11 +98,14 @@ NATIVE_OPERATIONS: Operations = {
     ("POST", "/reload"): _get(
         "Have the configuration read again; only through the socket", ReloadReport, errors=_STORE
     ),
-    ("GET", "/interactions"): _get(
-        "Calls in the log, the newest last",
-        tuple[InteractionHead, ...],
-        parameters=tuple(Parameter(name, "query", said) for name, said in FILTERS.items()),
-        errors=_LOG,
+    ("GET", "/interactions"): _chosen(
+        "Calls in the log, the newest last", tuple[InteractionHead, ...], _OBJECTS, LISTED
+    ),
+    ("GET", "/interactions/search"): _chosen(
+        "Calls that hold a text, the newest last", tuple[Found, ...], _OBJECTS, SEARCHED
+    ),
+    ("GET", "/interactions/stats"): _chosen(
+        "Counts of calls, tokens, errors and time", NamedReport, ChosenReport, COUNTED
     ),
     ("GET", "/interactions/{id}"): _get(
         "One call with all that was said", dict[str, Any], parameters=(_ID,), errors=(404, *_LOG)

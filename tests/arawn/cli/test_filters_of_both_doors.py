@@ -1,4 +1,4 @@
-"""What `arawn interactions list` can ask of the log, `GET /interactions` can ask too, and gets the same answer."""
+"""What `arawn interactions list`, `search` and `stats` can ask of the log, the routes can, and get the same answer."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def log(place: Place) -> Path:
     return place.log
 
 
-def over_http(log: Path, query: Query) -> httpx.Response:
+def over_http(log: Path, query: Query, path: str = "/interactions") -> httpx.Response:
     async def ask() -> httpx.Response:
         runtime = MemoryRuntime()
         runtime.log_path = log
         async with serving(app_of(runtime)) as served, httpx.AsyncClient(base_url=served.url) as client:
-            return await client.get("/interactions", params=urlencode(query))
+            return await client.get(path, params=urlencode(query))
 
     return trio.run(ask)
 
@@ -138,3 +138,49 @@ def test_both_doors_refuse_the_same_values(log: Path, command: Command, name: st
     assert name.replace("tz", "time zone") in said
     assert WRONG[name] in listed.err
     assert said in listed.err or f"'--{name.replace('_', '-')}'" in listed.err  # click has looked at it before
+
+
+@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("shown", ["search", "stats"])
+def test_search_and_stats_have_these_filters_too(log: Path, command: Command, shown: str, name: str) -> None:
+    """Each narrows what is found or counted, through both doors alike."""
+    grouped = [("by", "profile")] if shown == "stats" else []
+    printed = command("interactions", shown, "--json", *options_of([*grouped, *ASKED[name]]))
+    answered = over_http(log, [*grouped, *ASKED[name]], f"/interactions/{shown}")
+
+    assert (printed.code, answered.status_code) == (0, 200)
+    assert in_json(printed.out, shown) == answered.json()
+    assert answered.json() != over_http(log, grouped, f"/interactions/{shown}").json()
+
+
+@pytest.mark.parametrize(
+    ("shown", "options", "query"),
+    [
+        ("search", ["question"], [("q", "question")]),
+        ("search", ["QUESTION 2", "-i"], [("q", "QUESTION 2"), ("ignore_case", "true")]),
+        ("search", ["QUESTION"], [("q", "QUESTION"), ("ignore_case", "false")]),
+        ("search", ["fetch", "-n2"], [("q", "fetch"), ("limit", "2")]),
+        ("search", ["quest", "--fields=id,messages,tags.team"], [("q", "quest"), ("fields", "id,messages,tags.team")]),
+        ("search", ["--fields=profile"], [("fields", "profile")]),
+        ("stats", ["--by=profile,status"], [("by", "profile,status")]),
+        ("stats", ["--by=tool"], [("by", "tool")]),
+        ("stats", ["--by=day", "--tz=+14:00"], [("by", "day"), ("tz", "+14:00")]),
+        ("stats", ["--fields=calls,duration_ms.p95"], [("fields", "calls,duration_ms.p95")]),
+        ("list", ["--fields=id,tool_calls.tool_name,messages"], [("fields", "id,tool_calls.tool_name,messages")]),
+    ],
+    ids=str,
+)
+def test_what_is_asked_beside_filters_is_answered_alike(
+    log: Path, command: Command, shown: str, options: list[str], query: Query
+) -> None:
+    """The text, what calls are grouped by, the fields: the same hits, figures and values."""
+    path = "/interactions" if shown == "list" else f"/interactions/{shown}"
+    printed, answered = command("interactions", shown, "--json", *options), over_http(log, query, path)
+
+    assert (printed.code, answered.status_code) == (0, 200)
+    assert in_json(printed.out, shown) == answered.json()
+
+
+def in_json(printed: str, shown: str) -> Any:
+    """Return what a command has printed; a search prints each hit as a line."""
+    return [json.loads(line) for line in printed.splitlines()] if shown == "search" else json.loads(printed)

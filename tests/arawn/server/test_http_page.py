@@ -16,7 +16,7 @@ from arawn.interactions.redact import MIN_SECRET_LENGTH
 from arawn.reload import ReloadReport
 from arawn.server import interactions, log_door, streaming
 from arawn.server.call import BODY_BYTES
-from arawn.server.interactions import FILTERS
+from arawn.server.interactions import COUNTED, LISTED, SEARCHED
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.reply import FAILURES, error_reply
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
@@ -86,7 +86,7 @@ def test_every_field_is_on_the_page(kind: type) -> None:
 
 def test_every_filter_is_on_the_page() -> None:
     """By the name that the query takes."""
-    assert [name for name in FILTERS if f"`{name}`" not in PAGE] == []
+    assert [name for name in {**LISTED, **SEARCHED, **COUNTED} if f"`{name}`" not in PAGE] == []
 
 
 @pytest.mark.parametrize("kind", [*FAULTS, HandlerFailed, OutcomeUnknown, MailboxFull, Restarting, Stopped])
@@ -118,6 +118,7 @@ def test_the_page_has_the_limits_of_the_server() -> None:
         f"When there is nothing to send for {streaming.KEEP_ALIVE_SECONDS:g} seconds, a comment",
         f"`limit` ({interactions._DEFAULT_LIMIT}, at most {interactions._MOST})",
         f"one that takes longer than {log_door._READ_SECONDS:g} s is given up",
+        f"An answer has at most {log_door._ANSWER_BYTES >> 20} MiB, and at most {interactions._MOST_GROUPS:,} groups",
         f"secrets of at least {MIN_SECRET_LENGTH} characters",
         f"demands a limit, for at most {anthropic._MAX_TOKENS} tokens",
     ):

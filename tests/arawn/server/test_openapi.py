@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from arawn.server.auth import Door
-from arawn.server.interactions import FILTERS
+from arawn.server.interactions import COUNTED, LISTED, SEARCH, SEARCHED, STATS
 from arawn.server.openapi import openapi_document
 from arawn.server.workstreams import PAGING
 from tests.runtimes import ECHO, configured, running
@@ -62,12 +62,15 @@ async def test_the_document_has_every_route_that_is_served_and_no_other(tmp_path
     shown = {path: {method.upper() for method in methods} for path, methods in described["paths"].items()}
     served = {path: set(refused.headers["allow"].split(", ")) - {"HEAD"} for path, refused in listed.items()}
     assert shown == served
-    assert sum(map(len, shown.values())) >= 22
+    assert sum(map(len, shown.values())) >= 24
     with pytest.raises(KeyError):
         openapi_document({}, [("GET", "/healthz")])
 
 
-@pytest.mark.parametrize(("path", "names"), [("/interactions", FILTERS), ("/workstreams", PAGING)])
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [("/interactions", LISTED), (SEARCH, SEARCHED), (STATS, COUNTED), ("/workstreams", PAGING)],
+)
 async def test_the_document_has_what_a_list_can_be_asked(tmp_path: Path, path: str, names: dict[str, str]) -> None:
     """Each name that a query takes, and what it asks for."""
     described = await document(tmp_path)
@@ -123,7 +126,7 @@ async def test_filters_and_parameters_are_described(tmp_path: Path) -> None:
             named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
             assert named == set(re.findall(r"\{(\w+)\}", path))
     filters = described["paths"]["/interactions"]["get"]["parameters"]
-    assert {one["name"] for one in filters} == set(FILTERS)
+    assert {one["name"] for one in filters} == set(LISTED)
 
 
 async def test_every_example_of_the_page_fits_the_document(tmp_path: Path) -> None:
