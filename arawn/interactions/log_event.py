@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from typing import Any
 
 from arawn.interactions.record import InteractionRecord
 
-__all__ = ["emit"]
+__all__ = ["Events"]
 
 _EVENTS = logging.getLogger("arawn.interactions")
+_LOG = logging.getLogger("arawn.log")
 _TEXT = (
     "LLM interaction id=%(id)s status=%(status)s session=%(session)s model=%(model)s input_tokens=%(input_tokens)s "
     "output_tokens=%(output_tokens)s tool_calls=%(tool_calls)s duration_ms=%(duration_ms)s "
@@ -16,11 +19,30 @@ _TEXT = (
 )
 
 
-def emit(record: InteractionRecord) -> None:
-    """Tell the standard logging of a record."""
-    if not _EVENTS.isEnabledFor(logging.INFO):
-        return
-    fields = {
+class Events:
+    """Tells the standard logging of records that are written, and remembers whether it was said that this fails."""
+
+    def __init__(self) -> None:
+        self._failed = False
+
+    def emit(self, record: InteractionRecord) -> None:
+        """Tell of `record`. Raises nothing: record factories, filters and handlers are the program's own.
+
+        The first one that raises is named in a warning of `arawn.log`, where that can be said.
+        """
+        try:
+            if _EVENTS.isEnabledFor(logging.INFO):
+                fields = _fields(record)
+                _EVENTS.info(_TEXT, fields, extra=fields)
+        except Exception as error:  # noqa: BLE001  # any at all: the record is written
+            if not self._failed:
+                self._failed = True
+                with contextlib.suppress(Exception):
+                    _LOG.warning("%s", _why_untold(record, error))
+
+
+def _fields(record: InteractionRecord) -> dict[str, Any]:
+    return {
         "id": record.id,
         "status": record.status,
         "session": record.session_id,
@@ -31,4 +53,11 @@ def emit(record: InteractionRecord) -> None:
         "duration_ms": record.duration_ms,
         "routing_profile": record.routing.profile if record.routing else "none",
     }
-    _EVENTS.info(_TEXT, fields, extra=fields)
+
+
+def _why_untold(record: InteractionRecord, error: Exception) -> str:
+    return (
+        f"interaction {record.id} is recorded, but its logging event failed: {type(error).__name__}: {error}; a record "
+        "factory, filter or handler of this program's logging raised that: none may raise, and a factory must not set "
+        f"{', '.join(f'`{name}`' for name in _fields(record))}; other events that fail are not told"
+    )

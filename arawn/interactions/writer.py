@@ -23,7 +23,7 @@ from arawn.interactions.day_log import DayLog
 from arawn.interactions.files import DayFile
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.health import LogHealth
-from arawn.interactions.log_event import emit
+from arawn.interactions.log_event import Events
 from arawn.interactions.opening import now_utc, open_day_log
 from arawn.interactions.record import InteractionRecord, LogLine
 from arawn.interactions.sync_jobs import drop_sync_jobs, run_sync_jobs
@@ -65,6 +65,7 @@ class Writer:
         self._unsynced_since = trio.current_time()
         self._sync_failed = False
         self._pid = os.getpid()
+        self._events = Events()
 
     def __repr__(self) -> str:
         return f"<Writer {self.health.value.state} {self._log!r}>"
@@ -103,7 +104,7 @@ class Writer:
             await self._sync_until_done()
         for line in batch:
             if isinstance(line, InteractionRecord):
-                emit(line)
+                self._events.emit(line)
         return [None] * len(batch)
 
     def _require_own(self) -> None:

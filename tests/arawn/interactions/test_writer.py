@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +15,6 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions import writer as writer_module
 from arawn.interactions.writer import Writer, open_writer
-from arawn.messages import CallContext, RoutingMetadata
 from tests.arawn.interactions.samples import NOON, Clock, log_files, note, notes_of, record, whole_lines
 from tests.arawn.interactions.simulated_filesystem import SimulatedFilesystem, no_fault, os_error
 
@@ -250,23 +248,6 @@ async def test_lines_lost_at_the_end_are_counted(autojump_clock: MockClock) -> N
                 await writer.handle([note(1), note(2)])
 
     assert (kept[0].health.value.state, kept[0].health.value.count) == ("lost", 2)
-
-
-async def test_each_record_is_a_logging_event_without_content(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """`arawn.interactions`, INFO: numbers and names only."""
-    caplog.set_level(logging.INFO, "arawn.interactions")
-    async with opened(SimulatedFilesystem()) as writer:
-        routed = CallContext(session_id="s-1", routing=RoutingMetadata("fast", "Default"))
-        await writer.handle([note(1), record(1), record(2, context=routed)])
-
-    plain, second = caplog.records
-    assert plain.getMessage() == (
-        f"LLM interaction id={record(1).id} status=ok session=s-1 model=llama input_tokens=5 output_tokens=7 "
-        "tool_calls=0 duration_ms=10 routing_profile=none"
-    )
-    assert vars(second)["routing_profile"] == "fast"
 
 
 @pytest.mark.parametrize("sync", ["group", "always", "off"])
