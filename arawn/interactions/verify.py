@@ -135,13 +135,16 @@ class _Verification:
 
     def _read_part(self, file: DayFile, reading: _Reading) -> None:
         path = self._directory / file.name
-        measure = SealMeasure() if file.compressed else None
+        measure = SealMeasure() if file.compressed and not reading.offset else None
         try:
             if not stat.S_ISREG(path.lstat().st_mode):  # named already
                 return
             self._read_lines(path, file, reading, measure)
-        except FileNotFoundError:  # retention, or a hand
-            self._findings.note(f"{file.name}: went away while it was being checked")
+        except FileNotFoundError:
+            if not file.compressed:  # it may have been compressed since it was listed
+                self._read_part(file.sealed, reading)
+                return
+            self._findings.note(f"{reading.name}: went away while it was being checked")  # retention, or a hand
         except OSError as error:
             self._findings.add_unreadable(file.name, _why_unreadable(error, path))
             return
