@@ -75,14 +75,23 @@ class Conversations:
         self._known: dict[bytes, bytes] = {}
 
     def add(self, head: InteractionHead, bodies: Bodies) -> None:
-        """Take the next call, in the order written: the calls that it goes on from end nothing any more."""
+        """Take the next call, in the order written: the calls that it goes on from end nothing any more.
+
+        Raises:
+            msgspec.DecodeError, UnicodeDecodeError, RecursionError: A message is damaged; nothing has changed then.
+        """
+        said = [self._message(message) for message in bodies.messages]
+        if head.status == "ok" and not any(is_digest(block) for block in bodies.response_content):
+            answer = _said({"role": "assistant", "content": bodies.response_content})
+        else:
+            answer = None
         place = _hash(_scope(head).encode())
         before = self._pass(place, End(""))
-        for message in bodies.messages:
-            place = _hash(place + self._message(message))
+        for message in said:
+            place = _hash(place + message)
             before = self._pass(place, before)
-        if head.status == "ok" and not any(is_digest(block) for block in bodies.response_content):
-            place = _hash(place + _said({"role": "assistant", "content": bodies.response_content}))
+        if answer is not None:
+            place = _hash(place + answer)
         self._ends.setdefault(place, []).append(before.followed_by(head, bodies.tools))
         while len(self._passed) > _REMEMBERED:
             del self._passed[next(iter(self._passed))]

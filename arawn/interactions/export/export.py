@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -114,13 +115,13 @@ class _Export:
         conversations = Conversations()
         for entry in self._entries(self._note_damage):
             self._tally.interactions += 1
-            bodies = self._readable(entry, lambda entry: msgspec.json.decode(self._bodies.line(entry), type=Bodies))
-            if bodies is None:
+            if self._readable(entry, partial(self._take, conversations)) is None:
                 self._tally.dropped["damaged"] += 1
-            else:
-                conversations.add(entry.head, bodies)
-            del bodies  # which hold the line, and the next one is on its way
         return {end.id: end for end in conversations.ends()}
+
+    def _take(self, conversations: Conversations, entry: Entry) -> Literal[True]:
+        conversations.add(entry.head, msgspec.json.decode(self._bodies.line(entry), type=Bodies))
+        return True
 
     def _write_conversations(self, ends: dict[str, End]) -> None:
         """Write the last call of each conversation, with the tools that only earlier calls of it offered."""

@@ -13,7 +13,7 @@ import pytest
 
 from arawn.interactions.compact import compact_file
 from arawn.interactions.encode import encode_line
-from arawn.interactions.export.rules import FORMATS, Format
+from arawn.interactions.export.rules import CONVERSATION_FORMATS, FORMATS, Format
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
@@ -172,6 +172,34 @@ def test_damage_is_named_counted_and_passed_over(tmp_path: Path, export_format: 
     assert manifest.damages == 2
     assert len(exported.damages) == 3
     assert [source.sha256 is None for source in manifest.sources] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("export_format", "per_call"),
+    [*((name, False) for name in LINE_FORMATS), *((name, True) for name in sorted(CONVERSATION_FORMATS))],
+)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_byte_that_is_no_utf_8_costs_its_call_alone(
+    tmp_path: Path, export_format: Format, per_call: bool, number: int
+) -> None:
+    """In a message of any call of a conversation: of three calls the last one that can be read ends it."""
+    calls = turns(3, context=CallContext(workstream="w", routing=ROUTED.routing))
+    write_log(tmp_path, calls)
+    path = next(tmp_path.glob("*.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    before, key, messages = lines[number].partition(b'"messages":[')
+    lines[number] = before + key + messages.replace(b"question 1 0", b"question 1 \x80")
+    path.write_bytes(b"".join(lines))
+
+    exported = made(tmp_path, export_format, per_call=per_call)
+
+    by_conversation = export_format in CONVERSATION_FORMATS and not per_call
+    assert len(exported.rows) == (1 if by_conversation else 2)
+    assert (exported.manifest.dropped, exported.manifest.interactions) == ({"damaged": 1}, 3)
+    (damage,) = exported.damages
+    assert calls[number - 1].id in str(damage)
+    if export_format == "trl":
+        assert exported.rows[-1]["id"] == calls[1 if number == 3 else 2].id
 
 
 @pytest.mark.parametrize("export_format", LINE_FORMATS)
