@@ -32,6 +32,7 @@ from arawn.interactions.zones import zone_of
 __all__ = ["show"]
 
 _PIECE = 1 << 20
+_REPAIR = "`arawn interactions repair` sets it aside"
 _REQUEST = ("id", "model_requested", "params", "system_prompt", "tools", "messages")
 _RESPONSE = (
     "id",
@@ -87,8 +88,11 @@ def show(
         _print_object(values)
         return
     record = _record_of(entry)
-    for line in dropwhile(operator.not_, chain(_lines(reader, record, part, zone), feedback_lines(judged, zone))):
-        _print_line(line)
+    try:
+        for line in dropwhile(operator.not_, chain(_lines(reader, record, part, zone), feedback_lines(judged, zone))):
+            _print_line(line)
+    except msgspec.ValidationError as error:  # a block that is JSON, and none that this version knows
+        raise _unreadable(entry, f"has what cannot be shown: {error}; {_way_out(entry)}") from error
 
 
 def _show_fields(reader: LogReader, entry: Entry, paths: tuple[str, ...], *, as_json: bool) -> None:
@@ -128,7 +132,7 @@ def _print_indented(text: bytes) -> None:
 
 
 def _part_of(entry: Entry, part: str | None) -> dict[str, msgspec.Raw]:
-    values = entry.json_values()
+    values = _values_of(entry)
     if part is None:
         return values
     return {key: values[key] for key in (_REQUEST if part == "request" else _RESPONSE) if key in values}
@@ -165,9 +169,23 @@ def _record_of(entry: Entry) -> InteractionRecord:
     try:
         return entry.record()
     except UNREADABLE as error:
-        way_out = f"`arawn interactions show {entry.head.id} --json` prints what is there"
-        why = f"interaction {entry.head.id} is damaged: {error}; {way_out}, `arawn interactions repair` sets it aside"
-        raise OSError(errno.EBADMSG, why, str(entry.path)) from error
+        _values_of(entry)  # where not even the keys can be told apart, that is said
+        raise _unreadable(entry, f"is damaged: {error}; {_way_out(entry)}, {_REPAIR}") from error
+
+
+def _values_of(entry: Entry) -> dict[str, msgspec.Raw]:
+    try:
+        return entry.json_values()
+    except UNREADABLE as error:
+        raise _unreadable(entry, f"is damaged: {error}; {_REPAIR}") from error
+
+
+def _unreadable(entry: Entry, why: str) -> OSError:
+    return OSError(errno.EBADMSG, f"interaction {entry.head.id} {why}", str(entry.path))
+
+
+def _way_out(entry: Entry) -> str:
+    return f"`arawn interactions show {entry.head.id} --json` prints what is there"
 
 
 def _styled(line: str) -> str:

@@ -104,6 +104,34 @@ def test_a_damaged_line_is_named_and_skipped(asked: list[str], command: Command,
     assert result.err.startswith(f"arawn: warning: {file.name}:3: ")
 
 
+@pytest.mark.parametrize(
+    ("whole", "damaged", "said", "json_helps"),
+    [
+        (b'"messages":[', b'"messages":;', "is damaged", False),
+        (b'"messages":[{"role"', b'"messages":[{"ro\xffe"', "is damaged", True),
+        (b'"content":[{"type"', b'"content":[{"tipe"', "has what cannot be shown", True),
+    ],
+    ids=["no JSON", "no UTF-8", "no message"],
+)
+def test_a_damaged_record_is_shown_as_far_as_it_can_be(
+    asked: list[str], command: Command, place: Place, whole: bytes, damaged: bytes, said: str, json_helps: bool
+) -> None:
+    """`--json` prints what is there, and is advised only where it does; else one sentence says what is wrong."""
+    (file,) = place.log.glob("*.jsonl")
+    before, key, after = file.read_bytes().rpartition(whole)
+    file.write_bytes(before + key.replace(whole, damaged) + after)
+
+    for arguments in ([], ["--request"], ["--json"], ["--request", "--json"], ["--response", "--json"]):
+        result = command("interactions", "show", asked[-1], *arguments)
+        assert "unexpected" not in result.err
+        if json_helps and "--json" in arguments:
+            assert (result.code, result.err) == (0, "")
+            continue
+        assert result.code == 1
+        assert result.err.startswith(f"arawn: `{file}`: interaction {asked[-1]} {said}: ")
+        assert ("--json` prints" in result.err, "repair" in result.err) == (json_helps, said == "is damaged")
+
+
 def test_without_a_log_there_is_nothing_to_show(command: Command, place: Place) -> None:
     """Every reader says so, with one exit code; the path is known all the same."""
     for arguments in (
