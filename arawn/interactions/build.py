@@ -13,6 +13,7 @@ from msgspec.structs import asdict, astuple
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BackendError
 from arawn.interactions.call_ids import distinct_ids
+from arawn.interactions.encode import with_text_keys
 from arawn.interactions.ready import ReadyMessage, ReadyTools, ready_message, ready_tools
 from arawn.interactions.record import (
     BodyDigest,
@@ -112,12 +113,9 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
     messages = [ready_message(message, secrets, config) for message in facts.request.messages]
     calls = tuple(block for block in said.response_content if isinstance(block, ToolUse))
     kept = asdict(said)
+    kept["response_content"] = _kept_answer(said.response_content, config, has_calls=bool(calls))
     if not config.include_messages:
         kept["system_prompt"] = None
-    if not config.include_responses:
-        kept["response_content"] = tuple(
-            digest(block, kind=str(block.__struct_config__.tag)) for block in said.response_content
-        )
     return InteractionRecord(
         id=facts.record_id,
         timestamp=timestamp_text(facts.started),
@@ -161,12 +159,15 @@ def _said(facts: AttemptFacts) -> _Said:
     tags = context.tags
     if context.routing is not None:
         tags = {**tags, "routing_profile": context.routing.profile}
+    params = {name: value for name in _PARAMETERS if (value := getattr(request, name)) not in (None, {})}
+    if "extra" in params:
+        params["extra"] = with_text_keys(params["extra"])
     return _Said(
         workstream=_text(context.workstream),
         session_id=_text(context.session_id),
         routing=_routing(context.routing),
         tags={str(key): str(value) for key, value in tags.items()},
-        params={name: value for name in _PARAMETERS if (value := getattr(request, name)) not in (None, {})},
+        params=params,
         error=None if error is None else _error_record(error),
         model_requested=request.model or facts.model_default,
         model_used=response.model if response else None,
@@ -203,7 +204,7 @@ def _routing(routing: RoutingMetadata | None) -> RoutingMetadata | None:
         return None
     sure = routing.confidence
     fits = type(sure) in (int, float) and math.isfinite(sure)
-    features = routing.features if isinstance(routing.features, dict) else {}
+    features = with_text_keys(routing.features) if isinstance(routing.features, dict) else {}
     return msgspec.structs.replace(routing, confidence=sure if fits else 0.0, features=features)
 
 
@@ -224,10 +225,24 @@ def _tool_calls(calls: Sequence[ToolUse], config: InteractionLogConfig) -> tuple
     )
 
 
+def _kept_answer(
+    blocks: tuple[ContentBlock, ...], config: InteractionLogConfig, *, has_calls: bool
+) -> tuple[ContentBlock | BodyDigest, ...]:
+    if not config.include_responses:
+        return tuple(digest(block, kind=str(block.__struct_config__.tag)) for block in blocks)
+    return tuple(map(_with_text_keys, blocks)) if has_calls else blocks
+
+
+def _with_text_keys(block: ContentBlock) -> ContentBlock:
+    if not isinstance(block, ToolUse):
+        return block
+    return msgspec.structs.replace(block, arguments=with_text_keys(block.arguments))
+
+
 def _arguments(call: ToolUse, config: InteractionLogConfig) -> Any:
     if not config.include_responses:
         return None
-    return call.arguments if call.invalid_arguments is None else call.invalid_arguments
+    return with_text_keys(call.arguments) if call.invalid_arguments is None else call.invalid_arguments
 
 
 def _kept_messages(

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.interactions.encode import encode_line, encode_strictly
+from arawn.interactions.encode import encode_line, encode_strictly, with_text_keys
 from arawn.interactions.record import BodyDigest, Truncation
 from arawn.interactions.redact import Redactor
 from arawn.interactions.shorten import cut_message, digest
-from arawn.messages import Image, Message, Text, ToolDefinition
+from arawn.messages import Image, Message, Text, ToolDefinition, ToolUse
 
 __all__ = ["ReadyMessage", "ReadyTools", "ready_message", "ready_tools"]
 
@@ -77,11 +77,18 @@ def _make_message_ready(
     body: msgspec.Raw | BodyDigest
     if not config.include_messages:
         body = digest(clean.content, role=clean.role)
+    elif not _has_text_keys(clean):
+        body = msgspec.Raw(encode_line(with_text_keys(clean))[:-1])
     elif clean is message and data is not None:
         body = msgspec.Raw(data)
     else:
         body = msgspec.Raw(encode_line(clean)[:-1])
     return ReadyMessage(message, config, body, tuple(rules), cuts)
+
+
+def _has_text_keys(message: Message) -> bool:
+    uses = (block for block in message.content if isinstance(block, ToolUse))
+    return all(with_text_keys(use.arguments) is use.arguments for use in uses)
 
 
 def ready_tools(tools: tuple[ToolDefinition, ...], redactor: Redactor, config: InteractionLogConfig) -> ReadyTools:
@@ -91,7 +98,7 @@ def ready_tools(tools: tuple[ToolDefinition, ...], redactor: Redactor, config: I
         return known
     clean, rules = redactor.redact(tools) if config.redact_secrets else (tools, [])
     names = tuple(tool.name for tool in clean)
-    bodies = tuple(msgspec.Raw(encode_line(tool)[:-1]) for tool in clean)
+    bodies = tuple(msgspec.Raw(encode_line(with_text_keys(tool))[:-1]) for tool in clean)
     ready = ReadyTools(config, names, bodies, tuple(rules))
     if data is not None and _is_searched(tools, _DEEPEST):
         redactor.tools.put(data, ready, _ENTRY_BYTES + 3 * len(data))

@@ -116,6 +116,36 @@ def test_readers_take_usage_of_any_type(number: Any) -> None:
     assert read.input_tokens == read.output_tokens == (12 if number == 12.0 else None)
 
 
+def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("redact_secrets", [True, False])
+def test_keys_with_one_text_form_are_told_apart(redact_secrets: bool) -> None:
+    """Wherever a program may give a dict: every reader finds the same, and no value is left out."""
+    odd = {1: "a", "1": "b", "deep": [{True: 1, "True": 2}]}
+    call = ToolUse("t", "t", {"odd": odd})
+    built = record(
+        request=CompletionRequest(
+            messages=(user("x"), Message("assistant", (call,)), Message("user", (ToolResult("t"),))),
+            tools=(ToolDefinition("t", parameters={"default": odd}),),
+            extra={"odd": odd},
+        ),
+        response=CompletionResponse(content=(Text("x"), call), model="m"),
+        context=CallContext(routing=RoutingMetadata("p", "r", features={"odd": odd})),
+        config=InteractionLogConfig(redact_secrets=redact_secrets),
+    )
+
+    line = encode_line(built)
+    read = json.loads(line, object_pairs_hook=no_key_twice)
+
+    told_apart = {"1": "a", "1_2": "b", "deep": [{"True": 1, "True_2": 2}]}
+    assert line.count(b'"1_2":"b"') == 6
+    assert read["params"]["extra"]["odd"] == read["messages"][1]["content"][0]["arguments"]["odd"] == told_apart
+    assert isinstance(decode_line(line), InteractionRecord)
+
+
 async def inline(sync_fn: Callable[[], T]) -> T:
     await trio.lowlevel.checkpoint()
     return sync_fn()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arawn.interactions.encode import MAX_DEPTH, clean_text, encode_line
+from arawn.interactions.encode import MAX_DEPTH, clean_text, encode_line, encode_strictly, with_text_keys
 from arawn.messages import Message, Text, ToolUse
 from tests.arawn.interactions.samples import record
 
@@ -91,9 +93,38 @@ def test_what_json_has_no_word_for(value: Any, written: Any) -> None:
     assert line_of(value) == written
 
 
-def test_an_integer_beyond_the_digit_limit_is_hexadecimal_text() -> None:
-    """Python refuses to print it in decimal."""
-    assert line_of({"n": 16**5000}) == {"n": hex(16**5000)}
+@pytest.fixture
+def digit_limit() -> Iterator[Callable[[int], None]]:
+    """Set how many digits of an integer Python prints, as any program may."""
+    before = sys.get_int_max_str_digits()
+    yield sys.set_int_max_str_digits
+    sys.set_int_max_str_digits(before)
+
+
+@pytest.mark.parametrize("limit", [0, 640, 4_300, 100_000])
+def test_an_integer_of_too_many_digits_is_hexadecimal_text(limit: int, digit_limit: Callable[[int], None]) -> None:
+    """Whether or not Python would print it: no reader takes more than 4,300 digits. A text keeps its digits."""
+    digit_limit(limit)
+    kept = 10 ** (639 if limit == 640 else 4_299)
+    value = {"n": -(16**5000), "kept": kept, "text": "1" * 5_000, "deep": [{"m": 10**4_300}]}
+
+    line = encode_line(value)
+
+    assert json.loads(line) == {**value, "n": hex(-(16**5000)), "deep": [{"m": hex(10**4_300)}]}
+    assert msgspec.json.decode(line) == json.loads(line)
+    assert encode_strictly(value) is None
+    assert encode_strictly({"kept": kept}) is not None
+
+
+@given(anything)
+def test_with_text_keys_no_key_stands_twice(value: Any) -> None:
+    """Every value keeps a key of its own, and what has such keys stays the same object."""
+    keyed = with_text_keys(value)
+    line = encode_line(keyed)
+
+    assert keyed is value or with_text_keys(keyed) is keyed
+    read = json.loads(line, object_pairs_hook=lambda pairs: len(pairs) if len(dict(pairs)) == len(pairs) else None)
+    assert not isinstance(value, dict) or read == len(value)
 
 
 def test_deep_nesting_and_cycles_end() -> None:
