@@ -41,7 +41,7 @@ Write = Callable[[RowWriter], ExportManifest]
     required=True,
     type=click.Path(),
     metavar="PATH",
-    help="File to write (for parquet a directory); `-` is stdout.",
+    help="File to write (for parquet a directory); `-` is stdout, without a manifest.",
 )
 @click.option("--per-call", is_flag=True, help="A row for each call, where the format has one for each conversation.")
 @click.option("--keep", multiple=True, type=click.Choice(CHOICES), help="Keep rows for which this holds.")
