@@ -8,7 +8,7 @@ Rules, for what JSON has no word for:
 | surrogate pair / lone surrogate in a text | its character / U+FFFD |
 | bytes | base64 text |
 | integer of more than 4,300 digits, or more than a lower limit of Python's | hexadecimal text |
-| key that is neither text nor number | its text form for None and booleans, else `[unloggable <type>]` |
+| key that is no text | its text form (`1`, `None`, `True`, base64 of bytes), else `[unloggable <type>]` |
 | key with the text form of one before it | that form and `_2`, `_3`, …; `encode_line` alone does not look for it |
 | any other object | `[unloggable <type>]`, never its repr |
 | object inside itself, nesting beyond `MAX_DEPTH` | `[cycle]`, `[nested too deeply]` |
@@ -148,12 +148,16 @@ def _struct_items(value: msgspec.Struct) -> list[tuple[str, Any]]:
 
 
 def _key(key: Any) -> str:
+    """Return the text that the encoder writes for a key, never its repr."""
     if isinstance(key, str):
         return clean_text(key)
-    if key is None or isinstance(key, bool):
-        return _unloggable(key)
-    text = _plain_scalar(key)
-    return text if isinstance(text, str) else str(text)
+    if isinstance(key, int) and abs(key) >= _TOO_LARGE:
+        return hex(key)
+    try:
+        (text,) = msgspec.json.decode(_encoder.encode({key: None}), type=dict[str, None])
+    except _UNENCODABLE:
+        return hex(key) if isinstance(key, int) else _unloggable(key)
+    return text
 
 
 def _plain_scalar(value: Any) -> Any:

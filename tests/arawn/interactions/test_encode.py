@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -71,6 +72,23 @@ def test_ordinary_values_are_what_msgspec_makes_of_them(value: Any) -> None:
 def test_the_guarded_path_agrees_with_the_fast_one(value: Any) -> None:
     """One bad text in a line changes no other value of it."""
     assert line_of(["\ud800", value]) == ["\ufffd", line_of(value)]
+
+
+class Key:
+    """No repr of it may ever be written."""
+
+    def __repr__(self) -> str:
+        return "a secret"
+
+
+@pytest.mark.parametrize(
+    "key", [None, True, 7, -(2**70), 1.5, 1e30, b"secret", (1, 2), Key(), date(2026, 1, 28), 1j], ids=repr
+)
+def test_a_key_of_any_type_is_written_alike_on_both_paths(key: Any) -> None:
+    """Bytes are base64, and objects never their repr, beside a text that takes the guarded path as well."""
+    assert line_of(["\ud800", {key: 1}]) == ["\ufffd", line_of({key: 1})]
+    assert line_of(with_text_keys({key: 1})) == line_of({key: 1})
+    assert "secret" not in encode_line(["\ud800", {key: 1}]).decode()
 
 
 @pytest.mark.parametrize(
