@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from operator import attrgetter
 from typing import TypeVar
 
@@ -18,9 +19,8 @@ from arawn.interactions.record import (
 
 __all__ = ["UNREADABLE", "Head", "decode_head", "decode_line", "head_or_none", "scalars_size"]
 
-L = TypeVar("L", bound=msgspec.Struct)
-
 Head = InteractionHead | ToolResultLine | FeedbackLine | GapLine | MarkLine
+L = TypeVar("L", bound=Head)
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what decoding any bytes at all can raise
 
@@ -30,6 +30,7 @@ _COUNTS = (
 )
 _counts_of = attrgetter(*_COUNTS)
 _MOST = (1 << 63) - 1  # as much as every tool takes that reads Parquet
+_TIME_LENGTH = len("2026-01-31T12:34:56.123456Z")
 _FIRST_BODY_KEY = b',"system_prompt":'
 _CUTS = 8  # places tried; a line with more of them before its bodies is decoded whole
 _head_decoder: msgspec.json.Decoder[Head] = msgspec.json.Decoder(Head)
@@ -43,17 +44,17 @@ def decode_head(line: bytes) -> Head:
     tool call); a cut there leaves an object open, which never decodes, so the next place is tried.
 
     Raises:
-        msgspec.DecodeError: The line is no JSON, or not of a kind and shape that this version knows.
+        msgspec.DecodeError: The line is no JSON, or not of a kind and shape that this version knows, or of no time.
     """
     cut = line.find(_FIRST_BODY_KEY)
     for _ in range(_CUTS):
         if cut < 0:
             break
         try:
-            return _with_possible_counts(_head_decoder.decode(line[:cut] + b"}"))
+            return _usable(_head_decoder.decode(line[:cut] + b"}"))
         except msgspec.DecodeError:
             cut = line.find(_FIRST_BODY_KEY, cut + 1)
-    return _with_possible_counts(_head_decoder.decode(line))
+    return _usable(_head_decoder.decode(line))
 
 
 def head_or_none(line: bytes) -> Head | None:
@@ -76,11 +77,17 @@ def decode_line(line: bytes) -> LogLine:
     Raises:
         msgspec.DecodeError: As `decode_head`.
     """
-    return _with_possible_counts(_line_decoder.decode(line))
+    return _usable(_line_decoder.decode(line))
 
 
-def _with_possible_counts(line: L) -> L:
-    """Return `line` with null for each count of tokens that can be none: all readers take those alike."""
+def _usable(line: L) -> L:
+    """Return `line` with null for each count of tokens that can be none: all readers take those alike.
+
+    Raises:
+        msgspec.ValidationError: Its time is none, and no reader can place it.
+    """
+    if not _is_time(line.timestamp):
+        raise msgspec.ValidationError(f"`{line.timestamp[:40]}` is no timestamp")
     if not isinstance(line, InteractionHead):
         return line
     for count in _counts_of(line):
@@ -90,3 +97,14 @@ def _with_possible_counts(line: L) -> L:
         return line
     counts = zip(_COUNTS, _counts_of(line), strict=True)
     return msgspec.structs.replace(line, **{name: None for name, count in counts if not 0 <= (count or 0) <= _MOST})
+
+
+def _is_time(text: str) -> bool:
+    """Say whether a reader can take it for a time; how the log writes one is for `check_line` to say."""
+    if len(text) != _TIME_LENGTH or text[10] != "T" or text[-1] != "Z":
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -39,13 +39,10 @@ _LARGEST = (1 << 63) - 1
 def parquet_row(record: InteractionRecord) -> dict[str, Any] | Reason:
     """Return the columns of one interaction, and `date`: the UTC day of its start, which names its directory.
 
-    What has parts (bodies, parameters, tool calls) is JSON text; a number or a time that no column can hold is a
-    reason to drop the row, since it is nothing that Arawn writes.
+    What has parts (bodies, parameters, tool calls) is JSON text; a number that no column can hold is a reason
+    to drop the row, since it is nothing that Arawn writes.
     """
-    try:
-        started = datetime.fromisoformat(record.timestamp).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return "malformed"
+    started = datetime.fromisoformat(record.timestamp)
     error, routing = record.error, record.routing
     row: dict[str, Any] = {name: getattr(record, name) for name in _PLAIN}
     row |= {f"error_{name}": getattr(error, name, None) for name in _WITHIN["error"]}

@@ -105,6 +105,32 @@ def test_a_damaged_line_is_named_and_skipped(asked: list[str], command: Command,
 
 
 @pytest.mark.parametrize(
+    "reader",
+    [
+        ("list",),
+        ("list", "--since", "7d"),
+        ("tail", "-n", "9"),
+        ("search", "heron"),
+        ("stats", "--by", "day"),
+        ("sql", "SELECT id FROM interactions"),
+        ("show", "latest"),
+    ],
+)
+def test_a_line_of_no_time_is_named_and_skipped(
+    asked: list[str], command: Command, place: Place, reader: tuple[str, ...]
+) -> None:
+    """As `verify` names it; what is beside it is read."""
+    (file,) = place.log.glob("*.jsonl")
+    file.write_bytes(file.read_bytes().replace(b'"timestamp":"20', b'"timestamp":"2=', 2))  # the start mark, a call
+
+    result = command("interactions", *reader)
+
+    assert result.code == 0
+    assert "unexpected" not in result.err
+    assert "is no timestamp" in result.err or reader[0] in ("show", "search")  # which look at what they are asked for
+
+
+@pytest.mark.parametrize(
     ("whole", "damaged", "said", "json_helps"),
     [
         (b'"messages":[', b'"messages":;', "is damaged", False),
