@@ -48,7 +48,7 @@ class DoorFailed(ArawnError):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """A daemon that is ready: what runs, and where it answers. `token` is None where none is asked for."""
+    """A daemon whose doors answer: what runs, and where. `token` is None where none is asked for."""
 
     runtime: Runtime
     addresses: tuple[str, ...]
@@ -76,13 +76,16 @@ class _Where(Request[tuple[str, ...]]):
     __slots__ = ()
 
 
-async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: Announce, reread: Reread) -> None:
+async def run_daemon(
+    config: Config, environ: Mapping[str, str], *, announce: Announce, ready: Callable[[Opened], None], reread: Reread
+) -> None:
     """Run until SIGTERM or SIGINT, then stop in order: doors, workstreams, backends, store, log. SIGHUP reloads.
 
     Args:
         config: As it passed every check.
         environ: The process environment.
-        announce: Called once, when everything is ready; what it returns is called when the daemon begins to end.
+        announce: Called once, when the doors answer; what it returns is called when the daemon begins to end.
+        ready: Called once, when everything is ready.
         reread: Reads the configuration again and checks it, for a reload.
 
     Raises:
@@ -101,7 +104,7 @@ async def run_daemon(config: Config, environ: Mapping[str, str], *, announce: An
         nursery.start_soon(reloading.serve)
         with trio.CancelScope() as starting:
             nursery.start_soon(_give_up_start, stop, answers, starting)  # noqa: ASYNC111  # cancelling it late is harmless
-            await _run(config, environ, stop, reloading, answers, announce=announce, reread=reread)
+            await _run(config, environ, stop, reloading, answers, announce=announce, ready=ready, reread=reread)
 
 
 async def _watch_signals(stop: StopRequest, reloading: ReloadSignal, task_status: trio.TaskStatus[None]) -> None:
@@ -129,6 +132,7 @@ async def _run(
     answers: trio.Event,
     *,
     announce: Announce,
+    ready: Callable[[Opened], None],
     reread: Reread,
 ) -> None:
     """Open the doors, then wait for the default profile: a model may take minutes to load, and probes ask meanwhile."""
@@ -142,14 +146,14 @@ async def _run(
         reload = reloading.reload = partial(reloaded, reloader, token_changed)
         app = build_app(runtime, door=open_door(config.server, token), reload=reload)
         doors = await runtime.start(_doors_spec(app, config, socket, stop, runtime.end_calls))
-        addresses = await doors.ask(_Where())
+        opened = Opened(runtime, await doors.ask(_Where()), socket, token)
+        tell_end = announce(opened)
         answers.set()
-        await wait_any(stop.wanted.wait, runtime.settled, partial(_say_what_takes_long, runtime))
-        if stop.wanted.is_set():
-            return
-        runtime.require_default()
-        tell_end = announce(Opened(runtime, addresses, socket, token))
         try:
+            await wait_any(stop.wanted.wait, runtime.settled, partial(_say_what_takes_long, runtime))
+            if not stop.wanted.is_set():
+                runtime.require_default()
+                ready(opened)
             await stop.wanted.wait()
         finally:
             tell_end()

@@ -33,6 +33,8 @@ _WORDLESS = "it could not leave word why; its stderr says"
 class RunningDaemon(msgspec.Struct, frozen=True, omit_defaults=True):
     """A daemon: its process, its socket (None without one), and the files of its configuration; paths are absolute.
 
+    `listen` is its `server.listen`, `address` the URL by which this machine reaches what it listens on (None of an
+    older version), and `guarded` whether a token is asked for there.
     `failed` is why it did not end in order; `stopping` says that it takes no more calls.
     """
 
@@ -41,6 +43,9 @@ class RunningDaemon(msgspec.Struct, frozen=True, omit_defaults=True):
     files: tuple[str, ...]
     failed: str | None = None
     stopping: bool = False
+    listen: str | None = None
+    address: str | None = None
+    guarded: bool = False
 
 
 def path_text(path: Path) -> str:

@@ -15,12 +15,13 @@ import trio
 from arawn.agent.events import Emit, TurnEvent, TurnReply
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.daemon_files import cannot_apply, files_of_daemon, refuse_other_file
+from arawn.cli.door import door_of
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
 from arawn.cli.workstream_access import ThroughDaemon
 from arawn.config import default_profile
 from arawn.config.load import Loaded
-from arawn.config.paths import database_path, socket_path
+from arawn.config.paths import database_path
 from arawn.config.schema import Config, NamedWorkstream
 from arawn.config.search import read_config, with_profiles
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
@@ -65,8 +66,8 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
     """
     flags = {} if wanted.logged else {"logging.interactions.enabled": False}
     loaded = await read_config(wanted.config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
-    socket = socket_path(loaded.config, os.environ)
-    async with find_daemon(socket) as daemon:
+    door = door_of(loaded)
+    async with find_daemon(door) as daemon:
         if daemon is not None:
             _refuse_what_cannot_apply(wanted, daemon)
             if wanted.told:
@@ -75,7 +76,7 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
             log_path = Path(status.log.path) if status.log.path else None
             yield DaemonAnswerer(daemon, log_path, tuple(backend.profile for backend in status.backends))
             return
-    silent = silence_of(socket)
+    silent = silence_of(door)
     if silent is not None and wanted.logged:
         raise silent
     async with _open_in_process(wanted, loaded) as answerer:
@@ -84,13 +85,13 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
 
 def _refuse_what_cannot_apply(wanted: Wanted, daemon: DaemonClient) -> None:
     if not wanted.logged:
-        raise cannot_apply("--no-log", daemon.socket)
-    refuse_other_file(wanted.config_file, daemon.socket)
+        raise cannot_apply("--no-log", daemon.door)
+    refuse_other_file(wanted.config_file, daemon.door)
 
 
 def _tell_of_unread(here: Iterable[Path], daemon: DaemonClient) -> None:
     """Tell a person of files that would count in this place and do not, since the daemon was started without them."""
-    read = files_of_daemon(daemon.socket)
+    read = files_of_daemon(daemon.door)
     unread = [] if read is None else [f"`{path}`" for path in here if path_text(path.resolve()) not in read]
     if unread:
         own = " and ".join(f"`{path}`" for path in sorted(read or ())) or "no file"

@@ -15,6 +15,7 @@ from actors import ActorError
 from arawn.cli.answering import narrowed
 from arawn.cli.daemon_client import DaemonClient, find_daemon
 from arawn.cli.daemon_files import refuse_other_file
+from arawn.cli.door import door_of
 from arawn.cli.failures import sentence
 from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import run_async
@@ -22,7 +23,7 @@ from arawn.cli.log_output import quiet_retries, silence
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_table
 from arawn.cli.turn_notes import keep_silent
-from arawn.config.paths import runtime_dir, socket_path
+from arawn.config.paths import runtime_dir
 from arawn.config.schema import Config
 from arawn.config.search import read_config, with_profiles
 from arawn.errors import ArawnError
@@ -84,9 +85,9 @@ def list_backends(as_json: bool, config_file: Path | None) -> None:
 
 async def _list(config_file: Path | None) -> list[Listed]:
     loaded = await read_config(config_file, environ=os.environ, cwd=Path.cwd())
-    async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
+    async with find_daemon(door_of(loaded)) as daemon:
         if daemon is not None:
-            refuse_other_file(config_file, daemon.socket)
+            refuse_other_file(config_file, daemon.door)
             found = (await daemon.status()).backends
             return [Listed(one.profile, one.kind, one.model, one.health, one.reason) for one in found]
     config = (await with_profiles(loaded, os.environ)).config
@@ -124,7 +125,7 @@ async def _test(names: tuple[str, ...], config_file: Path | None) -> list[Tested
     flags = {"logging.interactions.enabled": False} if beside else {}
     loaded = await read_config(config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
     if config_file is None:
-        async with find_daemon(socket_path(loaded.config, os.environ)) as daemon:
+        async with find_daemon(door_of(loaded)) as daemon:
             if daemon is not None:
                 known = [backend.profile for backend in (await daemon.status()).backends]
                 return [await _tested(name, partial(_ask_daemon, daemon)) for name in _chosen(names, known)]

@@ -1,11 +1,12 @@
-"""The running daemon as commands see it: found by its Unix socket, spoken to over HTTP."""
+"""The running daemon as commands see it: found by its Unix socket, without one by its file; spoken to over HTTP."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import msgspec
@@ -14,14 +15,13 @@ import trio
 from arawn.agent.events import Emit, ToolEnded, ToolStarted
 from arawn.cli.daemon_bodies import DaemonFault, decoded, encoded, error_in, is_alive, kind_of_error, misfit_of
 from arawn.cli.daemon_files import daemon_of
-from arawn.cli.output import note
-from arawn.cli.settings import socket_of
-from arawn.config.paths import runtime_dir
+from arawn.cli.door import Door
+from arawn.config.paths import state_dir
 from arawn.errors import ArawnError, ConfigError
-from arawn.interactions.counted import counted
 from arawn.messages import TextDelta, ThinkingDelta, ToolUseDelta, ToolUseStart
 from arawn.owners import stranger
-from arawn.running_daemons import RunningDaemon, running_daemons
+from arawn.running_daemons import RunningDaemon
+from arawn.server.auth import read_token
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.status import RuntimeStatus
 from arawn.wire.sse import SseEvent, SseParser
@@ -34,7 +34,6 @@ __all__ = [
     "find_daemon",
     "require_daemon",
     "silence_of",
-    "socket_of_daemon",
 ]
 
 _PROBE_S = 5.0
@@ -45,13 +44,17 @@ _CALL_LOST = (
     "one that was killed may have left no record"
 )
 _OWN_PLACES = "set `HOME` to your own home directory, or `ARAWN_STATE_DIR` and `ARAWN_RUNTIME_DIR` to your own places"
-_REMOVE = "end it, or set `server.socket` to another path"
+_REMOVE = "end it, or set `server.socket` to another path, or without a socket `server.listen` to another address"
+_REFUSED = (
+    "refuses the token that this command has: the one counts that the file `token` of the state directory, or "
+    "`ARAWN_TOKEN`, held at its start; set that one, or start the daemon again (`arawn stop` needs no token)"
+)
 _HUNG = (
     f"does not answer within {_PROBE_S:g} s; if it is suspended (SIGSTOP), `kill -CONT {{pid}}` lets it go on; if the "
     "machine is busy, wait; else `arawn stop` asks it to end, and `kill -KILL {pid}` ends it at once"
 )
 _CROWDED = (
-    "has no place left for a connection through its socket (503 `too_many_connections`); end programs of yours that "
+    "has no place left for a connection of this kind (503 `too_many_connections`); end programs of yours that "
     "hold them open, or wait; `arawn stop` asks the daemon to end all the same"
 )
 _Delta = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | ToolStarted | ToolEnded
@@ -61,12 +64,22 @@ class _Completed(msgspec.Struct, frozen=True, tag="completed"):
     response: ChatReply
 
 
-class DaemonClient:
-    """A daemon that answers on its Unix socket."""
+class _Way(msgspec.Struct, frozen=True):
+    """How to reach a daemon: the name of its door, and what the client needs."""
 
-    def __init__(self, http: httpx.AsyncClient, socket: Path) -> None:
-        self.socket = socket
+    name: str
+    url: str = "http://localhost"
+    socket: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class DaemonClient:
+    """A daemon that answers on its door, which messages call by `name`."""
+
+    def __init__(self, http: httpx.AsyncClient, door: Door, name: str) -> None:
+        self.door = door
         self._http = http
+        self._name = name
 
     async def get(self, path: str) -> bytes:
         """Return the body of `GET path`; see `call`."""
@@ -123,10 +136,12 @@ class DaemonClient:
             return decoded(last.data, _Completed).response
         if last is not None:
             raise error_in(last.data.encode())
-        raise DaemonFault(f"the daemon on `{self.socket}` ended its answer too early; {_CALL_LOST}")
+        raise DaemonFault(f"the daemon on `{self._name}` ended its answer too early; {_CALL_LOST}")
 
     async def _error_of(self, reply: httpx.Response) -> ArawnError:
         """Return the error that an answer stands for; of a body that did not fit, also how old the daemon may be."""
+        if kind_of_error(reply.content) == "unauthorized":
+            return DaemonFault(f"the daemon on `{self._name}` {_REFUSED}")
         error = error_in(reply.content)
         misfit = reply.status_code == httpx.codes.UNPROCESSABLE_ENTITY  # as it may be of a provider's refusal, too
         misfit = misfit and kind_of_error(reply.content) == "invalid_request"
@@ -137,29 +152,35 @@ class DaemonClient:
         try:
             yield
         except httpx.ConnectError as error:
-            gone = f"no daemon answers on `{self.socket}` any more"
+            gone = f"no daemon answers on `{self._name}` any more"
             raise DaemonFault(f"{gone}; nothing was sent; `arawn start` runs one") from error
         except httpx.HTTPError as error:
-            raise DaemonFault(f"the daemon on `{self.socket}` went away before it had answered; {lost}") from error
+            raise DaemonFault(f"the daemon on `{self._name}` went away before it had answered; {lost}") from error
 
 
 class DaemonSilent(DaemonFault):
-    """The daemon does not answer on its socket, and its process is there."""
+    """The daemon does not answer on its door, and its process is there."""
 
-    def __init__(self, daemon: RunningDaemon, socket: Path) -> None:
+    def __init__(self, daemon: RunningDaemon, door: Door) -> None:
         self.pid = daemon.pid
         self.stopping = daemon.stopping
         if self.stopping:
             ends = "it ends with the calls that it has, or after `server.shutdown_grace_s`"
             super().__init__(f"the daemon, process {self.pid}, is stopping and answers no more; {ends}")
         else:
-            found = "another file stands in its place" if socket.exists() else "the file is gone"
-            silent = f"the daemon, process {self.pid}, is there, but no daemon answers on `{socket}`: {found}"
+            name = daemon.address or door if door.socket is None else door.socket
+            silent = f"the daemon, process {self.pid}, is there, but no daemon answers on `{name}`{_missing(door)}"
             super().__init__(f"{silent}; `arawn stop` ends the daemon, and `arawn start` runs a new one")
 
 
+def _missing(door: Door) -> str:
+    if door.socket is None:
+        return ""
+    return ": another file stands in its place" if door.socket.exists() else ": the file is gone"
+
+
 class DaemonHung(DaemonFault):
-    """Something takes connections on the daemon's socket and serves none, and its process is there."""
+    """Something takes connections on the daemon's door and serves none, and its process is there."""
 
     def __init__(self, pid: int, why: str) -> None:
         self.pid = pid
@@ -167,27 +188,34 @@ class DaemonHung(DaemonFault):
 
 
 @asynccontextmanager
-async def find_daemon(socket: Path | None) -> AsyncIterator[DaemonClient | None]:
-    """Yield a client of the daemon that answers on `socket`; None if there is none.
+async def find_daemon(door: Door) -> AsyncIterator[DaemonClient | None]:
+    """Yield a client of the daemon that answers on `door`; None if there is none.
 
     Raises:
         DaemonHung: There is one, and it says nothing, or has no place for this connection.
-        DaemonFault: The socket is another user's; or something else holds it, and does not answer as a daemon does.
+        DaemonFault: The socket is another user's; or something else holds the door, and does not answer as a daemon
+            does; or the token cannot be read.
 
-    Checkpoint: only if there is a socket.
+    Checkpoint: only if there is something to connect to.
     If cancelled: the connection is closed.
     """
-    if socket is None or not _is_there(socket):
+    way = _way_to(door)
+    if way is None:
         yield None
         return
-    transport = httpx.AsyncHTTPTransport(verify=False, uds=str(socket))  # no TLS there: no roots to read
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=None) as http:  # noqa: S113
-        yield DaemonClient(http, socket) if await _answers(http, socket) else None
+    transport = httpx.AsyncHTTPTransport(verify=False, uds=way.socket)  # no TLS there: no roots to read
+    headers = {"host": "localhost"}  # a name that every daemon of this machine has
+    async with httpx.AsyncClient(transport=transport, base_url=way.url, headers=headers, timeout=None) as http:  # noqa: S113
+        if not await _answers(http, door, way.name):
+            yield None
+            return
+        http.headers.update(way.headers)  # not before: what is no daemon is not told the token
+        yield DaemonClient(http, door, way.name)
 
 
 @asynccontextmanager
-async def require_daemon(socket: Path | None) -> AsyncIterator[DaemonClient]:
-    """Yield a client of the daemon that answers on `socket`.
+async def require_daemon(door: Door) -> AsyncIterator[DaemonClient]:
+    """Yield a client of the daemon that answers on `door`.
 
     Raises:
         DaemonSilent, DaemonHung: There is one, and it does not answer.
@@ -196,38 +224,35 @@ async def require_daemon(socket: Path | None) -> AsyncIterator[DaemonClient]:
     Checkpoint: always.
     If cancelled: the connection is closed.
     """
-    if socket is None:
-        raise DaemonFault('a daemon cannot be reached: `server.socket` is ""; remove that setting')
-    async with find_daemon(socket) as daemon:
+    async with find_daemon(door) as daemon:
         if daemon is None:
-            raise silence_of(socket) or DaemonFault(f"no daemon answers on `{socket}`; `arawn start` runs one")
+            raise silence_of(door) or DaemonFault(f"no daemon answers on `{door}`; `arawn start` runs one")
         yield daemon
 
 
-def silence_of(socket: Path | None) -> DaemonSilent | None:
-    """Return what to say of the daemon of `socket`, which does not answer there; None if there is no such daemon."""
-    found = None if socket is None else daemon_of(socket)
-    return None if socket is None or found is None else DaemonSilent(found, socket)
+def silence_of(door: Door) -> DaemonSilent | None:
+    """Return what to say of the daemon of `door`, which does not answer there; None if there is no such daemon."""
+    found = daemon_of(door)
+    return None if found is None else DaemonSilent(found, door)
 
 
-def socket_of_daemon(config_file: Path | None) -> Path | None:
-    """Return the daemon's socket: the configured one; if the configuration cannot be used, that of the one that runs.
+def _way_to(door: Door) -> _Way | None:
+    """Return how to reach the daemon; None if nothing is there, or it says itself that it takes no more.
 
-    Raises:
-        ConfigError: The configuration is wrong, and no daemon runs by it, or several may.
+    Without a socket its file says where it is, which nobody but this user, or root, can have written and locked: no
+    other address is ever given the token.
     """
+    if door.socket is not None:
+        return _Way(str(door.socket), socket=str(door.socket)) if _is_there(door.socket) else None
+    daemon = daemon_of(door)
+    if daemon is None or daemon.stopping or daemon.address is None:
+        return None
     try:
-        return socket_of(config_file)
+        token = read_token(state_dir(os.environ), os.environ) if daemon.guarded else None
     except ConfigError as error:
-        every = running_daemons(runtime_dir(os.environ))
-        if config_file is not None:
-            every = [daemon for daemon in every if str(config_file.resolve()) in daemon.files]
-        if len(every) != 1 or every[0].socket is None:
-            raise
-        others = len(error.problems) - 1
-        more = f" (and {counted(others, 'more problem')})" if others else ""
-        note(f"arawn: {error.problems[0]}{more}; this is the daemon that runs, process {every[0].pid}")
-        return Path(every[0].socket)
+        raise DaemonFault("; ".join(error.problems)) from error
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    return _Way(daemon.address, daemon.address, headers=headers)
 
 
 def _is_there(socket: Path) -> bool:
@@ -248,25 +273,25 @@ def _is_there(socket: Path) -> bool:
     raise DaemonFault(f"`{socket}` is not spoken to, since it belongs to {owner}, and you are another one; {advice}")
 
 
-async def _answers(http: httpx.AsyncClient, socket: Path) -> bool:
+async def _answers(http: httpx.AsyncClient, door: Door, name: str) -> bool:
     with trio.move_on_after(_PROBE_S):
         try:
             reply = await http.get("/healthz")
         except httpx.ConnectError:  # a socket file that a crash left behind
             return False
         except httpx.HTTPError as error:
-            raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: {error!r}; {_REMOVE}") from error
+            raise DaemonFault(f"what answers on `{name}` is no daemon of Arawn: {error!r}; {_REMOVE}") from error
         if reply.status_code == httpx.codes.OK and is_alive(reply.content):
             return True
         if kind_of_error(reply.content) == "too_many_connections":
-            raise _unserved(socket, _CROWDED) or DaemonFault(f"what answers on `{socket}` {_CROWDED}")
+            raise _unserved(door, _CROWDED) or DaemonFault(f"what answers on `{name}` {_CROWDED}")
         found = f"status {reply.status_code}, {reply.content[:40]!r}"
-        raise DaemonFault(f"what answers on `{socket}` is no daemon of Arawn: {found}; {_REMOVE}")
-    silence = f"what listens on `{socket}` says nothing within {_PROBE_S:g} s; {_REMOVE}"
-    raise _unserved(socket, _HUNG) or DaemonFault(silence)
+        raise DaemonFault(f"what answers on `{name}` is no daemon of Arawn: {found}; {_REMOVE}")
+    silence = f"what listens on `{name}` says nothing within {_PROBE_S:g} s; {_REMOVE}"
+    raise _unserved(door, _HUNG) or DaemonFault(silence)
 
 
-def _unserved(socket: Path, why: str) -> DaemonHung | None:
-    """Return what to say of the daemon of `socket`, which takes connections; None if no daemon is known to be there."""
-    silent = silence_of(socket)
+def _unserved(door: Door, why: str) -> DaemonHung | None:
+    """Return what to say of the daemon of `door`, which takes connections; None if no daemon is known to be there."""
+    silent = silence_of(door)
     return None if silent is None else DaemonHung(silent.pid, why.format(pid=silent.pid))

@@ -13,6 +13,7 @@ import click
 from arawn.agent.obstacles import tool_obstacles
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
+from arawn.cli.door import door_of
 from arawn.cli.exposure import readable_keys
 from arawn.cli.interrupts import run_async
 from arawn.cli.last_failures import last_failures
@@ -56,7 +57,7 @@ async def _examine(config_file: Path | None) -> list[Finding]:
     findings = [Finding("configuration", True, files or found.why or "environment")]
     findings += [Finding("files", False, text) for text in readable_keys(found, os.environ, Path.cwd())]
     now = datetime.now(UTC)
-    status, of_daemon = await look_at_daemon(config, os.environ, now)
+    status, of_daemon = await look_at_daemon(config, door_of(found), os.environ, now)
     running = () if status is None else tuple(backend.profile for backend in status.backends)
     obstacles = await preflight(config, os.environ, keyed=running)
     findings += [Finding(f"profile {obstacle.profile}", False, obstacle.text) for obstacle in obstacles]

@@ -15,14 +15,14 @@ import click
 import msgspec
 import trio
 
+from arawn.cli.door import Door, door_of
 from arawn.cli.given_feedback import Given, given, given_in
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option, lines_of
 from arawn.cli.output import note, print_json, print_json_line
-from arawn.cli.settings import configured
+from arawn.config import load
 from arawn.config.describe import suggestion
-from arawn.config.paths import socket_path
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput
 from arawn.interactions.counted import counted
@@ -83,9 +83,10 @@ def feedback(
         raise click.UsageError("`--from FILE` has ids, labels, values and notes in its lines; give no others")
     else:
         said = [given_in(line, place) for place, line in lines_of(source)]
-    config = configured(config_file)
+    loaded = load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
+    config = loaded.config
     _warn_of_misspelt(said, config)
-    written = run_async(partial(_give, config, required_log(config_file), said)) if said else []
+    written = run_async(partial(_give, config, door_of(loaded), required_log(config_file), said)) if said else []
     shown = [{name: getattr(line, name) for name in _SHOWN} for line in written]
     if not as_json:
         one = f"`{written[0].label}` is noted for {written[0].interaction_id}" if len(written) == 1 else None
@@ -106,9 +107,9 @@ def _warn_of_misspelt(said: Iterable[Given], config: Config) -> None:
             note(f"arawn: warning: the label `{label}` is no profile, so `arawn route` learns nothing from it{meant}")
 
 
-async def _give(config: Config, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
+async def _give(config: Config, door: Door, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
     """Have the daemon write it if it writes this log, else write it here: all of it, or nothing."""
-    async with _writer_of(directory, socket_path(config, os.environ)) as daemon:
+    async with _writer_of(directory, door) as daemon:
         if daemon is not None:
             ids = await trio.to_thread.run_sync(ids_of, directory, said)
             return await _send(daemon, ids, said)
@@ -116,22 +117,22 @@ async def _give(config: Config, directory: Path, said: Sequence[Given]) -> list[
 
 
 @asynccontextmanager
-async def _writer_of(directory: Path, socket: Path | None) -> AsyncIterator[DaemonClient | None]:
-    """Yield the daemon on `socket` if it is the one that writes the log in `directory`."""
-    writer = None if socket is None else _possible_writer(directory, socket)
-    if socket is None or writer is None:
+async def _writer_of(directory: Path, door: Door) -> AsyncIterator[DaemonClient | None]:
+    """Yield the daemon on `door` if it is the one that writes the log in `directory`."""
+    writer = _possible_writer(directory, door)
+    if writer is None:
         yield None
         return
     from arawn.cli.daemon_client import find_daemon  # slow to load
 
-    async with find_daemon(socket) as daemon:
+    async with find_daemon(door) as daemon:
         yield daemon if daemon is not None and (await daemon.status()).pid == writer else None
 
 
-def _possible_writer(directory: Path, socket: Path) -> int | None:
+def _possible_writer(directory: Path, door: Door) -> int | None:
     """Return the process that has the log in hand, or had it last; None if no daemon can have it."""
     owner = read_owner(Filesystem(), directory)
-    return owner.pid if owner is not None and socket.exists() else None
+    return owner.pid if owner is not None and (door.socket is None or door.socket.exists()) else None
 
 
 async def _send(daemon: DaemonClient, ids: Sequence[str], said: Sequence[Given]) -> list[FeedbackLine]:

@@ -8,8 +8,9 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from arawn.cli.door import Door, door_to
 from arawn.cli.interrupts import run_async
-from arawn.cli.settings import log_directory, socket_of
+from arawn.cli.settings import log_directory
 from arawn.errors import LogWriteFailed
 from arawn.interactions.counted import counted
 from arawn.interactions.directory import LogInUse
@@ -30,7 +31,7 @@ def beside_no_daemon(config_file: Path | None) -> Iterator[None]:
     try:
         yield
     except LogInUse as error:
-        if not run_async(partial(_answers, socket_of(config_file))):
+        if not run_async(partial(_answers, door_to(config_file))):
             raise
         raise LogWriteFailed(
             f"the daemon writes to the interaction log in `{log_directory(config_file)}`, whose files this command "
@@ -38,11 +39,11 @@ def beside_no_daemon(config_file: Path | None) -> Iterator[None]:
         ) from error
 
 
-async def _answers(socket: Path | None) -> bool:
+async def _answers(door: Door) -> bool:
     from arawn.cli.daemon_client import DaemonFault, find_daemon
 
     try:
-        async with find_daemon(socket) as daemon:
+        async with find_daemon(door) as daemon:
             return daemon is not None
     except DaemonFault:  # who has the log is said in any case
         return False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from arawn.cli.checkup import Finding
 from arawn.cli.daemon_client import silence_of
+from arawn.cli.door import Door
 from arawn.config.schema import Config
 from arawn.interactions.counted import counted
 
@@ -20,9 +21,9 @@ _FILES_PER_CALL = 2  # the caller's connection and the provider's
 _SPARE = 2  # a descriptor may be on its way when they are counted
 
 
-def out_of_files(socket: Path | None) -> str | None:
-    """Return why the daemon of `socket` does not answer, if it is that it may open no more files; else None."""
-    silent = silence_of(socket)
+def out_of_files(door: Door) -> str | None:
+    """Return why the daemon of `door` does not answer, if it is that it may open no more files; else None."""
+    silent = silence_of(door)
     if silent is None:
         return None
     pid = silent.pid

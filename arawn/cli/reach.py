@@ -14,11 +14,12 @@ from arawn.backends.connection_failures import from_httpx
 from arawn.backends.presets import PRESETS
 from arawn.cli.checkup import Finding
 from arawn.cli.daemon_client import DaemonFault, find_daemon, silence_of
+from arawn.cli.door import Door
 from arawn.cli.durations import since_words
 from arawn.cli.process_files import open_files, out_of_files
 from arawn.cli.status_page import LOG_WORDS, full_words, reason_of
 from arawn.config import listen_address
-from arawn.config.paths import interactions_dir, socket_path
+from arawn.config.paths import interactions_dir
 from arawn.config.schema import Config, Profile
 from arawn.interactions.counted import counted
 from arawn.interactions.lock_state import writer_is_active
@@ -35,30 +36,29 @@ _PORTS = {"http": 80, "https": 443}
 
 
 async def look_at_daemon(
-    config: Config, environ: Mapping[str, str], now: datetime
+    config: Config, door: Door, environ: Mapping[str, str], now: datetime
 ) -> tuple[RuntimeStatus | None, list[Finding]]:
     """Return what the running daemon says, and how it is at `now` (with its zone), or whether one could start.
 
     Checkpoint: always. If cancelled: nothing has changed.
     """
-    socket = socket_path(config, environ)
     try:
-        async with find_daemon(socket) as daemon:
+        async with find_daemon(door) as daemon:
             if daemon is not None:
                 status = await daemon.status()
                 return status, _of_daemon(config, status, now)
     except DaemonFault as fault:
-        return None, [Finding("daemon", False, out_of_files(socket) or str(fault))]
-    return None, await _without_answer(config, environ, socket)
+        return None, [Finding("daemon", False, out_of_files(door) or str(fault))]
+    return None, await _without_answer(config, environ, door)
 
 
-async def _without_answer(config: Config, environ: Mapping[str, str], socket: Path | None) -> list[Finding]:
-    silent = silence_of(socket)
+async def _without_answer(config: Config, environ: Mapping[str, str], door: Door) -> list[Finding]:
+    silent = silence_of(door)
     if silent is not None:
         return [Finding("daemon", False, str(silent)), *open_files(config, silent.pid)]
     log = interactions_dir(config, environ)
     if config.logging.interactions.enabled and log.is_dir() and writer_is_active(log):
-        return [_hidden_daemon(socket, log)]
+        return [_hidden_daemon(door, log)]
     none = Finding("daemon", True, "none runs; `arawn start` runs one")
     return [none, *open_files(config, None), await _address(config.server.listen)]
 
@@ -108,12 +108,12 @@ def _of_draining(backend: BackendStatus) -> Finding:
     return Finding(f"profile {backend.profile}", True, words)
 
 
-def _hidden_daemon(socket: Path | None, log: Path) -> Finding:
-    where = 'and `server.socket` is ""' if socket is None else f"and nothing answers on `{socket}`"
+def _hidden_daemon(door: Door, log: Path) -> Finding:
+    where = f"and nothing answers on `{door}`" if door.socket else "and no daemon of this configuration is known"
     return Finding(
         "daemon",
-        socket is None,
-        f"a process writes the log `{log}` {where}; if it is a daemon that has lost its socket file, end it with "
+        door.socket is None,
+        f"a process writes the log `{log}` {where}; if it is a daemon that has lost its file, end it with "
         f"`kill` (its number is in `{log / '.lock'}`) and start it again",
     )
 

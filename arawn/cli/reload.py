@@ -9,10 +9,10 @@ import click
 
 from arawn.cli.daemon_bodies import decoded
 from arawn.cli.daemon_client import require_daemon
+from arawn.cli.door import Door, door_to
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, say
-from arawn.cli.settings import socket_of
 from arawn.errors import BadInput, ConfigError
 from arawn.reload import ReloadReport, unusable
 
@@ -28,13 +28,13 @@ def reload(as_json: bool, config_file: Path | None) -> None:
     It reads the files that it was started with, each of which must still be there. All of it is checked first: if
     anything is wrong, every problem is listed, nothing is changed, and the exit code is 2. Calls that are queued or
     under way finish where they are.
-    `--config` only says where the daemon's socket is.
+    `--config` only says which daemon is meant.
     """
     try:
-        socket = socket_of(config_file)
+        door = door_to(config_file)
     except ConfigError as error:
         raise BadInput(unusable(error)) from error
-    report, unavailable = run_async(partial(_reload, socket))
+    report, unavailable = run_async(partial(_reload, door))
     for name, reason in unavailable.items():
         note(f"arawn: profile `{name}` is unavailable: {reason}")
     if as_json:
@@ -46,9 +46,9 @@ def reload(as_json: bool, config_file: Path | None) -> None:
         note("arawn: these are changed and wait for a restart: " + ", ".join(report.needs_restart))
 
 
-async def _reload(socket: Path | None) -> tuple[ReloadReport, dict[str, str]]:
+async def _reload(door: Door) -> tuple[ReloadReport, dict[str, str]]:
     """Reload; return what it did, and why which of the new backends cannot be used."""
-    async with require_daemon(socket) as daemon:
+    async with require_daemon(door) as daemon:
         report = decoded(await daemon.call("POST", "/reload"), ReloadReport)
         backends = (await daemon.status()).backends
     new = [backend for backend in backends if backend.profile in report.started + report.replaced]

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from arawn.config import load
-from arawn.config.paths import interactions_dir, socket_path
+from arawn.config.paths import interactions_dir
 from arawn.config.schema import Config
 
-__all__ = ["configured", "log_directory", "socket_of"]
+__all__ = ["configured", "log_directory"]
 
 
 def configured(config_file: Path | None) -> Config:
@@ -19,11 +19,6 @@ def configured(config_file: Path | None) -> Config:
         ConfigError: It is wrong; every problem is listed.
     """
     return load(config_file=config_file, environ=os.environ, cwd=Path.cwd()).config
-
-
-def socket_of(config_file: Path | None) -> Path | None:
-    """Return the daemon's socket; None if it has none. Errors as for `configured`."""
-    return socket_path(configured(config_file), os.environ)
 
 
 def log_directory(config_file: Path | None) -> Path:

@@ -21,7 +21,7 @@ from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
 from arawn.cli.output import say
 from arawn.cli.process_files import open_files
-from arawn.cli.start_address import address_to_use, only_loopback
+from arawn.cli.start_address import address_to_use, only_loopback, own_address
 from arawn.config.load import Loaded
 from arawn.config.paths import runtime_dir, state_dir
 from arawn.config.schema import Config
@@ -69,7 +69,9 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
         return (await find(in_use=found.files)).config
 
     def announce(told: ExitStack, opened: Opened) -> Callable[[], None]:
-        tell_end = told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))
+        return told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))
+
+    def ready(opened: Opened) -> None:
         for address in opened.addresses:
             narrow = only_loopback(address, found.config.server)
             if narrow is not None:
@@ -79,15 +81,21 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
         _calm_collector()
         if not quiet:
             _announce(found, opened)
-        return tell_end
 
     with ExitStack() as told:
-        await run_daemon(found.config, os.environ, announce=partial(announce, told), reread=reread)
+        await run_daemon(found.config, os.environ, announce=partial(announce, told), ready=ready, reread=reread)
 
 
 def _as_running(found: Loaded, opened: Opened) -> RunningDaemon:
     socket = None if opened.socket is None else path_text(opened.socket.absolute())
-    return RunningDaemon(os.getpid(), socket, tuple(path_text(path.resolve()) for path in found.files))
+    return RunningDaemon(
+        pid=os.getpid(),
+        socket=socket,
+        files=tuple(path_text(path.resolve()) for path in found.files),
+        listen=found.config.server.listen,
+        address=next((own_address(url) for url in opened.addresses), None),
+        guarded=opened.token is not None,
+    )
 
 
 def _calm_collector() -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from arawn.config import listen_address
 from arawn.config.schema import ServerConfig
 
-__all__ = ["address_to_use", "only_loopback"]
+__all__ = ["address_to_use", "only_loopback", "own_address"]
 
 _LOOPBACK = {4: "127.0.0.1", 6: "[::1]"}
 
@@ -24,8 +24,15 @@ def address_to_use(url: str, listen: str) -> str:
     address = ip_address(parts.hostname or "")
     name, _ = listen_address(listen)
     if address.is_unspecified:
-        return f"http://{_LOOPBACK[address.version]}:{parts.port}"
+        return own_address(url)
     return url if address.is_loopback or ":" in name else f"http://{name}:{parts.port}"
+
+
+def own_address(url: str) -> str:
+    """Return the URL by which this machine reaches what listens on `url`: by loopback, where that is every address."""
+    parts = urlsplit(url)
+    address = ip_address(parts.hostname or "")
+    return f"http://{_LOOPBACK[address.version]}:{parts.port}" if address.is_unspecified else url
 
 
 def only_loopback(url: str, server: ServerConfig) -> str | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from arawn.cli.daemon_client import DaemonFault, require_daemon, socket_of_daemon
+from arawn.cli.daemon_client import DaemonFault, require_daemon
+from arawn.cli.door import Door, door_of_daemon
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table, say
@@ -36,13 +37,13 @@ def status(watching: bool, every: float, as_json: bool, config_file: Path | None
 
     With `--watch` a terminal is drawn anew each time; what is piped gets one line each time.
     """
-    socket = socket_of_daemon(config_file)
+    door = door_of_daemon(config_file)
     if watching:
         from arawn.cli.status_watch import watch
 
-        run_async(partial(watch, socket, every=every, as_json=as_json))
+        run_async(partial(watch, door, every=every, as_json=as_json))
         return
-    found = run_async(partial(_status, socket))
+    found = run_async(partial(_status, door))
     if as_json:
         print_json(found)
         return
@@ -56,12 +57,12 @@ def status(watching: bool, every: float, as_json: bool, config_file: Path | None
         say(line)
 
 
-async def _status(socket: Path | None) -> RuntimeStatus:
+async def _status(door: Door) -> RuntimeStatus:
     try:
-        async with require_daemon(socket) as daemon:
+        async with require_daemon(door) as daemon:
             return await daemon.status()
     except DaemonFault as fault:
-        words = out_of_files(socket)
+        words = out_of_files(door)
         if words is None:
             raise
         raise DaemonFault(words) from fault

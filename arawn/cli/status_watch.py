@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,6 +13,7 @@ import msgspec
 import trio
 
 from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, silence_of
+from arawn.cli.door import Door
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.status_page import HEADERS, head_lines, next_steps, reason_of, rows
 from arawn.cli.terminal_text import json_shown, line_shown
@@ -31,11 +31,11 @@ _POLL_S = 0.05
 Show = Callable[[RuntimeStatus], Awaitable[None]]
 
 
-async def watch(socket: Path | None, *, every: float, as_json: bool) -> None:
+async def watch(door: Door, *, every: float, as_json: bool) -> None:
     """Show the status every so many seconds, until an interrupt.
 
     Args:
-        socket: The daemon's.
+        door: The daemon's.
         every: Seconds between two looks.
         as_json: Print a JSON document a line.
 
@@ -45,14 +45,14 @@ async def watch(socket: Path | None, *, every: float, as_json: bool) -> None:
     Checkpoint: always.
     If cancelled: the terminal is left as it was, with the last status on it.
     """
-    async with require_daemon(socket) as daemon, _opened(as_json=as_json) as show:
+    async with require_daemon(door) as daemon, _opened(as_json=as_json) as show:
         found = await daemon.status()
         while True:
             await show(found)
             await trio.sleep(every)
             pid, now = found.pid, await _status(daemon)
             if now is None:
-                await _wait_end(daemon.socket, pid)
+                await _wait_end(daemon.door, pid)
                 raise DaemonFault(f"the daemon, process {pid}, has ended")
             found = now
 
@@ -67,24 +67,24 @@ async def _status(daemon: DaemonClient) -> RuntimeStatus | None:
         raise
 
 
-async def _wait_end(socket: Path, pid: int) -> None:
+async def _wait_end(door: Door, pid: int) -> None:
     """Wait until the process has ended; if that takes longer than a moment, say so once."""
     with trio.move_on_after(_MOMENT_S):
-        await _wait_gone(socket, pid)
+        await _wait_gone(door, pid)
         return
-    silent = silence_of(socket)
+    silent = silence_of(door)
     if silent is not None:
         note(f"arawn: {silent}")
-    await _wait_gone(socket, pid)
+    await _wait_gone(door, pid)
 
 
-async def _wait_gone(socket: Path, pid: int) -> None:
-    while _is_silent(socket, pid):  # noqa: ASYNC110  # nothing here tells when another process ends
+async def _wait_gone(door: Door, pid: int) -> None:
+    while _is_silent(door, pid):  # noqa: ASYNC110  # nothing here tells when another process ends
         await trio.sleep(_POLL_S)
 
 
-def _is_silent(socket: Path, pid: int) -> bool:
-    silent = silence_of(socket)
+def _is_silent(door: Door, pid: int) -> bool:
+    silent = silence_of(door)
     return silent is not None and silent.pid == pid
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import click
 import trio
 
-from arawn.cli.daemon_client import DaemonFault, DaemonHung, DaemonSilent, require_daemon, socket_of_daemon
+from arawn.cli.daemon_client import DaemonFault, DaemonHung, DaemonSilent, require_daemon
+from arawn.cli.daemon_files import daemon_of
+from arawn.cli.door import Door, door_of_daemon
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option
 from arawn.cli.output import note
@@ -34,14 +36,15 @@ def stop(config_file: Path | None) -> None:
     Calls in flight get the grace of `server.shutdown_grace_s`. Ctrl-C ends the waiting, not the daemon. One that does
     not answer is asked to end as well, and waited for 10 s; nothing is ever killed.
     """
-    run_async(partial(_stop, socket_of_daemon(config_file)))
+    run_async(partial(_stop, door_of_daemon(config_file)))
 
 
-async def _stop(socket: Path | None) -> None:
+async def _stop(door: Door) -> None:
     patience = math.inf
     try:
-        async with require_daemon(socket) as daemon:
-            pid, number = (await daemon.status()).pid, int(signal.SIGTERM)
+        async with require_daemon(door) as daemon:
+            named = None if door.socket is not None else daemon_of(door)  # a token may be refused, a file is there
+            pid, number = (await daemon.status()).pid if named is None else named.pid, int(signal.SIGTERM)
     except DaemonSilent as silent:  # to one that stops, a second signal would take its grace away
         pid = silent.pid
         number, patience = (_NO_SIGNAL, math.inf) if silent.stopping else (int(signal.SIGTERM), _HUNG_S)

@@ -16,7 +16,8 @@ import trio
 from arawn.cli.daemon_bodies import decoded
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
 from arawn.cli.daemon_files import refuse_other_file
-from arawn.config.paths import database_path, socket_path
+from arawn.cli.door import door_of
+from arawn.config.paths import database_path
 from arawn.config.profiles import DEFAULT
 from arawn.config.search import read_config
 from arawn.errors import BadInput
@@ -42,14 +43,14 @@ async def open_access(config_file: Path | None) -> AsyncIterator[WorkstreamAcces
     Checkpoint: always.
     If cancelled: a change that has begun is finished or was never made.
     """
-    config = (await read_config(config_file, environ=os.environ, cwd=Path.cwd())).config
-    socket = socket_path(config, os.environ)
-    async with find_daemon(socket) as daemon:
+    loaded = await read_config(config_file, environ=os.environ, cwd=Path.cwd())
+    config, door = loaded.config, door_of(loaded)
+    async with find_daemon(door) as daemon:
         if daemon is not None:
-            refuse_other_file(config_file, daemon.socket)
+            refuse_other_file(config_file, daemon.door)
             yield ThroughDaemon(daemon)
             return
-    silent = silence_of(socket)
+    silent = silence_of(door)
     if silent is not None:
         raise silent
     store = await trio.to_thread.run_sync(WorkstreamStore, database_path(config, os.environ))

@@ -51,7 +51,7 @@ def build_app(runtime: Runtime, *, door: Door, reload: AskReload) -> ASGIApp:
         ("GET", "/status"): partial(_status, runtime),
         ("GET", "/backends"): partial(_backends, runtime),
         ("GET", "/metrics"): partial(_metrics, runtime),
-        ("POST", "/reload"): partial(_reload, reload),
+        ("POST", "/reload"): partial(_reload, runtime, reload),
         ("POST", "/chat"): partial(chat, runtime),
         ("POST", "/routing/explain"): partial(explain, runtime),
         **v1_routes(runtime),
@@ -144,9 +144,9 @@ async def _metrics(runtime: Runtime, call: Call) -> None:
     await call.respond(Reply(200, written(families(runtime.status(), runtime.counts)), content_type=CONTENT_TYPE))
 
 
-async def _reload(reload: AskReload, call: Call) -> None:
-    """Only through the socket: whoever may use that may do it."""
-    if not call.through_socket:
+async def _reload(runtime: Runtime, reload: AskReload, call: Call) -> None:
+    """Only through the socket, if there is one: whoever may use that may do it."""
+    if not call.through_socket and runtime.config.server.socket != "":
         message = "the configuration is reloaded through the Unix socket only; use `arawn reload`, or send SIGHUP"
         raise Refused(refusal(403, "socket_only", message))
     await call.respond(json_reply(200, await reload()))

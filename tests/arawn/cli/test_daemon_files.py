@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from arawn.cli.daemon_client import silence_of
+from arawn.cli.door import Door
 from arawn.running_daemons import RunningDaemon, announced, path_text
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
@@ -106,7 +107,7 @@ def test_a_silent_daemon_is_known_in_a_directory_whose_name_is_no_utf_8(
     socket = Path("arawn.sock")
 
     with announced(tmp_path, RunningDaemon(7, path_text(socket.absolute()), ())):
-        silent = silence_of(socket)
+        silent = silence_of(Door(socket, "", ()))
 
     assert silent is not None
     assert silent.pid == 7

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from pathlib import Path
 
 import httpx
 import msgspec
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from arawn.cli.daemon_bodies import encoded
 from arawn.cli.daemon_client import DaemonClient, DaemonFault
+from arawn.cli.door import Door
 from arawn.errors import BadInput
 from arawn.server.native import ChatRequest
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
@@ -55,7 +55,7 @@ async def old_daemon(refusal: object = REFUSAL) -> AsyncIterator[DaemonClient]:
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
     async with serving(app) as served, httpx.AsyncClient(base_url=served.url) as http:
-        yield DaemonClient(http, Path("arawn.sock"))
+        yield DaemonClient(http, Door(None, "", ()), "arawn.sock")
 
 
 async def unheard(_: object) -> None:

@@ -1,0 +1,80 @@
+"""Which daemon a command means: the one on the socket of its configuration, or, without a socket, of its address."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from arawn.cli.output import note
+from arawn.config import load
+from arawn.config.load import Loaded
+from arawn.config.paths import runtime_dir, socket_path
+from arawn.errors import ConfigError
+from arawn.interactions.counted import counted
+from arawn.running_daemons import RunningDaemon, path_text, running_daemons
+
+__all__ = ["Door", "door_of", "door_of_daemon", "door_to"]
+
+
+class Door(msgspec.Struct, frozen=True):
+    """The door of the daemon that a command means, whether or not one runs.
+
+    Attributes:
+        socket: Its Unix socket; None if `server.socket` is `""`.
+        listen: What `server.listen` says.
+        files: The absolute paths of the files of the configuration.
+    """
+
+    socket: Path | None
+    listen: str
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return str(self.listen if self.socket is None else self.socket)
+
+    def belongs_to(self, daemon: RunningDaemon) -> bool:
+        """Say whether `daemon` is the one that is meant: by its socket; without one by its address, or by its files.
+
+        Two daemons share neither an address nor, with the log that it names, a configuration.
+        """
+        if self.socket is not None:
+            return daemon.socket == path_text(self.socket.absolute())
+        return daemon.socket is None and (daemon.listen == self.listen or daemon.files == self.files)
+
+
+def door_of(loaded: Loaded) -> Door:
+    """Return the door of the daemon of a configuration."""
+    files = tuple(path_text(path.resolve()) for path in loaded.files)
+    return Door(socket_path(loaded.config, os.environ), loaded.config.server.listen, files)
+
+
+def door_to(config_file: Path | None) -> Door:
+    """Return the daemon's door by the configuration, without looking for profiles if it has none.
+
+    Raises:
+        ConfigError: The configuration is wrong; every problem is listed.
+    """
+    return door_of(load(config_file=config_file, environ=os.environ, cwd=Path.cwd()))
+
+
+def door_of_daemon(config_file: Path | None) -> Door:
+    """Return the daemon's door: the configured one; if the configuration cannot be used, that of the one that runs.
+
+    Raises:
+        ConfigError: The configuration is wrong, and no daemon runs by it, or several may.
+    """
+    try:
+        return door_to(config_file)
+    except ConfigError as error:
+        every = running_daemons(runtime_dir(os.environ))
+        if config_file is not None:
+            every = [daemon for daemon in every if str(config_file.resolve()) in daemon.files]
+        if len(every) != 1:
+            raise
+        (one,) = every
+        others = len(error.problems) - 1
+        more = f" (and {counted(others, 'more problem')})" if others else ""
+        note(f"arawn: {error.problems[0]}{more}; this is the daemon that runs, process {one.pid}")
+        return Door(None if one.socket is None else Path(one.socket), one.listen or "", one.files)
