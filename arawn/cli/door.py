@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from arawn.cli.output import note
+from arawn.cli.output import warn_of
 from arawn.config import load
 from arawn.config.load import Loaded
 from arawn.config.paths import runtime_dir, socket_path
@@ -76,5 +76,5 @@ def door_of_daemon(config_file: Path | None) -> Door:
         (one,) = every
         others = len(error.problems) - 1
         more = f" (and {counted(others, 'more problem')})" if others else ""
-        note(f"arawn: {error.problems[0]}{more}; this is the daemon that runs, process {one.pid}")
+        warn_of(f"arawn: {error.problems[0]}{more}; this is the daemon that runs, process {one.pid}")
         return Door(None if one.socket is None else Path(one.socket), one.listen or "", one.files)

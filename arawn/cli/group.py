@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from arawn.cli.quiet import with_quiet
 from arawn.cli.text_arguments import in_utf8
 
 __all__ = ["LazyGroup"]
@@ -47,7 +48,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self.places[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
-        return in_utf8(command)
+        return with_quiet(in_utf8(command))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
         """Write the listing from the table alone."""

@@ -12,7 +12,7 @@ import click
 from arawn.cli.log_mending import beside_no_daemon
 from arawn.cli.log_reading import ProgressLine, required_log
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json, print_table
+from arawn.cli.output import note, print_json, print_table, warn_of
 from arawn.cli.settings import configured
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput
@@ -52,7 +52,7 @@ def compact(all_closed: bool, dry_run: bool, as_json: bool, config_file: Path | 
     days = 0 if all_closed else config.compact_after_days
     closed = _closed(directory, today, days)
     for name in (file.name for file in closed if not _is_file(directory, file)):
-        note(f"arawn: `{name}` is no regular file, so it is none of the log; it is left alone")
+        warn_of(f"arawn: `{name}` is no regular file, so it is none of the log; it is left alone")
     closed = [file for file in closed if _is_file(directory, file)]
     if dry_run:
         _show_closed(directory, closed, as_json=as_json)
@@ -111,7 +111,7 @@ def _show(compressed: Sequence[Manifest], failed: Sequence[Uncompressed], *, as_
     if compressed:
         print_table(("file", "lines", "damaged", "bytes", "compressed"), [_row(made) for made in compressed])
     for one in failed:
-        note(f"arawn: cannot compress `{one.file}`, it stays as it is: {one.why}")
+        warn_of(f"arawn: cannot compress `{one.file}`, it stays as it is: {one.why}")
     if not (compressed or failed):
         note("nothing is closed that is not compressed")
 

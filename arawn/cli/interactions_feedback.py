@@ -20,8 +20,8 @@ from arawn.cli.given_feedback import Given, given, given_in
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option, lines_of
-from arawn.cli.output import note, print_json, print_json_line
-from arawn.config import load
+from arawn.cli.output import note, print_json, print_json_line, warn_of
+from arawn.config import Loaded, load
 from arawn.config.describe import suggestion
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput
@@ -84,9 +84,8 @@ def feedback(
     else:
         said = [given_in(line, place) for place, line in lines_of(source)]
     loaded = load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
-    config = loaded.config
-    _warn_of_misspelt(said, config)
-    written = run_async(partial(_give, config, door_of(loaded), required_log(config_file), said)) if said else []
+    _warn_of_misspelt(said, loaded.config)
+    written = run_async(partial(_give, loaded, required_log(config_file), said)) if said else []
     shown = [{name: getattr(line, name) for name in _SHOWN} for line in written]
     if not as_json:
         one = f"`{written[0].label}` is noted for {written[0].interaction_id}" if len(written) == 1 else None
@@ -104,16 +103,18 @@ def _warn_of_misspelt(said: Iterable[Given], config: Config) -> None:
     for label in dict.fromkeys(one.judgement.label for one in said):
         meant = "" if label in known or label.lower() in known[-2:] else suggestion(label, known)
         if meant:
-            note(f"arawn: warning: the label `{label}` is no profile, so `arawn route` learns nothing from it{meant}")
+            warn_of(
+                f"arawn: warning: the label `{label}` is no profile, so `arawn route` learns nothing from it{meant}"
+            )
 
 
-async def _give(config: Config, door: Door, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
+async def _give(loaded: Loaded, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
     """Have the daemon write it if it writes this log, else write it here: all of it, or nothing."""
-    async with _writer_of(directory, door) as daemon:
+    async with _writer_of(directory, door_of(loaded)) as daemon:
         if daemon is not None:
             ids = await trio.to_thread.run_sync(ids_of, directory, said)
             return await _send(daemon, ids, said)
-    return await trio.to_thread.run_sync(_write, config, directory, said)
+    return await trio.to_thread.run_sync(_write, loaded.config, directory, said)
 
 
 @asynccontextmanager
@@ -146,7 +147,7 @@ async def _send(daemon: DaemonClient, ids: Sequence[str], said: Sequence[Given])
             written.append(decoded(reply, FeedbackLine))
     except ArawnError:
         if written:
-            note(f"arawn: {len(written)} of {counted(len(said), 'judgement')} noted before the daemon failed")
+            warn_of(f"arawn: {len(written)} of {counted(len(said), 'judgement')} noted before the daemon failed")
         raise
     return written
 

@@ -12,7 +12,7 @@ from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_mending import beside_no_daemon
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option, lines_of
-from arawn.cli.output import note, print_json
+from arawn.cli.output import note, print_json, warn_of
 from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.settings import configured
 from arawn.errors import BadInput
@@ -132,7 +132,7 @@ def _tell_unread(directory: Path) -> None:
     """Name what stands in the directory and is none of the log: a copy of a file holds what was removed from it."""
     others = [path.name for path in directory.iterdir() if kind_of_name(path.name) in ("foreign", "misnamed")]
     for name in sorted(others):
-        note(f"arawn: warning: {name}: not a file of the log, so nothing was removed from it")
+        warn_of(f"arawn: warning: {name}: not a file of the log, so nothing was removed from it")
 
 
 def _sentence(removal: Removal) -> str:

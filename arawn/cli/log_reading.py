@@ -14,7 +14,8 @@ from typing import Any, Self, TypeVar
 
 import click
 
-from arawn.cli.output import note
+from arawn.cli.output import note, warn_of
+from arawn.cli.quiet import is_quiet
 from arawn.cli.settings import log_directory
 from arawn.cli.streams import forget_output
 from arawn.cli.terminal_text import line_shown
@@ -87,7 +88,7 @@ def is_there(directory: Path) -> bool:
 def warn(damage: Damage) -> None:
     """Name what was skipped; a file is named without a line."""
     place = f"{damage.file}:{damage.line}" if damage.line else damage.file
-    note(f"arawn: warning: {place}: {'skipped: ' if damage.skipped else ''}{damage.why}")
+    warn_of(f"arawn: warning: {place}: {'skipped: ' if damage.skipped else ''}{damage.why}")
 
 
 def last_entries(directory: Path, wanted: Filters, *, quiet: bool = False) -> list[Entry]:
@@ -161,7 +162,7 @@ class ProgressLine:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._shown_at = time.monotonic() + _FIRST_SECONDS - _NEXT_SECONDS
-        self._wanted = not quiet and sys.stderr.isatty()
+        self._wanted = not (quiet or is_quiet()) and sys.stderr.isatty()
         self._text = ""
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ import click
 import msgspec
 import trio
 
+from arawn.cli.quiet import is_quiet
 from arawn.cli.table_fit import GAP, fitted
 from arawn.cli.terminal_text import json_shown, line_shown, printable
 
@@ -26,12 +27,19 @@ __all__ = [
     "printable",
     "say",
     "say_text",
+    "warn_of",
     "write_out",
 ]
 
 
 def note(text: str) -> None:
-    """Print one line on stderr: beside the output, never part of it."""
+    """Print one line on stderr, beside the output and never part of it; nothing if that was asked for."""
+    if not is_quiet():
+        warn_of(text)
+
+
+def warn_of(text: str) -> None:
+    """Print one line on stderr that is worth an error: of something damaged, lost or not done."""
     click.echo(line_shown(text, sys.stderr), err=True)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 import trio
 
-from arawn.cli.output import note, printable
+from arawn.cli.output import note, printable, warn_of
 from arawn.cli.utf8 import from_utf8, require_utf8
 
 __all__ = ["LineSource", "confirm_or_leave", "open_lines"]
@@ -76,7 +76,7 @@ def confirm_or_leave(question: str, *, otherwise: str) -> None:
     except click.Abort:
         if sys.stdin.isatty():
             raise
-        note("")
+        warn_of("")
         raise click.UsageError("nobody is there to confirm it; give `--yes`") from None
     if not agreed:
         note(otherwise)

@@ -12,7 +12,7 @@ from arawn.cli.daemon_client import require_daemon
 from arawn.cli.door import Door, door_to
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json, say
+from arawn.cli.output import note, print_json, say, warn_of
 from arawn.errors import BadInput, ConfigError
 from arawn.reload import ReloadReport, unusable
 
@@ -36,7 +36,7 @@ def reload(as_json: bool, config_file: Path | None) -> None:
         raise BadInput(unusable(error)) from error
     report, unavailable = run_async(partial(_reload, door))
     for name, reason in unavailable.items():
-        note(f"arawn: profile `{name}` is unavailable: {reason}")
+        warn_of(f"arawn: profile `{name}` is unavailable: {reason}")
     if as_json:
         print_json(report)
         return

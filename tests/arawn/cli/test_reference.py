@@ -46,6 +46,12 @@ def test_a_command_is_called_what_its_group_calls_it(name: str) -> None:
     assert group.places[last][1].endswith(".")
 
 
+@pytest.mark.parametrize("name", [name for name, one in COMMANDS.items() if not isinstance(one, click.Group)])
+def test_every_command_takes_quiet(name: str) -> None:
+    """Once, and in both spellings."""
+    assert [set(one.opts) for one in COMMANDS[name].params if "--quiet" in one.opts] == [{"-q", "--quiet"}]
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name.endswith(" list")])
 def test_every_listing_has_json(name: str) -> None:
     """For programs."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import PATIENCE, Place
 
 
@@ -83,3 +84,24 @@ def test_a_full_device_is_one_clear_message(place: Place, command: str) -> None:
 def test_a_full_stderr_leaves_the_exit_code(place: Place, command: str, code: int) -> None:
     """It alone tells what happened."""
     assert through_shell(place, command, "2>/dev/full").returncode == code
+
+
+@pytest.mark.parametrize("flag", [[], ["-q"], ["--quiet"]])
+def test_quiet_leaves_out_notes_and_keeps_answers_errors_and_exit_codes(
+    command: Command, place: Place, flag: list[str]
+) -> None:
+    """Of commands that do nothing of their own about it; what is damaged is no note."""
+    place.configure('[llm_profiles.a]\nbackend = "scripted"\n[llm_profiles.b]\nbackend = "scripted"\n')
+    command("ask", "-q", "-p", "a", "hi")
+    with next(place.log.glob("*.jsonl")).open("a") as log:
+        log.write("no line of a log\n")
+
+    made, checked = command("workstreams", "new", "x", *flag), command("config", "check", *flag)
+    stopped = command("stop", *flag)
+    listed = command("interactions", "show", "latest", *flag)
+
+    assert (made.code, made.out, made.err) == (0, "", "" if flag else "made workstream `x`\n")
+    assert (checked.code, checked.out[:26]) == (0, "the configuration is right")
+    assert ("note: no profile is the default" in checked.err) is not bool(flag)
+    assert (stopped.code, "no daemon answers" in stopped.err) == (1, True)
+    assert (listed.code, "arawn: warning: " in listed.err) == (0, True)
