@@ -60,11 +60,15 @@ def sources_below(value: object, path: KeyPath, origins: Origins) -> dict[str, S
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
-    """Yield every value below `path` that is not a table; an empty table is a value."""
+    """Yield every value below `path` that is not a table, nor an array of tables of ours; an empty one is a value."""
     if isinstance(value, msgspec.Struct):
         value = {name: getattr(value, name) for name in value.__struct_fields__}
-    if not isinstance(value, Mapping) or not value:
+    if isinstance(value, Mapping) and value:
+        inner: Iterable[tuple[str | int, object]] = value.items()
+    elif isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+        inner = enumerate(value)
+    else:
         yield path, value
         return
-    for key, item in value.items():
+    for key, item in inner:
         yield from _leaves(item, (*path, key))

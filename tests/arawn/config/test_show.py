@@ -33,6 +33,25 @@ def test_every_key_is_shown_with_its_value_and_origin(tmp_path: Path) -> None:
     assert texts == ['"m"', "0.5", '["a"]', "none", "{}"]
 
 
+def test_a_rule_is_shown_by_its_parts(tmp_path: Path) -> None:
+    """Each with the line that it stands in, as TOML would write it."""
+    rules = """[routing]
+[[routing.rules]]
+name = "short"
+condition = { complexity = "simple", keyword = "a" }
+profile = "default"
+"""
+    shown = loaded(tmp_path, f'{rules}[llm]\nbackend = "ollama"\nmodel = "m"').sources
+
+    assert {key: (one.text, one.origin) for key, one in shown.items() if key.startswith("routing.rules")} == {
+        "routing.rules[0].name": ('"short"', "arawn.toml:3"),
+        "routing.rules[0].condition.complexity": ('"simple"', "arawn.toml:4"),
+        "routing.rules[0].condition.keyword": ('"a"', "arawn.toml:4"),
+        "routing.rules[0].profile": ('"default"', "arawn.toml:5"),
+    }
+    assert loaded(tmp_path, '[llm]\nbackend = "ollama"\nmodel = "m"').sources["routing.rules"].text == "[]"
+
+
 def test_no_secret_is_in_what_is_shown(tmp_path: Path) -> None:
     """Keys, tokens and passwords are hidden in profiles, headers and extra, at any depth."""
     text = f"""
