@@ -130,11 +130,11 @@ async def _address(listen: str) -> Finding:
 
 
 async def reach_providers(config: Config) -> list[Finding]:
-    """Connect to the server of every profile that has one, all at once; nothing is asked of it.
+    """Connect to the server of every profile that has one, all at once; nothing is asked of it. Each has a row.
 
     Checkpoint: always. If cancelled: every connection is closed.
     """
-    found: dict[str, Finding | None] = dict.fromkeys(config.profiles)
+    found: dict[str, Finding] = {}
 
     async def reach(name: str, profile: Profile) -> None:
         found[name] = await _reach(name, profile)
@@ -142,15 +142,16 @@ async def reach_providers(config: Config) -> list[Finding]:
     async with trio.open_nursery() as nursery:
         for name, profile in config.profiles.items():
             nursery.start_soon(reach, name, profile)
-    return [finding for finding in found.values() if finding is not None]
+    return [found[name] for name in config.profiles]
 
 
-async def _reach(name: str, profile: Profile) -> Finding | None:
+async def _reach(name: str, profile: Profile) -> Finding:
     base = profile.base_url or PRESETS[profile.backend].base_url
+    what = f"profile {name}"
     if base is None or profile.backend in {"local", "scripted"}:
-        return None
+        return Finding(what, True, f"`{profile.backend}` has no server elsewhere")
     url = httpx.URL(base)
-    what, place = f"profile {name}", f"{url.scheme}://{url.netloc.decode()}"
+    place = f"{url.scheme}://{url.netloc.decode()}"
     if uses_proxy(url, os.environ):
         return Finding(what, True, f"{place} is behind a proxy, which was not asked")
     origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
