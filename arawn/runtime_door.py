@@ -31,7 +31,7 @@ from arawn.routing.explain import Explanation
 from arawn.routing.policy import require_profile
 from arawn.routing.router import Router
 from arawn.running_backends import Followed, RunningBackends
-from arawn.status import LogStatus, RuntimeStatus
+from arawn.status import RuntimeStatus, log_status
 from arawn.stream import Begun, EventStream, open_stream
 from arawn.trio_run import current_run, require_run
 from arawn.version import VERSION
@@ -290,7 +290,7 @@ class Runtime:
             pid=os.getpid(),
             uptime_s=trio.current_time() - self._began,
             default_profile=default_profile(self.config),
-            log=LogStatus(path=str(self.log_path) if self.log_path else None, health=self._journal.health()),
+            log=log_status(self.log_path, self._journal.health(), self.config.logging.interactions),
             backends=self._running.statuses(),
             draining=self._running.draining(),
             database_fault=self._store_health.fault,

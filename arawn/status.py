@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 import actors
+from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.health import LogHealth
 
-__all__ = ["BackendStatus", "LogStatus", "RuntimeStatus"]
+__all__ = ["UNSYNCED", "BackendStatus", "LogStatus", "RuntimeStatus", "log_status"]
+
+UNSYNCED = 'not synced (`sync = "off"`): a power loss takes what the system has not written by itself'
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +42,13 @@ class LogStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str | None
     health: LogHealth
+
+
+def log_status(path: Path | None, health: LogHealth, config: InteractionLogConfig) -> LogStatus:
+    """Return the state of the log; its reason also says that nothing of it is synced, where that was asked for."""
+    if path is not None and config.sync == "off":
+        health = msgspec.structs.replace(health, reason="; ".join(filter(None, (health.reason, UNSYNCED))))
+    return LogStatus(path=None if path is None else str(path), health=health)
 
 
 class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.housekeeping import plan_deletion
+from arawn.status import UNSYNCED
 from arawn.workstreams.store_file import HEADER_BYTES, foreign_link, header_fault, journal_of, orphaned_journal
 from arawn.workstreams.store_schema import migrate
 
@@ -65,6 +66,8 @@ def look_around(
     if config.logging.interactions.enabled:
         log = interactions_dir(config, environ)
         yield _room("log", log)
+        if config.logging.interactions.sync == "off":
+            yield Finding("log", True, UNSYNCED)
         if log.is_dir():
             yield _clock(log, now.astimezone(UTC).date(), config.logging.interactions.retention_days)
     yield _room("workstreams", database.parent)

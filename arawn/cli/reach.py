@@ -77,7 +77,7 @@ def _of_daemon(config: Config, status: RuntimeStatus, now: datetime) -> list[Fin
 def _of_log(log: LogStatus, now: datetime) -> Finding:
     health = log.health
     if log.path is None or health.state == "ok":
-        return Finding("log", True, "off" if log.path is None else "ok")
+        return Finding("log", True, "off" if log.path is None else health.reason or "ok")
     lost = (
         f", {counted(health.count, 'record')} lost (`arawn interactions verify` names the gap)" if health.count else ""
     )

@@ -129,9 +129,13 @@ def _account(found: Loaded, opened: Opened) -> list[str]:
         *(("http", _address_words(url, found.config.server.listen)) for url in opened.addresses),
         ("socket", str(opened.socket.absolute()) if opened.socket else "none"),
         ("token", "none is asked for" if opened.token is None else _token_place()),
-        ("log", str(runtime.log_path.absolute()) if runtime.log_path else "off"),
+        ("log", _log_words(runtime.log_path, runtime.status().log.health.reason)),
     ]
     return [f"{name:<14} {text}" for name, text in rows if text]
+
+
+def _log_words(path: Path | None, reason: str | None) -> str:
+    return "off" if path is None else f"{path.absolute()}{f' ({reason})' if reason else ''}"
 
 
 def _address_words(url: str, listen: str) -> str:

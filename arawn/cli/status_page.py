@@ -27,7 +27,8 @@ def head_lines(found: RuntimeStatus, now: datetime) -> list[str]:
     """Return what is said above the table of backends; `now` has a time zone."""
     health = found.log.health
     log = "off" if found.log.path is None else f"{health.state}  {found.log.path}"
-    reason = f"  ({since_words(health.since, now)}: {health.reason})" if health.reason else ""
+    since = f"{since_words(health.since, now)}: " if health.since else ""
+    reason = f"  ({since}{health.reason})" if health.reason else ""
     database = f"; {found.database_fault}" if found.database_fault else ""
     return [
         f"daemon       arawn {found.version}, process {found.pid}, up {duration_words(found.uptime_s)}",
