@@ -31,6 +31,7 @@ _PLACES = {
     "show": ("arawn.cli.config:show", "Print every value in effect and where it was set."),
     "check": ("arawn.cli.config:check", "Check the configuration without starting anything."),
     "path": ("arawn.cli.config:path", "Print where configuration and data are."),
+    "reload": ("arawn.cli.reload:reload", "Another name of `arawn reload`."),
 }
 
 

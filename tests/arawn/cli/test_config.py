@@ -44,3 +44,8 @@ def test_every_place_is_shown(command: Command, place: Place) -> None:
     assert places["user's file"] == str(place.directory / "config" / "config.toml")
     assert places["interaction log"] == str(place.log)
     assert "not there" in command("config", "path").out
+
+
+def test_a_reload_has_its_name_here_too(command: Command) -> None:
+    """It is the same command."""
+    assert command("config", "reload") == command("reload")

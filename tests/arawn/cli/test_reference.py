@@ -24,7 +24,7 @@ def test_every_command_is_there() -> None:
     """And no stub of one to come."""
     assert {name for name, command in COMMANDS.items() if not isinstance(command, click.Group)} == {
         *(f"arawn {name}" for name in ("init", "ask", "chat", "start", "stop", "status", "doctor", "reload")),
-        *(f"arawn config {name}" for name in ("show", "check", "path")),
+        *(f"arawn config {name}" for name in ("show", "check", "path", "reload")),
         *(f"arawn backends {name}" for name in ("list", "test")),
         *(f"arawn route {name}" for name in ("explain", "replay", "evaluate", "train")),
         *(f"arawn workstreams {name}" for name in ("list", "show", "new", "bind", "archive", "rm")),
