@@ -46,6 +46,7 @@ Write = Callable[[RowWriter], ExportManifest]
 @click.option("--per-call", is_flag=True, help="A row for each call, where the format has one for each conversation.")
 @click.option("--keep", multiple=True, type=click.Choice(CHOICES), help="Keep rows for which this holds.")
 @click.option("--drop", multiple=True, type=click.Choice(CHOICES), help="Drop rows for which this holds.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take the first N calls alone, oldest first.")
 @click.option("--overwrite", is_flag=True, help="Replace an export that is there.")
 @filter_options
 @label_option
@@ -59,6 +60,7 @@ def export_interactions(
     per_call: bool,
     keep: tuple[Choice, ...],
     drop: tuple[Choice, ...],
+    limit: int | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -84,7 +86,7 @@ def export_interactions(
     """  # noqa: D301  # `\b` is click's mark
     order = Order(
         format=export_format,
-        wanted=filters_of(options, limit=None),
+        wanted=filters_of(options, limit=limit),
         drop=chosen_drops(export_format, keep=keep, drop=drop),
         per_call=per_call,
         routing=configured(config_file).routing,

@@ -69,6 +69,16 @@ def test_features_of_router_rows_are_found_by_the_keywords_configured(
     assert {row["features"]["estimated_complexity"] for row in rows} == {"moderate"}
 
 
+@pytest.mark.parametrize(("name", "rows"), [("jsonl", 2), ("trl", 1)])
+def test_the_first_calls_alone_try_an_export_out(asked: None, command: Command, name: str, rows: int) -> None:
+    """Oldest first, as rows go; the manifest says so among its filters. It is of calls, not of conversations."""
+    manifest = json.loads(command(*EXPORT, name, "-o", "rows", "--limit", "2", "--json").out)
+
+    assert (manifest["filters"], manifest["interactions"], manifest["rows"]) == ({"limit": 2}, 2, rows)
+    first = command(*EXPORT, "jsonl", "-o", "-", "-q", "--limit", "1").out
+    assert [json.loads(line)["messages"][0]["content"][0]["text"] for line in first.splitlines()] == ["one"]
+
+
 def test_reasons_can_be_chosen(asked: None, command: Command) -> None:
     """What is dropped is counted by reason."""
     result = command(*EXPORT, "trl", "-o", "rows", "--drop", "no_tools")
