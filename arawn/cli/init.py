@@ -130,11 +130,10 @@ def _write(path: Path, text: str) -> None:
         raise BadInput(f"`{path}` cannot be written: {error.strerror}; `--config FILE` names another file") from error
     try:
         load(config_file=path, environ={}, cwd=Path.cwd())
-    except BaseException as error:
+    except ConfigError as error:
         path.unlink()
-        if isinstance(error, ConfigError):  # no place in a file that is gone
-            raise ConfigError([line.removeprefix(str(path)).partition(": ")[2] for line in error.problems]) from None
-        raise
+        # no place in a file that is gone
+        raise ConfigError([line.removeprefix(str(path)).partition(": ")[2] for line in error.problems]) from None
 
 
 def _private(path: str, flags: int) -> int:
