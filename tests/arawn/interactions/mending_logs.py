@@ -14,6 +14,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.compact import compact_file
 from arawn.interactions.files import parse_name
 from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.findings import Report
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.record import FeedbackLine, ToolResultLine, timestamp_text
 from arawn.interactions.sealed import FRAME_BYTES
@@ -157,3 +158,7 @@ def _line_of(lines: list[bytes], offset: int) -> int:
 
 def _end_of(lines: list[bytes], number: int) -> int:
     return sum(map(len, lines[: number + 1]))
+
+
+def problems(report: Report) -> list[str]:
+    return [str(problem) for problem in report.problems]
