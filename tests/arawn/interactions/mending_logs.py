@@ -16,7 +16,9 @@ from arawn.interactions.files import parse_name
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.findings import Report
 from arawn.interactions.opening import open_day_log
+from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.record import FeedbackLine, ToolResultLine, timestamp_text
+from arawn.interactions.repair import Repaired, repair
 from arawn.interactions.sealed import FRAME_BYTES
 from arawn.messages import CallContext
 from tests.arawn.interactions.samples import NOON, Clock, record
@@ -162,3 +164,12 @@ def _end_of(lines: list[bytes], number: int) -> int:
 
 def problems(report: Report) -> list[str]:
     return [str(problem) for problem in report.problems]
+
+
+def mended(log: Path) -> Repaired:
+    return repair(log, CONFIG, clock=later)
+
+
+def lines_of(log: Path) -> set[bytes]:
+    names = [path for path in log.iterdir() if parse_name(path.name) is not None]
+    return {line for path in names for _, line in forward_lines(path)}
