@@ -1,0 +1,113 @@
+"""What a tool's function returns: texts and pictures as they are, everything else as JSON."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.agent.sendable import sendable
+from arawn.agent.tool import as_answer
+from arawn.messages import Image, Text
+from tests.arawn.agent.plain_tools import Place, run, said
+
+
+class Opaque:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("plain", "plain"), (None, "null"), ({"a": [1]}, '{"a":[1]}'), (Place(1.0), '{"lat":1.0,"lon":0.0}'), ([], "[]")],
+)
+def test_what_is_no_text_is_json(value: object, text: str) -> None:
+    """A model reads both."""
+    assert said(as_answer(value)) == text
+
+
+def test_pictures_and_texts_are_blocks_as_they_are() -> None:
+    """One alone or several."""
+    picture = Image(media_type="image/png", data="aGk=")
+
+    assert as_answer(picture).content == (picture,)
+    assert as_answer([Text("see"), picture]).content == (Text("see"), picture)
+    assert as_answer(["see", picture, ""]).content == (Text("see"), picture, Text(""))
+
+
+@pytest.mark.parametrize("place", [lambda it: {"shot": it}, lambda it: [it, 5], lambda it: {"shots": [("a", it)]}])
+def test_a_picture_within_other_values_is_refused(place: Callable[[Image], object]) -> None:
+    """A model can do nothing with its bytes as JSON; the error says what would be right."""
+    value = place(Image(media_type="image/png", data="aGk="))
+
+    with pytest.raises(TypeError, match="a picture is returned by itself, or in a list of texts and pictures"):
+        as_answer(value)
+
+
+def test_a_list_of_strings_is_json() -> None:
+    """Only beside a picture or a text are they blocks."""
+    assert said(as_answer(["a", "b"])) == '["a","b"]'
+
+
+def test_a_list_within_itself_is_an_error_as_any_other() -> None:
+    """No JSON holds it, and nothing else dies of it."""
+    endless: list[object] = []
+    endless.append(endless)
+
+    with pytest.raises(TypeError, match="an object of type `list`"):
+        as_answer(endless)
+
+
+def test_what_json_cannot_hold_is_an_error_that_says_so() -> None:
+    """The loop turns it into an error result."""
+    with pytest.raises(TypeError, match="it returned an object of type `Opaque`, which JSON cannot hold"):
+        as_answer(Opaque())
+
+
+@given(st.text(st.characters(), max_size=40))
+def test_every_answer_can_be_sent_and_stored(text: str) -> None:
+    """Half characters too: they become whole ones."""
+    sent = sendable(as_answer(text).content, 1_000)
+    stored = msgspec.json.decode(msgspec.json.encode(sent), type=tuple[Text | Image, ...])
+
+    assert stored == sent
+
+
+async def test_what_a_tool_leaves_to_be_awaited_is_awaited() -> None:
+    """Whether the function is async itself or not."""
+
+    async def slow(at: str) -> str:
+        await trio.lowlevel.checkpoint()
+        return at
+
+    def plain(at: str) -> object:
+        return slow(at)
+
+    async def twice(at: str) -> object:
+        return slow(at)
+
+    assert said(await run(plain, at="last")) == "last"
+    assert said(await run(twice, at="last")) == "last"
+
+
+async def test_a_wrapped_async_function_runs_on_trio() -> None:
+    """A decorator hides that it is one; what it returns tells."""
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def around(**arguments: Any) -> Any:
+            return function(**arguments)
+
+        return around
+
+    @wrapped
+    async def slow(at: str) -> str:
+        await trio.lowlevel.checkpoint()
+        return at
+
+    assert said(await run(slow, at="last")) == "last"
