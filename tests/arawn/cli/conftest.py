@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 import tempfile
@@ -54,3 +55,12 @@ def command(place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 
     yield act
     logging.getLogger().handlers[:] = handlers
+
+
+@pytest.fixture
+def asked(command: Command) -> list[str]:
+    """Three calls in the log; their ids."""
+    command("ask", "where is the heron?")
+    command("ask", "-w", "research", "-p", "fast", "--tag", "team=search", "two herons")
+    command("ask", "-w", "research", "-s", "be brief", "a Kestrel")
+    return [head["id"] for head in json.loads(command("interactions", "list", "--json").out)]
