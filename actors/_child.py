@@ -79,7 +79,11 @@ class Child:
         self.seat.begin()
 
     async def live(self, hooks: Hooks) -> None:
-        """Run the incarnation to its end, clean-up included; how it ended is its `outcome`."""
+        """Run the incarnation to its end, clean-up included; how it ended is its `outcome`.
+
+        Checkpoint: as `ActorSeat.run`.
+        If cancelled: the incarnation is cut short, and this is over when its clean-up is; there is no `outcome`.
+        """
 
         def ready() -> None:
             self.hired = self.ready = True
@@ -101,13 +105,21 @@ class Child:
             hooks.emit(Interrupted(self.seat.path, self.incarnation))
 
     async def interrupt(self, reason: str) -> None:
-        """End the incarnation there is, if any, and wait until it has ended."""
+        """End the incarnation there is, if any, and wait until it has ended.
+
+        Checkpoint: only if there is one.
+        If cancelled: it ends all the same.
+        """
         if self.alive:
             self.seat.interrupt(reason)
             await self.wait_ended()
 
     async def wait_ended(self) -> None:
-        """Wait until no incarnation is alive."""
+        """Wait until no incarnation is alive.
+
+        Checkpoint: only if one is.
+        If cancelled: nothing has changed.
+        """
         if self.alive:
             await self.ended.wait()
 

@@ -35,7 +35,11 @@ class Job(Generic[T]):
         self.error: Exception | None = None
 
     async def run(self, async_fn: Callable[[], Awaitable[T]]) -> None:
-        """Keep what `async_fn` gives."""
+        """Keep what `async_fn` gives.
+
+        Checkpoint: as `async_fn`.
+        If cancelled: by `scope`, it has ended as `cancelled`; by the end of the host, it is never `done`.
+        """
         try:
             with self.scope:
                 self.value = await async_fn()

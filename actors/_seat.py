@@ -52,7 +52,11 @@ class ActorSeat(Generic[M]):
     # -- asking ----------------------------------------------------------------------------------------------------
 
     async def ask(self, envelope: Asked[M]) -> Any:
-        """See `Ref.ask`."""
+        """Put the envelope into the box and wait for its reply; all else as for `Ref.ask`.
+
+        Raises:
+            AskCycle: The reply would wait for itself.
+        """
         asker = asking_worker()
         if asker is None:
             await self.mailbox.put(envelope)
@@ -79,7 +83,16 @@ class ActorSeat(Generic[M]):
         self.workers = [Worker(self)]  # while it starts, whoever waits for this actor waits for its start
 
     async def run(self, ready: Callable[[], None]) -> RunEnd:
-        """Live one incarnation: start, call `ready`, handle mail, clean up; raises what crashed it."""
+        """Live one incarnation: start, call `ready`, handle mail, clean up; return how it ended.
+
+        Checkpoint: where the spec's `start` and handler have one, and while there is no mail.
+        If cancelled: a start is cut short; so is a handler, and the clean-up still has its `cleanup_grace`.
+
+        Raises:
+            ActorError: The start took longer than `start_grace`, or the clean-up longer than `cleanup_grace`.
+            TypeError: `start` gave no async context manager, or no handler.
+            Exception: What else crashed it.
+        """
         begin_work(self.workers[0])
         end: RunEnd = "finished"
         crash: Exception | None = None
@@ -132,7 +145,11 @@ class ActorSeat(Generic[M]):
         return "idle"
 
     async def wait_mail(self) -> bool:
-        """Wait until there is mail (True), or this incarnation has none to wait for (False)."""
+        """Wait until there is mail (True), or this incarnation has none to wait for (False).
+
+        Checkpoint: only when there is no mail.
+        If cancelled: mail that has come meanwhile stays in the box.
+        """
         if self._idle_after is None:
             return await self.mailbox.wait_mail()
         self._idle_since = trio.current_time()
@@ -175,7 +192,7 @@ class ActorSeat(Generic[M]):
         self.on_stop()
 
     async def stop(self, grace: float | None) -> None:
-        """See `Ref.stop`."""
+        """Stop for good and wait for the end; all else as for `Ref.stop`."""
         self.request_stop(grace)
         await self.stopped.wait()
 
@@ -236,6 +253,10 @@ class ActorSeat(Generic[M]):
 
 
 def require_grace(grace: float | None) -> None:
-    """Refuse what is no number of seconds, before anything has happened."""
+    """Refuse what is no number of seconds, before anything has happened.
+
+    Raises:
+        ValueError: It is neither None nor a number >= 0.
+    """
     if grace is not None and not (isinstance(grace, (int, float)) and grace >= 0):
         raise ValueError(f"a grace is seconds >= 0, or None for that of the spec; got {grace!r}")

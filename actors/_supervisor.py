@@ -62,7 +62,7 @@ class Supervisor(Family):
         return Ref(self.path, spec.name, seat.mailbox.offer, lambda: seat, lambda: seat)
 
     async def start_supervisor(self, spec: SupervisorSpec) -> Supervisor:
-        """Start a nested supervisor, without children yet; checkpoints and errors as for `start`."""
+        """Start a nested supervisor, without children yet; all else as for `start`."""
         nested = Supervisor(spec, f"{self.path}/{spec.name}", self.hooks)
         await self._start(Child(spec.name, nested, spec))
         return nested
@@ -70,7 +70,16 @@ class Supervisor(Family):
     async def start_on_demand(
         self, spec: SupervisorSpec, make: Callable[[str], ChildSpec[Any]], *, idle_after: float
     ) -> OnDemand:
-        """Start a supervisor whose children start with their first message; see `OnDemand`."""
+        """Start a supervisor whose children start with their first message; see `OnDemand`. All else as for `start`.
+
+        Args:
+            spec: The supervisor's spec; its strategy is `one_for_one`, for its children have no order.
+            make: Makes the spec of the child of a name.
+            idle_after: Seconds, > 0, without mail or work after which a child ends.
+
+        Raises:
+            ValueError: The strategy, `idle_after` or the name cannot be taken.
+        """
         from actors._on_demand import OnDemand
 
         if spec.strategy != "one_for_one":
@@ -97,7 +106,14 @@ class Supervisor(Family):
         self._nursery: trio.Nursery | None = None
 
     async def run(self, ready: Callable[[], None]) -> RunEnd:
-        """Start the children there are, watch them until told to end, stop them right to left."""
+        """Start the children there are, watch them until told to end, stop them right to left; return why they ended.
+
+        Checkpoint: always.
+        If cancelled: all below is cut short at once and in no order; its clean-ups keep their own deadlines.
+
+        Raises:
+            SupervisorGaveUp: A budget for restarts is spent; the last crash is its cause.
+        """
         self._context = copy_context()
         async with trio.open_nursery() as self._nursery:
             try:

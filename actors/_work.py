@@ -50,6 +50,9 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
 
     Raises what the handler raises. Whatever happens, the askers are told, without a checkpoint in between. What is
     done for one message stands here in one piece: each call would cost as much as the rest of it.
+
+    Checkpoint: when there is no mail, and after 64 messages without any; else where the handler has one.
+    If cancelled: askers of what is in hand get `OutcomeUnknown`; other mail stays in the box.
     """
     begin_work(worker)
     take, handle, expected = seat.mailbox.take_nowait, calling(seat, worker, handler), seat.spec.reply_errors

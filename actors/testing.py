@@ -160,7 +160,7 @@ class CrashPoints:
         self._chosen = chosen
 
     def reach(self) -> None:
-        """Pass a point, or crash there."""
+        """Pass a point, or crash there: the chosen one raises `RuntimeError`."""
         self.seen += 1
         if self.seen == self._chosen:
             raise RuntimeError(f"planted crash at point {self.seen}")
