@@ -54,11 +54,17 @@ class Reloadable(Protocol):
     """What a reload needs of the runtime."""
 
     async def follow(self, config: Config, /) -> Followed:
-        """Check a configuration, and put it in force: all of it or nothing."""
+        """Check a configuration, and put it in force: all of it or nothing.
+
+        Raises:
+            ConfigError: It is wrong, or something in it cannot be used; nothing was changed.
+
+        Checkpoint: always. If cancelled: nothing has changed.
+        """
         ...
 
     async def mark(self, line: MarkLine, /) -> None:
-        """Write a line into the log, if there is one."""
+        """Write a line into the log, if there is one; all else as for `Journal.record`."""
         ...
 
 

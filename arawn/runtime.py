@@ -108,7 +108,9 @@ async def start_runtime(
     waits_for_room: bool = True,
     converses: bool = True,
 ) -> AsyncIterator[Runtime]:
-    """Start every part in order; see `open_runtime`. A profile may be unavailable, the default one too, or still start.
+    """Start every part in order; all else as for `open_runtime`.
+
+    A profile may be unavailable, the default one too, or still start.
 
     Args:
         config: A configuration that has passed every check.

@@ -90,7 +90,7 @@ class Runtime:
         return self._running.config
 
     async def settled(self) -> None:
-        """Wait until it is known whether the default profile can take calls; see `RunningBackends.settled`."""
+        """Wait until it is known whether the default profile takes calls; all else as for `RunningBackends.settled`."""
         require_run(self._run)
         await self._running.settled()
 
@@ -124,7 +124,7 @@ class Runtime:
         await self._running.end()
 
     async def mark(self, line: MarkLine) -> None:
-        """Write a line about the log itself into it; see `Journal.record`."""
+        """Write a line about the log itself into it; all else as for `Journal.record`."""
         require_run(self._run)
         await self._journal.record(require_kind("line", line, MarkLine))
 
@@ -144,7 +144,10 @@ class Runtime:
         return Workstream(require_name(name), profile, self._workstreams.ref(name), self._run, self.stored_workstream)
 
     async def tools(self, *names: str) -> tuple[Tool, ...]:
-        """Return the tools configured under these names, or raise `BadInput`, `ConfigError` or `ToolServerFailed`."""
+        """Return the tools configured under these names, or raise `BadInput`, `ConfigError` or `ToolServerFailed`.
+
+        Checkpoint: always, but for no names. If cancelled: a server may have been started, and an import goes on.
+        """
         require_run(self._run)
         return await self._tools.tools(names)
 
@@ -152,8 +155,7 @@ class Runtime:
         """Return every stored conversation by name; the archived ones only if asked for.
 
         Raises:
-            BadInput: `archived` is neither True nor False.
-            StoreFailed: The database cannot be read.
+            BadInput: `archived` is neither True nor False. StoreFailed: The database cannot be read.
 
         Checkpoint: always. If cancelled: nothing has changed.
         """
@@ -266,8 +268,7 @@ class Runtime:
 
         Raises:
             UnknownProfile: The name that decides is not configured.
-            PolicyFailed: The routing policy decided nothing.
-            BadInput: The request or the name cannot be used.
+            PolicyFailed: The routing policy decided nothing. BadInput: The request or the name cannot be used.
             StoreFailed: The database cannot be read.
 
         Checkpoint: only if there is a workstream, or the policy waits. If cancelled: nothing has changed.

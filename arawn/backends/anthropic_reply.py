@@ -120,7 +120,12 @@ class AnthropicAssembler:
         self._lenient = Lenient()
 
     def feed(self, event: SseEvent) -> list[StreamEvent]:
-        """Take in one event; kinds that are new to us are passed over, as the dialect demands."""
+        """Take in one event; kinds that are new to us are passed over, as the dialect demands.
+
+        Raises:
+            ReportedError: It is an error of the provider.
+            WrongShapeError: It is not of this dialect.
+        """
         if event.event == "error":
             raise error_text(event.data.encode("utf-8", "replace"))
         if event.data in {"", "null"}:

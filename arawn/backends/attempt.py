@@ -70,7 +70,15 @@ class Attempt:
         self._begun_at = trio.current_time()
 
     async def ask(self, provider: Provider) -> CompletionResponse:
-        """Ask the provider, plainly or as a stream into the caller's sink."""
+        """Ask the provider, plainly or as a stream into the caller's sink.
+
+        Raises:
+            BackendError, BadInput: As for `Provider.complete` and `Provider.stream`.
+            ReaderGone: Nobody reads the stream any more.
+
+        Checkpoint: always.
+        If cancelled: the provider is left; `cancelled` has what had arrived of a stream.
+        """
         if self._call.sink is None:
             return await provider.complete(self._request)
         return await provider.stream(self._request, self._emit)

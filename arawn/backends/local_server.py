@@ -64,6 +64,9 @@ class LocalServer:
 
         Raises:
             Unavailable: The child ended instead, or said nothing within 120 s.
+
+        Checkpoint: always.
+        If cancelled: the child runs on, with or without its settings.
         """
         line = {"model": str(model.path), "alias": model.alias, "key": self.key, **msgspec.structs.asdict(settings)}
         assert self._process.stdin is not None
@@ -80,7 +83,11 @@ class LocalServer:
         raise Unavailable(f"{self._where}: the model server did not start within {_START_S:g} s; use a smaller model")
 
     async def keep_tail(self) -> None:
-        """Read the child's log to its end and keep the last errors; a full pipe would stop the child."""
+        """Read the child's log to its end and keep the last errors; a full pipe would stop the child.
+
+        Checkpoint: always.
+        If cancelled: what was kept by then stays.
+        """
         assert self._process.stderr is not None
         line = b""
         async for chunk in self._process.stderr:

@@ -90,7 +90,12 @@ class OpenAIAssembler:
         return b"" if self._finish_reason is None else b"data: [DONE]\n\n"
 
     def feed(self, event: SseEvent) -> list[StreamEvent]:
-        """Take in one chunk, or the `[DONE]` that ends the stream; any other object, or nothing, says nothing here."""
+        """Take in one chunk, or the `[DONE]` that ends the stream; any other object, or nothing, says nothing here.
+
+        Raises:
+            ReportedError: It is an error of the provider, or ends with one.
+            WrongShapeError: It is not of this dialect, or ends a stream that has no answer.
+        """
         if event.event == "error":
             raise error_text(event.data.encode("utf-8", "replace"))
         if event.data.startswith("{"):  # nearly all of them

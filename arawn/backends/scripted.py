@@ -78,7 +78,8 @@ class ScriptedProvider:
         """Await `emit` for every word and tool call, then return the answer; the stream deadlines apply.
 
         Raises:
-            BackendError: The step says so; `partial` holds what was emitted.
+            TimedOut: It took longer than one of the deadlines; `partial` holds what was emitted.
+            BackendError: The step says so; `partial` as above.
 
         Checkpoint: always.
         If cancelled: the step is used up.

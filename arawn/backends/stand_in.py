@@ -48,7 +48,15 @@ class StandIn:
             self._refuse_for(reason)
 
     async def handle(self, call: Call) -> CompletionResponse:
-        """Answer as things are now."""
+        """Answer as things are now.
+
+        Raises:
+            Unavailable: The provider is not there, and why.
+            BackendError, BadInput: As for its own handler, where it is.
+
+        Checkpoint: always, unless a call is refused while the log is off.
+        If cancelled: the call is cancelled, and recorded as such.
+        """
         return await self._answer(call)
 
     async def run(self) -> None:

@@ -70,7 +70,8 @@ class StreamReading:
         """Yield the deltas that `chunk` brings, one by one; those before a fault come before its error.
 
         Raises:
-            BackendError: The provider reported an error, or the bytes are not of the dialect.
+            BackendError: The provider reported an error.
+            BadReply: The bytes are not of the dialect, or too many.
         """
         self._bytes += len(chunk)
         if self._bytes > self._max_bytes:

@@ -82,7 +82,7 @@ class DaemonClient:
         self._name = name
 
     async def get(self, path: str) -> bytes:
-        """Return the body of `GET path`; see `call`."""
+        """Return the body of `GET path`; all else as for `call`."""
         return await self.call("GET", path)
 
     async def call(self, method: str, path: str, body: msgspec.Struct | None = None) -> bytes:
@@ -103,7 +103,10 @@ class DaemonClient:
         return reply.content
 
     async def status(self) -> RuntimeStatus:
-        """Return what `GET /status` says; errors as for `call` and `decoded`."""
+        """Return what `GET /status` says; errors as for `call` and `decoded`.
+
+        Checkpoint: always. If cancelled: nothing has changed.
+        """
         return decoded(await self.get("/status"), RuntimeStatus)
 
     async def chat(self, request: ChatRequest, emit: Emit) -> ChatReply:

@@ -50,7 +50,10 @@ class AnswerPrinter:
             self._end_line()
 
     async def emit(self, event: TurnEvent) -> None:
-        """Print the event if there is anything to print; checkpoints and errors as for `write_out`."""
+        """Print the event if there is anything to print; errors as for `write_out`.
+
+        Checkpoint: only for text. If cancelled: a part may still be written.
+        """
         if isinstance(event, ToolStarted | ToolEnded):
             self._end_line()  # what the model says next is another answer
             if self._told:
@@ -67,7 +70,10 @@ class AnswerPrinter:
 
 
 async def keep_silent(_: TurnEvent) -> None:
-    """Print nothing: the whole answer comes at the end."""
+    """Print nothing: the whole answer comes at the end.
+
+    Checkpoint: always. If cancelled: nothing has happened.
+    """
     await trio.lowlevel.checkpoint()
 
 

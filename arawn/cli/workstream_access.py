@@ -61,72 +61,125 @@ async def open_access(config_file: Path | None) -> AsyncIterator[WorkstreamAcces
 
 
 class ThroughDaemon:
-    """Has the daemon do it, so that what it holds in memory stays true."""
+    """Has the daemon do it, so that what it holds in memory stays true; errors as for `DaemonClient.call`."""
 
     def __init__(self, daemon: DaemonClient) -> None:
         self._daemon = daemon
 
     async def list(self) -> list[Summary]:
-        """Return all, the archived ones too."""
+        """Return all, the archived ones too.
+
+        Checkpoint: always. If cancelled: nothing has changed.
+        """
         return decoded(await self._daemon.get("/workstreams"), list[Summary])
 
     async def load(self, name: str) -> WorkstreamState:
-        """Return one with its messages."""
+        """Return one with its messages.
+
+        Checkpoint: always. If cancelled: nothing has changed.
+        """
         return decoded(await self._daemon.get(_path(name)), WorkstreamState)
 
     async def create(self, settings: WorkstreamSettings) -> None:
-        """Store a new one."""
+        """Store a new one.
+
+        Checkpoint: always. If cancelled: it may have been done.
+        """
         await self._daemon.call("POST", "/workstreams", settings)
 
     async def bind(self, name: str, profile: str) -> None:
-        """Bind one to a profile."""
+        """Bind one to a profile.
+
+        Checkpoint: always. If cancelled: it may have been done.
+        """
         await self._daemon.call("PATCH", _path(name), WorkstreamChange(profile=profile))
 
     async def archive(self, name: str, *, archived: bool) -> None:
-        """Put one away or bring it back."""
+        """Put one away or bring it back.
+
+        Checkpoint: always. If cancelled: it may have been done.
+        """
         await self._daemon.call("PATCH", _path(name), WorkstreamChange(archived=archived))
 
     async def remove(self, name: str) -> None:
-        """Delete one."""
+        """Delete one.
+
+        Checkpoint: always. If cancelled: it may have been done.
+        """
         await self._daemon.call("DELETE", _path(name))
 
 
 class OnStore:
-    """Works on the database, in a thread."""
+    """Works on the database, in a thread. Every method raises `StoreFailed` when the database cannot be used."""
 
     def __init__(self, store: WorkstreamStore, profiles: tuple[str, ...]) -> None:
         self._store = store
         self._profiles = profiles
 
     async def list(self) -> list[Summary]:
-        """Return all, the archived ones too."""
+        """Return all, the archived ones too.
+
+        Checkpoint: always. If cancelled: nothing has changed.
+        """
         return await self._run(partial(self._store.list, archived=True))
 
     async def load(self, name: str) -> WorkstreamState:
-        """Return one with its messages."""
+        """Return one with its messages.
+
+        Raises:
+            BadInput: The name does not fit, or there is none of that name.
+
+        Checkpoint: always. If cancelled: nothing has changed.
+        """
         state = await self._run(partial(self._store.load, require_name(name)))
         if state is None:
             raise BadInput(no_workstream(name))
         return state
 
     async def create(self, settings: WorkstreamSettings) -> None:
-        """Store a new one."""
+        """Store a new one.
+
+        Raises:
+            BadInput: The name does not fit, or there is one of that name already.
+            UnknownProfile: Its profile is not configured.
+
+        Checkpoint: always. If cancelled: once it has begun, it is done all the same.
+        """
         if settings.profile is not None:
             require_profile(settings.profile, self._profiles)
         await self._run(partial(self._store.create, WorkstreamState(**msgspec.structs.asdict(settings))))
 
     async def bind(self, name: str, profile: str) -> None:
-        """Bind one to a profile."""
+        """Bind one to a profile.
+
+        Raises:
+            BadInput: The name does not fit.
+            UnknownProfile: The profile is not configured.
+
+        Checkpoint: always. If cancelled: once it has begun, it is done all the same.
+        """
         bound = WorkstreamState(name=require_name(name), profile=require_profile(profile, self._profiles))
         await self._run(partial(self._store.change, bound, {"profile"}))
 
     async def archive(self, name: str, *, archived: bool) -> None:
-        """Put one away or bring it back."""
+        """Put one away or bring it back.
+
+        Raises:
+            BadInput: The name does not fit, or there is none of that name.
+
+        Checkpoint: always. If cancelled: once it has begun, it is done all the same.
+        """
         put_away = WorkstreamState(name=require_name(name), archived=archived)
         self._require(await self._run(partial(self._store.change, put_away, {"archived"})), name)
 
     async def remove(self, name: str) -> None:
-        """Delete one."""
+        """Delete one.
+
+        Raises:
+            BadInput: The name does not fit, or there is none of that name.
+
+        Checkpoint: always. If cancelled: once it has begun, it is done all the same.
+        """
         self._require(await self._run(partial(self._store.remove, require_name(name))), name)
 
     async def _run(self, act: Callable[[], T]) -> T:

@@ -35,6 +35,9 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
     Args:
         text: A TOML document that `tomllib` accepts.
+
+    Raises:
+        ValueError: It is no such document.
     """
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()

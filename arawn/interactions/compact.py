@@ -107,7 +107,10 @@ def remove_unfinished(filesystem: Filesystem, directory: Path) -> None:
 def compact_files(
     filesystem: Filesystem, directory: Path, files: Iterable[DayFile]
 ) -> Generator[Progress | Uncompressed, None, None]:
-    """Compress closed parts one after the other, as `compact_file` does; what fails stays as it is, and is told."""
+    """Compress closed parts one after the other, as `compact_file` does; what fails stays as it is, and is told.
+
+    An `OSError` or `LogWriteFailed` of one of them is not raised: it comes as an `Uncompressed`.
+    """
     for file in files:
         try:
             if not is_regular(filesystem, directory / file.name):

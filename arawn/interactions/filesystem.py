@@ -54,7 +54,12 @@ class Filesystem:
         os.ftruncate(fd, size)
 
     def fdatasync(self, fd: int) -> None:
-        """Bring the file's content to the disk; fails as well when the file has no name any more."""
+        """Bring the file's content to the disk.
+
+        Raises:
+            FileNotFoundError: The file has no name any more.
+            OSError: The system refused.
+        """
         getattr(os, "fdatasync", os.fsync)(fd)  # macOS has only fsync
         if os.fstat(fd).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the file was removed while it was being written")

@@ -135,6 +135,7 @@ class Housekeeper:
         """Wait until what was past its time at the start is gone, and the log says so.
 
         Checkpoint: always.
+        If cancelled: nothing has changed.
         """
         await self._first_day_done.wait()
 

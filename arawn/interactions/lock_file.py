@@ -66,7 +66,8 @@ def note_unwritten(filesystem: Filesystem, directory: Path, count: int, reason: 
     """Add to the lock file that so many records more were never written, as its owner ends.
 
     Raises:
-        OSError: It is gone, or the system refused.
+        FileNotFoundError: It is gone, or names nobody.
+        OSError: The system refused.
     """
     if not count:
         return

@@ -26,7 +26,13 @@ class EmbeddingProvider(Protocol):
     """Turns texts into vectors of one length."""
 
     async def embed(self, texts: Sequence[str], /) -> Sequence[Sequence[float]]:
-        """Return one vector a text, in the order of the texts; whoever asks bounds the wait."""
+        """Return one vector a text, in the order of the texts; whoever asks bounds the wait.
+
+        Raises:
+            EmbeddingFailed: There are none.
+
+        Checkpoint: always. If cancelled: the request is cancelled.
+        """
         ...
 
 

@@ -66,7 +66,7 @@ class LogDoor:
         return found
 
     async def read_one(self, look: Callable[[LogReader], T]) -> tuple[T, int]:
-        """Do as `read`; what is not there is refused with 404."""
+        """Do as `read`, but for what is not there: for that it raises `Refused` with 404."""
         try:
             return await self.read(lambda on_damage: look(self.reader(on_damage)))
         except NoLog as error:

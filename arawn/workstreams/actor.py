@@ -122,7 +122,7 @@ async def open_workstream(
         name: The workstream's name.
         parts: See `WorkstreamParts`.
 
-    Checkpoint: never; the history is loaded by the first message.
+    Checkpoint: never; the history is loaded by the first message. If cancelled: there is nothing to undo.
     """
     yield _Workstream(WorkstreamState(name=name), parts).handle
 
