@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trio
+from trio.testing import MockClock
 
 from arawn.config.schema import RetryConfig
 from arawn.errors import BackendError
@@ -76,7 +77,7 @@ async def test_a_backend_that_is_unavailable_counts_what_it_refuses(tmp_path: Pa
     assert (off.calls["error"], off.attempts["error"], len(records(tmp_path))) == (1, 1, 1)
 
 
-async def test_a_call_that_is_cancelled_is_counted_so(tmp_path: Path) -> None:
+async def test_a_call_that_is_cancelled_is_counted_so(tmp_path: Path, autojump_clock: MockClock) -> None:
     """Once, in both."""
     profiles = {"default": scripted(tmp_path, [{"hang": True}])}
     async with running(configured(tmp_path, profiles)) as runtime:

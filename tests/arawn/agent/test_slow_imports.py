@@ -46,7 +46,7 @@ async def test_an_import_that_hangs_is_a_typed_error_after_its_deadline() -> Non
             told.extend(caught.value.problems)
 
         nursery.start_soon(use_late)
-        await trio.sleep(0.05)
+        await trio.testing.wait_all_tasks_blocked()
         found = await servers.tools(["voices"])
         assert told == []
 

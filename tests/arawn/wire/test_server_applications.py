@@ -284,15 +284,17 @@ async def test_a_client_that_leaves_in_its_body_is_told_as_such() -> None:
 
 async def test_an_application_may_stop_its_own_writing() -> None:
     """A write that was cancelled midway spoils the connection: it is closed, not used again."""
+    cut = trio.Event()
 
     async def app(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200})
         with trio.move_on_after(0.02):
             await send({"type": "http.response.body", "body": bytes(50_000_000)})
+        cut.set()
 
     async with serving(app) as served, await served.connect() as stream:
         await stream.send_all(GET + GET)
-        await trio.sleep(0.05)
+        await cut.wait()
         answer = b"".join([chunk async for chunk in stream])
 
     assert answer.count(b"HTTP/1.1 200") == 1
@@ -301,16 +303,18 @@ async def test_an_application_may_stop_its_own_writing() -> None:
 
 async def test_a_last_piece_cut_short_is_a_reset_for_an_old_client() -> None:
     """An answer whose last piece did not get out whole is not passed for whole, though the application said its end."""
+    cut = trio.Event()
 
     async def app(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
         with trio.move_on_after(0.02):
             await send({"type": "http.response.body", "body": bytes(50_000_000)})
+        cut.set()
 
     async with serving(app) as served, await served.connect() as stream:
         await stream.send_all(b"GET / HTTP/1.0\r\n\r\n")
-        await trio.sleep(0.05)
+        await cut.wait()
         with pytest.raises(trio.BrokenResourceError):
             await read_all(stream)
 

@@ -18,19 +18,21 @@ from tests.arawn.wire.test_transport_peer import OK, Wire, answering, body_of, g
 async def test_a_request_is_sent_again_if_nothing_of_it_was_sent(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """The idle connection was reset in the very moment after the look at it."""
     seen: list[bytes] = []
+    gone = trio.Event()
 
     async def script(wire: Wire) -> None:
         seen.append(await wire.request())
         await wire.send(OK)
         await trio.testing.wait_all_tasks_blocked(0.01)
         wire.reset()
+        gone.set()
 
     async with opened(script) as (served, transport):
         for _ in range(2):
             request = httpx.Request(method, served.url, content=b"hello")
             response = await transport.handle_async_request(request)
             assert await body_of(response) == b"ok"
-            await trio.sleep(0.05)
+            await gone.wait()
             monkeypatch.setattr(PlainLink, "has_input", lambda link: False)
 
         assert len(seen) == served.connections == 2
