@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal, assert_never
 
-from arawn.wire.request import FIELD_LINE, RequestError
+from arawn.wire.request import BARE_LF, FIELD_LINE, RequestError
 
 __all__ = ["ChunkedBody", "LengthBody"]
 
@@ -126,6 +126,8 @@ class ChunkedBody:
     def _take_trailers(self, buffer: bytearray) -> bool:
         end = 0 if buffer.startswith(b"\r\n") else buffer.find(b"\r\n\r\n", 0, _TRAILER_BYTES) + 2
         if end == 1:  # not found
+            if BARE_LF.search(buffer, 0, _TRAILER_BYTES):
+                raise RequestError(400, "a trailer line ends in LF; lines must end in CRLF")
             if len(buffer) >= _TRAILER_BYTES:
                 raise RequestError(431, f"trailers are longer than {_TRAILER_BYTES} bytes")
             return False

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-__all__ = ["FIELD_LINE", "RequestError", "RequestHead", "find_head_end", "parse_head", "path_asked"]
+__all__ = ["BARE_LF", "FIELD_LINE", "RequestError", "RequestHead", "find_head_end", "parse_head", "path_asked"]
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 FIELD_LINE = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
@@ -23,7 +23,7 @@ _FIELD = re.compile(rb"([^:]++):([^\r]*+)\r\n")  # enough for what `_HEAD` let t
 _METHOD = re.compile(rb"[A-Z][A-Z-]{0,31}")
 _FIELD_COUNT = 256
 _OTHER_VERSION = re.compile(TOKEN + rb" [!-~]++ HTTP/(?!1\.[01])[0-9]\.[0-9]\r\n")
-_BARE_LF = re.compile(rb"(?:\A|[^\r])\n")
+BARE_LF = re.compile(rb"(?:\A|[^\r])\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _ABSOLUTE = re.compile(rb"http://([^/?#]*)", re.IGNORECASE)
@@ -67,7 +67,7 @@ def find_head_end(buffer: bytearray, scanned: int, limit: int) -> int:
     end = buffer.find(b"\r\n\r\n", max(0, scanned - 3), limit)
     if end >= 0:
         return end + 4
-    if _BARE_LF.search(buffer, max(0, scanned - 1), limit):
+    if BARE_LF.search(buffer, max(0, scanned - 1), limit):
         raise RequestError(400, "a header line ends in LF; lines must end in CRLF")
     if len(buffer) >= limit:
         raise RequestError(431, f"request line and headers are longer than {limit} bytes")

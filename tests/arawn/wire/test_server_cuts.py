@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from arawn.wire.body import ChunkedBody
 from arawn.wire.connection import Connection, Shared
 from arawn.wire.limits import Limits
-from tests.serving import echo, read_all
+from tests.serving import echo, read_all, serving, talk
 
 REQUESTS = (
     b"GET /a?b=c HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n"
@@ -80,3 +81,14 @@ def test_a_chunked_body_takes_its_own_bytes_and_no_more(chunks: list[bytes], pla
     assert decoded == b"".join(chunks)
     assert body.take(buffer) == b""
     assert buffer == rest
+
+
+@pytest.mark.parametrize("end", [b"\n", b"X-A: 1\n", b"X-A: 1\r\n\n"])
+async def test_a_bare_lf_after_the_last_chunk_is_refused_at_once(end: bytes) -> None:
+    """Other servers take it for the end of the body: whoever waits for more answers another request than they do."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with serving(echo, Limits(linger_seconds=0.01)) as served:
+        answer = await talk(served, head + b"0\r\n" + end)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"must end in CRLF" in answer
