@@ -173,3 +173,7 @@ class ChatEvents:
     def fail(self, failure: Failure, request_id: str) -> bytes:  # noqa: ARG002  # the error names its record
         """Return the event that ends a stream that broke."""
         return encode_event("error", error_body(failure))
+
+    def end_after(self, passed: bytes) -> bytes:  # noqa: ARG002  # an error is the end of it
+        """Return nothing."""
+        return b""

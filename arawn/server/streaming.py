@@ -40,6 +40,9 @@ class EventEncoder(Protocol):
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Return what ends a stream that broke; `request_id` is what its head is known by."""
 
+    def end_after(self, passed: bytes) -> bytes:
+        """Return what ends a stream whose provider has told of an error itself, in the last bytes that were passed."""
+
 
 HeadersOf = Callable[[str, StreamEvent | None, Sequence[str]], Headers]
 """Returns what goes with the head, for the id that the answer is known by, the event that the head goes out with, and
@@ -90,7 +93,7 @@ class _Answer:
         self._encoder = encoder
         self._headers = headers
         self._begun: Begun | None = None
-        self._passed = False  # the provider's own bytes were sent
+        self._passed = b""  # the provider's own bytes that were sent last
 
     async def forward(self, source: EventStream) -> Failure | None:
         """Send each event as it comes, and a sign of life when none has come for a while; return why the source broke.
@@ -125,16 +128,19 @@ class _Answer:
     def _said(self, event: StreamEvent) -> bytes:
         """Return what says `event`; before the end a comment names the record, if the head could not."""
         raw = bytes_of(event)
-        self._passed = self._passed or raw is not None
+        self._passed = raw or self._passed
         said = self._encoder.encode(event) if raw is None else raw
         record = event.response.interaction_id if isinstance(event, Completed) else None
         return said if record in {None, self._call.request_id} else b": interaction %b\n\n" % record.encode() + said
 
     async def fail(self, failure: Failure) -> None:
-        """Say that the stream broke, unless the provider has said so itself."""
+        """Say that the stream broke, unless the provider has said so itself: then only what it left out of the end."""
         if self._passed and isinstance(failure.__cause__, ReportedError):
-            return
-        await self._send(self._encoder.fail(failure, self._call.request_id))
+            end = self._encoder.end_after(self._passed)
+        else:
+            end = self._encoder.fail(failure, self._call.request_id)
+        if end:
+            await self._send(end)
 
     async def _send(self, data: bytes, event: StreamEvent | None = None) -> None:
         left_out = () if self._begun is None else self._begun.left_out

@@ -82,6 +82,10 @@ class MessageEvents:
         """Return the end of a stream that broke: an `error`, and no `message_stop`."""
         return b"event: error\ndata: %b\n\n" % error_in_stream(failure, "anthropic", request_id)
 
+    def end_after(self, passed: bytes) -> bytes:  # noqa: ARG002  # an error is the end of it
+        """Return nothing."""
+        return b""
+
     def _message_start(self) -> bytes:
         self._begun = True
         message: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, assert_never
 
 import msgspec
@@ -23,6 +24,7 @@ from arawn.server.v1.openai_chat_out import finish_reason, usage_value
 __all__ = ["ChatChunks"]
 
 _DONE = b"data: [DONE]\n\n"
+_SAID_DONE = re.compile(rb"(?:\A|[\r\n])data:[ \t]*\[DONE\][ \t]*[\r\n]")
 _TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 _TAIL_WITH_USAGE = b',"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
 
@@ -86,6 +88,10 @@ class ChatChunks:
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Return the end of a stream that broke; it has no `finish_reason`, which could be taken for success."""
         return b"data: %b\n\n" % error_in_stream(failure, "openai", request_id) + _DONE
+
+    def end_after(self, passed: bytes) -> bytes:
+        """Return `[DONE]` if the provider has not said it after its error: clients read on until they find it."""
+        return b"" if _SAID_DONE.search(passed) else _DONE
 
     def _end(self, response: CompletionResponse) -> bytes:
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish_reason(response)}

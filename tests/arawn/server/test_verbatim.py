@@ -167,12 +167,12 @@ async def test_a_refusal_passes_as_it_is(dialect: str, stream: bool, status: int
 
 @DIALECTS
 async def test_an_error_in_a_stream_passes_as_it_is(dialect: str, tmp_path: Path) -> None:
-    """It is the last thing that is said, once."""
+    """It is said once, and is the last thing but for the `[DONE]` that clients of chat completions wait for."""
     fault = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Over\\u006coaded"}}\n\n'
     begun = EVENTS[dialect][:5] if dialect == "anthropic" else EVENTS[dialect][:3]
     response, _ = await ask(tmp_path, dialect, streamed(BODIES[dialect]), stream_reply([*begun, fault]))
 
-    assert response.content == b"".join(begun) + fault
+    assert response.content == b"".join(begun) + fault + (b"" if dialect == "anthropic" else b"data: [DONE]\n\n")
     assert records(tmp_path)[0]["status"] == "partial"
 
 
