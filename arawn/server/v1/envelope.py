@@ -97,18 +97,16 @@ def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> R
 
     Args:
         reply: The error.
-        dialect: None returns `reply` as it is.
+        dialect: None leaves the body as it is.
         request_id: What the answer is known by when no log record answers for it.
     """
-    if dialect is None:
-        return reply
     request_id = reply.request_id or request_id
     headers = list(reply.headers)
     if dialect == "anthropic":
         headers.append((b"request-id", request_id.encode()))
     if _cannot_help(reply.status, headers):
         headers.append((b"x-should-retry", b"false"))
-    if reply.as_received:
+    if dialect is None or reply.as_received:
         return msgspec.structs.replace(reply, headers=headers, request_id=request_id)
     detail = _ERROR_BODY.decode(reply.body).error
     status = word_for(detail, dialect).status or reply.status

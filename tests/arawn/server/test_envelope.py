@@ -36,9 +36,10 @@ def test_each_status_has_its_type_in_each_dialect(status: int, openai: str, anth
         assert (body["error"]["type"], body["error"]["message"]) == (kind, "words")
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 408, 409, 413, 422, 429, 431, 500, 503])
-def test_what_would_be_refused_again_says_so(status: int) -> None:
+@pytest.mark.parametrize("dialect", [None, "openai", "anthropic"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 413, 422, 429, 431, 500, 503])
+def test_what_would_be_refused_again_says_so(status: int, dialect: DialectName | None) -> None:
     """Clients ask 408, 409, 429 and 5xx again unasked, and are to; any other refusal of the door stays one."""
-    headers = in_envelope(refusal(status, "kind", "words"), "openai", "r-1").headers
+    headers = in_envelope(refusal(status, "kind", "words"), dialect, "r-1").headers
 
-    assert ((b"x-should-retry", b"false") in headers) is (status in {400, 401, 404, 413, 422, 431})
+    assert ((b"x-should-retry", b"false") in headers) is (status in {400, 401, 403, 404, 413, 422, 431})
