@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-from arawn.messages import CompletionResponse
+from arawn.messages import CompletionResponse, RoutingMetadata
 
 __all__ = [
     "ArawnError",
@@ -100,6 +100,7 @@ class BackendError(ArawnError):
         retryable: Whether the same request may succeed later.
         partial: What had arrived of a stream before it broke.
         interaction_id: The log record of the failed attempt.
+        routing: Why this profile was asked.
     """
 
     default_retryable: ClassVar[bool] = False
@@ -127,6 +128,7 @@ class BackendError(ArawnError):
         self.provider: str | None = None
         self.attempt = 1
         self.interaction_id: str | None = None
+        self.routing: RoutingMetadata | None = None
 
 
 class AuthFailed(BackendError):

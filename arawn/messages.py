@@ -231,11 +231,13 @@ class Begun(msgspec.Struct, frozen=True, gc=False):
         model: The model that answers, if the provider has named it by then, else the one that it was asked for.
         left_out: The names of the parts of the request that the provider was not told.
         interaction_id: The id of the record that will hold the answer; None while the log is off.
+        routing: The profile that answers, and why.
     """
 
     model: str
     left_out: tuple[str, ...] = ()
     interaction_id: str | None = None
+    routing: RoutingMetadata | None = None
 
 
 StreamEvent = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | Completed

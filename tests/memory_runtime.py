@@ -18,6 +18,7 @@ from arawn.messages import (
     Completed,
     CompletionRequest,
     CompletionResponse,
+    RoutingMetadata,
     StreamEvent,
     Text,
     TextDelta,
@@ -126,6 +127,7 @@ class MemoryRuntime:
             stop_reason="end_turn",
             usage=Usage(input_tokens=3, output_tokens=1),
             profile="fast",
+            routing=RoutingMetadata("fast", "Default"),
             interaction_id="0190-record",
         )
 

@@ -30,7 +30,7 @@ from arawn.interactions.journal import Journal
 from arawn.interactions.redact import Redactor
 from arawn.interactions.secret_set import SecretSet
 from arawn.interactions.tool_results import OpenToolCalls, build_tool_result, text_of
-from arawn.messages import CallContext, CompletionRequest, CompletionResponse, StreamEvent
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
 from arawn.metrics.counts import ProfileCounts
 from arawn.stream import Begun
 
@@ -74,9 +74,10 @@ class BackendParts(msgspec.Struct, frozen=True):
 class CallFailed(BackendError):
     """A call failed inside Arawn itself; its cause is attached, and its traceback is in the program's log."""
 
-    def __init__(self, profile: str, cause: Exception) -> None:
+    def __init__(self, profile: str, cause: Exception, routing: RoutingMetadata | None) -> None:
         what = type(cause).__name__  # its text may hold content
         super().__init__(f"the call to profile `{profile}` failed inside Arawn ({what}); please report it")
+        self.routing = routing
 
 
 @asynccontextmanager
@@ -171,7 +172,7 @@ class _Backend:
             raise
         except Exception as error:  # one call's fault must not end the others on this backend
             _LOG.exception("a call to profile `%s` failed inside Arawn", self._parts.name)
-            raise CallFailed(self._parts.name, error) from error
+            raise CallFailed(self._parts.name, error, call.context.routing) from error
         finally:
             self.under_way.value -= 1
 

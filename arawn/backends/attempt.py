@@ -91,12 +91,13 @@ class Attempt:
         await self._send(event)
 
     def _begun(self, begun: Begun) -> Begun:
-        """Return `begun` with the record that will hold the answer: once it has begun, there is no other attempt."""
+        """Return `begun` with its profile and the record of its answer: once begun, there is no other attempt."""
         self._first_delta_at = trio.current_time()
         self.on_first_delta()
         self._own_id = self._new_id()
         self._model = begun.model
-        return msgspec.structs.replace(begun, interaction_id=self._own_id if self._parts.journal.enabled else None)
+        record_id = self._own_id if self._parts.journal.enabled else None
+        return msgspec.structs.replace(begun, interaction_id=record_id, routing=self._call.context.routing)
 
     def _new_id(self) -> str:
         return self._parts.ids.next(int(self._started.timestamp() * 1000))
@@ -209,6 +210,7 @@ class Attempt:
             error.provider = self._parts.profile.backend
             error.attempt = self.number
             error.interaction_id = self._record_id
+            error.routing = self._call.context.routing
 
 
 def with_profile(request: CompletionRequest, profile: Profile) -> CompletionRequest:

@@ -41,7 +41,8 @@ class Provider(Protocol):
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
         """Await `emit` for every delta in order (never with `Completed`), then return the assembled answer.
 
-        Right before the first delta it is awaited with a `Begun`, whose `interaction_id` is not for a provider to know.
+        Right before the first delta it is awaited with a `Begun`, whose `interaction_id` and `routing` are not for a
+        provider to know.
 
         The next bytes are read only after `emit` returned, so the reader's pace is the provider's pace.
 

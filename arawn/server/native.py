@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
-from urllib.parse import quote
 
 import msgspec
 
@@ -23,7 +22,7 @@ from arawn.messages import (
     user,
 )
 from arawn.server.call import Call
-from arawn.server.reply import Failure, error_body, json_reply
+from arawn.server.reply import Failure, error_body, json_reply, routing_headers
 from arawn.server.streaming import KEEP_ALIVE, EventSource, answer_with_events, encode_event
 
 if TYPE_CHECKING:
@@ -90,14 +89,14 @@ async def chat(runtime: Runtime, call: Call) -> None:
 
 async def _answer_whole(runtime: Runtime, call: Call, request: ChatRequest) -> None:
     response = await _ask(runtime, request)
-    headers = [(b"x-arawn-profile", quote(response.profile).encode())] if response.profile else []
-    reply = json_reply(200, _chat_reply(response, request), headers=headers, request_id=response.interaction_id)
-    await call.respond(reply)
+    headers, record_id = routing_headers(response.routing), response.interaction_id
+    await call.respond(json_reply(200, _chat_reply(response, request), headers=headers, request_id=record_id))
 
 
 async def _answer_with_events(runtime: Runtime, call: Call, request: ChatRequest) -> None:
     tools = await _tools(runtime, request)
-    await answer_with_events(call, _open_stream(runtime, request, tools), ChatEvents(request), lambda *_: ())
+    stream = _open_stream(runtime, request, tools)
+    await answer_with_events(call, stream, ChatEvents(request), lambda *known: routing_headers(known[-1].routing))
 
 
 async def _ask(runtime: Runtime, request: ChatRequest) -> CompletionResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import msgspec
 
@@ -26,6 +27,7 @@ from arawn.errors import (
     Unavailable,
     UnknownProfile,
 )
+from arawn.messages import RoutingMetadata
 
 __all__ = [
     "FAILURES",
@@ -39,6 +41,7 @@ __all__ = [
     "error_reply",
     "json_reply",
     "refusal",
+    "routing_headers",
 ]
 
 _ENDED = (
@@ -124,9 +127,22 @@ def refusal(status: int, kind: str, message: str, *, headers: Headers = ()) -> R
     return json_reply(status, ErrorBody(ErrorDetail(kind, message)), headers=headers)
 
 
-def error_reply(error: Failure) -> Reply:
-    """Return the answer that `error` deserves: status, envelope, `retry-after` and `x-should-retry`."""
-    headers: list[tuple[bytes, bytes]] = []
+def routing_headers(routing: RoutingMetadata | None) -> Headers:
+    """Return the headers that say which profile was chosen for a call, and why, percent-encoded; none if none was."""
+    if routing is None:
+        return ()
+    return (b"x-arawn-profile", quote(routing.profile).encode()), (b"x-arawn-route", quote(routing.reason).encode())
+
+
+def error_reply(error: Failure, chosen: RoutingMetadata | None = None) -> Reply:
+    """Return the answer that `error` deserves: status, envelope, `retry-after`, `x-should-retry`, and whom it is of.
+
+    Args:
+        error: What went wrong.
+        chosen: The profile that was chosen by then, where the error itself does not know.
+    """
+    routing = error.routing if isinstance(error, BackendError) else None
+    headers = [*routing_headers(routing or chosen)]
     seconds = error.retry_after_s if isinstance(error, BackendError) else _soon(error)
     if seconds is not None:
         headers.append((b"retry-after", b"%d" % max(0, math.ceil(seconds))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -44,9 +44,9 @@ class EventEncoder(Protocol):
         """Return what ends a stream whose provider has told of an error itself, in the last bytes that were passed."""
 
 
-HeadersOf = Callable[[str, StreamEvent | None, Sequence[str]], Headers]
+HeadersOf = Callable[[str, StreamEvent | None, Begun], Headers]
 """Returns what goes with the head, for the id that the answer is known by, the event that the head goes out with, and
-the names of what the provider was not told: None and nothing if there is no event yet, only a sign of life."""
+what is known of the answer: None and nothing if there is no event yet, only a sign of life."""
 
 
 def encode_event(name: str, value: object) -> bytes:
@@ -143,8 +143,8 @@ class _Answer:
             await self._send(end)
 
     async def _send(self, data: bytes, event: StreamEvent | None = None) -> None:
-        left_out = () if self._begun is None else self._begun.left_out
-        headers = () if self._call.streaming else self._headers(self._call.request_id, event, left_out)
+        begun = self._begun or Begun("")
+        headers = () if self._call.streaming else self._headers(self._call.request_id, event, begun)
         await self._call.send_events(data, headers)
 
 
@@ -152,5 +152,5 @@ def _known(source: EventStream, event: StreamEvent) -> Begun:
     """Return what is known of an answer with its first event."""
     if isinstance(event, Completed):
         response = event.response
-        return Begun(response.model, response.left_out, response.interaction_id)
+        return Begun(response.model, response.left_out, response.interaction_id, response.routing)
     return source.begun or Begun("")

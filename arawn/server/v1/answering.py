@@ -10,13 +10,14 @@ from urllib.parse import quote
 
 import msgspec
 
+from actors.errors import ActorError
 from arawn.backends.verbatim import Verbatim, VerbatimMessages
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimResponse, bytes_of
 from arawn.errors import BackendError, ContextTooLong
-from arawn.messages import CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
 from arawn.runtime_door import Runtime
 from arawn.server.call import Call
-from arawn.server.reply import Headers, Refused, Reply, error_body, error_reply
+from arawn.server.reply import Headers, Refused, Reply, error_body, error_reply, routing_headers
 from arawn.server.streaming import EventEncoder, answer_with_events
 from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.known_errors import CONTEXT_TOO_LONG, SAID_IN_STREAM, word_for
@@ -82,6 +83,8 @@ async def answer(runtime: Runtime, call: Call, question: Question) -> None:
         if reply is None:
             raise
         raise Refused(reply) from error
+    except ActorError as error:  # such as a full mailbox
+        raise Refused(error_reply(error, None if question.target.open else question.target.routing)) from error
 
 
 async def _answer_whole(runtime: Runtime, call: Call, question: Question) -> None:
@@ -106,7 +109,8 @@ async def _answer_with_events(runtime: Runtime, call: Call, question: Question) 
         if call.streaming or not _is_said_in_stream(error, question):
             raise
         call.request_id = error.interaction_id or call.request_id
-        await call.send_events(question.events.fail(error, call.request_id), head(call.request_id, None, ()))
+        said = question.events.fail(error, call.request_id)
+        await call.send_events(said, head(call.request_id, None, Begun("", routing=error.routing)))
         await call.end_events()
 
 
@@ -120,13 +124,14 @@ def _unsaid(question: Question, left_out: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*question.ignored, *left_out)))
 
 
-def _stream_head(question: Question, request_id: str, first: StreamEvent | None, left_out: Sequence[str]) -> Headers:
+def _stream_head(question: Question, request_id: str, first: StreamEvent | None, begun: Begun) -> Headers:
     """Return the headers of a stream that begins with `first`, or with a sign of life.
 
-    Before its first event nobody knows which profile `[routing]` chooses, so nothing is called unsaid then.
+    Before its first event nobody knows which profile `[routing]` chooses, so it is not named, and nothing is called
+    unsaid then.
     """
     said = question.target.open if first is None else bytes_of(first) is not None
-    return _headers(question, () if said else _unsaid(question, left_out), None, request_id)
+    return _headers(question, () if said else _unsaid(question, begun.left_out), begun.routing, request_id)
 
 
 def _refusal_as_received(error: BackendError, question: Question) -> Reply | None:
@@ -144,9 +149,7 @@ def _refusal_as_received(error: BackendError, question: Question) -> Reply | Non
         if unknown or not isinstance(words.get("message"), str):
             return None
     given = {name.encode(): _raw(said.headers[name]) for name in _RETURNED if name in said.headers}
-    ours = {name: value for name, value in error_reply(error).headers if name == b"x-should-retry"}
-    if error.profile is not None:
-        ours[b"x-arawn-profile"] = quote(error.profile).encode()
+    ours = {name: value for name, value in error_reply(error).headers if name != b"retry-after"}
     content_type = _raw(said.headers.get("content-type", "application/json"))
     headers = tuple((given | ours).items())
     return Reply(said.status, said.body, headers, content_type, error.interaction_id, as_received=True)
@@ -168,11 +171,8 @@ def _context(question: Question) -> dict[str, Any]:
 
 def _headers(question: Question, unsaid: tuple[str, ...], routing: RoutingMetadata | None, request_id: str) -> Headers:
     """Return the headers of an answer: who gives it, why, and what of the request was left unsaid."""
-    headers: list[tuple[bytes, bytes]] = []
-    if routing is not None or not question.target.open:  # the head of a stream goes out before a rule has chosen
-        chosen = routing or question.target.routing
-        headers.append((b"x-arawn-profile", quote(chosen.profile).encode()))
-        headers.append((b"x-arawn-route", quote(chosen.reason).encode()))
+    chosen = routing or (None if question.target.open else question.target.routing)
+    headers = [*routing_headers(chosen)]
     if question.dialect == "anthropic":
         headers.append((b"request-id", request_id.encode()))
     if unsaid:

@@ -63,6 +63,7 @@ async def test_the_answer_has_everything() -> None:
         "tool_calls": [{"type": "tool_use", "id": "t1", "name": "look", "arguments": {"at": "map"}}],
         "interaction_id": "0190-record",
         "workstream": None,
+        "routing": {"profile": "fast", "reason": "Default", "confidence": 1.0, "features": {}},
     }
 
 
