@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -15,22 +15,21 @@ from actors import ChildSpec, OnDemand, Ref, Reply, Supervisor
 from arawn.agent.servers import ToolServers
 from arawn.agent.tool import Tool
 from arawn.arguments import require_kind
-from arawn.backends.actor import Call
 from arawn.config import default_profile
 from arawn.config.schema import Config
 from arawn.following import put_in_force
-from arawn.full_mailbox import submit_at_once
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.journal import Journal
 from arawn.interactions.judging import write_feedback
 from arawn.interactions.record import FeedbackLine, MarkLine
 from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
 from arawn.metrics.counts import Counts
-from arawn.requests import call_context, require_request
+from arawn.requests import require_request
 from arawn.routing.explain import Explanation
 from arawn.routing.policy import require_profile
 from arawn.routing.router import Router
 from arawn.running_backends import Followed, RunningBackends
+from arawn.single_calls import SingleCalls
 from arawn.status import RuntimeStatus, log_status
 from arawn.stream import Begun, EventStream, open_stream
 from arawn.trio_run import current_run, require_run
@@ -76,11 +75,11 @@ class Runtime:
         self._store_health = store_health
         self._running = backends
         self._backends = backends.refs
+        self._single = SingleCalls(router, backends.refs, store, lambda: self.config, counts, waits_for_room)
         self._workstreams = workstreams
         self._router = router
         self._tools = tools
         self._usable = usable
-        self._waits_for_room = waits_for_room
         self._run = current_run("a runtime was made")
         self._began = trio.current_time()
 
@@ -215,7 +214,10 @@ class Runtime:
         tags: Mapping[str, str] | None = None,
         workstream: str | None = None,
     ) -> CompletionResponse:
-        """Make one call that belongs to no conversation; all else as for `Workstream.send`."""
+        """Make one call that belongs to no conversation; all else as for `Workstream.send`.
+
+        A `workstream` gives it its binding, where no `profile` is named, and its tags of the configuration; no history.
+        """
         reply = await self._submit(
             request, None, profile=profile, session_id=session_id, tags=tags, workstream=workstream
         )
@@ -236,28 +238,24 @@ class Runtime:
         )
         return open_stream(submit)
 
-    async def _submit(
-        self,
-        request: CompletionRequest,
-        sink: trio.MemorySendChannel[StreamEvent | Begun] | None,
-        *,
-        profile: str | None,
-        session_id: str | None,
-        tags: Mapping[str, str] | None,
-        workstream: str | None,
-    ) -> Reply[CompletionResponse]:
-        """Choose the profile that answers, and put the call into its mailbox."""
+    async def binding(self, workstream: str) -> str | None:
+        """Return the profile that calls on behalf of a conversation go to; see `SingleCalls.binding`."""
         require_run(self._run)
-        routing = self._router.settled(hint=profile, bound=None)
-        if routing is None:
-            routing = await self._router.choose(require_request(request))
-        context = call_context(routing, workstream=workstream, session_id=session_id, tags=tags)
-        call = Call(require_request(request), context, trio.current_time(), sink)
-        backend, name = self._backends[routing.profile], routing.profile
-        return await backend.submit(call) if self._waits_for_room else submit_at_once(backend, name, call, self.counts)
+        return await self._single.binding(workstream)
+
+    async def _submit(
+        self, request: CompletionRequest, sink: trio.MemorySendChannel[StreamEvent | Begun] | None, **context: Any
+    ) -> Reply[CompletionResponse]:
+        require_run(self._run)
+        return await self._single.submit(request, sink, **context)
 
     async def explain_routing(
-        self, request: CompletionRequest, *, profile: str | None = None, workstream: str | None = None
+        self,
+        request: CompletionRequest,
+        *,
+        profile: str | None = None,
+        workstream: str | None = None,
+        history: bool = True,
     ) -> Explanation:
         """Return which profile would take a call and why; nothing is sent to a model.
 
@@ -265,6 +263,7 @@ class Runtime:
             request: What would be asked.
             profile: The hint that the call would have.
             workstream: The conversation that it would be said in: its history and its settings count too.
+            history: Without it, only the binding of the workstream counts, as for `complete`.
 
         Raises:
             UnknownProfile: The name that decides is not configured.
@@ -276,7 +275,9 @@ class Runtime:
         require_run(self._run)
         require_request(request)
         bound = None
-        if workstream is not None:
+        if workstream is not None and not history:
+            bound = await self.binding(workstream)
+        elif workstream is not None:
             stored = await self.stored_workstream(workstream)
             request, bound = said_within(request, stored, self.config.workstreams.named.get(workstream))
         return await self._router.explain(request, hint=profile, bound=bound)

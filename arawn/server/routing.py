@@ -32,11 +32,15 @@ class _Anything(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What a body of any dialect asks, and what it says of the profile: the hint, and the conversation it is for."""
+    """What a body of any dialect asks, and what it says of the profile: the hint, and the conversation it is for.
+
+    `native` bodies are said in a conversation; those of another dialect hold the whole of it.
+    """
 
     request: CompletionRequest
     hint: str | None = None
     workstream: str | None = None
+    native: bool = False
 
 
 async def explain(runtime: Runtime, call: Call) -> None:
@@ -49,18 +53,24 @@ async def explain(runtime: Runtime, call: Call) -> None:
 
     Checkpoint: always. If cancelled: a part may have been sent.
     """
-    found = asked(await call.read_body(), origin_of(call.headers).profile, runtime.config)
-    explanation = await runtime.explain_routing(found.request, profile=found.hint, workstream=found.workstream)
+    body, origin = await call.read_body(), origin_of(call.headers)
+    bound = None if origin.workstream is None else await runtime.binding(origin.workstream)
+    found = asked(body, origin.profile, runtime.config, bound)
+    within = found.workstream if found.native else origin.workstream
+    explanation = await runtime.explain_routing(
+        found.request, profile=found.hint, workstream=within, history=found.native
+    )
     await call.respond(json_reply(200, explanation))
 
 
-def asked(body: bytes, wanted: str | None, config: Config) -> Asked:
+def asked(body: bytes, wanted: str | None, config: Config, bound: str | None = None) -> Asked:
     """Return what a body asks: that of `POST /chat`, or of a chat completion, message or response under `/v1`.
 
     Args:
         body: As it would be sent.
         wanted: The profile that is named beside the body; it decides before the body's own words.
         config: Says what the body's `model` means, as it does for a call.
+        bound: The profile of the workstream that is named beside the body.
 
     Raises:
         Refused: It is none of these (400, saying why it is none of the likeliest), or `model` means nothing (404).
@@ -75,7 +85,7 @@ def asked(body: bytes, wanted: str | None, config: Config) -> Asked:
         model, request = sent.known.model, translate_responses(sent, _ANY).request
     else:
         model, request = _messages(full)
-    return Asked(request, choose_target(model, wanted, config).hint)
+    return Asked(request, choose_target(model, wanted, config, bound).hint)
 
 
 def _native(fields: dict[str, Any], wanted: str | None) -> Asked:
@@ -84,7 +94,7 @@ def _native(fields: dict[str, Any], wanted: str | None) -> Asked:
     except msgspec.ValidationError as error:
         raise odd(f"the request body does not fit: {error}") from error
     request = CompletionRequest(messages=(user(chat.message),), system=chat.system)
-    return Asked(request, wanted or chat.routing_profile, chat.workstream)
+    return Asked(request, wanted or chat.routing_profile, chat.workstream, native=True)
 
 
 def _messages(body: bytes) -> tuple[str, CompletionRequest]:

@@ -132,6 +132,12 @@ class WorkstreamStore:
             history = tuple(msgspec.json.decode(text, type=Message) for _, text in rows)
         return WorkstreamState(**_fields(row), turns=rows[-1]["turn"] if rows else 0, history=history)
 
+    def binding(self, name: str) -> str | None:
+        """Return the profile that one workstream is bound to; None if to none, or if there is no such workstream."""
+        with self._explained("read"):
+            row = self._db.execute("SELECT profile FROM workstreams WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row["profile"]
+
     def list(self, *, archived: bool = False) -> list[Summary]:
         """Return the workstreams by name, the archived ones only if asked for."""
         with self._explained("read"):

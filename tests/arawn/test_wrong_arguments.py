@@ -52,6 +52,7 @@ RUNTIME: dict[str, Method] = {
     "complete tags": lambda runtime, wrong: runtime.complete(REQUEST, tags=wrong),
     "complete workstream": lambda runtime, wrong: runtime.complete(REQUEST, workstream=wrong),
     "end_calls": lambda runtime, wrong: runtime.end_calls(),
+    "binding": lambda runtime, wrong: runtime.binding(wrong),
     "explain_routing": lambda runtime, wrong: runtime.explain_routing(wrong),
     "explain_routing profile": lambda runtime, wrong: runtime.explain_routing(REQUEST, profile=wrong),
     "explain_routing workstream": lambda runtime, wrong: runtime.explain_routing(REQUEST, workstream=wrong),

@@ -22,9 +22,9 @@ from arawn.server.streaming import EventEncoder, answer_with_events
 from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.known_errors import CONTEXT_TOO_LONG, SAID_IN_STREAM, word_for
 from arawn.server.v1.origin import Origin
-from arawn.server.v1.target import DialectName, Target
+from arawn.server.v1.target import DialectName, Target, choose_target, hinted
 
-__all__ = ["Question", "answer", "as_said"]
+__all__ = ["Question", "answer", "as_said", "target_of"]
 
 _FORWARDED = (b"anthropic-version", b"anthropic-beta", b"openai-beta")
 _RETURNED = ("retry-after", "retry-after-ms", "x-should-retry")
@@ -47,6 +47,21 @@ class Question(msgspec.Struct, frozen=True):
     events: EventEncoder | None = None
     translated: bool = False
     not_offered: tuple[str, ...] = ()
+
+
+async def target_of(runtime: Runtime, origin: Origin, model: str) -> Target:
+    """Return where a request for `model` goes; the store is asked only for the binding of a workstream that decides.
+
+    Raises:
+        Refused, UnknownProfile: As `choose_target`.
+        StoreFailed: The binding cannot be read.
+
+    Checkpoint: only if a binding is read. If cancelled: nothing has changed.
+    """
+    bound = None
+    if origin.workstream is not None and hinted(model, origin.profile, runtime.config) is None:
+        bound = await runtime.binding(origin.workstream)
+    return choose_target(model, origin.profile, runtime.config, bound)
 
 
 def as_said(

@@ -24,7 +24,7 @@ _BAD_HEADER = "1 to 200 printable characters, percent-encoded."
 _CONTEXT = (
     Parameter("x-arawn-profile", "header", f"The profile to use. {_BAD_HEADER}"),
     Parameter("x-arawn-session", "header", f"A session id for the record. {_BAD_HEADER}"),
-    Parameter("x-arawn-workstream", "header", f"A workstream's name for the record. {_BAD_HEADER}"),
+    Parameter("x-arawn-workstream", "header", f"A workstream's name, for its binding and the record. {_BAD_HEADER}"),
 )
 _VERSION = Parameter("anthropic-version", "header", "Asks for the shape of the Anthropic dialect.")
 

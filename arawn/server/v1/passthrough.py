@@ -16,11 +16,11 @@ from arawn.messages import CompletionRequest, CompletionResponse, Message, Text
 from arawn.runtime_door import Runtime
 from arawn.server.call import Call
 from arawn.server.reply import Refused, refusal
-from arawn.server.v1.answering import Question, answer, as_said
+from arawn.server.v1.answering import Question, answer, as_said, target_of
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.body import read_body
 from arawn.server.v1.origin import origin_of
-from arawn.server.v1.target import DialectName, Target, choose_target
+from arawn.server.v1.target import DialectName, Target
 
 __all__ = ["EmbeddingsBody", "count_tokens", "embed"]
 
@@ -46,7 +46,7 @@ async def embed(runtime: Runtime, call: Call) -> None:
     """
     sent = await call.read_body()
     body = read_body(sent, EmbeddingsBody).known
-    target = _target(runtime, call, body.model, "openai", "embeddings")
+    target = await _target(runtime, call, body.model, "openai", "embeddings")
     texts = body.input if isinstance(body.input, list) else [] if body.input is None else [body.input]
     said = tuple(Text(text if isinstance(text, str) else "[tokens]") for text in texts)
     request = CompletionRequest(messages=(Message("user", said),), model=target.model)
@@ -57,19 +57,20 @@ async def count_tokens(runtime: Runtime, call: Call) -> None:
     """Answer `POST /v1/messages/count_tokens`; nothing is estimated. All else as for `embed`."""
     sent = await call.read_body()
     body = read_messages(sent)
-    target = _target(runtime, call, body.known.model, "anthropic", "count_tokens")
+    target = await _target(runtime, call, body.known.model, "anthropic", "count_tokens")
     request = translate_messages(body, target).request
     path = "/v1/messages/count_tokens"
     await _pass_on(runtime, call, target, as_said(request, "anthropic", sent, call, path), "count_tokens")
 
 
-def _target(runtime: Runtime, call: Call, model: str, dialect: DialectName, endpoint: str) -> Target:
+async def _target(runtime: Runtime, call: Call, model: str, dialect: DialectName, endpoint: str) -> Target:
     """Return the profile to ask; which one it is does not depend on what is said, so `[routing]` has no say."""
-    target = choose_target(model, origin_of(call.headers).profile, runtime.config)
+    target = await target_of(runtime, origin_of(call.headers), model)
     name = target.routing.profile
     if target.dialect != dialect or runtime.config.profiles[name].backend in _SERVERLESS:
         raise _no_endpoint(name, runtime.config.profiles[name], dialect, endpoint)
-    return msgspec.structs.replace(target, hint=name, open=False, common=True)
+    hint = None if target.routing.reason == "Workstream" else name
+    return msgspec.structs.replace(target, hint=hint, open=False, common=True)
 
 
 async def _pass_on(runtime: Runtime, call: Call, target: Target, request: CompletionRequest, endpoint: str) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from arawn.runtime_door import Runtime
 from arawn.server.call import Call, Route
-from arawn.server.v1.answering import Question, answer, as_said
+from arawn.server.v1.answering import Question, answer, as_said, target_of
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.anthropic_messages_out import message_body
 from arawn.server.v1.anthropic_stream import MessageEvents
@@ -22,7 +22,6 @@ from arawn.server.v1.passthrough import count_tokens, embed
 from arawn.server.v1.responses_in import as_heard, read_responses, translate_responses
 from arawn.server.v1.responses_out import Frame, response_body
 from arawn.server.v1.responses_stream import ResponseEvents
-from arawn.server.v1.target import choose_target
 
 __all__ = ["v1_routes"]
 
@@ -45,7 +44,7 @@ async def _chat_completions(runtime: Runtime, call: Call) -> None:
     body = read_chat(sent)
     chat = body.known
     origin = origin_of(call.headers)
-    target = choose_target(chat.model, origin.profile, runtime.config)
+    target = await target_of(runtime, origin, chat.model)
     said = translate_chat(body, target)
     request = as_said(said.request, "openai", sent, call)
     created = int(time.time())
@@ -62,7 +61,7 @@ async def _chat_completions(runtime: Runtime, call: Call) -> None:
 async def _responses(runtime: Runtime, call: Call) -> None:
     body = read_responses(await call.read_body())
     origin = origin_of(call.headers)
-    target = choose_target(body.known.model, origin.profile, runtime.config)
+    target = await target_of(runtime, origin, body.known.model)
     said = translate_responses(body, target)
     frame = Frame(call.request_id, int(time.time()), as_heard(body.known, said.ignored), said.tools)
     events = ResponseEvents(frame, target.shown_model) if body.known.stream else None
@@ -76,7 +75,7 @@ async def _messages(runtime: Runtime, call: Call) -> None:
     sent = await call.read_body()
     body = read_messages(sent)
     origin = origin_of(call.headers)
-    target = choose_target(body.known.model, origin.profile, runtime.config)
+    target = await target_of(runtime, origin, body.known.model)
     said = translate_messages(body, target)
     request = as_said(said.request, "anthropic", sent, call)
     events = None

@@ -14,7 +14,7 @@ from arawn.messages import RoutingMetadata
 from arawn.routing.policy import choose_profile, require_profile
 from arawn.server.reply import Refused, refusal
 
-__all__ = ["AUTO", "DialectName", "Target", "choose_target", "dialect_of"]
+__all__ = ["AUTO", "DialectName", "Target", "choose_target", "dialect_of", "hinted"]
 
 AUTO = "auto"
 
@@ -49,34 +49,46 @@ class Target(msgspec.Struct, frozen=True):
         return self.common and self.dialect in {dialect, None}
 
 
-def choose_target(model: str, wanted: str | None, config: Config) -> Target:
+def hinted(model: str, wanted: str | None, config: Config) -> str | None:
+    """Return the profile that a request itself names; None if it names none. Arguments as for `choose_target`.
+
+    Raises:
+        UnknownProfile: `wanted` is no profile.
+    """
+    profiles = config.profiles
+    if wanted is not None:
+        return require_profile(wanted, profiles)
+    if model in profiles or model == AUTO:
+        return model if model in profiles else None
+    having = _having(model, config)
+    return having[0] if len(having) == 1 else None
+
+
+def choose_target(model: str, wanted: str | None, config: Config, bound: str | None = None) -> Target:
     """Return where a request for `model` goes.
 
     Args:
-        model: A profile's name, `auto`, or the provider model name of exactly one profile. With `wanted`, any other
-            name is a model to ask that profile's provider for.
+        model: A profile's name, `auto`, or the provider model name of exactly one profile. With `wanted` or `bound`,
+            any other name is a model to ask that profile's provider for.
         wanted: The profile that the header `x-arawn-profile` names.
         config: The profiles and the default one.
+        bound: The profile of the workstream that the header `x-arawn-workstream` names.
 
     Raises:
         Refused: No profile has this name or model, or several have the model (404, with what there is).
-        UnknownProfile: `wanted` is no profile; or `model` is `auto` and there is no default.
+        UnknownProfile: `wanted` or `bound` is no profile; or `model` is `auto` and there is no default.
     """
     profiles = config.profiles
-    hint: str | None
     own_model = model in profiles or model == AUTO
-    if wanted is not None:
-        hint = require_profile(wanted, profiles)
-    elif own_model:
-        hint = None if model == AUTO and AUTO not in profiles else model
-    else:
-        hint = _only_profile_with(model, config)
-    routing = choose_profile(hint=hint, bound=None, default=default_profile(config), known=profiles)
+    hint = hinted(model, wanted, config)
+    if hint is None and bound is None and not own_model:
+        raise _no_profile_with(model, config)
+    routing = choose_profile(hint=hint, bound=bound, default=default_profile(config), known=profiles)
     profile = profiles[routing.profile]
     asked = None if own_model or model == profile.model else model
     shown = asked or profile.model or profile.backend  # only a backend without models may go without one
     dialect = dialect_of(profile)
-    if hint is not None or not config.routing.enabled:
+    if hint is not None or bound is not None or not config.routing.enabled:
         return Target(hint, asked, shown, routing, dialect, backends=frozenset((profile.backend,)))
     choosable = [profiles[name] for name in (routing.profile, *_choosable(config))]
     common = all(dialect_of(each) == dialect for each in choosable)
@@ -98,20 +110,22 @@ def dialect_of(profile: Profile) -> DialectName | None:
     return (preset.dialect if preset else None) or profile.dialect
 
 
-def _only_profile_with(model: str, config: Config) -> str:
-    having = [name for name, profile in config.profiles.items() if profile.model == model]
-    if len(having) == 1:
-        return having[0]
+def _having(model: str, config: Config) -> list[str]:
+    return [name for name, profile in config.profiles.items() if profile.model == model]
+
+
+def _no_profile_with(model: str, config: Config) -> Refused:
+    having = _having(model, config)
     names = _listed(sorted(config.profiles)) or "none"
     if having:
         message = f"the model `{model}` is that of {len(having)} profiles; name one of them as the model: "
-        raise Refused(refusal(404, "model_not_found", message + _listed(sorted(having))))
+        return Refused(refusal(404, "model_not_found", message + _listed(sorted(having))))
     models = sorted({profile.model for profile in config.profiles.values() if profile.model})
     message = (
         f"no profile has the name or the model `{model}`; the profiles are: {names}; their models are: "
         f"{_listed(models) or 'none'}; `{AUTO}` leaves the choice to Arawn"
     )
-    raise Refused(refusal(404, "model_not_found", message))
+    return Refused(refusal(404, "model_not_found", message))
 
 
 def _listed(names: Iterable[str]) -> str:
