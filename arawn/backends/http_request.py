@@ -7,7 +7,7 @@ import msgspec
 
 from arawn.backends.endpoint import Endpoint, endpoint_url
 from arawn.backends.protocol import Dialect
-from arawn.backends.verbatim import Verbatim, verbatim_body, verbatim_of
+from arawn.backends.verbatim import Verbatim, dropped, verbatim_body, verbatim_of
 from arawn.config.schema import Profile
 from arawn.errors import BadInput
 from arawn.messages import CompletionRequest
@@ -65,7 +65,8 @@ class RequestWriter:
         except (TypeError, ValueError, RecursionError) as error:
             raise BadInput(f"the request to {self._where} cannot be written as JSON: {error}") from error
         http = self._http(content, stream=stream)
-        return Asked(http, content, request.model, encoded.warnings, encoded.left_out)
+        warnings = dropped(request, encoded.left_out) + encoded.warnings
+        return Asked(http, content, request.model, warnings, encoded.left_out)
 
     def _http(self, content: bytes, *, stream: bool) -> httpx.Request:
         """Return a request built by hand, because a client takes thirty times as long."""

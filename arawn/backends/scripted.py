@@ -18,6 +18,7 @@ from arawn.backends.failures import from_status
 from arawn.backends.masking import Masking
 from arawn.backends.protocol import Emit
 from arawn.backends.script import ScriptedCall, ScriptedFault, Step
+from arawn.backends.verbatim import dropped
 from arawn.config.schema import Profile
 from arawn.errors import BackendError, BadReply, TimedOut
 from arawn.messages import (
@@ -152,6 +153,7 @@ class ScriptedProvider:
             usage=step.usage or counted,
             request_id=f"scripted-{number}",
             profile=self._profile_name,
+            warnings=dropped(request),
         )
 
 

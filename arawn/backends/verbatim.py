@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -12,9 +12,10 @@ from arawn.backends.protocol import Dialect
 from arawn.errors import BadInput
 from arawn.messages import CompletionRequest, Message
 
-__all__ = ["Verbatim", "VerbatimMessages", "asks_for_usage", "verbatim_body", "verbatim_of"]
+__all__ = ["Verbatim", "VerbatimMessages", "asks_for_usage", "dropped", "verbatim_body", "verbatim_of"]
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MOST_NAMED = 100  # fields that a warning names, each
 _NULL = msgspec.Raw(b"null")
 _OURS = frozenset(("model", "stream_options"))  # what is said of these decides, even if the sender says something else
 _SAME = (frozenset(("max_tokens", "max_completion_tokens")),)  # two names of one thing: either says it
@@ -43,19 +44,40 @@ class _Asked(msgspec.Struct):
 
 
 class VerbatimMessages(tuple[Message, ...]):  # noqa: SLOT001  # a tuple with slots cannot hold more
-    """Messages, and beside them the request that said them.
+    """Messages, and beside them the request that said them, and the names of what of it has no neutral word.
 
-    The two travel as one value, so whoever gives a request other messages lets go of the bytes of the old ones.
+    They travel as one value, so whoever gives a request other messages lets go of the bytes of the old ones. `verbatim`
+    is None if no provider speaks the dialect that they were said in.
     """
 
-    verbatim: Verbatim
+    verbatim: Verbatim | None
+    ignored: tuple[str, ...]
 
     @classmethod
-    def of(cls, messages: tuple[Message, ...], verbatim: Verbatim) -> VerbatimMessages:
+    def of(
+        cls, messages: tuple[Message, ...], verbatim: Verbatim | None, ignored: tuple[str, ...] = ()
+    ) -> VerbatimMessages:
         """Return `messages` with the request that said them."""
         made = cls(messages)
         made.verbatim = verbatim
+        made.ignored = ignored
         return made
+
+
+def dropped(request: CompletionRequest, named: Collection[str] = ()) -> tuple[str, ...]:
+    """Return a warning for each part of a request, as it was said, that a provider of another dialect is not told.
+
+    Args:
+        request: As it is sent, in the neutral form.
+        named: The names of parts for which there are warnings already.
+    """
+    ignored = request.messages.ignored if isinstance(request.messages, VerbatimMessages) else ()
+    names = [name for name in dict.fromkeys(ignored) if name not in named]
+    warnings = [f"`{name}` was dropped on the way to the provider's dialect" for name in names[:_MOST_NAMED]]
+    more = len(names) - len(warnings)
+    return (
+        (*warnings, f"{more} more fields were dropped on the way to the provider's dialect") if more else (*warnings,)
+    )
 
 
 def verbatim_of(request: CompletionRequest, dialect: Dialect) -> Verbatim | None:

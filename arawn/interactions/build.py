@@ -61,6 +61,7 @@ class _Said(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     request_id: str | None
     system_prompt: str | None
     response_content: tuple[ContentBlock, ...]
+    warnings: tuple[str, ...]
 
 
 class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +134,6 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         tool_calls=_tool_calls(calls, config),
         truncated=_cuts(messages) if config.include_messages else (),
         redactions=_all_rules(rules, tools, messages),
-        warnings=facts.response.warnings if facts.response else (),
         tools=cast("tuple[ToolDefinition, ...]", tools.bodies),  # their JSON, which the encoder copies
         messages=_kept_messages(said.system_prompt, messages, config),
         **kept,
@@ -176,6 +176,7 @@ def _said(facts: AttemptFacts) -> _Said:
         request_id=response.request_id if response else getattr(error, "request_id", None),
         system_prompt=request.system,
         response_content=response.content if response else (),
+        warnings=response.warnings if response else (),
     )
 
 

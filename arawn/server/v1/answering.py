@@ -19,12 +19,13 @@ from arawn.runtime_door import Runtime
 from arawn.server.call import Call
 from arawn.server.reply import Headers, Refused, Reply, error_body, error_reply, routing_headers
 from arawn.server.streaming import EventEncoder, answer_with_events
+from arawn.server.v1.body import Translated
 from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.known_errors import CONTEXT_TOO_LONG, SAID_IN_STREAM, word_for
 from arawn.server.v1.origin import Origin
 from arawn.server.v1.target import DialectName, Target, choose_target, hinted
 
-__all__ = ["Question", "answer", "as_said", "target_of"]
+__all__ = ["Question", "answer", "as_said", "target_of", "translated"]
 
 _FORWARDED = (b"anthropic-version", b"anthropic-beta", b"openai-beta")
 _RETURNED = ("retry-after", "retry-after-ms", "x-should-retry")
@@ -65,19 +66,29 @@ async def target_of(runtime: Runtime, origin: Origin, model: str) -> Target:
 
 
 def as_said(
-    request: CompletionRequest, dialect: DialectName, body: bytes, call: Call, path: str | None = None
+    said: Translated, dialect: DialectName, body: bytes, call: Call, path: str | None = None
 ) -> CompletionRequest:
-    """Return `request` with the bytes that said it, for a provider that speaks `dialect` too.
+    """Return a request with the bytes that said it, for a provider that speaks `dialect` too.
 
     Args:
-        request: What was said, in the neutral form.
+        said: The same in the neutral form.
         dialect, body: How it was said.
         call: Its headers and its query are the dialect's own.
         path: The provider's endpoint, if its answers are no completions.
     """
     headers = {name: call.headers[name] for name in _FORWARDED if name in call.headers}
     verbatim = Verbatim(dialect, body, headers, call.query, path)
-    return msgspec.structs.replace(request, messages=VerbatimMessages.of(request.messages, verbatim))
+    return _beside(said, verbatim)
+
+
+def translated(said: Translated) -> CompletionRequest:
+    """Return a request that no provider can get as it was said, with the names of what none is told."""
+    return _beside(said, None)
+
+
+def _beside(said: Translated, verbatim: Verbatim | None) -> CompletionRequest:
+    messages = VerbatimMessages.of(said.request.messages, verbatim, said.ignored)
+    return msgspec.structs.replace(said.request, messages=messages)
 
 
 async def answer(runtime: Runtime, call: Call, question: Question) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from arawn.messages import CompletionRequest, ToolDefinition, ToolResult
-from arawn.server.v1.anthropic_turns import Turn, system_text, turns
+from arawn.messages import CompletionRequest, ToolDefinition
+from arawn.server.v1.anthropic_turns import Turn, dropped_marks, system_text, turns
 from arawn.server.v1.body import (
     Body,
     Misfit,
@@ -83,9 +83,7 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     more, unformed = _output_config(sent.output_config, target, backend)
     prompt, messages = turns(sent.messages, misfit)
     prompts = (system_text(sent.system, misfit), prompt)
-    blocks = [block for message in messages for block in message.content]
-    if not same and any(isinstance(block, ToolResult) and block.is_error for block in blocks):
-        ignored += ("messages.tool_result.is_error",)
+    ignored += () if same else dropped_marks(sent.system, sent.messages)
     request = CompletionRequest(
         messages=require_messages(messages, "messages", misfit),
         system="\n\n".join(text for text in prompts if text) or None,

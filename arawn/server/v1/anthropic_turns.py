@@ -11,7 +11,7 @@ from arawn.backends.anthropic_reply import REDACTED
 from arawn.messages import ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
 from arawn.server.v1.body import Misfit
 
-__all__ = ["Turn", "system_text", "turns"]
+__all__ = ["Turn", "dropped_marks", "system_text", "turns"]
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -64,6 +64,20 @@ def turns(messages: Sequence[Turn], misfit: Misfit) -> tuple[str | None, tuple[M
                     Message("user", (misfit(role, f"`{place}` has the role `{role}`; what is accepted is {known}"),))
                 )
     return "\n\n".join(prompts) or None, tuple(said)
+
+
+def dropped_marks(system: str | list[dict[str, Any]] | None, messages: Sequence[Turn]) -> tuple[str, ...]:
+    """Return the names of the marks on blocks that chat completions have no word for."""
+    blocks = [block for turn in messages if isinstance(turn.content, list) for block in turn.content]
+    answers = [block["content"] for block in blocks if isinstance(block.get("content"), list)]
+    parts = [part for answer in answers for part in answer if isinstance(part, dict)]
+    prompt = system if isinstance(system, list) else []
+    found = {
+        "messages.tool_result.is_error": any(block.get("is_error") is True for block in blocks),
+        "messages.cache_control": any(block.get("cache_control") is not None for block in (*blocks, *parts)),
+        "system.cache_control": any(block.get("cache_control") is not None for block in prompt),
+    }
+    return tuple(name for name, said in found.items() if said)
 
 
 def _blocks(content: str | list[dict[str, Any]], place: str, misfit: Misfit) -> Iterator[ContentBlock]:

@@ -18,7 +18,7 @@ from arawn.server.call import Call
 from arawn.server.reply import Refused, refusal
 from arawn.server.v1.answering import Question, answer, as_said, target_of
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
-from arawn.server.v1.body import read_body
+from arawn.server.v1.body import Translated, read_body
 from arawn.server.v1.origin import origin_of
 from arawn.server.v1.target import DialectName, Target
 
@@ -50,7 +50,9 @@ async def embed(runtime: Runtime, call: Call) -> None:
     texts = body.input if isinstance(body.input, list) else [] if body.input is None else [body.input]
     said = tuple(Text(text if isinstance(text, str) else "[tokens]") for text in texts)
     request = CompletionRequest(messages=(Message("user", said),), model=target.model)
-    await _pass_on(runtime, call, target, as_said(request, "openai", sent, call, "/embeddings"), "embeddings")
+    await _pass_on(
+        runtime, call, target, as_said(Translated(request), "openai", sent, call, "/embeddings"), "embeddings"
+    )
 
 
 async def count_tokens(runtime: Runtime, call: Call) -> None:
@@ -58,9 +60,9 @@ async def count_tokens(runtime: Runtime, call: Call) -> None:
     sent = await call.read_body()
     body = read_messages(sent)
     target = await _target(runtime, call, body.known.model, "anthropic", "count_tokens")
-    request = translate_messages(body, target).request
+    said = translate_messages(body, target)
     path = "/v1/messages/count_tokens"
-    await _pass_on(runtime, call, target, as_said(request, "anthropic", sent, call, path), "count_tokens")
+    await _pass_on(runtime, call, target, as_said(said, "anthropic", sent, call, path), "count_tokens")
 
 
 async def _target(runtime: Runtime, call: Call, model: str, dialect: DialectName, endpoint: str) -> Target:

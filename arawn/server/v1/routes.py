@@ -9,7 +9,7 @@ import msgspec
 
 from arawn.runtime_door import Runtime
 from arawn.server.call import Call, Route
-from arawn.server.v1.answering import Question, answer, as_said, target_of
+from arawn.server.v1.answering import Question, answer, as_said, target_of, translated
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.anthropic_messages_out import message_body
 from arawn.server.v1.anthropic_stream import MessageEvents
@@ -46,7 +46,7 @@ async def _chat_completions(runtime: Runtime, call: Call) -> None:
     origin = origin_of(call.headers)
     target = await target_of(runtime, origin, chat.model)
     said = translate_chat(body, target)
-    request = as_said(said.request, "openai", sent, call)
+    request = as_said(said, "openai", sent, call)
     created = int(time.time())
     events = None
     if chat.stream:
@@ -66,7 +66,7 @@ async def _responses(runtime: Runtime, call: Call) -> None:
     frame = Frame(call.request_id, int(time.time()), as_heard(body.known, said.ignored), said.tools)
     events = ResponseEvents(frame, target.shown_model) if body.known.stream else None
     whole = partial(response_body, frame=frame)
-    question = Question("openai", said.request, target, origin, said.ignored, whole, events)
+    question = Question("openai", translated(said), target, origin, said.ignored, whole, events)
     question = msgspec.structs.replace(question, translated=True, not_offered=said.not_offered)
     await answer(runtime, call, question)
 
@@ -77,7 +77,7 @@ async def _messages(runtime: Runtime, call: Call) -> None:
     origin = origin_of(call.headers)
     target = await target_of(runtime, origin, body.known.model)
     said = translate_messages(body, target)
-    request = as_said(said.request, "anthropic", sent, call)
+    request = as_said(said, "anthropic", sent, call)
     events = None
     if body.known.stream:
         signed = target.dialect == "anthropic" or not target.common

@@ -126,7 +126,7 @@ async def test_parts_of_earlier_turns_that_chat_completions_lack_are_named(strea
     named = await parts_ignored(tmp_path, "openai", said, reply, stream=stream, top_k=4)
 
     assert named == ["top_k, messages.assistant.image, messages.thinking"]
-    assert [len(record["warnings"]) for record in records(tmp_path)] == [2]
+    assert [len(record["warnings"]) for record in records(tmp_path)] == [3]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -152,3 +152,67 @@ async def test_what_is_left_out_twice_is_named_once(tmp_path: Path) -> None:
     said = [{"role": "assistant", "content": [CALL]}, {"role": "user", "content": [failed, {**failed}]}]
 
     assert await parts_ignored(tmp_path, "openai", said, WHOLE["openai"]) == ["messages.tool_result.is_error"]
+    assert len(records(tmp_path)[0]["warnings"]) == 1
+
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_marks_for_a_cache_are_named(stream: bool, tmp_path: Path) -> None:
+    """On a block of a message, in the result of a tool and on the system prompt, each kind once."""
+    part = {"type": "text", "text": "seen", **MARK}
+    said = [
+        {"role": "assistant", "content": [CALL]},
+        {"role": "user", "content": [{**RESULT, "content": [part]}, part]},
+    ]
+    reply = (STREAMED if stream else WHOLE)["openai"]
+    named = await parts_ignored(tmp_path, "openai", said, reply, stream=stream, system=[part])
+
+    assert named == ["messages.cache_control, system.cache_control"]
+    assert records(tmp_path)[0]["warnings"] == warned("messages.cache_control", "system.cache_control")
+
+
+def warned(*names: str) -> list[str]:
+    return [f"`{name}` was dropped on the way to the provider's dialect" for name in names]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("dialect", "expected"), [("openai", []), ("anthropic", ["seed", "user", "logit_bias"])])
+async def test_what_is_ignored_is_in_the_record(
+    dialect: str, expected: list[str], stream: bool, tmp_path: Path
+) -> None:
+    """A warning each, but not of what the provider that was chosen is told after all."""
+    reply = (STREAMED if stream else WHOLE)[dialect]
+    await ignored(tmp_path, dialect, reply, stream=stream, user="u", logit_bias={})
+
+    assert records(tmp_path)[0]["warnings"] == warned(*expected)
+
+
+async def test_what_a_message_or_a_response_says_alone_is_in_the_record(tmp_path: Path) -> None:
+    """The other way round, and where no provider speaks the dialect."""
+    await parts_ignored(tmp_path, "openai", [], WHOLE["openai"], top_k=4, metadata={}, thinking={"type": "disabled"})
+    async with open_api(tmp_path, {"p": Profile(backend="scripted")}) as url, httpx.AsyncClient() as client:
+        body = {"model": "p", "input": "hi", "truncation": "auto"}
+        await client.post(f"{url}/v1/responses", json=body, headers={"x-api-key": TOKEN})
+
+    found = [record["warnings"] for record in records(tmp_path)]
+    assert found == [warned("top_k", "metadata", "thinking"), warned("truncation")]
+
+
+async def test_a_record_does_not_name_fields_without_end(tmp_path: Path) -> None:
+    """What is beyond a hundred is counted."""
+    await ignored(tmp_path, "anthropic", WHOLE["anthropic"], **{f"field {number}": 1 for number in range(2000)})
+
+    warnings = records(tmp_path)[0]["warnings"]
+    assert len(warnings) == 101
+    assert warnings[-1] == "1901 more fields were dropped on the way to the provider's dialect"
+
+
+async def test_a_secret_in_the_name_of_a_field_stays_out_of_the_record(tmp_path: Path) -> None:
+    """Whatever a client has written there is searched, as the rest of the record is."""
+    key = "sk-proj-" + "a1B2" * 12
+    await ignored(tmp_path, "anthropic", WHOLE["anthropic"], **{key: 1})
+
+    assert len(records(tmp_path)[0]["warnings"]) == 2
+    assert key not in str(records(tmp_path))

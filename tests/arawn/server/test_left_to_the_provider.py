@@ -190,8 +190,8 @@ def test_no_object_with_a_model_is_refused_in_its_own_dialect(dialect: Any, more
     sent = json.dumps({"messages": [HI], **more, "model": "auto"}).encode()
 
     if dialect == "openai":
-        request = translate_chat(read_chat(sent), target).request
+        said = translate_chat(read_chat(sent), target)
     else:
-        request = translate_messages(read_messages(sent), target).request
+        said = translate_messages(read_messages(sent), target)
     call: Any = type("Headless", (), {"headers": {}, "query": b""})
-    require_request(as_said(request, dialect, sent, call))
+    require_request(as_said(said, dialect, sent, call))
