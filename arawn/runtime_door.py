@@ -266,9 +266,8 @@ class Runtime:
             history: Without it, only the binding of the workstream counts, as for `complete`.
 
         Raises:
-            UnknownProfile: The name that decides is not configured.
+            UnknownProfile: The name that decides is not configured. StoreFailed: The database cannot be read.
             PolicyFailed: The routing policy decided nothing. BadInput: The request or the name cannot be used.
-            StoreFailed: The database cannot be read.
 
         Checkpoint: only if there is a workstream, or the policy waits. If cancelled: nothing has changed.
         """
