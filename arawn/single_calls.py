@@ -42,7 +42,8 @@ class SingleCalls(msgspec.Struct, frozen=True):
         Checkpoint: always. If cancelled: nothing has changed.
         """
         standing = self._standing(workstream)
-        return await self.store.ask(Query(lambda store: store.binding(workstream))) or standing.profile
+        query = Query(lambda store: store.binding(workstream), reads=True)
+        return await self.store.ask(query) or standing.profile
 
     async def submit(
         self,

@@ -27,9 +27,13 @@ T = TypeVar("T")
 
 
 class Query(msgspec.Struct, Request[R], Generic[R], frozen=True):
-    """Ask the store actor to run `run` on the store; the reply is what it returns."""
+    """Ask the store actor to run `run` on the store; the reply is what it returns.
+
+    With `reads` it writes nothing, and fails with no write beside it.
+    """
 
     run: Callable[[WorkstreamStore], R]
+    reads: bool = False
 
 
 class StoreHealth:
@@ -110,7 +114,26 @@ def _opened(path: Path, *, held_at_once: bool) -> WorkstreamStore:
 
 
 def _run_all(store: WorkstreamStore, queries: list[Query[Any]]) -> list[Any]:
-    """Return the result of each query, or the error it raised."""
+    """Return the result of each query, or the error it raised; those that only read need no lock and no commit."""
+    done = {place: _run(store, query) for place, query in enumerate(queries) if query.reads}
+    writes = {place: query for place, query in enumerate(queries) if not query.reads}
+    try:
+        done |= zip(writes, _written(store, list(writes.values())), strict=True)
+    except StoreFailed as error:
+        if not done:
+            raise
+        done |= dict.fromkeys(writes, error)
+    return [done[place] for place in range(len(queries))]
+
+
+def _written(store: WorkstreamStore, queries: list[Query[Any]]) -> list[Any]:
+    """Return the results of queries that may write, whose work goes to the disk together.
+
+    Raises:
+        StoreFailed: Another process has the lock, or the commit failed: none of them is done.
+    """
+    if not queries:
+        return []
     store.hold()
     if len(queries) == 1:
         return [_run(store, queries[0])]

@@ -56,6 +56,19 @@ async def test_a_query_that_fails_undoes_itself_alone(tmp_path: Path) -> None:
     assert names(path) == ["a", "b", "d"]
 
 
+async def test_a_read_fails_with_no_write_beside_it(tmp_path: Path) -> None:
+    """It needs neither the lock nor the commit that the write waits for in vain."""
+    path = tmp_path / "w.db"
+    read = Query(lambda store: store.binding("a"), reads=True)
+    async with open_store(path, run_in_thread=in_place) as handle:
+        await handle([turn("a")])
+        path.unlink()
+        first, failed, last = await handle([read, turn("b"), read])
+
+    assert (first, last) == (None, None)
+    assert isinstance(failed, StoreFailed)
+
+
 async def test_a_transaction_that_is_gone_fails_all_that_were_in_it(tmp_path: Path) -> None:
     """As when a full disk makes SQLite undo everything: nobody is told that a write is kept which is not."""
     path = tmp_path / "w.db"
