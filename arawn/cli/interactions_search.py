@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,9 @@ def _lines_of(hit: Hit, directory: Path, paths: Sequence[str], zone: tzinfo) -> 
 def _headline(hit: Hit, directory: Path, paths: Sequence[str], zone: tzinfo) -> str:
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if paths:
-        text = on_one_line("  ".join(chosen_cells(call_of(directory, hit), paths)))
-        return text if columns is None else shortened(printable(text), columns)
+        with suppress(BadInput):  # its call is in the log no more: then the line without chosen fields
+            text = on_one_line("  ".join(chosen_cells(call_of(directory, hit), paths)))
+            return text if columns is None else shortened(printable(text), columns)
     if columns is not None and hit.entry is not None:
         return narrow_row(hit.entry.head, zone, columns)
     moment = datetime.fromisoformat(hit.timestamp).astimezone(zone)

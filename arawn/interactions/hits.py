@@ -13,6 +13,7 @@ import msgspec
 from arawn.errors import BadInput
 from arawn.interactions.chosen import chosen_values
 from arawn.interactions.entry import Entry
+from arawn.interactions.fields import field_values
 from arawn.interactions.files import DayFile, kind_of_name
 from arawn.interactions.filters import Filters, days_of_id, matches
 from arawn.interactions.heads import UNREADABLE, decode_head
@@ -207,12 +208,17 @@ def hit_values(
 ) -> dict[str, Any]:
     """Return a hit in plain values: the fields of its call at `paths`, or its id and time without any; its places.
 
+    Of a call that is not in the log any more, all fields but its id and time are None.
+
     Raises:
-        BadInput, OSError: As for `call_of`, and for `chosen_values`.
+        OSError: As for `call_of`, and for `chosen_values`.
     """
     about: dict[str, Any] = {"id": hit.id, "timestamp": hit.timestamp}
     if paths:
-        about = chosen_values(call_of(directory, hit, on_progress=on_progress), paths, on_damage=on_damage)
+        try:
+            about = chosen_values(call_of(directory, hit, on_progress=on_progress), paths, on_damage=on_damage)
+        except BadInput:  # its day was removed; what was written later, such as feedback, stays
+            about = field_values(about, paths)
     return {**about, "places": msgspec.to_builtins(hit.places)}
 
 

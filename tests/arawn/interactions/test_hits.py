@@ -9,7 +9,7 @@ import msgspec
 
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters
-from arawn.interactions.hits import Hit, TextSearch
+from arawn.interactions.hits import Hit, TextSearch, hit_values
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine
 from arawn.interactions.scan import Progress
@@ -38,6 +38,17 @@ def test_a_limited_search_holds_no_more_notes_than_it_shows(tmp_path: Path) -> N
 
     assert sum(isinstance(each, Hit) for each in gc.get_objects()) == 2
     assert len(list(found)) == 2
+
+
+def test_a_note_outlives_its_call(tmp_path: Path) -> None:
+    """Of a call whose day was removed all that was chosen but id and time is null; no other hit is lost."""
+    log = judged(tmp_path, notes=1)
+    (log / "interactions-2026-01-28.jsonl").unlink()
+
+    (hit,) = TextSearch(log, Query("tern"), Filters(), on_damage=print).newest_first()
+    values = hit_values(log, hit, ("id", "profile"), on_damage=print)
+
+    assert (values["id"], values["profile"], len(values["places"])) == (hit.id, None, 1)
 
 
 def test_a_look_for_the_call_of_a_note_can_be_ended(tmp_path: Path) -> None:
