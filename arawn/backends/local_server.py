@@ -23,6 +23,7 @@ from arawn.errors import Unavailable
 
 __all__ = ["LocalServer", "open_server"]
 
+_KEY = secrets.token_urlsafe(32)  # so that nobody else on the machine can use a model; one for all that come and go
 _START_S = 120.0
 _GRACE_S = 5.0
 _REAP_S = 2.0
@@ -36,7 +37,7 @@ class LocalServer:
 
     def __init__(self, where: str, process: trio.Process) -> None:
         self.address = ""
-        self.key = secrets.token_urlsafe(32)  # so that nobody else on the machine can use the model
+        self.key = _KEY
         self._where = where
         self._process = process
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
