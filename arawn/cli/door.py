@@ -37,11 +37,18 @@ class Door(msgspec.Struct, frozen=True):
     def belongs_to(self, daemon: RunningDaemon) -> bool:
         """Say whether `daemon` is the one that is meant: by its socket; without one by its address, or by its files.
 
-        Two daemons share neither an address nor, with the log that it names, a configuration.
+        Two daemons share no address, but that with port 0, which is none; and no files, with the log that these name,
+        but where both have none.
         """
         if self.socket is not None:
             return daemon.socket == path_text(self.socket.absolute())
-        return daemon.socket is None and (daemon.listen == self.listen or daemon.files == self.files)
+        if daemon.socket is not None:
+            return False
+        at_one_address = daemon.listen == self.listen
+        by_equal_files = daemon.files == self.files
+        if at_one_address and by_equal_files:
+            return True
+        return (at_one_address and not self.listen.endswith(":0")) or (by_equal_files and bool(self.files))
 
 
 def door_of(loaded: Loaded) -> Door:
@@ -70,7 +77,7 @@ def door_of_daemon(config_file: Path | None) -> Door:
     except ConfigError as error:
         every = running_daemons(runtime_dir(os.environ))
         if config_file is not None:
-            every = [daemon for daemon in every if str(config_file.resolve()) in daemon.files]
+            every = [daemon for daemon in every if path_text(config_file.resolve()) in daemon.files]
         if len(every) != 1:
             raise
         (one,) = every

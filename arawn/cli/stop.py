@@ -50,6 +50,11 @@ async def _stop(door: Door) -> None:
         number, patience = (_NO_SIGNAL, math.inf) if silent.stopping else (int(signal.SIGTERM), _HUNG_S)
     except DaemonHung as hung:
         pid, number, patience = hung.pid, int(signal.SIGTERM), _HUNG_S
+    except DaemonFault:  # no token that can be read, or something else at the address: the file names the process
+        named = daemon_of(door) if door.socket is None else None
+        if named is None:
+            raise
+        pid, number, patience = named.pid, int(signal.SIGTERM), _HUNG_S
     with last_words(runtime_dir(os.environ), pid) as failed:
         try:
             with trio.move_on_after(patience) as waiting:

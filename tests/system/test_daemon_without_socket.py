@@ -54,6 +54,7 @@ def test_a_token_that_it_does_not_take_is_explained_and_stop_needs_none(place: P
     with running(place) as daemon:
         place.environ["ARAWN_TOKEN"] = "another"
         status = place.run("status")
+        place.environ["ARAWN_TOKEN"] = "can be none"
         place.configure("this is = = no TOML\n")
         stop = place.run("stop")
 

@@ -128,3 +128,18 @@ def test_a_daemon_is_known_by_its_address_or_its_files(tmp_path: Path, monkeypat
         assert daemon_of(Door(None, "127.0.0.1:1", ())) is None
         with pytest.raises(DaemonFault, match="processes 1 and 2"):
             daemon_of(Door(None, "127.0.0.1:8470", ("/two.toml",)))
+
+
+def test_port_0_is_no_address_and_no_files_are_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two daemons may have either in common; who has both means the same one."""
+    monkeypatch.setenv("ARAWN_RUNTIME_DIR", str(tmp_path))
+    any_port = msgspec.structs.replace(ONE, listen="127.0.0.1:0")
+    no_files = msgspec.structs.replace(ONE, pid=2, files=())
+
+    with announced(tmp_path, any_port), announced(tmp_path, no_files):
+        assert daemon_of(Door(None, "127.0.0.1:0", ("/two.toml",))) is None
+        assert daemon_of(Door(None, "127.0.0.1:0", ("/one.toml",))) == any_port
+        assert daemon_of(Door(None, "127.0.0.1:9", ())) is None
+        assert daemon_of(Door(None, "127.0.0.1:8470", ())) == no_files
