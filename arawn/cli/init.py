@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import click
 import trio
@@ -122,7 +123,7 @@ def _write(path: Path, text: str) -> None:
     try:
         make_directories(Filesystem(), path.parent)
         with open(path, "x", encoding="utf-8", opener=_private) as file:
-            file.write(text)
+            _fill(file, text)
     except FileExistsError:
         _require_nothing_at(path)
         raise
@@ -134,6 +135,16 @@ def _write(path: Path, text: str) -> None:
         path.unlink()
         # no place in a file that is gone
         raise ConfigError([line.removeprefix(str(path)).partition(": ")[2] for line in error.problems]) from None
+
+
+def _fill(file: TextIO, text: str) -> None:
+    """Write all of `text`; a file that cannot hold it does not stay."""
+    try:
+        file.write(text)
+        file.flush()
+    except OSError:
+        Path(file.name).unlink()
+        raise
 
 
 def _private(path: str, flags: int) -> int:

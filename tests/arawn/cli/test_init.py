@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import stat
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from arawn.config.initial import initial_profile, initial_text
 from arawn.config.load import load
 from arawn.config.schema import Config, Profile
 from tests.arawn.cli.conftest import Command
-from tests.arawn.cli.place import Place
+from tests.arawn.cli.place import PATIENCE, Place
 from tests.arawn.cli.terminal import Terminal
 
 pytestmark = pytest.mark.usefixtures("command")
@@ -92,6 +94,18 @@ def test_what_is_wrong_is_told_and_leaves_no_file(
 
     assert (result.code, file.exists()) == (2, False)
     assert said in result.err
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_leaves_no_piece_of_a_file(place: Place, file: Path) -> None:
+    """A piece would count as the configuration, and keep the next try out."""
+    place.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # pieces of modules would stay
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (1024, 1024))
+    child = place.popen("init", "--backend", "scripted", "--model", "echo", preexec_fn=limit)
+    _, said = child.communicate(timeout=PATIENCE)
+
+    assert (child.returncode, file.exists()) == (2, False)
+    assert "cannot be written" in said
 
 
 @pytest.mark.slow
