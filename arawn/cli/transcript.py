@@ -20,14 +20,24 @@ def message_lines(message: Message) -> Iterator[str]:
 
 
 def logged_lines(message: Any) -> Iterator[str]:
-    """Yield the same for a message of a log record, of which perhaps only size and hash were kept."""
+    """Yield the same for a message of a log record, of which perhaps only size and hash were kept.
+
+    Raises:
+        msgspec.ValidationError: It is none that this version knows.
+    """
+    if not isinstance(message, dict) or not isinstance(message.get("content", []), list):
+        raise msgspec.ValidationError("a message is none that this version knows")
     role = message.get("role") or message.get("type") or "?"
     yield from _said(role, map(logged_text, message.get("content", [message])))
 
 
 def logged_text(block: Any) -> str:
-    """Return one content block of a record as text, or what was kept of it."""
-    if "sha256" in block:
+    """Return one content block of a record as text, or what was kept of it.
+
+    Raises:
+        msgspec.ValidationError: It is none that this version knows.
+    """
+    if isinstance(block, dict) and "sha256" in block and isinstance(block.get("size"), int):
         return f"({counted(block['size'], 'byte')}, not logged)"
     return _block_text(msgspec.convert(block, ContentBlock))
 

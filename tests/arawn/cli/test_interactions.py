@@ -136,8 +136,12 @@ def test_a_line_of_no_time_is_named_and_skipped(
         (b'"messages":[', b'"messages":;', "is damaged", False),
         (b'"messages":[{"role"', b'"messages":[{"ro\xffe"', "is damaged", True),
         (b'"content":[{"type"', b'"content":[{"tipe"', "has what cannot be shown", True),
+        (b'"content":[{"type"', b'"content":[5,{"type"', "has what cannot be shown", True),
+        (b'"messages":[', b'"messages":["x",', "has what cannot be shown", True),
+        (b'"messages":[', b'"messages":[{"role":"user","content":null},', "has what cannot be shown", True),
+        (b'"messages":[', b'"messages":[{"role":"user","sha256":"a"},', "has what cannot be shown", True),
     ],
-    ids=["no JSON", "no UTF-8", "no message"],
+    ids=["no JSON", "no UTF-8", "no message", "no block", "a text", "no content", "no size"],
 )
 def test_a_damaged_record_is_shown_as_far_as_it_can_be(
     asked: list[str], command: Command, place: Place, whole: bytes, damaged: bytes, said: str, json_helps: bool
