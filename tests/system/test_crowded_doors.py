@@ -84,7 +84,7 @@ def test_a_busy_crowd_on_the_socket_is_named_and_stop_ends_the_daemon(place: Pla
         with crowd_inside(place, UNDER_WAY):
             status, stop = place.run("status"), place.run("stop")
 
-        said = f"arawn: the daemon, process {daemon.child.pid}, has no place left for a connection through its socket"
+        said = f"arawn: the daemon, process {daemon.child.pid}, has no place left for a connection of this kind"
         assert (status.returncode, status.stderr.startswith(said)) == (1, True)
         assert (stop.returncode, stop.stderr) == (0, f"process {daemon.child.pid} has ended\n")
         assert daemon.child.wait(PATIENCE) == 0
