@@ -25,7 +25,7 @@ def logged_lines(message: Any) -> Iterator[str]:
     Raises:
         msgspec.ValidationError: It is none that this version knows.
     """
-    if not isinstance(message, dict) or not isinstance(message.get("content", []), list):
+    if not isinstance(message, dict) or not isinstance(message.get("content", []), list | tuple):
         raise msgspec.ValidationError("a message is none that this version knows")
     role = message.get("role") or message.get("type") or "?"
     yield from _said(role, map(logged_text, message.get("content", [message])))
