@@ -99,7 +99,18 @@ def export_interactions(
         require_place(destination, directory, overwrite=overwrite)
         for sentence in remove_left(destination):
             note(f"arawn: {sentence}")
-    rows_are_seen = output == _STDOUT and sys.stdout.isatty()  # they would stand in the line of the progress
+    manifest = _exported(directory, order, None if output == _STDOUT else destination, quiet=quiet)
+    if as_json:
+        print_json(manifest)
+    elif not quiet:
+        note(_summary(manifest))
+        if manifest.answered_calls_dropped:
+            note(_lost_with_the_last(manifest.answered_calls_dropped))
+
+
+def _exported(directory: Path, order: Order, destination: Destination | None, *, quiet: bool) -> ExportManifest:
+    """Write the export to its place, or to stdout without one."""
+    rows_are_seen = destination is None and sys.stdout.isatty()  # they would stand in the line of the progress
     with ProgressLine(quiet=quiet or rows_are_seen) as progress:
         progress.show("reading the log")
         on_calls = partial(_tell, progress)
@@ -107,16 +118,9 @@ def export_interactions(
         def write(rows: RowWriter) -> ExportManifest:
             return export(directory, order, rows, on_damage=progress.damage, on_calls=on_calls)
 
-        if output == _STDOUT:
-            manifest = write(LineRows(_STDOUT, _print_line))
-        else:
-            manifest = _to_place(destination, write, newest_day(directory))
-    if as_json:
-        print_json(manifest)
-    elif not quiet:
-        note(_summary(manifest))
-        if manifest.answered_calls_dropped:
-            note(_lost_with_the_last(manifest.answered_calls_dropped))
+        if destination is None:
+            return write(LineRows(_STDOUT, _print_line))
+        return _to_place(destination, write, newest_day(directory))
 
 
 def _require_sense(order: Order, output: str, *, as_json: bool) -> None:
