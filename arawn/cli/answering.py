@@ -40,15 +40,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What kind of runtime a command needs.
 
     `workstream` is the conversation that is spoken in, if any. The one profile that answers first is started, all of
-    them where rules choose. `told` says whether a person is told what takes long, and which files do not
-    count.
+    them where rules choose.
     """
 
     config_file: Path | None
     profile: str | None
     workstream: str | None = None
     logged: bool = True
-    told: bool = True
 
 
 @asynccontextmanager
@@ -70,8 +68,7 @@ async def open_answerer(wanted: Wanted) -> AsyncIterator[Answerer]:
     async with find_daemon(door) as daemon:
         if daemon is not None:
             _refuse_what_cannot_apply(wanted, daemon)
-            if wanted.told:
-                _tell_of_unread(loaded.files, daemon)
+            _tell_of_unread(loaded.files, daemon)
             status = await daemon.status()
             log_path = Path(status.log.path) if status.log.path else None
             yield DaemonAnswerer(daemon, log_path, tuple(backend.profile for backend in status.backends))
@@ -108,7 +105,7 @@ async def _open_in_process(wanted: Wanted, loaded: Loaded) -> AsyncIterator[Answ
         require_profile(wanted.profile, every.profiles)
     config = narrowed(every, await _first_profile(wanted, every))
     local = next((profile for profile in config.profiles.values() if profile.backend == "local"), None)
-    if local is not None and wanted.told:
+    if local is not None:
         note(f"starting the local model `{local.model}` …")
     quiet_retries()
     converses = wanted.workstream is not None

@@ -16,8 +16,8 @@ from arawn.cli import summary
 from arawn.cli.answering import Wanted, open_answerer
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_output import silence
-from arawn.cli.options import config_option, json_option, quiet_option, tag_option, tags_of
-from arawn.cli.output import note, print_json
+from arawn.cli.options import config_option, json_option, tag_option, tags_of
+from arawn.cli.output import note, print_json, warn_of
 from arawn.cli.summary import Answered, newest_file
 from arawn.cli.turn_notes import AnswerPrinter, answered, is_unanswered, keep_silent, note_cut
 from arawn.cli.utf8 import from_utf8
@@ -43,7 +43,6 @@ __all__ = ["ask"]
 @tag_option
 @click.option("--no-log", is_flag=True, help="Leave no record; not with a running daemon.")
 @json_option
-@quiet_option
 @config_option
 def ask(
     prompt: tuple[str, ...],
@@ -56,7 +55,6 @@ def ask(
     tags: tuple[str, ...],
     no_log: bool,
     as_json: bool,
-    quiet: bool,
     config_file: Path | None,
 ) -> int:
     """Ask one question and print the answer as it comes.
@@ -76,26 +74,19 @@ def ask(
         tags=tags_of(tags),
         tools=tools,
     )
-    wanted = Wanted(
-        config_file=config_file,
-        profile=profile,
-        workstream=question.workstream,
-        logged=not no_log,
-        told=not quiet,
-    )
+    wanted = Wanted(config_file=config_file, profile=profile, workstream=question.workstream, logged=not no_log)
     silence()
     if as_json:
         answer = run_async(partial(_ask, question, wanted, emit=keep_silent))
         print_json(summary.as_json(answer))
     else:
-        with AnswerPrinter(told=not quiet) as printer:
+        with AnswerPrinter() as printer:
             answer = run_async(partial(_ask, question, wanted, emit=printer.emit))
-        if not quiet:
-            for line in [*_emptiness(answer.response), "", *summary.block(answer)]:
-                note(line)
+        for line in [*_emptiness(answer.response), "", *summary.block(answer)]:
+            note(line)
     unanswered = is_unanswered(answer.response)
-    if unanswered or not (quiet or as_json):  # whoever sees the exit code is told why
-        note_cut(answer.response)
+    if unanswered or not as_json:
+        note_cut(answer.response, warn_of if unanswered else note)  # whoever sees the exit code is told why
     return 1 if unanswered else 0
 
 
@@ -124,7 +115,7 @@ def _text(prompt: tuple[str, ...]) -> str:
 async def _ask(question: ChatRequest, wanted: Wanted, *, emit: Emit) -> Answered:
     async with open_answerer(wanted) as answerer:
         began = trio.current_time()
-        response = await answered(answerer.ask, question, emit, told=wanted.told)
+        response = await answered(answerer.ask, question, emit)
         if isinstance(response, TurnReply):
             response = msgspec.structs.replace(response, usage=response.turn_usage)  # what the question cost
         return Answered(

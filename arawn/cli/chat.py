@@ -13,8 +13,8 @@ from arawn.cli.answering import Answerer, Wanted, open_answerer
 from arawn.cli.failures import explained
 from arawn.cli.interrupts import Interrupts, run_async
 from arawn.cli.log_output import silence
-from arawn.cli.options import config_option, quiet_option
-from arawn.cli.output import note
+from arawn.cli.options import config_option
+from arawn.cli.output import note, warn_of
 from arawn.cli.prompt import LineSource, open_lines
 from arawn.cli.streams import complain
 from arawn.cli.summary import reason_words, tokens_words
@@ -43,16 +43,15 @@ _HELP = """\
 @click.option(
     "--tools", multiple=True, metavar="NAME", help="Let the model use `[tools.NAME]`; may be given repeatedly."
 )
-@quiet_option
 @config_option
-def chat(workstream: str, profile: str | None, tools: tuple[str, ...], quiet: bool, config_file: Path | None) -> None:
+def chat(workstream: str, profile: str | None, tools: tuple[str, ...], config_file: Path | None) -> None:
     """Hold a conversation that survives restarts.
 
     Every line is a message; piped in, each line is one too, and the first that fails ends it. Without a running daemon
     the profile that answers is started, and another when `/profile` binds to it; all of them if rules choose.
     """
     require_name(workstream)
-    wanted = Wanted(config_file=config_file, profile=profile, workstream=workstream, told=not quiet)
+    wanted = Wanted(config_file=config_file, profile=profile, workstream=workstream)
     silence()
     with open_lines() as lines:
         interrupts = Interrupts()
@@ -74,7 +73,6 @@ class Talk:
     ) -> None:
         self._workstream = workstream
         self._profile = wanted.profile
-        self._told = wanted.told
         self._lines = lines
         self._tools = tools
         self._interrupts = interrupts
@@ -88,7 +86,7 @@ class Talk:
         Checkpoint: always.
         If cancelled: the answer under way is cancelled, and recorded as such.
         """
-        if self._lines.interactive and self._told:
+        if self._lines.interactive:
             if answerer.why is not None:
                 note(answerer.why)
             note(f"conversation `{self._workstream}`; /help shows what can be done besides talking")
@@ -101,7 +99,7 @@ class Talk:
             except (ArawnError, ActorError) as error:
                 self._tell(error)
         if self._lines.interactive:
-            note("")  # after Ctrl-D the shell's prompt begins a line of its own
+            warn_of("")  # after Ctrl-D the shell's prompt begins a line of its own
 
     async def _next_line(self) -> str | None:
         while True:
@@ -128,21 +126,21 @@ class Talk:
     async def _command(self, line: str, answerer: Answerer) -> None:
         name, _, profile = line.partition(" ")
         if name != "/profile" or not profile.strip():
-            note(f"`{line}` is no command here")
+            warn_of(f"`{line}` is no command here")
             _help()
             return
         await answerer.bind(self._workstream, require_profile(profile.strip(), answerer.profiles))
         self._profile = None
-        note(f"`{self._workstream}` is bound to `{profile.strip()}`")
+        warn_of(f"`{self._workstream}` is bound to `{profile.strip()}`")
 
     async def _say(self, text: str, answerer: Answerer) -> None:
         question = ChatRequest(text, self._workstream, routing_profile=self._profile, tools=self._tools)
         response: CompletionResponse | None = None
-        with AnswerPrinter(told=self._told) as printer, self._interrupts.catching() as scope:
-            response = await answered(answerer.ask, question, printer.emit, told=self._told)
+        with AnswerPrinter() as printer, self._interrupts.catching() as scope:
+            response = await answered(answerer.ask, question, printer.emit)
         if scope.cancelled_caught or response is None:
-            note(f"cancelled; {_KEPT if self._tools else _AS_BEFORE}")
-        elif self._told:
+            warn_of(f"cancelled; {_KEPT if self._tools else _AS_BEFORE}")
+        else:
             usage = response.turn_usage if isinstance(response, TurnReply) else response.usage
             tokens = tokens_words(usage.total_input_tokens, usage.output_tokens)
             why = reason_words(response.routing, self._workstream)
@@ -152,4 +150,4 @@ class Talk:
 
 def _help() -> None:
     for line in _HELP.splitlines():
-        note(line)
+        warn_of(line)

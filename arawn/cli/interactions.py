@@ -15,7 +15,7 @@ from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
 from arawn.cli.log_reading import Reader, kept_of_last, last_entries
-from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json_array, say
 from arawn.cli.record_view import chosen_cells, chosen_values
 from arawn.cli.settings import log_directory
@@ -58,11 +58,8 @@ def interactions() -> None:
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(min=1), help="At most this many.")
 @fields_option
 @json_option
-@quiet_option
 @config_option
-def list_interactions(
-    limit: int, fields: str | None, as_json: bool, quiet: bool, config_file: Path | None, **options: Any
-) -> None:
+def list_interactions(limit: int, fields: str | None, as_json: bool, config_file: Path | None, **options: Any) -> None:
     """List calls, the newest last.
 
     With `--json`, one array of calls; `search` and `tail` print each as a line.
@@ -73,9 +70,9 @@ def list_interactions(
     directory = log_directory(config_file)
     wanted = with_judged(directory, wanted)
     if as_json:
-        print_json_array(kept_of_last(directory, wanted, partial(_json_of, paths), quiet=quiet))
+        print_json_array(kept_of_last(directory, wanted, partial(_json_of, paths)))
         return
-    entries = last_entries(directory, wanted, quiet=quiet)
+    entries = last_entries(directory, wanted)
     if paths:
         print_chosen(paths, [chosen_cells(entry, paths) for entry in entries])
     else:

@@ -13,8 +13,8 @@ import msgspec
 
 from arawn.cli.log_filters import filter_options, filters_of, judged_aloud, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, required_log
-from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, print_json, print_json_line
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import note, print_json, print_json_line, warn_of
 from arawn.cli.settings import configured
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
@@ -51,7 +51,6 @@ Write = Callable[[RowWriter], ExportManifest]
 @filter_options
 @label_option
 @json_option
-@quiet_option
 @config_option
 def export_interactions(
     *,
@@ -63,7 +62,6 @@ def export_interactions(
     limit: int | None,
     overwrite: bool,
     as_json: bool,
-    quiet: bool,
     config_file: Path | None,
     **options: Any,
 ) -> None:
@@ -93,25 +91,25 @@ def export_interactions(
     )
     _require_sense(order, output, as_json=as_json)
     directory = required_log(config_file)
-    order = msgspec.structs.replace(order, wanted=judged_aloud(directory, order.wanted, quiet=quiet))
+    order = msgspec.structs.replace(order, wanted=judged_aloud(directory, order.wanted))
     destination = Destination(Path(output), is_directory=export_format == "parquet")
     if output != _STDOUT:
         require_place(destination, directory, overwrite=overwrite)
         for sentence in remove_left(destination):
-            note(f"arawn: {sentence}")
-    manifest = _exported(directory, order, None if output == _STDOUT else destination, quiet=quiet)
+            warn_of(f"arawn: {sentence}")
+    manifest = _exported(directory, order, None if output == _STDOUT else destination)
     if as_json:
         print_json(manifest)
-    elif not quiet:
+    else:
         note(_summary(manifest))
         if manifest.answered_calls_dropped:
             note(_lost_with_the_last(manifest.answered_calls_dropped))
 
 
-def _exported(directory: Path, order: Order, destination: Destination | None, *, quiet: bool) -> ExportManifest:
+def _exported(directory: Path, order: Order, destination: Destination | None) -> ExportManifest:
     """Write the export to its place, or to stdout without one."""
     rows_are_seen = destination is None and sys.stdout.isatty()  # they would stand in the line of the progress
-    with ProgressLine(quiet=quiet or rows_are_seen) as progress:
+    with ProgressLine(wanted=not rows_are_seen) as progress:
         progress.show("reading the log")
         on_calls = partial(_tell, progress)
 

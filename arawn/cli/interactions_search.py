@@ -14,7 +14,7 @@ import click
 
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log, warn
-from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json_line, print_made, printable, say
 from arawn.cli.record_view import chosen_cells, narrow_row, short_id
 from arawn.cli.table_fit import on_one_line, shortened, text_width
@@ -43,7 +43,6 @@ _SPACES = str.maketrans("\n\t", "  ")
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="The newest calls, at most this many.")
 @fields_option
 @json_option
-@quiet_option
 @config_option
 def search(
     *,
@@ -53,7 +52,6 @@ def search(
     limit: int | None,
     fields: str | None,
     as_json: bool,
-    quiet: bool,
     config_file: Path | None,
     **options: Any,
 ) -> None:
@@ -71,15 +69,15 @@ def search(
     directory = required_log(config_file)
     wanted = with_judged(directory, wanted)
     found = False
-    with ProgressLine(quiet=quiet) as progress:
+    with ProgressLine() as progress:
         shown = _json_of if as_json else _lines_of
         for hit in _hits(directory, query, wanted, progress):
             found = True
             with progress.hidden():
                 shown(hit, directory, paths, zone)
-    if query is not None and not quiet:
+    if query is not None:
         _tell_unsearched(directory)
-    if not found and not quiet:
+    if not found:
         note(f"nothing in the interaction log at `{directory}` is what was searched for")
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_reading import ProgressLine, Reader, required_log
-from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json_line, say, say_text
 from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
@@ -30,9 +30,8 @@ _LONGEST_CELL = 200  # characters shown of a value in a table
 @click.argument("query")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@quiet_option
 @config_option
-def sql(query: str, as_json: bool, as_csv: bool, quiet: bool, config_file: Path | None) -> None:
+def sql(query: str, as_json: bool, as_csv: bool, config_file: Path | None) -> None:
     """Answer one SELECT over the log; `-` reads it from stdin. Needs `pip install 'arawn[analytics]'`.
 
     The tables are `interactions`, `tool_results`, `feedback`, `gaps` and `marks`: a column for every key of a line
@@ -45,7 +44,7 @@ def sql(query: str, as_json: bool, as_csv: bool, quiet: bool, config_file: Path 
         raise BadInput("give `--json` or `--csv`, not both")
     query = sys.stdin.read() if query == "-" else query
     directory = required_log(config_file)
-    with ProgressLine(quiet=quiet) as progress:
+    with ProgressLine() as progress:
         answer = LogSql(directory, on_damage=progress.damage, on_progress=progress.update).ask(query)
     if as_json:
         _print_json(answer)

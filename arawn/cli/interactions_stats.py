@@ -13,7 +13,7 @@ from arawn.cli.bars import bars
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
-from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_made, print_table, printable, say
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
@@ -74,7 +74,6 @@ _PLOTS = {  # the figure, and what stands above its bars
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="The groups with the most calls, at most this many.")
 @click.option("--fields", metavar="FIGURE,…", help=f"Show these figures: {', '.join(FIGURES)}.")
 @json_option
-@quiet_option
 @config_option
 def stats(
     *,
@@ -83,7 +82,6 @@ def stats(
     limit: int | None,
     fields: str | None,
     as_json: bool,
-    quiet: bool,
     config_file: Path | None,
     **options: Any,
 ) -> None:
@@ -104,11 +102,11 @@ def stats(
     wanted = filters_of(options, limit=None)
     directory = required_log(config_file)
     counted = Stats(dimensions, with_judged(directory, wanted), zone)
-    with ProgressLine(quiet=quiet) as progress:
+    with ProgressLine() as progress:
         for _, _, head in progress.reader(directory).lines(counted.wanted):
             counted.add(head)
     report = largest(counted.report(), limit)
-    if not report.total.calls and not quiet:
+    if not report.total.calls:
         what = "call of a tool" if "tool" in dimensions else "call"
         note(f"no {what} in the interaction log at `{directory}` is one of those asked for")
     if as_json:

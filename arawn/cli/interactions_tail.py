@@ -15,7 +15,7 @@ import click
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of
 from arawn.cli.log_reading import Reader, is_there, last_entries, missing, warn
-from arawn.cli.options import config_option, json_option, quiet_option
+from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, printable, say, write_out
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_row
 from arawn.cli.settings import log_directory
@@ -44,7 +44,6 @@ __all__ = ["tail"]
 @filter_options
 @fields_option
 @json_option
-@quiet_option
 @config_option
 def tail(
     *,
@@ -52,7 +51,6 @@ def tail(
     limit: int,
     fields: str | None,
     as_json: bool,
-    quiet: bool,
     config_file: Path | None,
     **options: Any,
 ) -> None:
@@ -68,9 +66,9 @@ def tail(
         )  # before anything is said or shown: no call falls between
         if not was_there:
             note(missing(directory))
-        run_async(partial(_follow, follower, partial(last_entries, directory, wanted, quiet=quiet), look))
+        run_async(partial(_follow, follower, partial(last_entries, directory, wanted), look))
         return
-    for entry in last_entries(log_directory(config_file), wanted, quiet=quiet):
+    for entry in last_entries(log_directory(config_file), wanted):
         say(look(entry))
 
 

@@ -56,8 +56,8 @@ def filter_options(command: F) -> F:
     return command
 
 
-def judged_aloud(directory: Path, wanted: Filters, *, quiet: bool) -> Filters:
-    """Return what `with_judged` does, and say of each label that no call has which ones there are, unless `quiet`.
+def judged_aloud(directory: Path, wanted: Filters) -> Filters:
+    """Return what `with_judged` does, and say of each label that no call has which ones there are.
 
     Raises:
         OSError: The log cannot be read.
@@ -67,7 +67,7 @@ def judged_aloud(directory: Path, wanted: Filters, *, quiet: bool) -> Filters:
     latest = latest_labels(directory, wanted)
     there_are = Counter(latest.values())
     for label in sorted(wanted.labels):
-        if label not in there_are and not quiet:
+        if label not in there_are:
             note(f"arawn: no call has the label `{label}`; {_labels(there_are)}")
     return judged_by(latest, wanted)
 

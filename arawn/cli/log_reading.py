@@ -91,23 +91,23 @@ def warn(damage: Damage) -> None:
     warn_of(f"arawn: warning: {place}: {'skipped: ' if damage.skipped else ''}{damage.why}")
 
 
-def last_entries(directory: Path, wanted: Filters, *, quiet: bool = False) -> list[Entry]:
+def last_entries(directory: Path, wanted: Filters) -> list[Entry]:
     """Return what is wanted, the newest last; see `kept_of_last`."""
-    return kept_of_last(directory, wanted, lambda entry: entry, quiet=quiet)
+    return kept_of_last(directory, wanted, lambda entry: entry)
 
 
-def kept_of_last(directory: Path, wanted: Filters, keep: Callable[[Entry], T], *, quiet: bool = False) -> list[T]:
+def kept_of_last(directory: Path, wanted: Filters, keep: Callable[[Entry], T]) -> list[T]:
     """Return what `keep` gives for each call that is wanted, the newest last, and hold nothing else of them.
 
-    Where there is none it is said, unless `quiet`.
+    Where there is none it is said.
 
     Raises:
         BadInput: There is no log yet, or `directory` is none.
     """
     _required(directory)
-    with ProgressLine(quiet=quiet) as progress:
+    with ProgressLine() as progress:
         found = [keep(entry) for entry in progress.reader(directory).newest_first(wanted)][::-1]
-    if not found and wanted.limit != 0 and not quiet:
+    if not found and wanted.limit != 0:
         note(f"no call in the interaction log at `{directory}` is one of those asked for")
     return found
 
@@ -155,14 +155,14 @@ def _ended_in_order() -> Iterator[None]:
 
 
 class ProgressLine:
-    """One line on a terminal's stderr that says how far long work has come; nothing elsewhere, or if `quiet`.
+    """One line on a terminal's stderr that says how far long work has come; none elsewhere, or if it is not `wanted`.
 
     Whatever else is printed meanwhile goes inside `hidden`.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, wanted: bool = True) -> None:
         self._shown_at = time.monotonic() + _FIRST_SECONDS - _NEXT_SECONDS
-        self._wanted = not (quiet or is_quiet()) and sys.stderr.isatty()
+        self._wanted = wanted and not is_quiet() and sys.stderr.isatty()
         self._text = ""
 
     def __enter__(self) -> Self:

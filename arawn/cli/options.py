@@ -9,7 +9,7 @@ import click
 
 from arawn.errors import BadInput
 
-__all__ = ["config_option", "json_option", "lines_of", "quiet_option", "tag_option", "tags_of"]
+__all__ = ["config_option", "json_option", "lines_of", "tag_option", "tags_of"]
 
 
 config_option = click.option(
@@ -20,7 +20,6 @@ config_option = click.option(
     help="Read this configuration file alone.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but the answer and errors.")
 tag_option = click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; may be given repeatedly.")
 
 

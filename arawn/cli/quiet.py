@@ -1,4 +1,4 @@
-"""`--quiet` of the commands that have none of their own: what they say beside their answer is left out."""
+"""`--quiet` of every command: what they say beside their answer is left out."""
 
 from __future__ import annotations
 

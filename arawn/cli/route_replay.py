@@ -9,8 +9,8 @@ import click
 
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_reading import ProgressLine, missing
-from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, print_json, print_table, say
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import note, print_json, print_table, say, warn_of
 from arawn.cli.settings import configured, log_directory
 from arawn.cli.table_fit import on_one_line
 from arawn.config import default_profile
@@ -34,9 +34,8 @@ __all__ = ["replay", "replayed_log"]
 )
 @filter_options
 @json_option
-@quiet_option
 @config_option
-def replay(*, directory: Path | None, as_json: bool, quiet: bool, config_file: Path | None, **options: Any) -> None:
+def replay(*, directory: Path | None, as_json: bool, config_file: Path | None, **options: Any) -> None:
     """Run the configuration of `--config` over the log and show which calls would have gone elsewhere.
 
     No model is called. Calls that named a profile, or whose workstream was bound to one, keep it. Rules and default
@@ -50,28 +49,28 @@ def replay(*, directory: Path | None, as_json: bool, quiet: bool, config_file: P
     if config.routing.policy is not None or config.routing.classifier.file is not None:
         note("only rules and default are replayed; the classifier or policy of the configuration is not asked")
     policy = LayeredPolicy(config.routing, default=default_profile(config), known=config.profiles)
-    report = replayed_log(policy, directory, wanted, quiet=quiet)
+    report = replayed_log(policy, directory, wanted)
     if as_json:
         print_json(report)
     else:
         _show(report)
 
 
-def replayed_log(policy: LayeredPolicy, directory: Path, wanted: Filters, *, quiet: bool) -> ReplayReport:
+def replayed_log(policy: LayeredPolicy, directory: Path, wanted: Filters) -> ReplayReport:
     """Return what `policy` would have done with the calls that are wanted, holding one of them at a time.
 
     Raises:
         OSError: The log cannot be read.
     """
     judging = Replay(policy)
-    with ProgressLine(quiet=quiet) as progress:
+    with ProgressLine() as progress:
         for path, (_, line), head in progress.reader(directory).lines(wanted):
             if isinstance(head, InteractionHead) and matches(head, wanted):
                 try:
                     record = decode_line(line)
                 except UNREADABLE as error:
                     with progress.hidden():
-                        note(f"arawn: warning: {path}: skipped `{head.id}`: {error}")
+                        warn_of(f"arawn: warning: {path}: skipped `{head.id}`: {error}")
                     continue
                 assert isinstance(record, InteractionRecord)
                 judging.add(record)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,8 @@ import msgspec
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_reading import ProgressLine, required_log
-from arawn.cli.options import config_option, json_option, quiet_option
-from arawn.cli.output import note, print_json, print_table, say
+from arawn.cli.options import config_option, json_option
+from arawn.cli.output import note, print_json, print_table, say, warn_of
 from arawn.cli.settings import configured
 from arawn.config import default_profile
 from arawn.config.paths import expanded
@@ -54,11 +53,8 @@ class _Learnt(msgspec.Struct, frozen=True):
 @filter_options
 @_limit_option
 @json_option
-@quiet_option
 @config_option
-def evaluate(
-    *, embeddings: str | None, limit: int, as_json: bool, quiet: bool, config_file: Path | None, **options: Any
-) -> None:
+def evaluate(*, embeddings: str | None, limit: int, as_json: bool, config_file: Path | None, **options: Any) -> None:
     """Measure a classifier on judged calls, each decided by one that was trained without it.
 
     It is compared with the rules and the default of the configuration. A label that is the name of a profile says where
@@ -66,7 +62,7 @@ def evaluate(
     labels do not count. Calls of one workstream or session are learnt from together or not at all.
     """
     wanted = filters_of(options, limit=limit)
-    learnt = run_async(partial(_learn, embeddings, wanted, config_file, quiet))
+    learnt = run_async(partial(_learn, embeddings, wanted, config_file))
     if as_json:
         print_json(learnt.evaluation)
     else:
@@ -85,7 +81,6 @@ def evaluate(
 @filter_options
 @_limit_option
 @json_option
-@quiet_option
 @config_option
 def train(
     *,
@@ -93,7 +88,6 @@ def train(
     output: Path | None,
     limit: int,
     as_json: bool,
-    quiet: bool,
     config_file: Path | None,
     **options: Any,
 ) -> int:
@@ -105,20 +99,19 @@ def train(
     wanted = filters_of(options, limit=limit)
     target = output or _configured_file(configured(config_file))
     _require_writable(target)
-    learnt = run_async(partial(_learn, embeddings, wanted, config_file, quiet))
+    learnt = run_async(partial(_learn, embeddings, wanted, config_file))
     score = learnt.evaluation
     if as_json:
         print_json(score)
     else:
         _show(score)
     if score.why_not is not None:
-        note(f"arawn: nothing is written: {score.why_not}")
+        warn_of(f"arawn: nothing is written: {score.why_not}")
         return 1
     trained = {name: float(getattr(score, name)) for name in ("requests", "accuracy", "accuracy_now", "p_value")}
     made = msgspec.structs.replace(prototypes_of(by_profile(learnt.examples), model=learnt.model), trained=trained)
     write_whole(Filesystem(), target, msgspec.json.encode(made))
-    if not quiet:
-        note(f"`{target}` is written")
+    note(f"`{target}` is written")
     return 0
 
 
@@ -144,7 +137,7 @@ def _require_writable(target: Path) -> None:
         raise BadInput(f"`{target}` cannot be written: permission denied at `{target.parent}`; give another path")
 
 
-async def _learn(embeddings: str | None, wanted: Filters, config_file: Path | None, quiet: bool) -> _Learnt:
+async def _learn(embeddings: str | None, wanted: Filters, config_file: Path | None) -> _Learnt:
     from arawn.routing.embeddings import OpenAIEmbeddings
 
     config = configured(config_file)
@@ -155,13 +148,12 @@ async def _learn(embeddings: str | None, wanted: Filters, config_file: Path | No
     known = [each for each in config.profiles if each != name]  # whose model makes embeddings answers no calls
     routing = msgspec.structs.replace(config.routing, enabled=True)  # the rules are what it has to beat, on or off
     rules = LayeredPolicy(routing, default=default_profile(config), known=config.profiles)
-    with ProgressLine(quiet=quiet) as progress:
+    with ProgressLine() as progress:
         judged = judged_examples(progress.reader(required_log(config_file)), wanted, rules, known)
-    if not quiet:
-        _say_unused(judged)
+    _say_unused(judged)
     async with aclosing(OpenAIEmbeddings(name, profile, os.environ)) as embedder:
         deadline = profile.timeouts.total_s
-        examples = await embedded(judged.examples, embedder, name=name, deadline=deadline, told=_said(quiet=quiet))
+        examples = await embedded(judged.examples, embedder, name=name, deadline=deadline, told=_tell)
     try:
         return _Learnt(examples, evaluated(examples, threshold=config.routing.classifier.threshold), profile.model)
     except CannotTrain as error:
@@ -183,12 +175,9 @@ def _say_unused(judged: Judged) -> None:
             note(f"not counted: {count} {words}")
 
 
-def _said(*, quiet: bool) -> Callable[[int, int], None]:
-    def tell(done: int, total: int) -> None:
-        if not quiet and (done == total or done % 512 == 0):
-            note(f"{done} of {total} requests embedded")
-
-    return tell
+def _tell(done: int, total: int) -> None:
+    if done == total or done % 512 == 0:
+        note(f"{done} of {total} requests embedded")
 
 
 def _show(score: Evaluation) -> None:

@@ -32,13 +32,12 @@ Ask = Callable[[ChatRequest, Emit], Awaitable[CompletionResponse]]
 
 
 class AnswerPrinter:
-    """Prints the text of answers as it comes, and, if a person is to be told, what their tools do.
+    """Prints the text of answers as it comes, and notes what their tools do.
 
     Leaving the block ends a line that is still open, errors or not.
     """
 
-    def __init__(self, *, told: bool) -> None:
-        self._told = told
+    def __init__(self) -> None:
         self._in_line = False
 
     def __enter__(self) -> Self:
@@ -56,8 +55,7 @@ class AnswerPrinter:
         """
         if isinstance(event, ToolStarted | ToolEnded):
             self._end_line()  # what the model says next is another answer
-            if self._told:
-                note(tool_words(event))
+            note(tool_words(event))
         elif isinstance(event, TextDelta) and event.text:
             self._in_line = not event.text.endswith("\n")
             await write_out(event.text)
@@ -77,21 +75,20 @@ async def keep_silent(_: TurnEvent) -> None:
     await trio.lowlevel.checkpoint()
 
 
-async def answered(ask: Ask, question: ChatRequest, emit: Emit, *, told: bool) -> CompletionResponse:
+async def answered(ask: Ask, question: ChatRequest, emit: Emit) -> CompletionResponse:
     """Have a question answered; if its tools keep a person waiting, say so.
 
     Args:
         ask: Has it answered.
         question: What is asked.
         emit: Awaited for every part of the answer.
-        told: Whether there is a person to be told.
 
     Raises:
         ArawnError, ActorError: As for `ask`.
 
     Checkpoint: always. If cancelled: the call is cancelled, and recorded as such.
     """
-    if not (told and question.tools):
+    if not question.tools:
         return await ask(question, emit)
     async with open_beside() as nursery:
         patience = trio.CancelScope()
@@ -111,11 +108,11 @@ async def _note_silence(question: ChatRequest, patience: trio.CancelScope) -> No
         note(_WAITING.format(names=names, seconds=START_S))
 
 
-def note_cut(response: CompletionResponse) -> None:
+def note_cut(response: CompletionResponse, say_it: Callable[[str], None] = note) -> None:
     """Say that a turn has ended at its limit, if it has."""
     if isinstance(response, TurnReply) and response.truncated:
         calls = counted(response.iterations, "call")
-        note(f"the turn ended at its limit of {calls} to the model; say more to go on")
+        say_it(f"the turn ended at its limit of {calls} to the model; say more to go on")
 
 
 def is_unanswered(response: CompletionResponse) -> bool:

@@ -6,12 +6,14 @@ import json
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import trio
 from trio.testing import MockClock
 
 from arawn.agent import ToolEnded, ToolStarted
 from arawn.agent.events import Emit
+from arawn.cli.quiet import with_quiet
 from arawn.cli.turn_notes import answered, tool_words
 from arawn.errors import BadInput
 from arawn.messages import CompletionResponse, TextDelta
@@ -127,7 +129,8 @@ async def test_a_silence_before_the_first_word_is_explained(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Once, if there are tools whose servers may be starting, and a person to be told."""
-    await answered(late.ask, ChatRequest("go", tools=tools), read, told=told)
+    with with_quiet(click.Command("chat")).make_context("chat", [] if told else ["--quiet"]):
+        await answered(late.ask, ChatRequest("go", tools=tools), read)
 
     assert capsys.readouterr().err.count("waiting for the tools `a`, `b`") == noted
 
@@ -135,4 +138,4 @@ async def test_a_silence_before_the_first_word_is_explained(
 async def test_a_failure_behind_the_explanation_comes_out_bare(autojump_clock: MockClock) -> None:
     """The command line tells errors apart by their types."""
     with pytest.raises(BadInput, match="no"):
-        await answered(Late(9, 0, BadInput("no")).ask, ChatRequest("go", tools=("a",)), read, told=True)
+        await answered(Late(9, 0, BadInput("no")).ask, ChatRequest("go", tools=("a",)), read)

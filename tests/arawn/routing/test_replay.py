@@ -174,7 +174,7 @@ def peak_bytes(directory: Path, line: bytes, count: int) -> int:
             file.write(msgspec.json.encode(record) + b"\n")
     policy = layered(rule("all", "capable", message_count_gt=0))
     tracemalloc.start()
-    report = replayed_log(policy, directory, Filters(), quiet=True)
+    report = replayed_log(policy, directory, Filters())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert report.changed.calls == count
