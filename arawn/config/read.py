@@ -1,25 +1,29 @@
-"""Find the configuration files and read them; what cannot be read becomes a problem line, not an exception."""
+"""Find the configuration files and read them; what cannot be read becomes a problem line, not an exception.
+
+A project's file that another user wrote, or can write, is not obeyed.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+import select
 import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
-from arawn.config.foreign import content_of, mistrusted, without_waiting
 from arawn.config.keypath import KeyPath
 from arawn.config.layers import Layer
 from arawn.config.locate import key_lines
 from arawn.config.paths import config_dir, expanded
+from arawn.owners import stranger
 
-__all__ = ["Reading", "read_files"]
+__all__ = ["Reading", "content_of", "mistrusted", "read_files", "why_foreign", "without_waiting"]
 
 _SYNTAX_ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
 
@@ -131,3 +135,49 @@ def _syntax_problem(name: str, text: str, message: str) -> str:
     place = _SYNTAX_ERROR_LINE.search(message)
     line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
     return f"{name}:{line}: not TOML: {_SYNTAX_ERROR_LINE.sub('', message)}; see https://toml.io"
+
+
+def mistrusted(path: Path, descriptor: int) -> str | None:
+    """Return why the file at `path`, open as `descriptor`, is not to be obeyed; None if it is this user's own.
+
+    Raises:
+        OSError: The file or its directory went away meanwhile.
+    """
+    if os.name != "posix":
+        return None
+    seen = (os.fstat(descriptor), path.lstat(), path.parent.stat())  # what is read, and what its name stands for
+    return why_foreign(*seen, user=os.geteuid())
+
+
+def why_foreign(file: os.stat_result, name: os.stat_result, directory: os.stat_result, *, user: int) -> str | None:
+    """Return in words who else may say what stands in a file; None if nobody but `user` and root.
+
+    Args:
+        file: Of the file itself.
+        name: Of what has its name, which is the file, or a symbolic link.
+        directory: Of the directory that the name stands in.
+        user: The user who is to obey it.
+    """
+    for owned, what in ((file, "it belongs"), (name, "the link to it belongs")):
+        if owner := stranger(owned, user=user):
+            return f"{what} to {owner}"
+    if file.st_mode & stat.S_IWOTH:
+        return f"every user may write to it (mode {stat.S_IMODE(file.st_mode):04o})"
+    if directory.st_mode & stat.S_IWOTH and not directory.st_mode & stat.S_ISVTX:
+        return f"every user may replace it (its directory has mode {stat.S_IMODE(directory.st_mode):04o})"
+    return None
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file as `open` does, but a pipe without waiting for its other end, which somebody else may never open."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def content_of(file: BinaryIO) -> bytes:
+    """Return all of a file that was opened `without_waiting`; a pipe, which has to be one's own, is waited for."""
+    if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+        writer = select.poll()
+        writer.register(file, select.POLLIN)
+        writer.poll()  # until there is one: what is read before that is an end, and looks like an empty file
+        os.set_blocking(file.fileno(), True)
+    return file.read()

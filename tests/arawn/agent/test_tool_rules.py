@@ -8,8 +8,8 @@ import pytest
 
 from arawn.config.keypath import dotted
 from arawn.config.load import load
+from arawn.config.rules import tool_findings
 from arawn.config.schema import ToolSource
-from arawn.config.tool_rules import tool_findings
 from arawn.errors import ConfigError
 from tests.arawn.config.test_rules import NO_VARIABLES
 

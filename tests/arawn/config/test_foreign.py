@@ -13,8 +13,8 @@ import pytest
 import trio
 
 from arawn import open_runtime
-from arawn.config.foreign import why_foreign
 from arawn.config.load import load
+from arawn.config.read import why_foreign
 from arawn.config.search import read_config
 from arawn.errors import ConfigError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arawn.config.host_rules import host_findings
+from arawn.config.rules import host_findings
 
 ACCEPTED = "accepted: a name such as `arawn.example` or an address such as `10.0.0.7`, without scheme, port or pattern"
 

@@ -8,7 +8,7 @@ import pytest
 
 from arawn.config.keypath import dotted
 from arawn.config.load import load
-from arawn.config.routing_rules import routing_findings
+from arawn.config.rules import routing_findings
 from arawn.config.schema import Config
 from arawn.errors import ConfigError
 
