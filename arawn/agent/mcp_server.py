@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import import_module
@@ -15,7 +15,6 @@ import msgspec
 import trio
 
 from actors import Request
-from arawn.agent.start_faults import not_started, start_fault, unset_token
 from arawn.agent.stderr_log import open_stderr_log
 from arawn.agent.tool import ToolAnswer
 from arawn.agent.tool_secrets import tool_secrets
@@ -29,11 +28,23 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp.types import CallToolResult, ContentBlock
 
-__all__ = ["START_S", "ListTools", "Offered", "ToolServerFailed", "UseTool", "open_mcp_server", "require_mcp"]
+__all__ = [
+    "START_S",
+    "ListTools",
+    "Offered",
+    "ToolServerFailed",
+    "UseTool",
+    "not_started",
+    "open_mcp_server",
+    "require_mcp",
+    "start_fault",
+    "unset_token",
+]
 
 START_S = 60.0  # a launcher may download its server first
 _LAST_LINES = 5
 _SLOW_TO_LOAD = ("mcp", "mcp.client.streamable_http")  # a second of CPU; and an extra
+_LINE_CHARACTERS = 200
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -204,3 +215,39 @@ def _block(block: ContentBlock) -> Text | Image:
             return Text(text if isinstance(text, str) else f"[resource {block.resource.uri}]")
         case _:
             return Text(f"[{block.type}]")
+
+
+def unset_token(name: str, source: ToolSource, environ: Mapping[str, str]) -> str | None:
+    """Return that the token of a server is missing; None if it is there or none is named."""
+    if source.bearer_env is None or environ.get(source.bearer_env):
+        return None
+    return f"the environment variable `{source.bearer_env}` is not set; it is to hold the token for `tools.{name}.url`"
+
+
+def start_fault(source: ToolSource, error: BaseException) -> str:
+    """Return what `error`, which ended a start, says of it."""
+    from mcp import MCPError  # an extra, and there: the start has used it
+    from mcp.types import CONNECTION_CLOSED
+
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError) and source.command is not None:
+        return f"the program `{source.command[0]}` cannot be started: {error.strerror or error}"
+    if isinstance(error, MCPError) and error.code == CONNECTION_CLOSED and source.command is not None:
+        return "its program ended before it had answered"
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def not_started(name: str, source: ToolSource, why: str, last_words: Iterable[str]) -> str:
+    """Return all that is to be said of a server that has not started.
+
+    Args:
+        name: What it is called in the configuration.
+        source: Its table.
+        why: What was found.
+        last_words: The last lines of its stderr, without secrets.
+    """
+    key = "url" if source.url is not None else "command"
+    said = f"the tool server `{name}` cannot be used: {why}; check `tools.{name}.{key}`"
+    lines = "".join(f"\n  {line[:_LINE_CHARACTERS]}" for line in last_words if line.strip())
+    return f"{said}; the end of its stderr:{lines}" if lines else said

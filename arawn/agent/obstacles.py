@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 
-from arawn.agent.mcp_server import require_mcp
+from arawn.agent.mcp_server import require_mcp, unset_token
 from arawn.agent.modules import imported_aside
 from arawn.agent.servers import chosen
-from arawn.agent.start_faults import unset_token
 from arawn.config.schema import Config, ToolSource
 from arawn.errors import ConfigError
 

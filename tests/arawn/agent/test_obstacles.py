@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from arawn.agent.mcp_server import not_started
 from arawn.agent.modules import imported
 from arawn.agent.obstacles import tool_obstacles
-from arawn.agent.start_faults import not_started
 from arawn.config.schema import Config, ToolSource
 from arawn.errors import ConfigError
 
