@@ -15,7 +15,7 @@ import trio
 from click.testing import CliRunner
 from trio.testing import MockClock
 
-from arawn.cli.interactions_schema import schema
+from arawn.cli.interactions import schema
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.housekeeping import open_housekeeper

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from arawn.cli.exposure import exposed_directories
-from arawn.cli.places import impossible_places
+from arawn.cli.places import exposed_directories, impossible_places
 from arawn.config.paths import database_path, interactions_dir, socket_path
 from arawn.config.schema import Config
 from arawn.errors import StoreFailed

@@ -14,11 +14,11 @@ from arawn.agent.obstacles import tool_obstacles
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
 from arawn.cli.door import door_of
-from arawn.cli.exposure import readable_keys
 from arawn.cli.interrupts import run_async
 from arawn.cli.last_failures import last_failures
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
+from arawn.cli.places import readable_keys
 from arawn.cli.reach import look_at_daemon, reach_providers
 from arawn.config.search import find_config
 from arawn.errors import ConfigError

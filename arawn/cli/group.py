@@ -1,4 +1,4 @@
-"""Groups of commands whose modules are imported only when one of theirs is used."""
+"""Groups of commands whose modules are imported only when one of theirs is used, and what every command takes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 import click
+from click.types import StringParamType
 
-from arawn.cli.quiet import with_quiet
-from arawn.cli.text_arguments import in_utf8
-
-__all__ = ["LazyGroup"]
+__all__ = ["LazyGroup", "in_utf8", "is_quiet", "with_quiet"]
 
 _MISUSED = 2
+_KEY = "arawn.quiet"
 
 
 class LazyGroup(click.Group):
@@ -54,3 +53,44 @@ class LazyGroup(click.Group):
         """Write the listing from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.places.items()])
+
+
+def with_quiet(command: click.Command) -> click.Command:
+    """Return `command`, which takes `--quiet` from now on, if it is no group and has none of its own."""
+    if not isinstance(command, click.Group) and not any("--quiet" in one.opts for one in command.params):
+        command.params.append(
+            click.Option(
+                ["-q", "--quiet"],
+                is_flag=True,
+                expose_value=False,
+                callback=_remember,
+                help="Print nothing but the answer and errors.",
+            )
+        )
+    return command
+
+
+def is_quiet() -> bool:
+    """Say whether the command that runs was asked to be quiet."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(_KEY, False)
+
+
+def _remember(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    context.meta[_KEY] = wanted
+
+
+class _Text(StringParamType):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002  # click's signature
+        from arawn.cli.utf8 import require_utf8  # the first page needs none
+
+        name = param.opts[-1] if isinstance(param, click.Option) else param and param.human_readable_name
+        return require_utf8(str(value), f"`{name}`")
+
+
+def in_utf8(command: click.Command) -> click.Command:
+    """Return `command`, which takes its texts in UTF-8 from now on, and refuses what is none as wrong use."""
+    for parameter in command.params:
+        if parameter.type is click.STRING:
+            parameter.type = _Text()
+    return command

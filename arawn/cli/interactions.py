@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,21 +11,21 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.call_table import print_calls
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
 from arawn.cli.log_reading import Reader, kept_of_last, last_entries
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import print_json_array, say
-from arawn.cli.record_view import chosen_cells, chosen_values
+from arawn.cli.output import print_json, print_json_array, say
+from arawn.cli.record_view import chosen_cells, chosen_values, print_calls
 from arawn.cli.settings import log_directory
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.judged import with_judged
+from arawn.interactions.record import json_schema
 from arawn.interactions.zones import zone_of
 
-__all__ = ["interactions", "list_interactions", "path"]
+__all__ = ["interactions", "list_interactions", "path", "schema"]
 
 _PLACES = {
     "list": ("arawn.cli.interactions:list_interactions", "List calls, the newest last."),
@@ -36,7 +37,7 @@ _PLACES = {
     "tail": ("arawn.cli.interactions_tail:tail", "Print the last calls, and with -f those to come."),
     "stats": ("arawn.cli.interactions_stats:stats", "Count calls, tokens, errors and time."),
     "sql": ("arawn.cli.interactions_sql:sql", "Answer SQL over the log with DuckDB."),
-    "schema": ("arawn.cli.interactions_schema:schema", "Print the JSON Schema of a line."),
+    "schema": ("arawn.cli.interactions:schema", "Print the JSON Schema of a line."),
     "export": ("arawn.cli.interactions_export:export_interactions", "Write calls as other tools want them."),
     "verify": ("arawn.cli.interactions_verify:verify", "Check every line, number, hash, name and mode."),
     "repair": ("arawn.cli.interactions_repair:repair_command", "Set damaged bytes aside, keep every whole line."),
@@ -45,6 +46,7 @@ _PLACES = {
     "feedback": ("arawn.cli.interactions_feedback:feedback", "Say what a call was worth."),
     "path": ("arawn.cli.interactions:path", "Print the directory of the log."),
 }
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @click.group(cls=LazyGroup, places=_PLACES)
@@ -88,3 +90,12 @@ def _json_of(paths: Sequence[str], entry: Entry) -> bytes:
 def path(config_file: Path | None) -> None:
     """Print the directory of the log."""
     say(str(log_directory(config_file)))
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of a line of the log: every kind of line, every key."""
+    found = json_schema()
+    for definition in found["$defs"].values():
+        definition["description"] = inspect.cleandoc(definition.get("description", ""))
+    print_json({"$schema": _DIALECT, "title": "A line of the log", **found})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,6 @@ import msgspec
 import trio
 
 from arawn.cli.door import Door, door_of
-from arawn.cli.given_feedback import Given, given, given_in
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option, lines_of
@@ -26,7 +26,7 @@ from arawn.config.describe import suggestion
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput
 from arawn.interactions.counted import counted
-from arawn.interactions.feedback import append_feedback, judgement_line
+from arawn.interactions.feedback import Judgement, append_feedback, judgement_line
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
 from arawn.interactions.lock_file import read_owner
@@ -36,7 +36,7 @@ from arawn.interactions.record import FeedbackLine, InteractionHead
 if TYPE_CHECKING:
     from arawn.cli.daemon_client import DaemonClient
 
-__all__ = ["feedback", "ids_of", "whole_ids"]
+__all__ = ["Given", "feedback", "given", "given_in", "ids_of", "whole_ids"]
 
 _SHOWN = ("interaction_id", "label", "value", "note", "timestamp")  # the line's number comes when it is written
 
@@ -201,3 +201,47 @@ def whole_ids(reader: LogReader, wanted: Collection[str]) -> dict[str, str]:
                 if beginning == head.id:
                     whole[beginning] = beginning
     return {beginning: one for beginning, one in whole.items() if beginning not in several or beginning == one}
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What is said of one call: its id, the beginning of one or `latest`; `place` names its line, if it has one."""
+
+    id: str
+    judgement: Judgement
+    place: str = ""
+
+
+class _Line(Judgement, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of a file: a judgement, and the call that it is of."""
+
+    id: str
+
+
+def given(interaction: str, label: str, *, value: float | None, note: str | None) -> Given:
+    """Return what the command line says.
+
+    Raises:
+        BadInput: It cannot be written as it is.
+    """
+    if value is not None and not math.isfinite(value):
+        raise BadInput(f"a value must be a finite number, not {value}")
+    if not label:
+        raise BadInput("the label is empty; give a word such as `good` or `bad`")
+    try:
+        return Given(interaction, msgspec.convert({"label": label, "value": value, "note": note}, Judgement))
+    except msgspec.ValidationError as error:
+        raise BadInput(f"the feedback does not fit: {error}") from error
+
+
+def given_in(line: bytes, place: str) -> Given:
+    """Return what a line of a file says.
+
+    Raises:
+        BadInput: It is none of `{"id": …, "label": …}`, with `value` and `note` if they are given.
+    """
+    try:
+        read = msgspec.json.decode(line, type=_Line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        shape = '`{"id": "…", "label": "good", "value": 1, "note": "why"}`, of which value and note may be missing'
+        raise BadInput(f"{place}: {error}; a line must be {shape}") from error
+    return Given(read.id, Judgement(read.label, read.value, read.note), f"{place}: ")

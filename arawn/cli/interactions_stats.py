@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from arawn.cli.bars import bars
 from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import note, print_json, print_made, print_table, printable, say
+from arawn.cli.table_fit import shortened, text_width
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
 from arawn.interactions.judged import with_judged
@@ -22,7 +24,7 @@ from arawn.interactions.report import FIGURES, dimensions_of, figures_of, larges
 from arawn.interactions.stats import DIMENSIONS, Dimension, Report, Row, Stats
 from arawn.interactions.zones import zone_of
 
-__all__ = ["stats"]
+__all__ = ["bars", "stats"]
 
 _COLUMNS = {
     "calls": "calls",
@@ -52,6 +54,8 @@ _PLOTS = {  # the figure, and what stands above its bars
     "latency": ("duration_ms.p95", "duration in ms, p95"),
     "ttft": ("ttft_ms.p95", "time to the first token in ms, p95"),
 }
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_LONGEST_LABEL = 40
 
 
 @click.command(cls=Reader)
@@ -164,3 +168,23 @@ def _draw(report: Report, plot: str) -> None:
     values = [field_values(msgspec.to_builtins(row), [path])[path] or 0 for row in report.rows]
     for line in bars([printable(label) for label in labels], values):
         say(line)
+
+
+def bars(labels: Sequence[str], values: Sequence[float]) -> Iterator[str]:
+    """Yield a line for each value: its label, a bar as long as its share of the greatest, the value."""
+    columns = shutil.get_terminal_size().columns
+    labels = [shortened(label, min(_LONGEST_LABEL, columns // 2)) for label in labels]
+    width = max(map(text_width, labels), default=0)
+    figures = [f"{value:,.0f}" for value in values]
+    digits = max(map(len, figures), default=0)
+    room = max(1, columns - width - digits - 4)
+    greatest = max(values, default=0) or 1
+    for label, value, figure in zip(labels, values, figures, strict=True):
+        yield f"{label}{' ' * (width - text_width(label))}  {_bar(value / greatest * room):<{room}}  {figure:>{digits}}"
+
+
+def _bar(length: float) -> str:
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        return "#" * round(length)
+    eighths = round(length * 8)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()

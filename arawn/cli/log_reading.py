@@ -14,8 +14,8 @@ from typing import Any, Self, TypeVar
 
 import click
 
+from arawn.cli.group import is_quiet
 from arawn.cli.output import note, warn_of
-from arawn.cli.quiet import is_quiet
 from arawn.cli.settings import log_directory
 from arawn.cli.streams import forget_output
 from arawn.cli.terminal_text import line_shown

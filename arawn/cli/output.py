@@ -13,7 +13,7 @@ import click
 import msgspec
 import trio
 
-from arawn.cli.quiet import is_quiet
+from arawn.cli.group import is_quiet
 from arawn.cli.table_fit import GAP, fitted
 from arawn.cli.terminal_text import json_shown, line_shown, printable
 

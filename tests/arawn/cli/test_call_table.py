@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from arawn.cli.call_table import call_table
-from arawn.cli.record_view import HEADERS
+from arawn.cli.record_view import HEADERS, call_table
 from arawn.cli.table_fit import fitted
 from arawn.errors import BadRequest
 from arawn.interactions.record import InteractionHead

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from arawn.agent import ToolEnded, ToolStarted
 from arawn.agent.events import Emit
-from arawn.cli.quiet import with_quiet
+from arawn.cli.group import with_quiet
 from arawn.cli.turn_notes import answered, tool_words
 from arawn.errors import BadInput
 from arawn.messages import CompletionResponse, TextDelta

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from arawn.cli.exposure import exposed_directories, readable_keys
+from arawn.cli.places import exposed_directories, readable_keys
 from arawn.config import load
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import SCRIPTED, Place

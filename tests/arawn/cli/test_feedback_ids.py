@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arawn.cli.given_feedback import Given
-from arawn.cli.interactions_feedback import ids_of, whole_ids
+from arawn.cli.interactions_feedback import Given, ids_of, whole_ids
 from arawn.errors import BadInput
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.reader import LogReader
