@@ -40,9 +40,7 @@ async def usable(config: Config, environ: Mapping[str, str], *, policy_given: bo
     config = checked(config)
     problems = [] if config.profiles else [_NO_PROFILE]
     problems += [obstacle.text for obstacle in await preflight(config, environ) if obstacle.fatal]
-    of_tools: list[str] = []
-    if config.tools:
-        of_tools = await trio.to_thread.run_sync(tool_obstacles, config, environ, abandon_on_cancel=True)
+    of_tools = await tool_obstacles(config, environ)
     if problems or of_tools:  # else a policy is made once, when it is put in force, and tells of itself
         routing = () if policy_given else routing_obstacles(config, environ)
         raise ConfigError([*problems, *routing, *of_tools])

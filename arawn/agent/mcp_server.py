@@ -37,7 +37,6 @@ __all__ = [
     "not_started",
     "open_mcp_server",
     "require_mcp",
-    "start_fault",
     "unset_token",
 ]
 
@@ -112,7 +111,7 @@ async def open_mcp_server(
                 client = await opening.enter_async_context(await _client(name, source, environ, opening, last_words))
                 opened = opening.pop_all()
         except Exception as error:
-            why = start_fault(source, error)
+            why = _start_fault(source, error)
             raise ToolServerFailed(not_started(name, source, why, last_words)) from error
         starting.deadline = math.inf
         async with opened:
@@ -224,7 +223,7 @@ def unset_token(name: str, source: ToolSource, environ: Mapping[str, str]) -> st
     return f"the environment variable `{source.bearer_env}` is not set; it is to hold the token for `tools.{name}.url`"
 
 
-def start_fault(source: ToolSource, error: BaseException) -> str:
+def _start_fault(source: ToolSource, error: BaseException) -> str:
     """Return what `error`, which ended a start, says of it."""
     from mcp import MCPError  # an extra, and there: the start has used it
     from mcp.types import CONNECTION_CLOSED

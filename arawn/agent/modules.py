@@ -6,7 +6,6 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 
 import trio
 
@@ -15,7 +14,7 @@ from arawn.agent.tool import Tool
 from arawn.config.schema import ToolSource
 from arawn.errors import ArawnError, ConfigError
 
-__all__ = ["imported", "imported_aside", "imported_in_thread"]
+__all__ = ["imported", "imported_in_thread"]
 
 _IMPORT_S = 60.0  # as long as a server has to start
 _LONG = (
@@ -40,36 +39,7 @@ async def imported_in_thread(name: str, source: ToolSource, turn: trio.CapacityL
     """
     with trio.move_on_after(_IMPORT_S):
         return await trio.to_thread.run_sync(imported, name, source, abandon_on_cancel=True, limiter=turn)
-    raise _too_long(name, source)
-
-
-def imported_aside(name: str, source: ToolSource) -> list[Tool]:
-    """Return the tools of a module as `imported_in_thread` would find them; blocks, for commands that check.
-
-    Raises:
-        ConfigError: As for `imported`; or the import takes too long.
-    """
-    found: list[list[Tool]] = []
-    failed: list[ConfigError] = []
-
-    def run() -> None:
-        try:
-            found.append(imported(name, source))
-        except ConfigError as error:
-            failed.append(error)
-
-    thread = Thread(target=run, name=f"import of tools.{name}", daemon=True)
-    thread.start()
-    thread.join(_IMPORT_S)
-    if failed:
-        raise failed[0]
-    if not found:
-        raise _too_long(name, source)
-    return found[0]
-
-
-def _too_long(name: str, source: ToolSource) -> ConfigError:
-    return ConfigError([_LONG.format(name=name, python=source.python, seconds=_IMPORT_S)])
+    raise ConfigError([_LONG.format(name=name, python=source.python, seconds=_IMPORT_S)])
 
 
 def imported(name: str, source: ToolSource) -> list[Tool]:

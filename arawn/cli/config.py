@@ -66,7 +66,7 @@ def check(config_file: Path | None) -> None:
     is that there is no default.
     """
     found = _found(config_file)
-    obstacles, misrouted = trio.run(_looked_at, found.config)
+    obstacles, others = trio.run(_looked_at, found.config)
     for obstacle in obstacles:
         if not obstacle.fatal:
             note(f"note: {obstacle.text}")
@@ -76,8 +76,7 @@ def check(config_file: Path | None) -> None:
         )
     problems = [obstacle.text for obstacle in obstacles if obstacle.fatal]
     problems += impossible_places(found.config, os.environ)
-    problems += misrouted
-    problems += tool_obstacles(found.config, os.environ)
+    problems += others
     if problems:
         raise ConfigError(problems)
     files = ", ".join(f"`{file}`" for file in found.files) or "no file"
@@ -87,9 +86,10 @@ def check(config_file: Path | None) -> None:
         say(found.why)
 
 
-async def _looked_at(config: Config) -> tuple[list[Obstacle], tuple[str, ...]]:
-    """Return what stands in the way of profiles and of routing; a policy may need the loop to be made."""
-    return await preflight(config, os.environ), routing_obstacles(config, os.environ)
+async def _looked_at(config: Config) -> tuple[list[Obstacle], list[str]]:
+    """Return what stands in the way of profiles, and of routing and tools; a policy may need the loop to be made."""
+    obstacles, misrouted = await preflight(config, os.environ), routing_obstacles(config, os.environ)
+    return obstacles, [*misrouted, *await tool_obstacles(config, os.environ)]
 
 
 @click.command()

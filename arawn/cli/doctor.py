@@ -62,7 +62,7 @@ async def _examine(config_file: Path | None) -> list[Finding]:
     obstacles = await preflight(config, os.environ, keyed=running)
     findings += [Finding(f"profile {obstacle.profile}", False, obstacle.text) for obstacle in obstacles]
     findings += [Finding("routing", False, text) for text in routing_obstacles(config, os.environ)]
-    findings += [Finding("tools", False, text) for text in tool_obstacles(config, os.environ)]
+    findings += [Finding("tools", False, text) for text in await tool_obstacles(config, os.environ)]
     findings += look_around(config, os.environ, now, database_fault=None if status is None else status.database_fault)
     findings += of_daemon
     told = {one.what for one in findings if not one.ok}

@@ -51,7 +51,7 @@ async def test_tools_that_cannot_be_used_change_nothing(tmp_path: Path) -> None:
 
     said = str(caught.value).splitlines()
     assert said[0] == "the configuration cannot be used, nothing was changed:"
-    assert [line.strip() for line in said[1:]] == tool_obstacles(config, {})
+    assert [line.strip() for line in said[1:]] == await tool_obstacles(config, {})
     assert len(said) == 4
 
 
@@ -77,5 +77,5 @@ async def test_models_scripts_policies_and_tools_are_one_list(tmp_path: Path) ->
 
     _, *said = (line.strip() for line in str(caught.value).splitlines())
     begins = ["profile `default` (openai) has no key", "profile `local`: model: ", "/nowhere/s.toml: script of profile"]
-    begins += ["routing.policy: ", *(line[:20] for line in tool_obstacles(Config(tools=SOURCES), {}))]
+    begins += ["routing.policy: ", *(line[:20] for line in await tool_obstacles(Config(tools=SOURCES), {}))]
     assert [line[: len(begin)] for line, begin in zip(said, begins, strict=True)] == begins

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
 
 from arawn.agent.mcp_server import not_started
 from arawn.agent.modules import imported
@@ -17,7 +18,7 @@ VOICES = "tests.arawn.agent.my_tools:voices"
 
 
 def found(source: ToolSource, **environ: str) -> list[str]:
-    return tool_obstacles(Config(tools={"x": source}), environ)
+    return trio.run(tool_obstacles, Config(tools={"x": source}), environ)
 
 
 @pytest.mark.parametrize(

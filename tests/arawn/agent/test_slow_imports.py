@@ -70,9 +70,9 @@ async def test_an_import_that_ends_after_all_is_found_by_the_next_use(monkeypatc
     assert late.name == "late"
 
 
-def test_a_check_of_the_configuration_imports_as_the_daemon_does() -> None:
+async def test_a_check_of_the_configuration_imports_as_the_daemon_does() -> None:
     """In a thread, with the same deadline: what hangs is told, not waited for."""
-    problems = tool_obstacles(Config(tools=SOURCES), {})
+    problems = await tool_obstacles(Config(tools=SOURCES), {})
 
     assert len(problems) == 1
     assert problems[0].startswith(f"tools.late.python: importing `{HANGING}:late` has not ended after 0.2 s, ")
