@@ -28,6 +28,7 @@ from arawn.messages import Completed, CompletionRequest, CompletionResponse, use
 from arawn.routing.policy import require_profile
 from arawn.running_daemons import path_text
 from arawn.server.native import ChatRequest
+from arawn.server.workstreams import WorkstreamChange
 from arawn.workstreams.store import WorkstreamStore
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class DaemonAnswerer:
 
     async def bind(self, workstream: str, profile: str) -> None:
         """Bind a workstream; errors as for `DaemonClient.call`. Checkpoint: always. If cancelled: it may be bound."""
-        await ThroughDaemon(self._daemon).bind(workstream, profile)
+        await ThroughDaemon(self._daemon).change(workstream, WorkstreamChange(profile=profile))
 
 
 class InProcessAnswerer:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -26,8 +25,6 @@ from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings, no_wo
 from arawn.workstreams.store import Summary, WorkstreamState, WorkstreamStore, require_name
 
 __all__ = ["ThroughDaemon", "WorkstreamAccess", "open_access"]
-
-T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -87,19 +84,12 @@ class ThroughDaemon:
         """
         await self._daemon.call("POST", "/workstreams", settings)
 
-    async def bind(self, name: str, profile: str) -> None:
-        """Bind one to a profile.
+    async def change(self, name: str, wanted: WorkstreamChange) -> None:
+        """Change settings of one; a profile makes it if it is new.
 
         Checkpoint: always. If cancelled: it may have been done.
         """
-        await self._daemon.call("PATCH", _path(name), WorkstreamChange(profile=profile))
-
-    async def archive(self, name: str, *, archived: bool) -> None:
-        """Put one away or bring it back.
-
-        Checkpoint: always. If cancelled: it may have been done.
-        """
-        await self._daemon.call("PATCH", _path(name), WorkstreamChange(archived=archived))
+        await self._daemon.call("PATCH", _path(name), wanted)
 
     async def remove(self, name: str) -> None:
         """Delete one.
@@ -121,7 +111,7 @@ class OnStore:
 
         Checkpoint: always. If cancelled: nothing has changed.
         """
-        return await self._run(partial(self._store.list, archived=True))
+        return await trio.to_thread.run_sync(partial(self._store.list, archived=True))
 
     async def load(self, name: str) -> WorkstreamState:
         """Return one with its messages.
@@ -131,7 +121,7 @@ class OnStore:
 
         Checkpoint: always. If cancelled: nothing has changed.
         """
-        state = await self._run(partial(self._store.load, require_name(name)))
+        state = await trio.to_thread.run_sync(self._store.load, require_name(name))
         if state is None:
             raise BadInput(no_workstream(name))
         return state
@@ -147,30 +137,22 @@ class OnStore:
         """
         if settings.profile is not None:
             require_profile(settings.profile, self._profiles)
-        await self._run(partial(self._store.create, WorkstreamState(**msgspec.structs.asdict(settings))))
+        await trio.to_thread.run_sync(self._store.create, WorkstreamState(**msgspec.structs.asdict(settings)))
 
-    async def bind(self, name: str, profile: str) -> None:
-        """Bind one to a profile.
+    async def change(self, name: str, wanted: WorkstreamChange) -> None:
+        """Change settings of one; a profile makes it if it is new.
 
         Raises:
-            BadInput: The name does not fit.
+            BadInput: The name does not fit, or there is none of that name.
             UnknownProfile: The profile is not configured.
 
         Checkpoint: always. If cancelled: once it has begun, it is done all the same.
         """
-        bound = WorkstreamState(name=require_name(name), profile=require_profile(profile, self._profiles))
-        await self._run(partial(self._store.change, bound, {"profile"}))
-
-    async def archive(self, name: str, *, archived: bool) -> None:
-        """Put one away or bring it back.
-
-        Raises:
-            BadInput: The name does not fit, or there is none of that name.
-
-        Checkpoint: always. If cancelled: once it has begun, it is done all the same.
-        """
-        put_away = WorkstreamState(name=require_name(name), archived=archived)
-        self._require(await self._run(partial(self._store.change, put_away, {"archived"})), name)
+        given = {key: value for key, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
+        changed = WorkstreamState(name=require_name(name), **given)
+        if changed.profile is not None:
+            require_profile(changed.profile, self._profiles)
+        _require(await trio.to_thread.run_sync(self._store.change, changed, given), name)
 
     async def remove(self, name: str) -> None:
         """Delete one.
@@ -180,14 +162,12 @@ class OnStore:
 
         Checkpoint: always. If cancelled: once it has begun, it is done all the same.
         """
-        self._require(await self._run(partial(self._store.remove, require_name(name))), name)
+        _require(await trio.to_thread.run_sync(self._store.remove, require_name(name)), name)
 
-    async def _run(self, act: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(act)
 
-    def _require(self, found: bool, name: str) -> None:
-        if not found:
-            raise BadInput(no_workstream(name))
+def _require(found: bool, name: str) -> None:
+    if not found:
+        raise BadInput(no_workstream(name))
 
 
 def _path(name: str) -> str:

@@ -16,7 +16,7 @@ from arawn.cli.output import note, print_json, say
 from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.transcript import message_lines
 from arawn.cli.workstream_access import WorkstreamAccess, open_access
-from arawn.server.workstreams import WorkstreamSettings
+from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
 from arawn.workstreams.settings import require_settings
 from arawn.workstreams.store import Summary, WorkstreamState
 
@@ -108,7 +108,7 @@ def new(name: str, profile: str | None, system: str | None, tags: tuple[str, ...
 @config_option
 def bind(name: str, profile: str, config_file: Path | None) -> None:
     """Bind a conversation to a profile, durably; a new name makes it."""
-    _with_access(config_file, lambda access: access.bind(name, profile))
+    _with_access(config_file, lambda access: access.change(name, WorkstreamChange(profile=profile)))
     note(f"`{name}` is bound to `{profile}`")
 
 
@@ -118,7 +118,7 @@ def bind(name: str, profile: str, config_file: Path | None) -> None:
 @config_option
 def archive(name: str, undo: bool, config_file: Path | None) -> None:
     """Put a conversation away: it is kept, not listed, and takes no messages."""
-    _with_access(config_file, lambda access: access.archive(name, archived=not undo))
+    _with_access(config_file, lambda access: access.change(name, WorkstreamChange(archived=not undo)))
     note(f"`{name}` is back" if undo else f"`{name}` is archived; `--undo` brings it back")
 
 
