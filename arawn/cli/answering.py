@@ -132,8 +132,7 @@ async def _first_profile(wanted: Wanted, config: Config) -> str | None:
 
 def _binding(database: Path, workstream: str) -> str | None:
     with closing(WorkstreamStore(database)) as store:
-        stored = store.list(archived=True)
-    return next((summary.profile for summary in stored if summary.name == workstream), None)
+        return store.binding(workstream)
 
 
 def narrowed(config: Config, profile: str | None) -> Config:
