@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from arawn.config.describe import any_of
+from arawn.config.keypath import KeyPath
 from arawn.config.load import Loaded
-from arawn.config.profiles import DEFAULT
+from arawn.config.profiles import DEFAULT, NamedProfile
 from arawn.config.schema import Profile
-from arawn.config.sources import Source, sources_below
 from arawn.errors import ConfigError
 
 __all__ = ["LOCAL_MODEL", "LOCAL_PROFILE", "OLLAMA", "Discovery", "Facts", "adopted", "discovered"]
@@ -77,11 +77,10 @@ def adopted(loaded: Loaded, discovery: Discovery) -> Loaded:
     chosen = {("llm", key) for key in profile.__struct_fields__ if getattr(profile, key) != getattr(unset, key)}
     config = msgspec.structs.replace(loaded.config, profiles={DEFAULT: profile})
 
-    def sources() -> dict[str, Source]:
-        own = sources_below(profile, ("llm",), lambda path: "discovered" if path[:2] in chosen else None)
-        return own | loaded.sources
+    def origin(path: KeyPath) -> str | None:
+        return "discovered" if path[:2] in chosen else loaded.origin(path)
 
-    return Loaded(config, sources, loaded.files, discovery.why)
+    return Loaded(config, (NamedProfile(DEFAULT, ("llm",), profile),), origin, loaded.files, discovery.why)
 
 
 def _set_keys(keys: Mapping[str, str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,20 +30,22 @@ class Loaded(msgspec.Struct, frozen=True):
 
     Attributes:
         config: The merged configuration. It has no profiles if nothing configures one: see `discover`.
-        find_sources: Returns `sources`; most commands need none, and the search for secrets takes a while to load.
+        entries: Its profiles, at the places where they were written.
+        origin: Tells where the value at a key path was set; None for a default. Layers hold secrets, and are not here.
         files: The files that were read, later ones overriding earlier ones.
         why: How its profiles were chosen if none is configured; else None.
     """
 
     config: Config
-    find_sources: Callable[[], dict[str, Source]]
+    entries: tuple[NamedProfile, ...]
+    origin: Callable[[KeyPath], str | None]
     files: tuple[Path, ...]
     why: str | None = None
 
     @property
     def sources(self) -> dict[str, Source]:
         """Dotted key path, as written -> the value in effect and where it was set; secrets are masked."""
-        return self.find_sources()
+        return sources_of(self.config, self.entries, self.origin)
 
 
 def load(
@@ -89,8 +90,11 @@ def load(
     ]
     if problems:
         raise ConfigError(problems)
-    sources = partial(sources_of, config, entries, lambda path: origin_of(layers, path) if holds(tree, path) else None)
-    return Loaded(config, sources, tuple(reading.path for reading in readings))
+
+    def origin(path: KeyPath) -> str | None:
+        return origin_of(layers, path) if holds(tree, path) else None
+
+    return Loaded(config, tuple(entries), origin, tuple(reading.path for reading in readings))
 
 
 def _gone(path: Path) -> str:

@@ -13,9 +13,9 @@ from arawn.config.keypath import KeyPath, dotted
 from arawn.config.profiles import NamedProfile
 from arawn.config.schema import Config
 
-__all__ = ["Origins", "Source", "sources_below", "sources_of"]
+__all__ = ["Source", "sources_of"]
 
-Origins = Callable[[KeyPath], str | None]
+Origin = Callable[[KeyPath], str | None]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -34,28 +34,20 @@ class Source(msgspec.Struct, frozen=True):
         return HIDDEN if self.value == HIDDEN else plain(self.value)
 
 
-def sources_of(config: Config, entries: Iterable[NamedProfile], origins: Origins) -> dict[str, Source]:
+def sources_of(config: Config, entries: Iterable[NamedProfile], origin: Origin) -> dict[str, Source]:
     """Return dotted key path -> source for every key in effect, profiles first, at the place they were written.
 
     Args:
         config: The configuration.
         entries: Its profiles with their places.
-        origins: Tells where the value at a key path was set; None for a default.
+        origin: Tells where the value at a key path was set; None for a default.
     """
-    sources: dict[str, Source] = {}
-    for entry in entries:
-        sources |= sources_below(entry.profile, entry.path, origins)
-    for table in config.__struct_fields__:
-        if table != "profiles":
-            sources |= sources_below(getattr(config, table), (table,), origins)
-    return sources
-
-
-def sources_below(value: object, path: KeyPath, origins: Origins) -> dict[str, Source]:
-    """Return dotted key path -> source for every key of one table, which stands at `path`."""
+    tables: list[tuple[KeyPath, object]] = [(entry.path, entry.profile) for entry in entries]
+    tables += [((name,), getattr(config, name)) for name in config.__struct_fields__ if name != "profiles"]
     return {
-        dotted(leaf): Source(masked(item, leaf), origins(leaf) or "default", any(secrets_in(item, leaf)))
-        for leaf, item in _leaves(value, path)
+        dotted(leaf): Source(masked(item, leaf), origin(leaf) or "default", any(secrets_in(item, leaf)))
+        for path, table in tables
+        for leaf, item in _leaves(table, path)
     }
 
 
