@@ -20,7 +20,6 @@ from arawn.config.paths import state_dir
 from arawn.errors import ArawnError, ConfigError
 from arawn.messages import TextDelta, ThinkingDelta, ToolUseDelta, ToolUseStart
 from arawn.owners import stranger
-from arawn.running_daemons import RunningDaemon
 from arawn.server.auth import read_token
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.status import RuntimeStatus
@@ -29,7 +28,6 @@ from arawn.wire.sse import SseEvent, SseParser
 __all__ = [
     "DaemonClient",
     "DaemonFault",
-    "DaemonHung",
     "DaemonSilent",
     "find_daemon",
     "require_daemon",
@@ -162,18 +160,15 @@ class DaemonClient:
 
 
 class DaemonSilent(DaemonFault):
-    """The daemon does not answer on its door, and its process is there."""
+    """The daemon does not answer on its door, or serves nobody there, and its process is there.
 
-    def __init__(self, daemon: RunningDaemon, door: Door) -> None:
-        self.pid = daemon.pid
-        self.stopping = daemon.stopping
-        if self.stopping:
-            ends = "it ends with the calls that it has, or after `server.shutdown_grace_s`"
-            super().__init__(f"the daemon, process {self.pid}, is stopping and answers no more; {ends}")
-        else:
-            name = daemon.address or door if door.socket is None else door.socket
-            silent = f"the daemon, process {self.pid}, is there, but no daemon answers on `{name}`{_missing(door)}"
-            super().__init__(f"{silent}; `arawn stop` ends the daemon, and `arawn start` runs a new one")
+    With `stopping` it is to be so: the daemon has said that it takes no more.
+    """
+
+    def __init__(self, pid: int, why: str, *, stopping: bool = False) -> None:
+        self.pid = pid
+        self.stopping = stopping
+        super().__init__(f"the daemon, process {pid}, {why}")
 
 
 def _missing(door: Door) -> str:
@@ -182,20 +177,12 @@ def _missing(door: Door) -> str:
     return ": another file stands in its place" if door.socket.exists() else ": the file is gone"
 
 
-class DaemonHung(DaemonFault):
-    """Something takes connections on the daemon's door and serves none, and its process is there."""
-
-    def __init__(self, pid: int, why: str) -> None:
-        self.pid = pid
-        super().__init__(f"the daemon, process {pid}, {why}")
-
-
 @asynccontextmanager
 async def find_daemon(door: Door) -> AsyncIterator[DaemonClient | None]:
     """Yield a client of the daemon that answers on `door`; None if there is none.
 
     Raises:
-        DaemonHung: There is one, and it says nothing, or has no place for this connection.
+        DaemonSilent: There is one, and it says nothing, or has no place for this connection.
         DaemonFault: The socket is another user's; or something else holds the door, and does not answer as a daemon
             does; or the token cannot be read.
 
@@ -221,7 +208,7 @@ async def require_daemon(door: Door) -> AsyncIterator[DaemonClient]:
     """Yield a client of the daemon that answers on `door`.
 
     Raises:
-        DaemonSilent, DaemonHung: There is one, and it does not answer.
+        DaemonSilent: There is one, and it does not answer.
         DaemonFault: There is none; the message says how to start one.
 
     Checkpoint: always.
@@ -236,7 +223,14 @@ async def require_daemon(door: Door) -> AsyncIterator[DaemonClient]:
 def silence_of(door: Door) -> DaemonSilent | None:
     """Return what to say of the daemon of `door`, which does not answer there; None if there is no such daemon."""
     found = daemon_of(door)
-    return None if found is None else DaemonSilent(found, door)
+    if found is None:
+        return None
+    if found.stopping:
+        ends = "it ends with the calls that it has, or after `server.shutdown_grace_s`"
+        return DaemonSilent(found.pid, f"is stopping and answers no more; {ends}", stopping=True)
+    name = found.address or door if door.socket is None else door.socket
+    new = "`arawn stop` ends the daemon, and `arawn start` runs a new one"
+    return DaemonSilent(found.pid, f"is there, but no daemon answers on `{name}`{_missing(door)}; {new}")
 
 
 def _way_to(door: Door) -> _Way | None:
@@ -294,7 +288,7 @@ async def _answers(http: httpx.AsyncClient, door: Door, name: str) -> bool:
     raise _unserved(door, _HUNG) or DaemonFault(silence)
 
 
-def _unserved(door: Door, why: str) -> DaemonHung | None:
+def _unserved(door: Door, why: str) -> DaemonSilent | None:
     """Return what to say of the daemon of `door`, which takes connections; None if no daemon is known to be there."""
-    silent = silence_of(door)
-    return None if silent is None else DaemonHung(silent.pid, why.format(pid=silent.pid))
+    found = daemon_of(door)
+    return None if found is None else DaemonSilent(found.pid, why.format(pid=found.pid))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from arawn.cli.door import Door, door_to
-from arawn.cli.interrupts import run_async
+from arawn.cli.door import door_to
 from arawn.cli.settings import log_directory
+from arawn.config.paths import runtime_dir
 from arawn.errors import LogWriteFailed
 from arawn.interactions.counted import counted
 from arawn.interactions.directory import LogInUse
 from arawn.interactions.findings import Problem
+from arawn.running_daemons import running_daemons
 
 __all__ = ["beside_no_daemon", "problem_lines"]
 
@@ -31,22 +32,13 @@ def beside_no_daemon(config_file: Path | None) -> Iterator[None]:
     try:
         yield
     except LogInUse as error:
-        if not run_async(partial(_answers, door_to(config_file))):
+        door = door_to(config_file)
+        if not any(map(door.belongs_to, running_daemons(runtime_dir(os.environ)))):
             raise
         raise LogWriteFailed(
             f"the daemon writes to the interaction log in `{log_directory(config_file)}`, whose files this command "
             "changes; run `arawn stop`, then this command again"
         ) from error
-
-
-async def _answers(door: Door) -> bool:
-    from arawn.cli.daemon_client import DaemonFault, find_daemon
-
-    try:
-        async with find_daemon(door) as daemon:
-            return daemon is not None
-    except DaemonFault:  # who has the log is said in any case
-        return False
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:

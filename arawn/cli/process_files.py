@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arawn.cli.checkup import Finding
-from arawn.cli.daemon_client import silence_of
+from arawn.cli.daemon_files import daemon_of
 from arawn.cli.door import Door
 from arawn.config.schema import Config
 from arawn.interactions.counted import counted
@@ -23,10 +23,10 @@ _SPARE = 2  # a descriptor may be on its way when they are counted
 
 def out_of_files(door: Door) -> str | None:
     """Return why the daemon of `door` does not answer, if it is that it may open no more files; else None."""
-    silent = silence_of(door)
-    if silent is None:
+    daemon = daemon_of(door)
+    if daemon is None:
         return None
-    pid = silent.pid
+    pid = daemon.pid
     limit = _limit_of(pid)
     try:
         count = len(list((Path("/proc") / str(pid) / "fd").iterdir()))

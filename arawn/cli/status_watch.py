@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, silence_of
+from arawn.cli.daemon_files import daemon_of
 from arawn.cli.door import Door
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.status_page import HEADERS, head_lines, next_steps, reason_of, rows
@@ -79,13 +80,8 @@ async def _wait_end(door: Door, pid: int) -> None:
 
 
 async def _wait_gone(door: Door, pid: int) -> None:
-    while _is_silent(door, pid):  # noqa: ASYNC110  # nothing here tells when another process ends
+    while (daemon := daemon_of(door)) is not None and daemon.pid == pid:  # noqa: ASYNC110  # nothing here tells of its end
         await trio.sleep(_POLL_S)
-
-
-def _is_silent(door: Door, pid: int) -> bool:
-    silent = silence_of(door)
-    return silent is not None and silent.pid == pid
 
 
 @asynccontextmanager

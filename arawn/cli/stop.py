@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import trio
 
-from arawn.cli.daemon_client import DaemonFault, DaemonHung, DaemonSilent, require_daemon
+from arawn.cli.daemon_client import DaemonFault, DaemonSilent, require_daemon
 from arawn.cli.daemon_files import daemon_of
 from arawn.cli.door import Door, door_of_daemon
 from arawn.cli.interrupts import run_async
@@ -48,8 +48,6 @@ async def _stop(door: Door) -> None:
     except DaemonSilent as silent:  # to one that stops, a second signal would take its grace away
         pid = silent.pid
         number, patience = (_NO_SIGNAL, math.inf) if silent.stopping else (int(signal.SIGTERM), _HUNG_S)
-    except DaemonHung as hung:
-        pid, number, patience = hung.pid, int(signal.SIGTERM), _HUNG_S
     except DaemonFault:  # no token that can be read, or something else at the address: the file names the process
         named = daemon_of(door) if door.socket is None else None
         if named is None:
