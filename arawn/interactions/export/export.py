@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from arawn.config.schema import RoutingConfig
-from arawn.interactions.export.bodies import BodyReader
 from arawn.interactions.export.chat_rows import openai_call_row, openai_chat_row, sharegpt_row, trl_row
 from arawn.interactions.export.conversations import Bodies, Conversations, End
 from arawn.interactions.export.features import features_of
@@ -20,7 +19,7 @@ from arawn.interactions.export.parquet_row import parquet_row
 from arawn.interactions.export.router import router_row
 from arawn.interactions.export.rows import Row, RowWriter
 from arawn.interactions.export.rules import CONVERSATION_FORMATS, UNANSWERED, Choice, Format, Reason, unwanted
-from arawn.interactions.export.sources import Survey, survey
+from arawn.interactions.export.sources import BodyReader, Survey, survey
 from arawn.interactions.export.transcript import Transcript, transcript_of, with_called_tools
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import UNREADABLE

@@ -1,20 +1,22 @@
-"""What an export reads: the files of the log as they stood when it began, by hash."""
+"""What an export reads: the files of the log as they stood when it began, by hash, and the lines of calls in them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
-from arawn.interactions.files import DayFile
+from arawn.interactions.entry import Entry
+from arawn.interactions.files import DayFile, parse_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.heads import head_or_none
-from arawn.interactions.raw_lines import SHOWN_OF_OVERLONG, DamagedFile, lines_and_damage
-from arawn.interactions.record import FeedbackLine, InteractionHead
-from arawn.interactions.scan import require_regular, wanted_files
+from arawn.interactions.raw_lines import SHOWN_OF_OVERLONG, DamagedFile, RawLine, lines_and_damage
+from arawn.interactions.record import FeedbackLine, InteractionHead, InteractionRecord
+from arawn.interactions.scan import LogScan, require_regular, wanted_files
 
-__all__ = ["Source", "Survey", "survey"]
+__all__ = ["BodyReader", "Source", "Survey", "survey"]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -93,3 +95,36 @@ def _note(line: bytes, numbers: dict[str, int], feedback: dict[str, FeedbackLine
         numbers[head.writer] = max(numbers.get(head.writer, 0), head.seq)
     elif isinstance(head, FeedbackLine) and feedback is not None:
         feedback[head.interaction_id] = head
+
+
+class BodyReader:
+    """Walks through each compressed file beside the reader that found the calls; a plain file is read in place.
+
+    A plain file can be compressed at any moment: from then on it is walked through, too.
+    """
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._lines: Iterator[RawLine] = iter(())
+
+    def record(self, entry: Entry) -> InteractionRecord:
+        """Return everything about a call, tool results joined; errors as for `Entry.record`."""
+        return entry.record(self.line(entry))
+
+    def line(self, entry: Entry) -> bytes:
+        """Return a call's line; errors as for `Entry.raw`."""
+        if entry.path.suffix != ".zst" and entry.path.exists():
+            return entry.raw()
+        if entry.path != self._path:
+            self._path, self._lines = entry.path, _lines(entry.path)
+        for offset, line in self._lines:
+            if offset >= entry.offset:
+                return line if offset == entry.offset else entry.raw()
+        return entry.raw()  # which says what has become of it
+
+
+def _lines(path: Path) -> Iterator[RawLine]:
+    file = parse_name(path.name)
+    assert file is not None, "a reader opens nothing else"
+    for _, raw in LogScan(path.parent, on_damage=lambda _: None).forwards([file]):  # its reader names damage
+        yield raw
