@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import trio
 
-from arawn.agent.obstacles import tool_obstacles
+from arawn.agent.servers import tool_obstacles
 from arawn.backends.preflight import preflight
 from arawn.config.check import checked
 from arawn.config.schema import Config

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import trio
 
-from arawn.agent.obstacles import tool_obstacles
+from arawn.agent.servers import tool_obstacles
 from arawn.backends.preflight import Obstacle, preflight
 from arawn.cli.group import LazyGroup
 from arawn.cli.options import config_option, json_option

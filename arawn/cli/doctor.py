@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from arawn.agent.obstacles import tool_obstacles
+from arawn.agent.servers import tool_obstacles
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
 from arawn.cli.door import door_of

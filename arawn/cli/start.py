@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -21,10 +23,10 @@ from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
 from arawn.cli.output import say
 from arawn.cli.process_files import open_files
-from arawn.cli.start_address import address_to_use, only_loopback, own_address
+from arawn.config import listen_address
 from arawn.config.load import Loaded
 from arawn.config.paths import runtime_dir, state_dir
-from arawn.config.schema import Config
+from arawn.config.schema import Config, ServerConfig
 from arawn.config.search import find_config
 from arawn.daemon import Opened, run_daemon
 from arawn.running_daemons import RunningDaemon, announced, path_text
@@ -32,12 +34,13 @@ from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
 from arawn.status import BackendStatus
 from arawn.version import VERSION
 
-__all__ = ["start"]
+__all__ = ["address_to_use", "only_loopback", "own_address", "start"]
 
 _LOG = logging.getLogger("arawn.daemon")
 _UNGUARDED = (
     'no token is asked for (`server.auth = "none"`): every user of this machine can read the log, and ask at your cost'
 )
+_LOOPBACK = {4: "127.0.0.1", 6: "[::1]"}
 
 
 @click.command()
@@ -192,3 +195,35 @@ def _try_it(opened: Opened) -> list[str]:
     if opened.addresses and opened.token is None:
         return [f"curl {opened.addresses[0]}/chat {question}"]
     return []
+
+
+def address_to_use(url: str, listen: str) -> str:
+    """Return the URL that works for what listens on `url`: by loopback for every address, else by the name it has.
+
+    Args:
+        url: An address that is listened on, such as `http://0.0.0.0:8470`.
+        listen: What `server.listen` says.
+    """
+    parts = urlsplit(url)
+    address = ip_address(parts.hostname or "")
+    name, _ = listen_address(listen)
+    if address.is_unspecified:
+        return own_address(url)
+    return url if address.is_loopback or ":" in name else f"http://{name}:{parts.port}"
+
+
+def own_address(url: str) -> str:
+    """Return the URL by which this machine reaches what listens on `url`: by loopback, where that is every address."""
+    parts = urlsplit(url)
+    address = ip_address(parts.hostname or "")
+    return f"http://{_LOOPBACK[address.version]}:{parts.port}" if address.is_unspecified else url
+
+
+def only_loopback(url: str, server: ServerConfig) -> str | None:
+    """Return what to say of a daemon that listens on every address and is known by loopback names alone; else None."""
+    if server.allowed_hosts or not ip_address(urlsplit(url).hostname or "").is_unspecified:
+        return None
+    return (
+        f"`{server.listen}` is every address of this machine, but requests are answered under loopback names only "
+        "(others get 403 `foreign_host`) until `server.allowed_hosts` lists the names and addresses that clients use"
+    )

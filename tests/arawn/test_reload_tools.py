@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from arawn.agent.obstacles import tool_obstacles
+from arawn.agent.servers import tool_obstacles
 from arawn.config.schema import Config, Profile, RoutingConfig, ToolSource
 from arawn.errors import BadInput, ConfigError
 from arawn.reload import Reload, reloader_spec

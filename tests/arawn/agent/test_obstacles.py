@@ -10,7 +10,7 @@ import trio
 
 from arawn.agent.mcp_server import not_started
 from arawn.agent.modules import imported
-from arawn.agent.obstacles import tool_obstacles
+from arawn.agent.servers import tool_obstacles
 from arawn.config.schema import Config, ToolSource
 from arawn.errors import ConfigError
 

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from arawn.agent import mcp_server, modules
-from arawn.agent.obstacles import tool_obstacles
+from arawn.agent.servers import tool_obstacles
 from arawn.config.schema import Config, ToolSource
 from arawn.errors import ConfigError
 from tests.arawn.agent.serving import MCP_SERVER, open_servers

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from arawn.cli.start_address import address_to_use, only_loopback
+from arawn.cli.start import address_to_use, only_loopback
 from arawn.config.schema import ServerConfig
 from arawn.server.auth import open_door
 
