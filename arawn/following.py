@@ -8,7 +8,7 @@ import trio
 
 from arawn.agent.servers import tool_obstacles
 from arawn.backends.preflight import preflight
-from arawn.config.check import checked
+from arawn.config.load import checked
 from arawn.config.schema import Config
 from arawn.errors import ConfigError
 from arawn.routing.prepared import routing_obstacles

@@ -19,7 +19,7 @@ from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.health import ToldHealth
 from arawn.backends.secret_values import proxy_passwords, secret_values
 from arawn.board import Board
-from arawn.config.check import checked
+from arawn.config.load import checked
 from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, InteractionLogConfig, Profile
 from arawn.config.search import find_config

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from arawn.config.describe import plain
 from arawn.config.environment import environment_layers, flag_layers, misread
+from arawn.config.hidden import HIDDEN, masked, secrets_in
 from arawn.config.keypath import Finding, KeyPath, dotted
 from arawn.config.layers import Layer, holds, merged, origin_of
 from arawn.config.profiles import NamedProfile, backend_from_key, gathered, twice_named
 from arawn.config.read import read_files
 from arawn.config.rules import config_findings
 from arawn.config.schema import Config
-from arawn.config.sources import Source, sources_of
 from arawn.config.structure import check
 from arawn.errors import ConfigError
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "Source", "checked", "load"]
 
 _NO_FLAGS: Mapping[str, object] = MappingProxyType({})
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A value in effect and where it was set: `arawn.toml:12`, `environment ARAWN_…`, `flag --…` or `default`.
+
+    Secrets never get here: `value` is `(hidden)` for them; `holds_secret` says that it is no mere guess by a name.
+    """
+
+    value: Any
+    origin: str
+    holds_secret: bool = False
+
+    @property
+    def text(self) -> str:
+        """The value as TOML would write it."""
+        return HIDDEN if self.value == HIDDEN else plain(self.value)
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -44,8 +61,14 @@ class Loaded(msgspec.Struct, frozen=True):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """Dotted key path, as written -> the value in effect and where it was set; secrets are masked."""
-        return sources_of(self.config, self.entries, self.origin)
+        """Dotted key path, as written -> the value in effect and where it was set; profiles first, secrets masked."""
+        tables: list[tuple[KeyPath, object]] = [(entry.path, entry.profile) for entry in self.entries]
+        tables += [((name,), getattr(self.config, name)) for name in Config.__struct_fields__ if name != "profiles"]
+        return {
+            dotted(leaf): Source(masked(item, leaf), self.origin(leaf) or "default", any(secrets_in(item, leaf)))
+            for path, table in tables
+            for leaf, item in _leaves(table, path)
+        }
 
 
 def load(
@@ -130,3 +153,35 @@ def _is_under(wrong: Iterable[KeyPath], path: KeyPath) -> bool:
 
 def _line(origin: str | None, finding: Finding) -> str:
     return f"{origin or 'default'}: {dotted(finding.path)}: {finding.text}"
+
+
+def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
+    """Yield every value below `path` that is not a table, nor an array of tables of ours; an empty one is a value."""
+    if isinstance(value, msgspec.Struct):
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, Mapping) and value:
+        inner: Iterable[tuple[str | int, object]] = value.items()
+    elif isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+        inner = enumerate(value)
+    else:
+        yield path, value
+        return
+    for key, item in inner:
+        yield from _leaves(item, (*path, key))
+
+
+def checked(config: Config) -> Config:
+    """Return `config` if it would pass as a file.
+
+    Raises:
+        ConfigError: It would not; every problem is listed.
+    """
+    try:
+        config = msgspec.convert(msgspec.to_builtins(config), Config)
+    except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
+        raise ConfigError([f"Config: {error}"]) from error
+    entries = [NamedProfile(name, ("profiles", name), profile) for name, profile in config.profiles.items()]
+    findings = list(config_findings(config, entries))
+    if findings:
+        raise ConfigError(f"Config: {dotted(finding.path)}: {finding.text}" for finding in findings)
+    return config

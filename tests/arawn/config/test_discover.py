@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from arawn.config.discover import LOCAL_PROFILE, Facts, adopted, discovered
-from arawn.config.load import load
+from arawn.config.load import Source, load
 from arawn.config.schema import Profile
-from arawn.config.sources import Source
 from arawn.errors import ConfigError
 
 NOTHING = Facts(keys={}, ollama_model=None, local_engine=False, local_model=False)

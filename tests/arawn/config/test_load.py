@@ -9,9 +9,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from arawn.config.load import Loaded, load
+from arawn.config.load import Loaded, Source, load
 from arawn.config.schema import Config, Profile
-from arawn.config.sources import Source
 from arawn.errors import ConfigError
 
 OLLAMA = '[llm]\nbackend = "ollama"\nmodel = "m"\n'

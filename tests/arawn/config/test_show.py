@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from arawn.config.hidden import is_secret, masked
-from arawn.config.load import Loaded, load
+from arawn.config.load import Loaded, Source, load
 from arawn.config.schema import Config
-from arawn.config.sources import Source
 from arawn.errors import ConfigError
 
 SECRET = "5011d"
