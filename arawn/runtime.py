@@ -22,7 +22,7 @@ from arawn.board import Board
 from arawn.config.load import checked
 from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, InteractionLogConfig, Profile
-from arawn.config.search import find_config
+from arawn.config.search import read_config, with_profiles
 from arawn.errors import ArawnError
 from arawn.following import usable
 from arawn.interactions.housekeeping import open_housekeeper
@@ -89,7 +89,8 @@ async def open_runtime(
     if isinstance(source, Config):
         config = checked(source)
     else:
-        config = (await find_config(source, environ=environ, cwd=Path.cwd())).config
+        loaded = await read_config(source, environ=environ, cwd=Path.cwd())
+        config = (await with_profiles(loaded, environ)).config
     require_policy(policy)
     async with start_runtime(config, environ, policy=policy) as runtime:
         await runtime.settled()

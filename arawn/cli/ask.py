@@ -76,18 +76,25 @@ def ask(
     )
     wanted = Wanted(config_file=config_file, profile=profile, workstream=question.workstream, logged=not no_log)
     silence()
-    if as_json:
-        answer = run_async(partial(_ask, question, wanted, emit=keep_silent))
-        print_json(summary.as_json(answer))
-    else:
-        with AnswerPrinter() as printer:
-            answer = run_async(partial(_ask, question, wanted, emit=printer.emit))
-        for line in [*_emptiness(answer.response), "", *summary.block(answer)]:
-            note(line)
-    unanswered = is_unanswered(answer.response)
+    response = (_as_json if as_json else _as_text)(question, wanted)
+    unanswered = is_unanswered(response)
     if unanswered or not as_json:
-        note_cut(answer.response, warn_of if unanswered else note)  # whoever sees the exit code is told why
+        note_cut(response, warn_of if unanswered else note)  # whoever sees the exit code is told why
     return 1 if unanswered else 0
+
+
+def _as_json(question: ChatRequest, wanted: Wanted) -> CompletionResponse:
+    answer = run_async(partial(_ask, question, wanted, emit=keep_silent))
+    print_json(summary.as_json(answer))
+    return answer.response
+
+
+def _as_text(question: ChatRequest, wanted: Wanted) -> CompletionResponse:
+    with AnswerPrinter() as printer:
+        answer = run_async(partial(_ask, question, wanted, emit=printer.emit))
+    for line in [*_emptiness(answer.response), "", *summary.block(answer)]:
+        note(line)
+    return answer.response
 
 
 def _emptiness(response: CompletionResponse) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 
 import click
@@ -20,7 +19,7 @@ from arawn.config import default_profile
 from arawn.config.load import Loaded
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir
 from arawn.config.schema import Config
-from arawn.config.search import find_config
+from arawn.config.search import read_config, with_profiles
 from arawn.errors import ConfigError
 from arawn.routing.prepared import routing_obstacles
 from arawn.server.auth import TOKEN_FILE
@@ -45,7 +44,7 @@ def config() -> None:
 @config_option
 def show(as_json: bool, config_file: Path | None) -> None:
     """Print every value in effect and where it was set. Secrets are not shown."""
-    found = _found(config_file)
+    found = trio.run(_found, config_file)
     sources = found.sources.items()
     if as_json:
         print_json([{"key": key, "value": source.value, "origin": source.origin} for key, source in sources])
@@ -65,7 +64,7 @@ def check(config_file: Path | None) -> None:
     started, and no request is made. What only keeps a profile other than the default one from working is a note, and so
     is that there is no default.
     """
-    found = _found(config_file)
+    found = trio.run(_found, config_file)
     obstacles, others = trio.run(_looked_at, found.config)
     for obstacle in obstacles:
         if not obstacle.fatal:
@@ -122,5 +121,5 @@ def _presence(place: Path | None) -> str:
     return "there" if place.exists() else "not there"
 
 
-def _found(config_file: Path | None) -> Loaded:
-    return trio.run(partial(find_config, config_file, environ=os.environ, cwd=Path.cwd()))
+async def _found(config_file: Path | None) -> Loaded:
+    return await with_profiles(await read_config(config_file, environ=os.environ, cwd=Path.cwd()), os.environ)

@@ -20,7 +20,7 @@ from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
 from arawn.cli.places import readable_keys
 from arawn.cli.reach import look_at_daemon, reach_providers
-from arawn.config.search import find_config
+from arawn.config.search import read_config, with_profiles
 from arawn.errors import ConfigError
 from arawn.routing.prepared import routing_obstacles
 
@@ -49,7 +49,7 @@ def doctor(as_json: bool, config_file: Path | None) -> int:
 async def _examine(config_file: Path | None) -> list[Finding]:
     """Return every finding; a wrong configuration leaves nothing else to look at."""
     try:
-        found = await find_config(config_file, environ=os.environ, cwd=Path.cwd())
+        found = await with_profiles(await read_config(config_file, environ=os.environ, cwd=Path.cwd()), os.environ)
     except ConfigError as error:
         return [Finding("configuration", False, problem) for problem in error.problems]
     config = found.config

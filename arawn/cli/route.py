@@ -19,7 +19,7 @@ from arawn.cli.output import note, print_json, print_table, say
 from arawn.cli.table_fit import on_one_line
 from arawn.config.describe import plain
 from arawn.config.schema import Config
-from arawn.config.search import find_config
+from arawn.config.search import read_config, with_profiles
 from arawn.errors import BadInput
 from arawn.interactions.reader import LogReader
 from arawn.messages import CompletionRequest, user
@@ -97,7 +97,8 @@ async def _explain(
     profile: str | None,
     config_file: Path | None,
 ) -> Explanation:
-    config = (await find_config(config_file, environ=os.environ, cwd=Path.cwd())).config
+    loaded = await read_config(config_file, environ=os.environ, cwd=Path.cwd())
+    config = (await with_profiles(loaded, os.environ)).config
     if interaction is not None:
         subject = _of_call(interaction, config_file)
     elif body is not None:

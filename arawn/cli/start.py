@@ -27,7 +27,7 @@ from arawn.config import listen_address
 from arawn.config.load import Loaded
 from arawn.config.paths import runtime_dir, state_dir
 from arawn.config.schema import Config, ServerConfig
-from arawn.config.search import find_config
+from arawn.config.search import read_config, with_profiles
 from arawn.daemon import Opened, run_daemon
 from arawn.running_daemons import RunningDaemon, announced, path_text
 from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
@@ -62,14 +62,14 @@ def start(listen: str | None, config_file: Path | None, quiet: bool, verbose: bo
 
 async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -> None:
     flags = {"server.listen": listen}
-    find = partial(find_config, config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
-    found = await find()
+    read = partial(read_config, config_file, environ=os.environ, flags=flags, cwd=Path.cwd())
+    found = await with_profiles(await read(), os.environ)
     for finding in open_files(found.config, None):
         if not finding.ok:
             _LOG.warning("%s", finding.found)
 
     async def reread() -> Config:
-        return (await find(in_use=found.files)).config
+        return (await with_profiles(await read(in_use=found.files), os.environ)).config
 
     def announce(told: ExitStack, opened: Opened) -> Callable[[], None]:
         return told.enter_context(announced(runtime_dir(os.environ), _as_running(found, opened)))

@@ -23,8 +23,6 @@ from arawn.errors import ConfigError
 
 __all__ = ["Loaded", "Source", "checked", "load"]
 
-_NO_FLAGS: Mapping[str, object] = MappingProxyType({})
-
 
 class Source(msgspec.Struct, frozen=True):
     """A value in effect and where it was set: `arawn.toml:12`, `environment ARAWN_…`, `flag --…` or `default`.
@@ -75,7 +73,7 @@ def load(
     *,
     config_file: Path | None = None,
     environ: Mapping[str, str],
-    flags: Mapping[str, object] = _NO_FLAGS,
+    flags: Mapping[str, object] = MappingProxyType({}),
     cwd: Path,
     in_use: Sequence[Path] = (),
 ) -> Loaded:

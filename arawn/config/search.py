@@ -12,38 +12,14 @@ import trio
 from arawn.config.discover import adopted, discovered
 from arawn.config.load import Loaded, load
 
-__all__ = ["find_config", "read_config", "with_profiles"]
-
-_NO_FLAGS: Mapping[str, object] = MappingProxyType({})
-
-
-async def find_config(
-    config_file: Path | None,
-    *,
-    environ: Mapping[str, str],
-    flags: Mapping[str, object] = _NO_FLAGS,
-    cwd: Path,
-    in_use: Sequence[Path] = (),
-) -> Loaded:
-    """Load the configuration; without any profile, look at what this machine offers.
-
-    Args: as for `arawn.config.load`.
-
-    Raises:
-        ConfigError: It is wrong, or there is nothing to use; every line says what to do.
-
-    Checkpoint: always.
-    If cancelled: nothing has happened.
-    """
-    loaded = await read_config(config_file, environ=environ, flags=flags, cwd=cwd, in_use=in_use)
-    return await with_profiles(loaded, environ)
+__all__ = ["read_config", "with_profiles"]
 
 
 async def read_config(
     config_file: Path | None,
     *,
     environ: Mapping[str, str],
-    flags: Mapping[str, object] = _NO_FLAGS,
+    flags: Mapping[str, object] = MappingProxyType({}),
     cwd: Path,
     in_use: Sequence[Path] = (),
 ) -> Loaded:
