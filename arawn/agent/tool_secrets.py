@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from arawn.config.command_secrets import is_secret_name
-from arawn.config.hidden import secrets_in
+from arawn.config.hidden import is_secret_name, secrets_in
 from arawn.config.schema import ToolSource
 
 __all__ = ["tool_secrets"]

@@ -8,9 +8,8 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from arawn.backends.presets import PRESETS
-from arawn.config.command_secrets import is_secret_of_query
 from arawn.config.describe import any_of, suggestion, ticked
-from arawn.config.hidden import is_key
+from arawn.config.hidden import is_key, is_secret_of_query
 from arawn.config.keypath import Finding
 from arawn.config.profiles import NamedProfile
 
