@@ -14,8 +14,7 @@ import trio
 
 from arawn.agent.events import Emit, TurnEvent, TurnReply
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
-from arawn.cli.daemon_files import cannot_apply, files_of_daemon, refuse_other_file
-from arawn.cli.door import door_of
+from arawn.cli.door import cannot_apply, door_of, files_of_daemon, refuse_other_file
 from arawn.cli.log_output import quiet_retries
 from arawn.cli.output import note
 from arawn.cli.workstream_access import ThroughDaemon

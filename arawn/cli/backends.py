@@ -14,8 +14,7 @@ import trio
 from actors import ActorError
 from arawn.cli.answering import narrowed
 from arawn.cli.daemon_client import DaemonClient, find_daemon
-from arawn.cli.daemon_files import refuse_other_file
-from arawn.cli.door import door_of
+from arawn.cli.door import door_of, refuse_other_file
 from arawn.cli.failures import sentence
 from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import run_async

@@ -11,10 +11,9 @@ import trio
 from arawn.agent.servers import tool_obstacles
 from arawn.backends.preflight import Obstacle, preflight
 from arawn.cli.group import LazyGroup
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, configured, json_option
 from arawn.cli.output import note, print_json, print_table, say
 from arawn.cli.places import impossible_places
-from arawn.cli.settings import configured
 from arawn.config import default_profile
 from arawn.config.load import Loaded
 from arawn.config.paths import config_dir, database_path, interactions_dir, socket_path, state_dir

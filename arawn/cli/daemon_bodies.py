@@ -11,20 +11,17 @@ from typing import Any, TypeVar, overload
 import msgspec
 from msgspec.structs import FieldInfo
 
+from arawn.cli.door import DaemonFault
 from arawn.errors import ArawnError, BadInput
 from arawn.server.probes import Probe
 from arawn.server.reply import ErrorBody
 from arawn.version import VERSION
 
-__all__ = ["DaemonFault", "decoded", "encoded", "error_in", "is_alive", "kind_of_error", "misfit_of"]
+__all__ = ["decoded", "encoded", "error_in", "is_alive", "kind_of_error", "misfit_of"]
 
 T = TypeVar("T")
 
 _MISUSE = frozenset({"unknown_profile", "bad_input", "invalid_request", "not_found", "already_exists"})
-
-
-class DaemonFault(ArawnError):
-    """The daemon cannot be reached, or said that what was asked of it failed."""
 
 
 class _Versioned(msgspec.Struct):

@@ -13,9 +13,8 @@ import msgspec
 import trio
 
 from arawn.agent.events import Emit, ToolEnded, ToolStarted
-from arawn.cli.daemon_bodies import DaemonFault, decoded, encoded, error_in, is_alive, kind_of_error, misfit_of
-from arawn.cli.daemon_files import daemon_of
-from arawn.cli.door import Door
+from arawn.cli.daemon_bodies import decoded, encoded, error_in, is_alive, kind_of_error, misfit_of
+from arawn.cli.door import DaemonFault, Door, daemon_of
 from arawn.config.paths import state_dir
 from arawn.errors import ArawnError, ConfigError
 from arawn.messages import TextDelta, ThinkingDelta, ToolUseDelta, ToolUseStart
@@ -27,7 +26,6 @@ from arawn.wire.sse import SseEvent, SseParser
 
 __all__ = [
     "DaemonClient",
-    "DaemonFault",
     "DaemonSilent",
     "find_daemon",
     "require_daemon",

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Container, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import click
 
 from arawn.agent.servers import tool_obstacles
+from arawn.backends.failures import is_spent
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
 from arawn.cli.door import door_of
+from arawn.cli.durations import duration_words
 from arawn.cli.interrupts import run_async
-from arawn.cli.last_failures import last_failures
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
 from arawn.cli.places import readable_keys
 from arawn.cli.reach import look_at_daemon, reach_providers
+from arawn.config.paths import interactions_dir
+from arawn.config.schema import Config
 from arawn.config.search import read_config, with_profiles
 from arawn.errors import ConfigError
+from arawn.interactions.filters import Filters
+from arawn.interactions.reader import LogReader
+from arawn.interactions.record import InteractionHead, timestamp_text
+from arawn.interactions.scan import Damage
 from arawn.routing.prepared import routing_obstacles
 
-__all__ = ["doctor", "one_row_a_thing"]
+__all__ = ["doctor", "last_failures", "one_row_a_thing"]
 
 _THINGS = ("profile ", "log", "workstreams")  # each is looked at in several ways
+_RECENT = timedelta(days=1)
+_CALLS = 1_000  # looked at, the newest first
+_CALLERS_DOING = ("BadRequest", "ContextTooLong", "CallCancelled", "ReaderGone")  # these say nothing of the profile
 
 
 @click.command()
@@ -92,3 +102,57 @@ def _different(texts: list[str]) -> Iterator[str]:
     """Yield each text once, but those that stand in another one."""
     unique = list(dict.fromkeys(texts))
     return (text for text in unique if not any(text in other for other in unique if other is not text))
+
+
+def last_failures(
+    config: Config, environ: Mapping[str, str], now: datetime, *, told: Container[str]
+) -> Iterator[Finding]:
+    """Yield a finding for every profile whose last call of the last 24 hours failed, by what is in the log.
+
+    A wrong key or a quota that is used up is only known to who asks; doctor does not ask, and the log remembers.
+
+    Args:
+        config: With the profiles and the place of the log.
+        environ: The process environment.
+        now: The time, with its zone.
+        told: The findings (`what`) that say already why a profile fails.
+
+    Raises:
+        OSError: The log cannot be read.
+    """
+    directory = interactions_dir(config, environ)
+    if not config.logging.interactions.enabled or not directory.is_dir():
+        return
+    wanted = Filters(start=timestamp_text(now - _RECENT), limit=_CALLS)
+    seen: set[str] = set()
+    passed_over: set[str] = set()
+    for entry in LogReader(directory, on_damage=_skip).newest_first(wanted):
+        head = entry.head
+        if head.profile in seen:
+            continue
+        if _is_callers_doing(head):
+            passed_over.add(head.profile)
+            continue
+        seen.add(head.profile)
+        what = f"profile {head.profile}"
+        if head.error is not None and head.profile in config.profiles and what not in told:
+            which = "its last call that tells how it is" if head.profile in passed_over else "its last call"
+            yield Finding(what, False, f"{which}, {_words(head, now)}")
+
+
+def _is_callers_doing(head: InteractionHead) -> bool:
+    """Say whether the caller left, perhaps in the middle of a stream, or asked for what cannot be."""
+    error = head.error
+    wrong = error is not None and error.type in _CALLERS_DOING and not is_spent(error.status, error.code)
+    return head.status == "cancelled" or wrong
+
+
+def _words(head: InteractionHead, now: datetime) -> str:
+    assert head.error is not None
+    ago = duration_words((now - datetime.fromisoformat(head.timestamp)).total_seconds())
+    again = f"`arawn backends test {head.profile}` asks it again"
+    return f"{ago} ago, failed: {head.error.message}; {again}"
+
+
+def _skip(_: Damage) -> None:
+    """What is damaged in the log is told by `arawn interactions verify`."""

@@ -1,4 +1,4 @@
-"""Which daemon a command means: the one on the socket of its configuration, or, without a socket, of its address."""
+"""Which daemon a command means: by the socket or the address of its configuration; and what that one has left word of."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from arawn.cli.output import warn_of
 from arawn.config import load
 from arawn.config.load import Loaded
 from arawn.config.paths import runtime_dir, socket_path
-from arawn.errors import ConfigError
+from arawn.errors import ArawnError, BadInput, ConfigError
 from arawn.interactions.counted import counted
 from arawn.running_daemons import RunningDaemon, path_text, running_daemons
 
-__all__ = ["Door", "door_of", "door_of_daemon", "door_to"]
+__all__ = [
+    "DaemonFault",
+    "Door",
+    "cannot_apply",
+    "daemon_of",
+    "door_of",
+    "door_of_daemon",
+    "door_to",
+    "files_of_daemon",
+    "refuse_other_file",
+]
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -85,3 +95,45 @@ def door_of_daemon(config_file: Path | None) -> Door:
         more = f" (and {counted(others, 'more problem')})" if others else ""
         warn_of(f"arawn: {error.problems[0]}{more}; this is the daemon that runs, process {one.pid}")
         return Door(None if one.socket is None else Path(one.socket), one.listen or "", one.files)
+
+
+class DaemonFault(ArawnError):
+    """The daemon cannot be reached, or said that what was asked of it failed."""
+
+
+def daemon_of(door: Door) -> RunningDaemon | None:
+    """Return the daemon of `door`, whether or not it answers; None if there is none, or it could not leave word.
+
+    Raises:
+        DaemonFault: Several without a socket may be meant.
+    """
+    found = [one for one in running_daemons(runtime_dir(os.environ)) if door.belongs_to(one)]
+    if len(found) > 1 and door.socket is None:
+        pids = " and ".join(str(one.pid) for one in found)
+        right = "give each a `server.listen` and a `--config` of its own, or `kill` the process that you mean"
+        raise DaemonFault(f"several daemons without a socket may be meant, processes {pids}; {right}")
+    return found[0] if found else None
+
+
+def files_of_daemon(door: Door) -> frozenset[str] | None:
+    """Return the absolute paths of the files that the daemon of `door` reads; None if it could not leave word."""
+    found = daemon_of(door)
+    return None if found is None else frozenset(found.files)
+
+
+def refuse_other_file(config_file: Path | None, door: Door) -> None:
+    """Return if the daemon of `door` may answer a command with `--config FILE`: it was started with that file.
+
+    Raises:
+        BadInput: It was not, or it is not known.
+    """
+    if config_file is not None and files_of_daemon(door) != frozenset((path_text(config_file.resolve()),)):
+        raise cannot_apply("--config", door)
+
+
+def cannot_apply(flag: str, door: Door) -> BadInput:
+    """Return what to say of a flag that the daemon of `door` cannot follow."""
+    return BadInput(
+        f"`{flag}` cannot apply: the daemon on `{door}` answers, with its own configuration; "
+        f"leave `{flag}` out, or stop the daemon with `arawn stop`"
+    )

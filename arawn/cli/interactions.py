@@ -11,14 +11,12 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
 from arawn.cli.log_reading import Reader, kept_of_last, last_entries
-from arawn.cli.options import config_option, json_option
-from arawn.cli.output import print_json, print_json_array, say
+from arawn.cli.options import config_option, json_option, log_directory
+from arawn.cli.output import print_chosen, print_json, print_json_array, say
 from arawn.cli.record_view import chosen_cells, chosen_values, print_calls
-from arawn.cli.settings import log_directory
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.judged import with_judged

@@ -11,9 +11,8 @@ import click
 
 from arawn.cli.log_mending import beside_no_daemon
 from arawn.cli.log_reading import ProgressLine, required_log
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, configured, json_option
 from arawn.cli.output import note, print_json, print_table, warn_of
-from arawn.cli.settings import configured
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput
 from arawn.interactions.compact import (

@@ -13,9 +13,8 @@ import msgspec
 
 from arawn.cli.log_filters import filter_options, filters_of, judged_aloud, label_option
 from arawn.cli.log_reading import ProgressLine, Reader, required_log
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, configured, json_option
 from arawn.cli.output import note, print_json, print_json_line, warn_of
-from arawn.cli.settings import configured
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.export.destination import Destination, remove_left, require_place, unfinished

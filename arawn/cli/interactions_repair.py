@@ -10,9 +10,8 @@ import click
 
 from arawn.cli.log_mending import beside_no_daemon, problem_lines
 from arawn.cli.log_reading import required_log
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, configured, json_option
 from arawn.cli.output import print_json, say
-from arawn.cli.settings import configured
 from arawn.interactions.counted import counted
 
 if TYPE_CHECKING:  # slow to load: it writes compressed files

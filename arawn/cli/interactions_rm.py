@@ -11,10 +11,9 @@ import msgspec
 from arawn.cli.log_filters import filter_options, filters_of, label_option
 from arawn.cli.log_mending import beside_no_daemon
 from arawn.cli.log_reading import required_log
-from arawn.cli.options import config_option, json_option, lines_of
+from arawn.cli.options import config_option, configured, json_option, lines_of
 from arawn.cli.output import note, print_json, warn_of
 from arawn.cli.prompt import confirm_or_leave
-from arawn.cli.settings import configured
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.files import kind_of_name

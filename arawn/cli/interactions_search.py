@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
-from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log, warn
+from arawn.cli.log_reading import ProgressLine, Reader, required_log, warn
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json_line, print_made, printable, say
+from arawn.cli.output import emphasised, note, print_json_line, print_made, printable, say
 from arawn.cli.record_view import chosen_cells, narrow_row, short_id
 from arawn.cli.table_fit import on_one_line, shortened, text_width
 from arawn.errors import BadInput

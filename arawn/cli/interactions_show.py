@@ -14,9 +14,9 @@ import click
 import msgspec
 
 from arawn.cli.log_filters import fields_option
-from arawn.cli.log_reading import Reader, emphasised, required_log, warn
+from arawn.cli.log_reading import Reader, required_log, warn
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import print_json, print_made, print_table, say, say_text
+from arawn.cli.output import emphasised, print_json, print_made, print_table, say, say_text
 from arawn.cli.record_diff import diff_lines
 from arawn.cli.record_page import feedback_lines, record_lines, request_lines, response_lines
 from arawn.cli.record_view import chosen_cells, chosen_values

@@ -13,10 +13,9 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_reading import ProgressLine, Reader, required_log
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import print_json_line, say, say_text
+from arawn.cli.output import print_chosen, print_json_line, say, say_text
 from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
 from arawn.interactions.sql import Answer, LogSql

@@ -11,11 +11,10 @@ from typing import Any
 import click
 import msgspec
 
-from arawn.cli.chosen_table import print_chosen
 from arawn.cli.log_filters import filter_options, filters_of, label_option
-from arawn.cli.log_reading import ProgressLine, Reader, emphasised, required_log
+from arawn.cli.log_reading import ProgressLine, Reader, required_log
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json, print_made, print_table, printable, say
+from arawn.cli.output import emphasised, note, print_chosen, print_json, print_made, print_table, printable, say
 from arawn.cli.table_fit import shortened, text_width
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values

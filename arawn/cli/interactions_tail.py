@@ -15,10 +15,9 @@ import click
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of
 from arawn.cli.log_reading import Reader, is_there, last_entries, missing, warn
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, json_option, log_directory
 from arawn.cli.output import note, printable, say, write_out
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_row
-from arawn.cli.settings import log_directory
 from arawn.cli.table_fit import on_one_line, shortened
 from arawn.cli.terminal_text import json_shown
 from arawn.interactions.encode import encode_line

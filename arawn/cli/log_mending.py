@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from arawn.cli.door import door_to
-from arawn.cli.settings import log_directory
+from arawn.cli.options import log_directory
 from arawn.config.paths import runtime_dir
 from arawn.errors import LogWriteFailed
 from arawn.interactions.counted import counted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -15,8 +14,8 @@ from typing import Any, Self, TypeVar
 import click
 
 from arawn.cli.group import is_quiet
+from arawn.cli.options import log_directory
 from arawn.cli.output import note, warn_of
-from arawn.cli.settings import log_directory
 from arawn.cli.streams import forget_output
 from arawn.cli.terminal_text import line_shown
 from arawn.errors import BadInput
@@ -29,7 +28,6 @@ from arawn.interactions.scan import Damage, Progress
 __all__ = [
     "ProgressLine",
     "Reader",
-    "emphasised",
     "is_there",
     "kept_of_last",
     "last_entries",
@@ -110,11 +108,6 @@ def kept_of_last(directory: Path, wanted: Filters, keep: Callable[[Entry], T]) -
     if not found and wanted.limit != 0:
         note(f"no call in the interaction log at `{directory}` is one of those asked for")
     return found
-
-
-def emphasised(text: str) -> str:
-    """Return `text` in bold on a terminal that shows colours."""
-    return click.style(text, bold=True) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 class Reader(click.Command):

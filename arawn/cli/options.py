@@ -1,16 +1,19 @@
-"""Options that several commands share, and how their values are read."""
+"""Options that several commands share, how their values are read, and the configuration that `--config` names."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
+from arawn.config import load
+from arawn.config.paths import interactions_dir
+from arawn.config.schema import Config
 from arawn.errors import BadInput
 
-__all__ = ["config_option", "json_option", "lines_of", "tag_option", "tags_of"]
-
+__all__ = ["config_option", "configured", "json_option", "lines_of", "log_directory", "tag_option", "tags_of"]
 
 config_option = click.option(
     "--config",
@@ -50,3 +53,17 @@ def lines_of(source: str) -> list[tuple[str, bytes]]:
     except OSError as error:
         raise BadInput(f"`{source}` cannot be read: {error.strerror or error}") from error
     return [(f"{name}:{number}", line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
+
+
+def configured(config_file: Path | None) -> Config:
+    """Return the configuration, without looking for profiles if it has none.
+
+    Raises:
+        ConfigError: It is wrong; every problem is listed.
+    """
+    return load(config_file=config_file, environ=os.environ, cwd=Path.cwd()).config
+
+
+def log_directory(config_file: Path | None) -> Path:
+    """Return the directory of the interaction log, which need not exist. Errors as for `configured`."""
+    return interactions_dir(configured(config_file), os.environ)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -14,11 +15,13 @@ import msgspec
 import trio
 
 from arawn.cli.group import is_quiet
-from arawn.cli.table_fit import GAP, fitted
+from arawn.cli.table_fit import GAP, evenly, fitted, on_one_line, shortened, text_width
 from arawn.cli.terminal_text import json_shown, line_shown, printable
 
 __all__ = [
+    "emphasised",
     "note",
+    "print_chosen",
     "print_json",
     "print_json_array",
     "print_json_line",
@@ -30,6 +33,9 @@ __all__ = [
     "warn_of",
     "write_out",
 ]
+
+_SPACES = str.maketrans("\n\t", "  ")
+_LEAST = 8  # characters that a column is cut to, before each value gets a line of its own
 
 
 def note(text: str) -> None:
@@ -138,3 +144,37 @@ async def write_out(text: str) -> None:
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
+
+
+def print_chosen(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below their headers; on a terminal, long cells are cut so that each row is one line.
+
+    A terminal too narrow for that many columns has a line for each value instead; elsewhere a row is one line in any
+    case.
+    """
+    if not sys.stdout.isatty():
+        print_table(headers, [[on_one_line(cell) for cell in row] for row in rows])
+        return
+    columns = shutil.get_terminal_size().columns
+    shown = [[printable(cell).translate(_SPACES) for cell in row] for row in rows]
+    elastic = evenly(headers, shown, columns, least=_LEAST)
+    if elastic is not None:
+        print_table(headers, shown, elastic=elastic)
+        return
+    for line in _blocks(headers, shown, columns):
+        print_made(line)
+
+
+def _blocks(headers: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
+    """Yield a block of lines for each row: a name, and what fits beside it."""
+    width = max(map(text_width, headers))
+    for number, row in enumerate(rows, 1):
+        yield emphasised(f"row {number}")
+        for name, cell in zip(headers, row, strict=True):
+            line = f"{name}{' ' * (width - text_width(name))}  {cell}"
+            yield shortened(line, columns).rstrip()
+
+
+def emphasised(text: str) -> str:
+    """Return `text` in bold on a terminal that shows colours."""
+    return click.style(text, bold=True) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text

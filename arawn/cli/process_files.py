@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arawn.cli.checkup import Finding
-from arawn.cli.daemon_files import daemon_of
-from arawn.cli.door import Door
+from arawn.cli.door import Door, daemon_of
 from arawn.config.schema import Config
 from arawn.interactions.counted import counted
 

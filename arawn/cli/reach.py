@@ -13,8 +13,8 @@ import trio
 from arawn.backends.connection_failures import from_httpx
 from arawn.backends.presets import PRESETS
 from arawn.cli.checkup import Finding
-from arawn.cli.daemon_client import DaemonFault, find_daemon, silence_of
-from arawn.cli.door import Door
+from arawn.cli.daemon_client import find_daemon, silence_of
+from arawn.cli.door import DaemonFault, Door
 from arawn.cli.durations import since_words
 from arawn.cli.process_files import open_files, out_of_files
 from arawn.cli.status_page import LOG_WORDS, full_words, reason_of

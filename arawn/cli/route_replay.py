@@ -9,9 +9,8 @@ import click
 
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_reading import ProgressLine, missing
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, configured, json_option, log_directory
 from arawn.cli.output import note, print_json, print_table, say, warn_of
-from arawn.cli.settings import configured, log_directory
 from arawn.cli.table_fit import on_one_line
 from arawn.config import default_profile
 from arawn.errors import BadInput

@@ -14,9 +14,8 @@ import msgspec
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_reading import ProgressLine, required_log
-from arawn.cli.options import config_option, json_option
+from arawn.cli.options import config_option, configured, json_option
 from arawn.cli.output import note, print_json, print_table, say, warn_of
-from arawn.cli.settings import configured
 from arawn.config import default_profile
 from arawn.config.paths import expanded
 from arawn.config.schema import Config

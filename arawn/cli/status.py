@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from arawn.cli.daemon_client import DaemonFault, require_daemon
-from arawn.cli.door import Door, door_of_daemon
+from arawn.cli.daemon_client import require_daemon
+from arawn.cli.door import DaemonFault, Door, door_of_daemon
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table, say

@@ -12,9 +12,8 @@ import httpx
 import msgspec
 import trio
 
-from arawn.cli.daemon_client import DaemonClient, DaemonFault, require_daemon, silence_of
-from arawn.cli.daemon_files import daemon_of
-from arawn.cli.door import Door
+from arawn.cli.daemon_client import DaemonClient, require_daemon, silence_of
+from arawn.cli.door import DaemonFault, Door, daemon_of
 from arawn.cli.output import note, printable, write_out
 from arawn.cli.status_page import HEADERS, head_lines, next_steps, reason_of, rows
 from arawn.cli.terminal_text import json_shown, line_shown

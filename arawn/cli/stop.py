@@ -12,9 +12,8 @@ from pathlib import Path
 import click
 import trio
 
-from arawn.cli.daemon_client import DaemonFault, DaemonSilent, require_daemon
-from arawn.cli.daemon_files import daemon_of
-from arawn.cli.door import Door, door_of_daemon
+from arawn.cli.daemon_client import DaemonSilent, require_daemon
+from arawn.cli.door import DaemonFault, Door, daemon_of, door_of_daemon
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option
 from arawn.cli.output import note

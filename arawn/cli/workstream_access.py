@@ -14,8 +14,7 @@ import trio
 
 from arawn.cli.daemon_bodies import decoded
 from arawn.cli.daemon_client import DaemonClient, find_daemon, silence_of
-from arawn.cli.daemon_files import refuse_other_file
-from arawn.cli.door import door_of
+from arawn.cli.door import door_of, refuse_other_file
 from arawn.config.paths import database_path
 from arawn.config.profiles import DEFAULT
 from arawn.config.search import read_config

@@ -8,11 +8,10 @@ from typing import TypeVar
 
 import click
 
-from arawn.cli.chosen_table import print_chosen
 from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option, tag_option, tags_of
-from arawn.cli.output import note, print_json, say
+from arawn.cli.output import note, print_chosen, print_json, say
 from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.transcript import message_lines
 from arawn.cli.workstream_access import WorkstreamAccess, open_access

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arawn.backends.attempt import CallCancelled, ReaderGone
-from arawn.cli.last_failures import last_failures
+from arawn.cli.doctor import last_failures
 from arawn.errors import ArawnError, BadRequest, RateLimited
 from arawn.interactions.opening import open_day_log
 from tests.arawn.interactions.samples import NOON, Clock, record

@@ -14,9 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from arawn.cli.daemon_client import DaemonFault
-from arawn.cli.daemon_files import daemon_of
-from arawn.cli.door import Door
+from arawn.cli.door import DaemonFault, Door, daemon_of
 from arawn.running_daemons import RunningDaemon, announced
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import SCRIPTED, Place

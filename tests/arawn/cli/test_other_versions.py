@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.cli.daemon_bodies import encoded
-from arawn.cli.daemon_client import DaemonClient, DaemonFault
-from arawn.cli.door import Door
+from arawn.cli.daemon_client import DaemonClient
+from arawn.cli.door import DaemonFault, Door
 from arawn.errors import BadInput
 from arawn.server.native import ChatRequest
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
