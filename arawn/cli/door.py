@@ -1,4 +1,4 @@
-"""Which daemon a command means: by the socket or the address of its configuration; and what that one has left word of."""
+"""Which daemon a command means: by the socket or the address of its configuration; and what it has left word of."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.types import StringParamType
 
-__all__ = ["LazyGroup", "in_utf8", "is_quiet", "with_quiet"]
+__all__ = ["LazyGroup", "is_quiet", "with_quiet"]
 
 _MISUSED = 2
 _KEY = "arawn.quiet"
@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self.places[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
-        return with_quiet(in_utf8(command))
+        return with_quiet(_in_utf8(command))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
         """Write the listing from the table alone."""
@@ -88,7 +88,7 @@ class _Text(StringParamType):
         return require_utf8(str(value), f"`{name}`")
 
 
-def in_utf8(command: click.Command) -> click.Command:
+def _in_utf8(command: click.Command) -> click.Command:
     """Return `command`, which takes its texts in UTF-8 from now on, and refuses what is none as wrong use."""
     for parameter in command.params:
         if parameter.type is click.STRING:

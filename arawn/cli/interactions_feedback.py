@@ -36,7 +36,7 @@ from arawn.interactions.record import FeedbackLine, InteractionHead
 if TYPE_CHECKING:
     from arawn.cli.daemon_client import DaemonClient
 
-__all__ = ["Given", "feedback", "given", "given_in", "ids_of", "whole_ids"]
+__all__ = ["Given", "feedback", "given", "ids_of", "whole_ids"]
 
 _SHOWN = ("interaction_id", "label", "value", "note", "timestamp")  # the line's number comes when it is written
 
@@ -82,7 +82,7 @@ def feedback(
     elif any(part is not None for part in (interaction, label, value, text)):
         raise click.UsageError("`--from FILE` has ids, labels, values and notes in its lines; give no others")
     else:
-        said = [given_in(line, place) for place, line in lines_of(source)]
+        said = [_given_in(line, place) for place, line in lines_of(source)]
     loaded = load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
     _warn_of_misspelt(said, loaded.config)
     written = run_async(partial(_give, loaded, required_log(config_file), said)) if said else []
@@ -233,7 +233,7 @@ def given(interaction: str, label: str, *, value: float | None, note: str | None
         raise BadInput(f"the feedback does not fit: {error}") from error
 
 
-def given_in(line: bytes, place: str) -> Given:
+def _given_in(line: bytes, place: str) -> Given:
     """Return what a line of a file says.
 
     Raises:

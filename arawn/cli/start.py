@@ -34,7 +34,7 @@ from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
 from arawn.status import BackendStatus
 from arawn.version import VERSION
 
-__all__ = ["address_to_use", "only_loopback", "own_address", "start"]
+__all__ = ["address_to_use", "only_loopback", "start"]
 
 _LOG = logging.getLogger("arawn.daemon")
 _UNGUARDED = (
@@ -96,7 +96,7 @@ def _as_running(found: Loaded, opened: Opened) -> RunningDaemon:
         socket=socket,
         files=tuple(path_text(path.resolve()) for path in found.files),
         listen=found.config.server.listen,
-        address=next((own_address(url) for url in opened.addresses), None),
+        address=next((_own_address(url) for url in opened.addresses), None),
         guarded=opened.token is not None,
     )
 
@@ -208,11 +208,11 @@ def address_to_use(url: str, listen: str) -> str:
     address = ip_address(parts.hostname or "")
     name, _ = listen_address(listen)
     if address.is_unspecified:
-        return own_address(url)
+        return _own_address(url)
     return url if address.is_loopback or ":" in name else f"http://{name}:{parts.port}"
 
 
-def own_address(url: str) -> str:
+def _own_address(url: str) -> str:
     """Return the URL by which this machine reaches what listens on `url`: by loopback, where that is every address."""
     parts = urlsplit(url)
     address = ip_address(parts.hostname or "")

@@ -10,14 +10,12 @@ from arawn.config.keypath import KeyPath
 
 __all__ = [
     "HIDDEN",
-    "arguments_masked",
     "is_key",
     "is_secret",
     "is_secret_name",
     "is_secret_of_query",
     "masked",
     "secrets_in",
-    "settings_masked",
 ]
 
 HIDDEN = "(hidden)"
@@ -120,7 +118,7 @@ def _texts_masked(texts: Sequence[str], path: KeyPath, mask: Callable[[str], str
     from arawn.interactions.key_shapes import replace_keys  # some 70 patterns, which most commands do not need
 
     if path and path[-1] in _COMMANDS:
-        texts = list(arguments_masked(texts, mask))
+        texts = list(_arguments_masked(texts, mask))
     return [replace_keys(text, lambda _, secret: mask(secret)) for text in texts]
 
 
@@ -138,19 +136,19 @@ def is_secret_of_query(name: str) -> bool:
     return is_secret_name(name) or _OF_ADDRESS.search(name) is not None
 
 
-def arguments_masked(arguments: Sequence[str], mask: Mask) -> Iterator[str]:
+def _arguments_masked(arguments: Sequence[str], mask: Mask) -> Iterator[str]:
     """Yield the arguments of a command, `mask(secret)` in the place of each secret.
 
-    Secret is what follows an option with the name of a secret, and what `settings_masked` takes for one.
+    Secret is what follows an option with the name of a secret, and what `_settings_masked` takes for one.
     """
     before = ""
     for argument in arguments:
         named = _OPTION.fullmatch(before) is not None and is_secret_name(before)
-        yield mask(argument) if named and argument[:1] not in ("", "-") else settings_masked(argument, mask)
+        yield mask(argument) if named and argument[:1] not in ("", "-") else _settings_masked(argument, mask)
         before = argument
 
 
-def settings_masked(text: str, mask: Mask) -> str:
+def _settings_masked(text: str, mask: Mask) -> str:
     """Return `text` with `mask(secret)` in the place of what is set to a name of a secret, anywhere in it."""
     shown, place = "", 0
     for found in _NAMED.finditer(text):

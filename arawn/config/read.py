@@ -23,7 +23,7 @@ from arawn.config.locate import key_lines
 from arawn.config.paths import config_dir, expanded
 from arawn.owners import stranger
 
-__all__ = ["Reading", "content_of", "mistrusted", "read_files", "why_foreign", "without_waiting"]
+__all__ = ["Reading", "read_files", "why_foreign"]
 
 _SYNTAX_ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
 
@@ -79,9 +79,9 @@ def _read(path: Path, name: str, *, found: bool = False) -> Reading | None:
     One that was only `found`, and that nobody named, is obeyed if it is this user's own.
     """
     try:
-        with open(path, "rb", opener=without_waiting if found else None) as file:
-            why = mistrusted(path, file.fileno()) if found else None
-            content = b"" if why else content_of(file)
+        with open(path, "rb", opener=_without_waiting if found else None) as file:
+            why = _mistrusted(path, file.fileno()) if found else None
+            content = b"" if why else _content_of(file)
             piped = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -137,7 +137,7 @@ def _syntax_problem(name: str, text: str, message: str) -> str:
     return f"{name}:{line}: not TOML: {_SYNTAX_ERROR_LINE.sub('', message)}; see https://toml.io"
 
 
-def mistrusted(path: Path, descriptor: int) -> str | None:
+def _mistrusted(path: Path, descriptor: int) -> str | None:
     """Return why the file at `path`, open as `descriptor`, is not to be obeyed; None if it is this user's own.
 
     Raises:
@@ -168,13 +168,13 @@ def why_foreign(file: os.stat_result, name: os.stat_result, directory: os.stat_r
     return None
 
 
-def without_waiting(path: str, flags: int) -> int:
+def _without_waiting(path: str, flags: int) -> int:
     """Open a file as `open` does, but a pipe without waiting for its other end, which somebody else may never open."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def content_of(file: BinaryIO) -> bytes:
-    """Return all of a file that was opened `without_waiting`; a pipe, which has to be one's own, is waited for."""
+def _content_of(file: BinaryIO) -> bytes:
+    """Return all of a file that was opened `_without_waiting`; a pipe, which has to be one's own, is waited for."""
     if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
         writer = select.poll()
         writer.register(file, select.POLLIN)

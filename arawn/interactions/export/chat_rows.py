@@ -12,7 +12,7 @@ from arawn.interactions.export.rules import Reason
 from arawn.interactions.export.transcript import Transcript
 from arawn.messages import CompletionRequest, ContentBlock, Message, Text, ToolResult, ToolUse
 
-__all__ = ["chat_body", "openai_call_row", "openai_chat_row", "sharegpt_row", "trl_row"]
+__all__ = ["openai_call_row", "openai_chat_row", "sharegpt_row", "trl_row"]
 
 _TRL_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
 
@@ -24,7 +24,7 @@ def openai_chat_row(transcript: Transcript) -> dict[str, Any] | Reason:
     """
     if transcript.has_result_images or transcript.has_answer_images:
         return "image"
-    row = chat_body(transcript)
+    row = _chat_body(transcript)
     if "tools" in row:
         row["parallel_tool_calls"] = any(
             sum(isinstance(block, ToolUse) for block in message.content) > 1 for message in transcript.messages
@@ -42,7 +42,7 @@ def openai_call_row(transcript: Transcript) -> dict[str, Any] | Reason:
     return {**row, "messages": [*untrained, answer]}
 
 
-def chat_body(transcript: Transcript) -> dict[str, Any]:
+def _chat_body(transcript: Transcript) -> dict[str, Any]:
     """Return the conversation as it would be sent: `messages`, and `tools` if there are any."""
     request = CompletionRequest(messages=transcript.messages, system=transcript.system, tools=transcript.tools)
     body = OpenAIDialect().encode(request, stream=False).body
@@ -113,7 +113,7 @@ def trl_row(transcript: Transcript) -> dict[str, Any] | Reason:
     """
     if transcript.has_images:
         return "image"
-    body = chat_body(transcript)
+    body = _chat_body(transcript)
     names: dict[str, str] = {}
     messages = []
     for message in body["messages"]:
