@@ -39,19 +39,19 @@ def stop(config_file: Path | None) -> None:
 
 
 async def _stop(door: Door) -> None:
-    patience = math.inf
+    named = daemon_of(door) if door.socket is None else None  # a token may be refused, a file is there
+    number, patience = int(signal.SIGTERM), _HUNG_S
     try:
         async with require_daemon(door) as daemon:
-            named = None if door.socket is not None else daemon_of(door)  # a token may be refused, a file is there
-            pid, number = (await daemon.status()).pid if named is None else named.pid, int(signal.SIGTERM)
-    except DaemonSilent as silent:  # to one that stops, a second signal would take its grace away
+            pid, patience = (await daemon.status()).pid if named is None else named.pid, math.inf
+    except DaemonSilent as silent:
         pid = silent.pid
-        number, patience = (_NO_SIGNAL, math.inf) if silent.stopping else (int(signal.SIGTERM), _HUNG_S)
+        if silent.stopping:  # a second signal would take its grace away
+            number, patience = _NO_SIGNAL, math.inf
     except DaemonFault:  # no token that can be read, or something else at the address: the file names the process
-        named = daemon_of(door) if door.socket is None else None
         if named is None:
             raise
-        pid, number, patience = named.pid, int(signal.SIGTERM), _HUNG_S
+        pid = named.pid
     with last_words(runtime_dir(os.environ), pid) as failed:
         try:
             with trio.move_on_after(patience) as waiting:
