@@ -15,12 +15,12 @@ from arawn.backends.failures import is_spent
 from arawn.backends.preflight import preflight
 from arawn.cli.checkup import Finding, look_around
 from arawn.cli.door import door_of
-from arawn.cli.durations import duration_words
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
 from arawn.cli.places import readable_keys
 from arawn.cli.reach import look_at_daemon, reach_providers
+from arawn.cli.status_page import duration_words
 from arawn.config.paths import interactions_dir
 from arawn.config.schema import Config
 from arawn.config.search import read_config, with_profiles

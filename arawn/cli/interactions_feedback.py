@@ -153,8 +153,8 @@ async def _send(daemon: DaemonClient, ids: Sequence[str], said: Sequence[Given])
 
 
 def _write(config: Config, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
-    from arawn.agent.tool_secrets import tool_secrets
     from arawn.backends.secret_values import proxy_passwords, secret_values
+    from arawn.config.hidden import tool_secrets
 
     log, of_tools = config.logging.interactions, tool_secrets(config.tools.values(), os.environ)
     secrets = (*secret_values(config.profiles, os.environ), *of_tools, *proxy_passwords(os.environ))

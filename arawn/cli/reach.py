@@ -15,9 +15,8 @@ from arawn.backends.presets import PRESETS
 from arawn.cli.checkup import Finding
 from arawn.cli.daemon_client import find_daemon, silence_of
 from arawn.cli.door import DaemonFault, Door
-from arawn.cli.durations import since_words
 from arawn.cli.process_files import open_files, out_of_files
-from arawn.cli.status_page import LOG_WORDS, full_words, reason_of
+from arawn.cli.status_page import LOG_WORDS, full_words, reason_of, since_words
 from arawn.config import listen_address
 from arawn.config.paths import interactions_dir
 from arawn.config.schema import Config, Profile

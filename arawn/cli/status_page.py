@@ -7,12 +7,21 @@ from datetime import datetime
 
 import msgspec
 
-from arawn.cli.durations import duration_words, since_words
 from arawn.cli.table_fit import on_one_line, shortened
 from arawn.interactions.counted import counted
 from arawn.status import BackendStatus, RuntimeStatus
 
-__all__ = ["HEADERS", "LOG_WORDS", "full_words", "head_lines", "next_steps", "reason_of", "rows"]
+__all__ = [
+    "HEADERS",
+    "LOG_WORDS",
+    "duration_words",
+    "full_words",
+    "head_lines",
+    "next_steps",
+    "reason_of",
+    "rows",
+    "since_words",
+]
 
 LOG_WORDS = "give it room, or its directory back, and it goes on by itself"
 
@@ -113,3 +122,19 @@ def _row(backend: BackendStatus, now: datetime, full: int | None) -> tuple[str, 
         *(str(number) for number in numbers),
         reason,
     )
+
+
+def duration_words(seconds: float) -> str:
+    """Return a duration in its two largest units."""
+    whole = int(seconds)
+    days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def since_words(since: datetime | None, now: datetime) -> str:
+    """Return for how long something has been so; a clock that was set back makes it no less than 0."""
+    return "" if since is None else f"for {duration_words(max(0.0, (now - since).total_seconds()))}"
