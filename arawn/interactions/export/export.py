@@ -15,7 +15,7 @@ from arawn.interactions.export.chat_rows import openai_call_row, openai_chat_row
 from arawn.interactions.export.conversations import Bodies, Conversations, End
 from arawn.interactions.export.features import features_of
 from arawn.interactions.export.manifest import ExportManifest, Output, Tally, filters_said
-from arawn.interactions.export.parquet_row import parquet_row
+from arawn.interactions.export.parquet import parquet_row
 from arawn.interactions.export.router import router_row
 from arawn.interactions.export.rows import Row, RowWriter
 from arawn.interactions.export.rules import CONVERSATION_FORMATS, UNANSWERED, Choice, Format, Reason, unwanted

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from arawn.interactions.export.parquet_row import COLUMNS
+from arawn.interactions.export.parquet import COLUMNS
 from arawn.interactions.export.rules import Format
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.sql_schema import columns_of

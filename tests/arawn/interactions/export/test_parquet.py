@@ -17,8 +17,7 @@ from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
 from arawn.interactions.export import parquet
 from arawn.interactions.export.manifest import ExportManifest
-from arawn.interactions.export.parquet import newest_day
-from arawn.interactions.export.parquet_row import COLUMNS
+from arawn.interactions.export.parquet import COLUMNS, newest_day
 from arawn.interactions.filters import Filters
 from arawn.messages import CallContext, RoutingMetadata, user
 from tests.arawn.interactions.export.logs import ASKED, FOUND, LOOKED, call, made_parquet, write_log
