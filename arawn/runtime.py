@@ -13,12 +13,12 @@ import trio
 
 from actors import ActorError, Backoff, ChildSpec, Intensity, OnDemand, Ref, Supervisor, SupervisorSpec, open_supervisor
 from arawn.agent.servers import start_tool_servers
-from arawn.agent.tool_secrets import tool_secrets
 from arawn.arguments import require_config_source, require_kind, require_policy
 from arawn.backends.actor import BackendParts, Call, open_backend
 from arawn.backends.health import ToldHealth
 from arawn.backends.secret_values import proxy_passwords, secret_values
 from arawn.board import Board
+from arawn.config.hidden import tool_secrets
 from arawn.config.load import checked
 from arawn.config.paths import database_path, interactions_dir
 from arawn.config.schema import Config, InteractionLogConfig, Profile

@@ -17,7 +17,7 @@ import trio
 from actors import Request
 from arawn.agent.stderr_log import open_stderr_log
 from arawn.agent.tool import ToolAnswer
-from arawn.agent.tool_secrets import tool_secrets
+from arawn.config.hidden import tool_secrets
 from arawn.config.schema import ToolSource
 from arawn.errors import ArawnError, ConfigError
 from arawn.interactions.redact import Redactor

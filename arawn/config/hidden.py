@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from arawn.config.keypath import KeyPath
+
+if TYPE_CHECKING:
+    from arawn.config.schema import ToolSource  # which hides its own values by what stands here
 
 __all__ = [
     "HIDDEN",
@@ -16,6 +21,7 @@ __all__ = [
     "is_secret_of_query",
     "masked",
     "secrets_in",
+    "tool_secrets",
 ]
 
 HIDDEN = "(hidden)"
@@ -170,3 +176,16 @@ def _extent(found: re.Match[str]) -> re.Pattern[str]:
     if found["is"] == ":":
         return _LINE
     return _ALL if found["is"] and found.start() == 0 and found["name"][0] == "-" else _WORD
+
+
+def tool_secrets(sources: Iterable[ToolSource], environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the tokens of `bearer_env`, variables of `env` with the name of a secret, and secrets in commands and URLs.
+
+    Args:
+        sources: The tables `[tools.NAME]`.
+        environ: Where the values of variables stand.
+    """
+    for source in sources:
+        named = [source.bearer_env, *filter(is_secret_name, source.env)]
+        yield from (environ[name].strip() for name in named if name and environ.get(name))
+        yield from secrets_in(msgspec.to_builtins(source), ())
