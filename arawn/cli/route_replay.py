@@ -10,7 +10,7 @@ import click
 from arawn.cli.log_filters import filter_options, filters_of
 from arawn.cli.log_reading import ProgressLine, missing
 from arawn.cli.options import config_option, configured, json_option, log_directory
-from arawn.cli.output import note, print_json, print_table, say, warn_of
+from arawn.cli.output import print_json, print_table, say, warn_of
 from arawn.cli.table_fit import on_one_line
 from arawn.config import default_profile
 from arawn.errors import BadInput
@@ -46,7 +46,7 @@ def replay(*, directory: Path | None, as_json: bool, config_file: Path | None, *
     if not directory.is_dir():
         raise BadInput(missing(directory))
     if config.routing.policy is not None or config.routing.classifier.file is not None:
-        note("only rules and default are replayed; the classifier or policy of the configuration is not asked")
+        warn_of("only rules and default are replayed; the classifier or policy of the configuration is not asked")
     policy = LayeredPolicy(config.routing, default=default_profile(config), known=config.profiles)
     report = replayed_log(policy, directory, wanted)
     if as_json:
