@@ -18,7 +18,7 @@ from arawn.interactions.filters import FAILED, Filters, matches
 from arawn.interactions.heads import Head
 from arawn.interactions.record import InteractionHead, ToolResultLine
 
-__all__ = ["DIMENSIONS", "Dimension", "Figures", "Percentiles", "Report", "Row", "Stats"]
+__all__ = ["DIMENSIONS", "Dimension", "Figures", "NamedReport", "NamedRow", "Percentiles", "Stats"]
 
 Dimension = Literal["day", "profile", "provider", "model", "workstream", "session", "status", "tool"]
 _Key = tuple[str | None, ...]
@@ -63,21 +63,25 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     ttft_ms: Percentiles
 
 
-class Row(Figures, frozen=True, kw_only=True):
-    """The same, and what the group has in common, in the order asked for; None where a call has none."""
+class NamedRow(Figures, frozen=True, kw_only=True):
+    """The figures of one group; `by` has what it has in common, by the names of what calls are grouped by.
 
-    key: tuple[str | None, ...]
+    They come in the order asked for; what a call has none of is null.
+    """
+
+    by: dict[str, str | None]
 
 
-class Report(msgspec.Struct, frozen=True):
-    """The rows, sorted by their keys, and all as one row; grouped by tool, interactions without one are left out.
+class NamedReport(msgspec.Struct, frozen=True):
+    """The rows, sorted by what is in common, and all as one row, which has nothing in common.
 
-    What two rows have in common, as a call that called two tools, counts once in `total`.
+    Grouped by tool, interactions without one are left out. What two rows have in common, as a call that called two
+    tools, counts once in `total`.
     """
 
     by: tuple[Dimension, ...]
-    rows: tuple[Row, ...]
-    total: Row
+    rows: tuple[NamedRow, ...]
+    total: NamedRow
 
 
 class Stats:
@@ -119,12 +123,12 @@ class Stats:
                 counted.results += 1
                 counted.errors += not head.success
 
-    def report(self) -> Report:
+    def report(self) -> NamedReport:
         """Return the figures so far."""
         ordered = sorted(self._groups.items(), key=lambda item: [text or "" for text in item[0]])
         by_tool = "tool" in self._by
-        rows = tuple(group.row(key, by_tool=by_tool) for key, group in ordered)
-        return Report(self._by, rows, self._total.row((), by_tool=by_tool))
+        rows = tuple(group.row(dict(zip(self._by, key, strict=True)), by_tool=by_tool) for key, group in ordered)
+        return NamedReport(self._by, rows, self._total.row({}, by_tool=by_tool))
 
     def _add_call(self, head: InteractionHead) -> None:
         if "tool" in self._by:
@@ -176,10 +180,10 @@ class _Group:
         if head.ttft_ms is not None:
             _count(self.firsts, head.ttft_ms)
 
-    def row(self, key: _Key, *, by_tool: bool) -> Row:
+    def row(self, by: dict[str, str | None], *, by_tool: bool) -> NamedRow:
         ended = self.results if by_tool else self.calls
-        return Row(
-            key=key,
+        return NamedRow(
+            by=by,
             calls=self.calls,
             errors=self.errors,
             unanswered=self.calls - self.results if by_tool else None,
