@@ -15,8 +15,7 @@ from arawn.interactions.day_log import DayLog
 from arawn.interactions.directory import LogInUse
 from arawn.interactions.files import DayFile, day_files, unfinished_name
 from arawn.interactions.filesystem import Filesystem, is_regular
-from arawn.interactions.lock_file import Owner, read_owner
-from arawn.interactions.lock_state import is_held_by
+from arawn.interactions.lock_file import Owner, is_held_by, read_owner
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.part import open_part
 from arawn.interactions.record import MarkLine, timestamp_text

@@ -19,8 +19,7 @@ from arawn.interactions.findings import Findings, Report
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
 from arawn.interactions.line_numbers import Place
-from arawn.interactions.lock_file import LOCK, read_owner
-from arawn.interactions.lock_state import writer_is_active
+from arawn.interactions.lock_file import LOCK, read_owner, writer_is_active
 from arawn.interactions.manifest import Manifest, SealMeasure, manifest_name, read_manifest
 from arawn.interactions.placing import Placing
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
