@@ -19,9 +19,9 @@ import msgspec
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
-from arawn.interactions.directory import FILE_MODE, ClaimedDirectory, claim, let_go
+from arawn.interactions.directory import ClaimedDirectory, claim, let_go
 from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.filesystem import FILE_MODE, Filesystem
 from arawn.interactions.lock_file import Owner, write_owner
 from arawn.interactions.part import open_part
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text

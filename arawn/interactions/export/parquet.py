@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from arawn.errors import BadInput
-from arawn.interactions.directory import DIRECTORY_MODE, FILE_MODE
 from arawn.interactions.encode import encode_line
 from arawn.interactions.export.manifest import Output
 from arawn.interactions.export.parquet_row import COLUMNS
 from arawn.interactions.export.rows import Row
 from arawn.interactions.files import day_files
+from arawn.interactions.filesystem import DIRECTORY_MODE, FILE_MODE
 from arawn.interactions.sql_schema import text_literal
 
 __all__ = ["ParquetRows", "newest_day", "require_duckdb"]
