@@ -21,15 +21,17 @@ from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.directory import ClaimedDirectory, claim, let_go
 from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filesystem import FILE_MODE, Filesystem
+from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import Owner, write_owner
 from arawn.interactions.part import open_part
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
 from arawn.interactions.tail import TornTail, repair_tail
+from arawn.interactions.whole_file import opened
 
 __all__ = ["now_utc", "open_day_log", "warn_without_room"]
 
 _LOG = logging.getLogger("arawn.log")
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EIO)  # this user may not open a file, or the disk is bad
 _LEAST_BYTES = 16 << 20  # free on a disk, some thousand records: less is gone before anybody looks
 
 
@@ -157,37 +159,23 @@ def _repair(
             continue
         try:
             tail = _repair_file(filesystem, path / file.name, now)
-        except _Unusable as unusable:
-            _LOG.warning("%s cannot be used (%s); it is left as it is", path / file.name, unusable)
+        except OSError as error:
+            if error.errno not in _UNUSABLE:
+                raise
+            _LOG.warning("%s cannot be used (%s); it is left as it is", path / file.name, error.strerror)
             unreadable.append(file)
-        else:
-            torn += [tail] if tail else []
-            if tail:
-                _LOG.warning("%s ended in half a line after a crash; moved it to %s", tail.file, tail.torn_file)
+            continue
+        if tail is not None:
+            torn.append(tail)
+            _LOG.warning("%s ended in half a line after a crash; moved it to %s", tail.file, tail.torn_file)
     return torn, unreadable
 
 
-class _Unusable(Exception):
-    """A file that this user may not open, or where the disk is bad; the text says which."""
-
-
 def _repair_file(filesystem: Filesystem, path: Path, now: datetime) -> TornTail | None:
-    try:
-        fd = filesystem.open(path, os.O_RDWR, FILE_MODE)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EIO):
-            raise
-        raise _Unusable(error.strerror) from error
-    try:
+    with opened(filesystem, path, os.O_RDWR) as fd:
         tail = repair_tail(filesystem, path, fd, now)
         if tail is None:
             filesystem.fdatasync(fd)  # a killed writer may have left lines unsynced, around midnight in two files
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        raise _Unusable(error.strerror) from error
-    finally:
-        filesystem.close(fd)
     return tail
 
 
