@@ -24,10 +24,9 @@ from arawn.interactions.line_check import newer_line
 from arawn.interactions.line_numbers import NumberRange, ranges_of
 from arawn.interactions.mending import Mending, open_mending
 from arawn.interactions.opening import now_utc
-from arawn.interactions.pieces import texts_of
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage, readable_lines
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
-from arawn.interactions.removal_marks import Marks, marks_of
+from arawn.interactions.removal_marks import Marks, marks_of, texts_of
 from arawn.interactions.twins import proof, twins
 
 __all__ = ["Removal", "Target", "plan_removal", "remove"]
@@ -68,7 +67,6 @@ class _Survey(msgspec.Struct):
     lines: int = 0
     size: int = 0
     pieces: int = 0
-    pieces_size: int = 0
     named: bool = False  # a damaged piece names one of the ids, or cannot be read and is of their days
     numbers: list[tuple[str, int]] = []
     newer: int = 0
@@ -101,7 +99,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     return Removal(
         ids=ids,
         lines=sum(survey.lines for survey in chosen),
-        size=sum(survey.size + survey.pieces_size for survey in chosen),
+        size=sum(survey.size for survey in chosen),
         pieces=sum(survey.pieces for survey in chosen),
         files=tuple(survey.name for survey in chosen if survey.lines or survey.pieces),
         numbers=tuple(ranges_of(number for survey in chosen for number in survey.numbers)),
@@ -166,7 +164,7 @@ def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
     """Count what a file holds of `ids`."""
     survey = _Survey(path.name)
     if _is_opaque(path):
-        survey.pieces, survey.pieces_size = 1, path.stat().st_size
+        survey.pieces, survey.size = 1, path.stat().st_size
         survey.named = any(_tells(text, path, marks) for text in texts_of(path))
         return survey
     for item in lines_and_damage(path):
@@ -178,7 +176,7 @@ def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
         verdict = _verdict(line, ids, marks)
         if verdict == "piece":
             survey.pieces += 1
-            survey.pieces_size += len(line)
+            survey.size += len(line)
             survey.named = survey.named or marks.are_named(line)
         elif verdict == "newer":
             survey.newer += 1
