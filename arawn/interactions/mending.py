@@ -32,15 +32,12 @@ class Mending:
     `narrowed` names what others could reach and cannot since it is open: `.`, the directory itself, or nothing.
     """
 
-    def __init__(
-        self, log: DayLog, directory: Path, filesystem: Filesystem, clock: Callable[[], datetime], *, keeps: bool
-    ) -> None:
+    def __init__(self, log: DayLog, directory: Path, filesystem: Filesystem, clock: Callable[[], datetime]) -> None:
         self.directory = directory
         self.narrowed: tuple[str, ...] = ()
         self.filesystem = filesystem
         self.clock = clock
         self._log = log
-        self._keeps_unsynced = keeps
 
     @property
     def writer(self) -> str:
@@ -73,8 +70,7 @@ class Mending:
             newest = [file for file in files if is_regular(self.filesystem, self.directory / file.name)][-1]
             self._log.newest_day = newest.day
             if not newest.compressed:
-                again = open_part(self.filesystem, self.directory, newest, keeps_unsynced=self._keeps_unsynced)
-                self._log.adopt(again)
+                self._log.adopt(open_part(self.filesystem, self.directory, newest, keeps_unsynced=True))
 
     def replace(self, target: Path, pieces: Iterable[bytes]) -> None:
         """Put a file of `pieces` in the place of `target` in one step: a crash leaves the old one or the new one.
@@ -129,7 +125,7 @@ def open_mending(
             raise
         raise LogInUse(_held_by(owner, directory)) from error
     with closing(opened) as log:
-        mending = Mending(log, directory, filesystem, clock, keeps=config.sync != "off")
+        mending = Mending(log, directory, filesystem, clock)
         if was_open and not _is_open(directory):
             mending.narrowed = (".",)
         yield mending
