@@ -25,6 +25,7 @@ _Key = tuple[str | None, ...]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
 _EXACT_BITS = 11  # milliseconds are kept exactly below 2,048, else to 11 bits: a thousandth part
+_TOKENS = ("total_input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 _WAITING = 65_536  # tool calls whose results are waited for; the oldest are then taken to have none
 
 
@@ -164,18 +165,15 @@ class Stats:
 class _Group:
     def __init__(self) -> None:
         self.calls = self.errors = self.results = 0
-        self.read = self.written = self.cache_read = self.cache_write = self.reasoning = 0
+        self.tokens = dict.fromkeys(_TOKENS, 0)
         self.durations: dict[int, int] = {}
         self.firsts: dict[int, int] = {}
 
     def add(self, head: InteractionHead, *, calls: int, errors: int) -> None:
         self.calls += calls
         self.errors += errors
-        self.read += head.total_input_tokens or 0
-        self.written += head.output_tokens or 0
-        self.cache_read += head.cache_read_tokens or 0
-        self.cache_write += head.cache_write_tokens or 0
-        self.reasoning += head.reasoning_tokens or 0
+        for name in _TOKENS:
+            self.tokens[name] += getattr(head, name) or 0
         _count(self.durations, head.duration_ms)
         if head.ttft_ms is not None:
             _count(self.firsts, head.ttft_ms)
@@ -188,11 +186,7 @@ class _Group:
             errors=self.errors,
             unanswered=self.calls - self.results if by_tool else None,
             error_rate=self.errors / ended if ended else None,
-            total_input_tokens=self.read,
-            output_tokens=self.written,
-            cache_read_tokens=self.cache_read,
-            cache_write_tokens=self.cache_write,
-            reasoning_tokens=self.reasoning,
+            **self.tokens,
             duration_ms=_percentiles(self.durations),
             ttft_ms=_percentiles(self.firsts),
         )
