@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from urllib.parse import quote, quote_plus, unquote
 
-__all__ = ["MIN_SECRET_LENGTH", "KnownSecrets", "SecretSet"]
+__all__ = ["MIN_SECRET_LENGTH", "SecretSet"]
 
 MIN_SECRET_LENGTH = 8  # shorter "secrets" would blot out ordinary words
 
