@@ -19,8 +19,7 @@ from arawn.config import listen_address
 from arawn.config.paths import socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.errors import ArawnError
-from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.private_directories import make_directories
+from arawn.interactions.filesystem import Filesystem, make_directories
 from arawn.listen_faults import listen_fault
 from arawn.reload import Reread, reloader_spec
 from arawn.reload_asked import ReloadSignal, reloaded, token_has_changed

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.private_directories import make_directories
+from arawn.interactions.filesystem import Filesystem, make_directories
 from arawn.owners import stranger
 
 __all__ = ["RunningDaemon", "announced", "last_words", "path_text", "running_daemons"]

@@ -29,7 +29,7 @@ from arawn.interactions.ids import RecordIds
 from arawn.interactions.journal import Journal
 from arawn.interactions.redact import Redactor
 from arawn.interactions.secret_set import SecretSet
-from arawn.interactions.tool_results import OpenToolCalls, build_tool_result, text_of
+from arawn.interactions.tool_results import OpenToolCalls, build_tool_result
 from arawn.messages import CallContext, CompletionRequest, CompletionResponse, RoutingMetadata, StreamEvent
 from arawn.metrics.counts import ProfileCounts
 from arawn.stream import Begun
@@ -236,13 +236,7 @@ class _Backend:
         """Log what tools have answered since the model asked for them: this call is the first to say so."""
         for record_id, result in self._parts.open_tool_calls.answered(call.request, call.context):
             line = build_tool_result(
-                interaction_id=record_id,
-                tool_call_id=result.tool_use_id,
-                success=not result.is_error,
-                content=text_of(result),
-                at=datetime.now(UTC),
-                config=self._parts.log,
-                secrets=self._redactor,
+                record_id, result, at=datetime.now(UTC), config=self._parts.log, secrets=self._redactor
             )
             await self._parts.journal.record(line)
 

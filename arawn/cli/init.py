@@ -21,8 +21,7 @@ from arawn.config.paths import config_dir, expanded
 from arawn.config.probe import gather_facts
 from arawn.config.schema import Profile
 from arawn.errors import BadInput, ConfigError
-from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.private_directories import make_directories
+from arawn.interactions.filesystem import Filesystem, make_directories
 
 __all__ = ["init"]
 

@@ -70,11 +70,12 @@ def _plan(directory: Path, today: date | None, *, as_json: bool) -> None:
     """Say what would be done; exit code 1 where that is not enough, as for the work itself."""
     from arawn.interactions.move_ahead import movable
     from arawn.interactions.repair import would_mend
-    from arawn.interactions.to_mend import left_alone
+    from arawn.interactions.to_mend import to_mend
     from arawn.interactions.verify import check_directory
 
     found = check_directory(directory)
-    files, left = would_mend(directory, found), left_alone(directory, found)
+    work = to_mend(directory, found)
+    files, left = would_mend(directory, work), work.left
     ahead = [file.name for file in movable(directory, today)] if today is not None else []
     if as_json:
         problems = {"problems": found.problems, "left": [str(problem) for problem in left]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
 from arawn.interactions.judged import with_judged
 from arawn.interactions.report import FIGURES, dimensions_of, figures_of, largest, report_values
-from arawn.interactions.stats import DIMENSIONS, Dimension, Report, Row, Stats
+from arawn.interactions.stats import DIMENSIONS, Dimension, NamedReport, NamedRow, Stats
 from arawn.interactions.zones import zone_of
 
 __all__ = ["bars", "stats"]
@@ -127,8 +127,8 @@ def _columns(fields: str | None, dimensions: Sequence[Dimension]) -> dict[str, s
     return {path: path for path in figures_of(fields)}
 
 
-def _print_report(report: Report, columns: dict[str, str], *, chosen: bool) -> None:
-    rows = [_cells(row.key, row, columns) for row in report.rows]
+def _print_report(report: NamedReport, columns: dict[str, str], *, chosen: bool) -> None:
+    rows = [_cells(row.by.values(), row, columns) for row in report.rows]
     if len(rows) > 1:
         rows.append(_cells(("all", *(" " for _ in report.by[1:])), report.total, columns))
     if chosen or len(report.by) > _MOST_KEYS:
@@ -149,7 +149,7 @@ def _flush_right(rows: Sequence[Sequence[str]], begin: int) -> list[tuple[str, .
     return list(zip(*columns[:begin], *flush, strict=True))
 
 
-def _cells(key: Sequence[str | None], row: Row, columns: dict[str, str]) -> tuple[str, ...]:
+def _cells(key: Iterable[str | None], row: NamedRow, columns: dict[str, str]) -> tuple[str, ...]:
     values = field_values(msgspec.to_builtins(row), list(columns.values()))
     return (*(text or "(none)" for text in key), *(_cell(path, values[path]) for path in columns.values()))
 
@@ -160,10 +160,10 @@ def _cell(path: str, value: Any) -> str:
     return f"{value:.1%}" if path == "error_rate" else f"{value:,}"
 
 
-def _draw(report: Report, plot: str) -> None:
+def _draw(report: NamedReport, plot: str) -> None:
     path, title = _PLOTS[plot]
     print_made(emphasised(f"{title}, by {', '.join(report.by)}"))
-    labels = [" ".join(text or "(none)" for text in row.key) for row in report.rows]
+    labels = [" ".join(text or "(none)" for text in row.by.values()) for row in report.rows]
     values = [field_values(msgspec.to_builtins(row), [path])[path] or 0 for row in report.rows]
     for line in bars([printable(label) for label in labels], values):
         say(line)

@@ -21,7 +21,7 @@ from arawn.config import listen_address
 from arawn.config.paths import interactions_dir
 from arawn.config.schema import Config, Profile
 from arawn.interactions.counted import counted
-from arawn.interactions.lock_state import writer_is_active
+from arawn.interactions.lock_file import writer_is_active
 from arawn.listen_faults import listen_fault
 from arawn.status import BackendStatus, LogStatus, RuntimeStatus
 from arawn.wire.connect import Connector, Origin

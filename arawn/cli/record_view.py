@@ -13,7 +13,7 @@ from typing import Any
 from arawn.cli.log_reading import warn
 from arawn.cli.output import print_table
 from arawn.cli.table_fit import fitted, shortened
-from arawn.interactions import chosen
+from arawn.interactions import entry as entries
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.record import InteractionHead
@@ -88,8 +88,8 @@ def narrow_row(head: InteractionHead, zone: tzinfo, columns: int) -> str:
 
 
 def chosen_values(entry: Entry, paths: Sequence[str], **more: Any) -> dict[str, Any]:
-    """Return what `arawn.interactions.chosen` does, and name on stderr what cannot be read."""
-    return chosen.chosen_values(entry, paths, on_damage=warn, **more)
+    """Return what `arawn.interactions.entry` does, and name on stderr what cannot be read."""
+    return entries.chosen_values(entry, paths, on_damage=warn, **more)
 
 
 def chosen_cells(entry: Entry, paths: Sequence[str], **more: Any) -> tuple[str, ...]:

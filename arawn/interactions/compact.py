@@ -22,7 +22,6 @@ from arawn.interactions.sealed import (
     FRAME_BYTES,
     BadFrame,
     Frame,
-    ReadAt,
     compress_frame,
     load_frame,
     seek_table,
@@ -240,19 +239,16 @@ class _Sealing:
         if frames is None or (frames[-1].end if frames else 0) != self._source_size():
             raise self._failure("its size")
         for frame in frames:
-            text = self._loaded(read, frame)
+            try:
+                text = load_frame(read, frame)
+            except BadFrame as bad:
+                raise self._failure(str(bad)) from bad
             for begins in range(0, frame.size, _BLOCK):
                 block = text[begins : begins + _BLOCK]
                 if block != self._source(len(block), frame.offset + begins):
                     raise self._failure(f"its text from byte {frame.offset + begins} on")
                 yield block
             del text  # before the next one is loaded
-
-    def _loaded(self, read: ReadAt, frame: Frame) -> bytes:
-        try:
-            return load_frame(read, frame)
-        except BadFrame as bad:
-            raise self._failure(str(bad)) from bad
 
     def manifest(self) -> Manifest:
         """Return what is known once both passes are done."""

@@ -14,14 +14,12 @@ import msgspec
 
 from arawn.errors import LogWriteFailed
 from arawn.interactions.files import IGNORE, kind_of_name
-from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.lock_file import LOCK, Owner, read_owner, write_owner
-from arawn.interactions.lock_state import is_open_twice
-from arawn.interactions.private_directories import DIRECTORY_MODE, make_directories
+from arawn.interactions.filesystem import DIRECTORY_MODE, FILE_MODE, Filesystem, make_directories
+from arawn.interactions.lock_file import LOCK, Owner, is_open_twice, read_owner, write_owner
 from arawn.interactions.record import timestamp_text
-from arawn.interactions.whole_file import FILE_MODE, read_small, write_whole
+from arawn.interactions.whole_file import read_small, write_whole
 
-__all__ = ["DIRECTORY_MODE", "FILE_MODE", "ClaimedDirectory", "LogInUse", "claim", "let_go"]
+__all__ = ["ClaimedDirectory", "LogInUse", "claim", "let_go"]
 
 _ID = ".directory-id"
 _ID_SHAPE = re.compile(rb"[0-9a-f]{8}")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from arawn.interactions.fields import field_values, need_bodies
 from arawn.interactions.heads import UNREADABLE, decode_line
 from arawn.interactions.raw_lines import line_at
 from arawn.interactions.record import InteractionHead, InteractionRecord, ToolCallRecord, ToolResultLine
+from arawn.interactions.scan import Damage, OnDamage
 
-__all__ = ["Entry"]
+__all__ = ["Entry", "chosen_values"]
 
 T = TypeVar("T")
 _values_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -109,3 +111,28 @@ class Entry:
         if result is None:
             return call
         return msgspec.structs.replace(call, result_success=result.success, result_content=result.content)
+
+
+def chosen_values(entry: Entry, paths: Sequence[str], *, on_damage: OnDamage, **more: Any) -> dict[str, Any]:
+    """Return what stands at each path of an interaction, None where nothing does.
+
+    Args:
+        entry: The interaction.
+        paths: As `parse_fields` returns them.
+        on_damage: Is told of bodies that cannot be read; they are then missing.
+        more: Plain values of keys that the record has not.
+
+    Raises:
+        OSError: The line cannot be read any more.
+    """
+    record = _with_bodies(entry, on_damage) if need_bodies(paths) else entry.head
+    return field_values({**msgspec.to_builtins(record), **more}, paths)
+
+
+def _with_bodies(entry: Entry, on_damage: OnDamage) -> InteractionRecord | InteractionHead:
+    try:
+        return entry.record()
+    except UNREADABLE as error:
+        why = f"interaction {entry.head.id}: its messages cannot be read: {error}"
+        on_damage(Damage(entry.path.name, 0, why, skipped=False))
+        return entry.head

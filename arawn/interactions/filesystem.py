@@ -6,9 +6,13 @@ import errno
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["Filesystem", "is_regular", "write_fully"]
+__all__ = ["DIRECTORY_MODE", "FILE_MODE", "Filesystem", "is_regular", "make_directories", "write_fully"]
+
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
 
 
 class Filesystem:
@@ -147,3 +151,28 @@ def is_regular(filesystem: Filesystem, path: Path) -> bool:
         return stat.S_ISREG(filesystem.lstat(path).st_mode)
     except FileNotFoundError:
         return True
+
+
+def make_directories(filesystem: Filesystem, path: Path) -> None:
+    """Make what is missing of `path` for this user alone; what stands there already stays as it is.
+
+    Raises:
+        OSError: Anything that the system refused.
+    """
+    missing = []
+    while not _stands(filesystem, path):
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        with suppress(FileExistsError):  # another process was first; its mode is the same
+            filesystem.mkdir(directory, DIRECTORY_MODE)
+            filesystem.chmod(directory, DIRECTORY_MODE)  # whatever the umask
+        filesystem.fsync_directory(directory.parent)
+
+
+def _stands(filesystem: Filesystem, path: Path) -> bool:
+    try:
+        filesystem.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True

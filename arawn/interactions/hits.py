@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from arawn.errors import BadInput
-from arawn.interactions.chosen import chosen_values
-from arawn.interactions.entry import Entry
+from arawn.interactions.entry import Entry, chosen_values
 from arawn.interactions.fields import field_values
 from arawn.interactions.files import DayFile, kind_of_name
 from arawn.interactions.filters import Filters, days_of_id, matches

@@ -81,7 +81,10 @@ def _gone(filesystem: Filesystem, directory: Path, names: Iterable[str]) -> list
 
 
 class Housekeeper:
-    """Keeps closed days in order. One task calls `run_daily`; anyone may look at `health`."""
+    """Keeps closed days in order. One task calls `run_daily`; anyone may look at `health`.
+
+    `first_day_done`: what was past its time at the start is gone, and the log says so.
+    """
 
     def __init__(
         self,
@@ -101,7 +104,7 @@ class Housekeeper:
         self._clock = clock
         self._run_in_thread = run_in_thread
         self._left_behind = False
-        self._first_day_done = trio.Event()
+        self.first_day_done = trio.Event()
 
     def __repr__(self) -> str:
         return f"<Housekeeper {self._directory} {self.health.state}>"
@@ -123,21 +126,13 @@ class Housekeeper:
             if (today := self._clock().astimezone(UTC).date()) != day:
                 day = today
                 failures = await self._delete(today)
-                self._first_day_done.set()
+                self.first_day_done.set()
                 await trio.sleep(settle)
                 failures += await self._compact(today)
                 ahead = await self._ahead(today)
                 self._report(failures, ahead)
                 settle = 0.0
             await trio.sleep(_LOOK_SECONDS if ahead is None else _WRONG_CLOCK_SECONDS)
-
-    async def wait_first_deletion(self) -> None:
-        """Wait until what was past its time at the start is gone, and the log says so.
-
-        Checkpoint: always.
-        If cancelled: nothing has changed.
-        """
-        await self._first_day_done.wait()
 
     async def _delete(self, today: date) -> list[str]:
         """Delete what is past its time; then the log says what is gone, and never what is not.
@@ -253,5 +248,5 @@ async def open_housekeeper(
         nursery.start_soon(keeper.run_daily)
         yield keeper
         with trio.move_on_after(_END_SECONDS):
-            await keeper.wait_first_deletion()
+            await keeper.first_day_done.wait()
         nursery.cancel_scope.cancel(reason="the log is being closed")

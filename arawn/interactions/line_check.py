@@ -1,4 +1,4 @@
-"""What a whole line of the log must be, to the byte where the format says so. Pure.
+"""What a whole line of the log must be, to the byte where the format says so, and where it may stand. Pure.
 
 Checked: one newline at its end, UTF-8, JSON, a known kind and version, every key in its place and no byte between them,
 a type for each known value, a number, a timestamp as the log writes it. Only a key that has a default may be lacking:
@@ -16,7 +16,9 @@ import re
 import msgspec
 
 from arawn.interactions.counted import counted
+from arawn.interactions.files import DayFile, parse_name
 from arawn.interactions.heads import UNREADABLE, decode_line
+from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.record import (
     FeedbackLine,
     GapLine,
@@ -26,7 +28,9 @@ from arawn.interactions.record import (
     ToolResultLine,
 )
 
-__all__ = ["CheckedLine", "NewerLine", "check_line", "newer_line"]
+__all__ = ["MOVED", "CheckedLine", "NewerLine", "Placing", "check_line", "newer_line"]
+
+MOVED = "moved"
 
 _VERSION = 1
 _KINDS: tuple[type[msgspec.Struct], ...] = (InteractionRecord, ToolResultLine, FeedbackLine, GapLine, MarkLine)
@@ -151,3 +155,31 @@ def _why_not(data: bytes, error: Exception) -> str:
     if nul:
         return f"{nul:,} of its {counted(len(data), 'byte')} {'is' if nul == 1 else 'are'} NUL"
     return f"it cannot be read: {str(error).splitlines()[0][:200]}"
+
+
+class Placing:
+    """Takes the whole lines of one part in their order: none is of a later day than the part, and none stands twice.
+
+    Lines that `repair` moved here from a file of a day that was still to come stand behind a mark that names that file:
+    a clock that was ahead has dated some of them up to that day.
+    """
+
+    def __init__(self, file: DayFile) -> None:
+        self._latest = file.day
+        self._seen = SeenLines()
+
+    def misfit(self, checked: CheckedLine) -> str | None:
+        """Return why a line should not stand where it does; note it."""
+        self._latest = max(self._latest, _moved_from(checked))
+        if checked.line.timestamp[:10] > self._latest:
+            return f"it is of {checked.line.timestamp[:10]}, a later day than its file's"
+        if not self._seen.is_new(checked.writer, checked.seq):
+            return f"number {checked.seq} of writer {checked.writer} stands in this file already"
+        return None
+
+
+def _moved_from(checked: CheckedLine) -> str:
+    line = checked.line
+    name = line.detail.get(MOVED) if isinstance(line, MarkLine) and line.event == "repair" else None
+    file = parse_name(name) if isinstance(name, str) else None
+    return "" if file is None else file.day

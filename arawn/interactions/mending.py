@@ -15,8 +15,7 @@ from arawn.interactions.day_log import DayLog
 from arawn.interactions.directory import LogInUse
 from arawn.interactions.files import DayFile, day_files, unfinished_name
 from arawn.interactions.filesystem import Filesystem, is_regular
-from arawn.interactions.lock_file import Owner, read_owner
-from arawn.interactions.lock_state import is_held_by
+from arawn.interactions.lock_file import Owner, is_held_by, read_owner
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.part import open_part
 from arawn.interactions.record import MarkLine, timestamp_text
@@ -33,15 +32,12 @@ class Mending:
     `narrowed` names what others could reach and cannot since it is open: `.`, the directory itself, or nothing.
     """
 
-    def __init__(
-        self, log: DayLog, directory: Path, filesystem: Filesystem, clock: Callable[[], datetime], *, keeps: bool
-    ) -> None:
+    def __init__(self, log: DayLog, directory: Path, filesystem: Filesystem, clock: Callable[[], datetime]) -> None:
         self.directory = directory
         self.narrowed: tuple[str, ...] = ()
         self.filesystem = filesystem
         self.clock = clock
         self._log = log
-        self._keeps_unsynced = keeps
 
     @property
     def writer(self) -> str:
@@ -74,8 +70,7 @@ class Mending:
             newest = [file for file in files if is_regular(self.filesystem, self.directory / file.name)][-1]
             self._log.newest_day = newest.day
             if not newest.compressed:
-                again = open_part(self.filesystem, self.directory, newest, keeps_unsynced=self._keeps_unsynced)
-                self._log.adopt(again)
+                self._log.adopt(open_part(self.filesystem, self.directory, newest, keeps_unsynced=True))
 
     def replace(self, target: Path, pieces: Iterable[bytes]) -> None:
         """Put a file of `pieces` in the place of `target` in one step: a crash leaves the old one or the new one.
@@ -130,7 +125,7 @@ def open_mending(
             raise
         raise LogInUse(_held_by(owner, directory)) from error
     with closing(opened) as log:
-        mending = Mending(log, directory, filesystem, clock, keeps=config.sync != "off")
+        mending = Mending(log, directory, filesystem, clock)
         if was_open and not _is_open(directory):
             mending.narrowed = (".",)
         yield mending

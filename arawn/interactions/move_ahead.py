@@ -13,10 +13,9 @@ import msgspec
 from arawn.interactions.ahead import files_ahead
 from arawn.interactions.files import DayFile, day_files, next_part
 from arawn.interactions.filesystem import Filesystem, is_regular
-from arawn.interactions.line_check import CheckedLine, check_line
+from arawn.interactions.line_check import MOVED, CheckedLine, check_line
 from arawn.interactions.mending import Mending, stretch
 from arawn.interactions.pending import Numbering
-from arawn.interactions.placing import MOVED
 from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.record import MarkLine, timestamp_text
 

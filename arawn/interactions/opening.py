@@ -19,18 +19,28 @@ import msgspec
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
-from arawn.interactions.directory import FILE_MODE, ClaimedDirectory, claim, let_go
-from arawn.interactions.files import DayFile, day_files
-from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.directory import ClaimedDirectory, claim, let_go
+from arawn.interactions.files import DayFile, aside_name, day_files
+from arawn.interactions.filesystem import Filesystem, write_fully
 from arawn.interactions.lock_file import Owner, write_owner
 from arawn.interactions.part import open_part
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
-from arawn.interactions.tail import TornTail, repair_tail
+from arawn.interactions.whole_file import new_file, opened
 
 __all__ = ["now_utc", "open_day_log", "warn_without_room"]
 
 _LOG = logging.getLogger("arawn.log")
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EIO)  # this user may not open a file, or the disk is bad
+_BLOCK = 65_536
 _LEAST_BYTES = 16 << 20  # free on a disk, some thousand records: less is gone before anybody looks
+
+
+class TornTail(msgspec.Struct, frozen=True):
+    """What was cut off, from which file, and where it is kept now."""
+
+    file: str
+    torn_bytes: int
+    torn_file: str
 
 
 def now_utc() -> datetime:
@@ -157,38 +167,52 @@ def _repair(
             continue
         try:
             tail = _repair_file(filesystem, path / file.name, now)
-        except _Unusable as unusable:
-            _LOG.warning("%s cannot be used (%s); it is left as it is", path / file.name, unusable)
+        except OSError as error:
+            if error.errno not in _UNUSABLE:
+                raise
+            _LOG.warning("%s cannot be used (%s); it is left as it is", path / file.name, error.strerror)
             unreadable.append(file)
-        else:
-            torn += [tail] if tail else []
-            if tail:
-                _LOG.warning("%s ended in half a line after a crash; moved it to %s", tail.file, tail.torn_file)
+            continue
+        if tail is not None:
+            torn.append(tail)
+            _LOG.warning("%s ended in half a line after a crash; moved it to %s", tail.file, tail.torn_file)
     return torn, unreadable
 
 
-class _Unusable(Exception):
-    """A file that this user may not open, or where the disk is bad; the text says which."""
-
-
 def _repair_file(filesystem: Filesystem, path: Path, now: datetime) -> TornTail | None:
-    try:
-        fd = filesystem.open(path, os.O_RDWR, FILE_MODE)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EIO):
-            raise
-        raise _Unusable(error.strerror) from error
-    try:
-        tail = repair_tail(filesystem, path, fd, now)
-        if tail is None:
-            filesystem.fdatasync(fd)  # a killed writer may have left lines unsynced, around midnight in two files
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        raise _Unusable(error.strerror) from error
-    finally:
-        filesystem.close(fd)
-    return tail
+    """Have a file end with a whole line, reading from its end only; return what was moved away, if anything had to be.
+
+    The tail is on the disk elsewhere before the file is cut, so a crash in between loses nothing.
+    """
+    with opened(filesystem, path, os.O_RDWR) as fd:
+        size = filesystem.size(fd)
+        whole = _end_of_last_line(filesystem, fd, size)
+        torn = _moved_aside(filesystem, path, fd, range(whole, size), now) if whole < size else None
+        if torn is not None:
+            filesystem.ftruncate(fd, whole)
+        filesystem.fdatasync(fd)  # a killed writer may have left lines unsynced, around midnight in two files
+    return torn
+
+
+def _moved_aside(filesystem: Filesystem, path: Path, fd: int, tail: range, now: datetime) -> TornTail:
+    aside = path.with_name(aside_name(path.name, "torn", now, filesystem.names(path.parent)))
+    with new_file(filesystem, aside, os.O_WRONLY | os.O_EXCL) as out:  # each try on a full disk would leave one more
+        for offset in tail[::_BLOCK]:
+            write_fully(filesystem, out, filesystem.pread(fd, min(_BLOCK, tail.stop - offset), offset))
+        filesystem.fdatasync(out)
+    filesystem.fsync_directory(path.parent)
+    return TornTail(file=path.name, torn_bytes=len(tail), torn_file=aside.name)
+
+
+def _end_of_last_line(filesystem: Filesystem, fd: int, size: int) -> int:
+    end = size
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        newline = filesystem.pread(fd, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
 
 
 def _gaps(owner: Owner, at: str) -> list[GapLine]:

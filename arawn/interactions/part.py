@@ -8,9 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from arawn.interactions.directory import FILE_MODE
 from arawn.interactions.files import DayFile, day_files, next_part
-from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.filesystem import FILE_MODE, Filesystem, write_fully
 from arawn.interactions.pending import Line
 
 __all__ = ["Part", "PartBroken", "PartFull", "PartTooLong", "create_part", "open_part"]

@@ -15,9 +15,9 @@ from arawn.interactions.heads import UNREADABLE, Head, decode_head, scalars_size
 from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
-from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, line_number, wanted_files
+from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, wanted_files
 
-__all__ = ["Damage", "Entry", "LogReader", "OnDamage", "line_number"]
+__all__ = ["Damage", "Entry", "LogReader", "OnDamage"]
 
 _HELD_BYTES = 1 << 24  # reading forwards: bytes of scalars kept while an interaction waits for its tool results
 _HELD_RESULTS = 65_536  # reading backwards: how many results wait for their interaction

@@ -1,16 +1,20 @@
-"""By what the files of a log are known to hold what goes: ids, names, days. Pure."""
+"""By what the files of a log are known to hold what goes: ids, names, days; and what can be decoded of a lost file."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
 
 import msgspec
 
 from arawn.interactions.files import DayFile, day_after
 from arawn.interactions.filters import Filters, days_of_id
+from arawn.interactions.sealed import BadFrame, load_frame, stream, table
 
-__all__ = ["Marks", "marks_of"]
+__all__ = ["Marks", "marks_of", "texts_of"]
 
 _ID = re.compile(rb'"(?:interaction_)?id":"([^"\\]{1,200})')
 _ANY_ID = re.compile(rb'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
@@ -60,3 +64,35 @@ def _literals(wanted: Filters | None) -> tuple[bytes, ...]:
         return ()
     names = {"workstream": wanted.workstream, "session_id": wanted.session}
     return tuple(b'"%s":%s' % (key.encode(), msgspec.json.encode(name)) for key, name in names.items() if name)
+
+
+def texts_of(path: Path) -> Iterator[bytes | None]:
+    """Yield the text of every frame of a file that is no part of the log any more, or not yet; None for a damaged one.
+
+    Without a table it is the beginning, as far as it can be decoded.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        read = partial(os.pread, file.fileno())
+        frames = table(read, path.stat().st_size)
+        if frames is None:
+            yield from _beginning(stream(read))
+            return
+        for frame in frames:
+            try:
+                yield load_frame(read, frame)
+            except BadFrame:
+                yield None
+
+
+def _beginning(pieces: Iterator[bytes]) -> Iterator[bytes | None]:
+    """Yield pieces joined over a little of what came before, so that an id is whole in one of them."""
+    before = b""
+    try:
+        for piece in pieces:
+            yield before + piece
+            before = piece[-300:]
+    except BadFrame:
+        yield None

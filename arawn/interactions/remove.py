@@ -24,10 +24,9 @@ from arawn.interactions.line_check import newer_line
 from arawn.interactions.line_numbers import NumberRange, ranges_of
 from arawn.interactions.mending import Mending, open_mending
 from arawn.interactions.opening import now_utc
-from arawn.interactions.pieces import texts_of
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage, readable_lines
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
-from arawn.interactions.removal_marks import Marks, marks_of
+from arawn.interactions.removal_marks import Marks, marks_of, texts_of
 from arawn.interactions.twins import proof, twins
 
 __all__ = ["Removal", "Target", "plan_removal", "remove"]
@@ -68,7 +67,6 @@ class _Survey(msgspec.Struct):
     lines: int = 0
     size: int = 0
     pieces: int = 0
-    pieces_size: int = 0
     named: bool = False  # a damaged piece names one of the ids, or cannot be read and is of their days
     numbers: list[tuple[str, int]] = []
     newer: int = 0
@@ -89,7 +87,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     if target.wanted is not None:
         ids |= frozenset(_matching(directory, target.wanted))
     marks = marks_of(target.ids, target.wanted, ids)
-    surveys = [_survey(path, ids, marks) for path in sorted(directory.iterdir()) if _may_hold(path)]
+    surveys = [_survey(path, marks) for path in sorted(directory.iterdir()) if _may_hold(path)]
     concerned = {part_of_name(survey.name) for survey in surveys if survey.lines or survey.named}
     newer = sum(survey.newer for survey in surveys if marks.may_stand_in(part_of_name(survey.name)))
     if not concerned:
@@ -101,7 +99,7 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     return Removal(
         ids=ids,
         lines=sum(survey.lines for survey in chosen),
-        size=sum(survey.size + survey.pieces_size for survey in chosen),
+        size=sum(survey.size for survey in chosen),
         pieces=sum(survey.pieces for survey in chosen),
         files=tuple(survey.name for survey in chosen if survey.lines or survey.pieces),
         numbers=tuple(ranges_of(number for survey in chosen for number in survey.numbers)),
@@ -137,7 +135,7 @@ def remove(
             names = sorted(removal.files, key=lambda name: not _is_opaque(directory / name))  # copies first
             for number, name in enumerate(names):
                 try:
-                    _rewrite(mending, name, removal.ids, marks)
+                    _rewrite(mending, name, marks)
                 except OSError as error:
                     raise _stopped(directory / name, names[:number], error) from error
     return removal
@@ -162,11 +160,11 @@ def _may_hold(path: Path) -> bool:
     return kind_of_name(path.name) in ("part", "torn", "damaged") and path.is_file() and not path.is_symlink()
 
 
-def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
-    """Count what a file holds of `ids`."""
+def _survey(path: Path, marks: Marks) -> _Survey:
+    """Count what a file holds of what goes."""
     survey = _Survey(path.name)
     if _is_opaque(path):
-        survey.pieces, survey.pieces_size = 1, path.stat().st_size
+        survey.pieces, survey.size = 1, path.stat().st_size
         survey.named = any(_tells(text, path, marks) for text in texts_of(path))
         return survey
     for item in lines_and_damage(path):
@@ -175,10 +173,10 @@ def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
             survey.named = survey.named or _tells(None, path, marks)
             continue
         line = item[1]
-        verdict = _verdict(line, ids, marks)
+        verdict = _verdict(line, marks)
         if verdict == "piece":
             survey.pieces += 1
-            survey.pieces_size += len(line)
+            survey.size += len(line)
             survey.named = survey.named or marks.are_named(line)
         elif verdict == "newer":
             survey.newer += 1
@@ -190,7 +188,7 @@ def _survey(path: Path, ids: frozenset[str], marks: Marks) -> _Survey:
     return survey
 
 
-def _verdict(line: bytes, ids: frozenset[str], marks: Marks) -> Head | Literal["piece", "newer"] | None:
+def _verdict(line: bytes, marks: Marks) -> Head | Literal["piece", "newer"] | None:
     """Return the head of a line that goes, "piece" for what no reader can read, None or "newer" for what stays.
 
     A line whose head can be read is a call that readers show, and stays, whatever `verify` says of it; but not one
@@ -201,7 +199,7 @@ def _verdict(line: bytes, ids: frozenset[str], marks: Marks) -> Head | Literal["
         return "piece" if newer_line(line) is None or marks.are_named(line) else "newer"
     if not line.endswith(b"\n"):
         return "piece"
-    if _about(head) in ids:
+    if (about := _about(head)) is not None and about.encode() in marks.ids:
         return head
     return "piece" if marks.stand_in(line) and not _is_whole(line) else None
 
@@ -233,19 +231,19 @@ def _is_opaque(path: Path) -> bool:
     return file is None or path.with_name(file.plain.name).exists()
 
 
-def _rewrite(mending: Mending, name: str, ids: frozenset[str], marks: Marks) -> None:
+def _rewrite(mending: Mending, name: str, marks: Marks) -> None:
     path = mending.directory / name
     file = parse_name(name)
     if _is_opaque(path):
         mending.remove(path)
     elif file is not None and file.compressed:
-        mending.seal(file, _kept(path, ids, marks))
-    elif file is not None or any(_kept(path, ids, marks)):
-        mending.replace(path, _kept(path, ids, marks))
+        mending.seal(file, _kept(path, marks))
+    elif file is not None or any(_kept(path, marks)):
+        mending.replace(path, _kept(path, marks))
     else:
         mending.remove(path)
 
 
-def _kept(path: Path, ids: frozenset[str], marks: Marks) -> Iterator[bytes]:
+def _kept(path: Path, marks: Marks) -> Iterator[bytes]:
     """Yield the whole lines that stay."""
-    return (line for _, line in readable_lines(path) if _verdict(line, ids, marks) in (None, "newer"))
+    return (line for _, line in readable_lines(path) if _verdict(line, marks) in (None, "newer"))

@@ -25,13 +25,7 @@ from arawn.interactions.move_ahead import MovedFile, movable, move_ahead
 from arawn.interactions.opening import now_utc
 from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.sort_out import sort_out
-from arawn.interactions.to_mend import (
-    damaged_parts,
-    lacking_parts,
-    open_to_others,
-    orphans,
-    undescribed_parts,
-)
+from arawn.interactions.to_mend import ToMend, to_mend
 from arawn.interactions.verify import check_directory
 
 __all__ = ["MendedFile", "Repaired", "repair", "would_mend"]
@@ -96,11 +90,11 @@ def repair(
         proven = [gap for gap in found.missing if not gap.place.line]
         if proven:  # first: a crash later on finds the manifests set aside, which prove it
             mending.declare("repair", _detail([], proven))
-        failed: dict[str, str] = {}
+        work, failed = to_mend(directory, found), dict[str, str]()
         with mending.files_released():
-            modes = _each(partial(_narrow, mending), open_to_others(found), failed)
-            files, manifests = _mend_files(mending, found, failed)
-            set_aside = _each(partial(_set_aside, mending), orphans(found), failed)
+            modes = _each(partial(_narrow, mending), work.open_to_others, failed)
+            files, manifests = _mend_files(mending, found, work, failed)
+            set_aside = _each(partial(_set_aside, mending), work.orphans, failed)
             mending.filesystem.fsync_directory(directory)
             moved = [] if today is None else _moved(mending, today, failed)
         after = check_directory(directory)
@@ -126,13 +120,13 @@ def _moved(mending: Mending, today: date, failed: dict[str, str]) -> list[MovedF
     return [] if failed else _each(partial(move_ahead, mending, today), movable(mending.directory, today), failed)
 
 
-def _mend_files(mending: Mending, found: Report, failed: dict[str, str]) -> tuple[list[MendedFile], list[str]]:
+def _mend_files(
+    mending: Mending, found: Report, work: ToMend, failed: dict[str, str]
+) -> tuple[list[MendedFile], list[str]]:
     """Return what was done to parts, and the manifests that were made anew."""
-    directory = mending.directory
-    damaged, undescribed = damaged_parts(directory, found), undescribed_parts(directory, found)
-    files = _each(partial(_joined, mending, found), lacking_parts(directory, found), failed)
-    files += _each(partial(_mend, mending), damaged, failed)
-    return files, _each(partial(_describe, mending), undescribed, failed)
+    files = _each(partial(_joined, mending, found), work.lacking, failed)
+    files += _each(partial(_mend, mending), work.damaged, failed)
+    return files, _each(partial(_describe, mending), work.undescribed, failed)
 
 
 def _left(after: Report, failed: Container[str]) -> Iterator[str]:
@@ -155,10 +149,9 @@ def _each(work: Callable[[T], D], things: Iterable[T], failed: dict[str, str]) -
     return done
 
 
-def would_mend(directory: Path, found: Report) -> list[MendedFile]:
-    """Return what `repair` would do to the damaged files of `found`. Changes nothing."""
-    files = [*lacking_parts(directory, found), *damaged_parts(directory, found)]
-    return [_measured(directory / file.name, file) for file in files]
+def would_mend(directory: Path, work: ToMend) -> list[MendedFile]:
+    """Return what `repair` would do to damaged files. Changes nothing."""
+    return [_measured(directory / file.name, file) for file in work.lacking + work.damaged]
 
 
 def _mend(mending: Mending, file: DayFile) -> MendedFile:

@@ -10,13 +10,11 @@ import msgspec
 from arawn.config.describe import ticked
 from arawn.errors import BadInput
 from arawn.interactions.fields import field_values
-from arawn.interactions.stats import DIMENSIONS, Dimension, Figures, Percentiles, Report, Row
+from arawn.interactions.stats import DIMENSIONS, Dimension, Figures, NamedReport, Percentiles
 
 __all__ = [
     "FIGURES",
     "ChosenReport",
-    "NamedReport",
-    "NamedRow",
     "dimensions_of",
     "figures_of",
     "largest",
@@ -31,22 +29,8 @@ FIGURES = tuple(
 )
 
 
-class NamedRow(Figures, frozen=True, kw_only=True):
-    """The figures of one group; `by` has what it has in common, by the names of what calls are grouped by."""
-
-    by: dict[str, str | None]
-
-
-class NamedReport(msgspec.Struct, frozen=True):
-    """A report whose rows name the parts of their keys; nothing is in common in `total`."""
-
-    by: tuple[Dimension, ...]
-    rows: tuple[NamedRow, ...]
-    total: NamedRow
-
-
 class ChosenReport(msgspec.Struct, frozen=True):
-    """The same with the figures that were asked for alone, by their paths."""
+    """A report with the figures that were asked for alone, by their paths."""
 
     by: tuple[Dimension, ...]
     rows: tuple[dict[str, Any], ...]
@@ -80,21 +64,17 @@ def figures_of(text: str) -> tuple[str, ...]:
     return paths
 
 
-def largest(report: Report, limit: int | None) -> Report:
+def largest(report: NamedReport, limit: int | None) -> NamedReport:
     """Return the report with the rows of the most calls, at most `limit`, in their order."""
-    kept = {row.key for row in sorted(report.rows, key=lambda row: -row.calls)[:limit]}
-    return msgspec.structs.replace(report, rows=tuple(row for row in report.rows if row.key in kept))
+    places = sorted(range(len(report.rows)), key=lambda place: -report.rows[place].calls)[:limit]
+    return msgspec.structs.replace(report, rows=tuple(report.rows[place] for place in sorted(places)))
 
 
-def report_values(report: Report, paths: Sequence[str]) -> dict[str, Any]:
-    """Return a `NamedReport` in plain values, or with `paths` a `ChosenReport` of the figures at these."""
+def report_values(report: NamedReport, paths: Sequence[str]) -> dict[str, Any]:
+    """Return the report in plain values, or with `paths` a `ChosenReport` of the figures at these."""
+    values: dict[str, Any] = msgspec.to_builtins(report)
 
-    def named(row: Row) -> NamedRow:
-        figures = {name: getattr(row, name) for name in Figures.__struct_fields__}
-        return NamedRow(**figures, by=dict(zip(report.by, row.key, strict=False)))
+    def chosen(row: dict[str, Any]) -> dict[str, Any]:
+        return {**field_values(row, paths), "by": row["by"]} if paths else row
 
-    def chosen(row: Row) -> dict[str, Any]:
-        values: dict[str, Any] = msgspec.to_builtins(named(row))
-        return field_values(values, paths) | {"by": values["by"]} if paths else values
-
-    return {"by": report.by, "rows": [chosen(row) for row in report.rows], "total": chosen(report.total)}
+    return {"by": report.by, "rows": [chosen(row) for row in values["rows"]], "total": chosen(values["total"])}

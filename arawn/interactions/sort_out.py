@@ -11,8 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from arawn.interactions.files import DayFile
-from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
-from arawn.interactions.placing import Placing
+from arawn.interactions.line_check import CheckedLine, NewerLine, Placing, check_line
 from arawn.interactions.raw_lines import readable_lines
 from arawn.interactions.record import GapLine, MarkLine
 

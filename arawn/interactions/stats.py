@@ -18,13 +18,14 @@ from arawn.interactions.filters import FAILED, Filters, matches
 from arawn.interactions.heads import Head
 from arawn.interactions.record import InteractionHead, ToolResultLine
 
-__all__ = ["DIMENSIONS", "Dimension", "Figures", "Percentiles", "Report", "Row", "Stats"]
+__all__ = ["DIMENSIONS", "Dimension", "Figures", "NamedReport", "NamedRow", "Percentiles", "Stats"]
 
 Dimension = Literal["day", "profile", "provider", "model", "workstream", "session", "status", "tool"]
 _Key = tuple[str | None, ...]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
 _EXACT_BITS = 11  # milliseconds are kept exactly below 2,048, else to 11 bits: a thousandth part
+_TOKENS = ("total_input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 _WAITING = 65_536  # tool calls whose results are waited for; the oldest are then taken to have none
 
 
@@ -63,21 +64,25 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     ttft_ms: Percentiles
 
 
-class Row(Figures, frozen=True, kw_only=True):
-    """The same, and what the group has in common, in the order asked for; None where a call has none."""
+class NamedRow(Figures, frozen=True, kw_only=True):
+    """The figures of one group; `by` has what it has in common, by the names of what calls are grouped by.
 
-    key: tuple[str | None, ...]
+    They come in the order asked for; what a call has none of is null.
+    """
+
+    by: dict[str, str | None]
 
 
-class Report(msgspec.Struct, frozen=True):
-    """The rows, sorted by their keys, and all as one row; grouped by tool, interactions without one are left out.
+class NamedReport(msgspec.Struct, frozen=True):
+    """The rows, sorted by what is in common, and all as one row, which has nothing in common.
 
-    What two rows have in common, as a call that called two tools, counts once in `total`.
+    Grouped by tool, interactions without one are left out. What two rows have in common, as a call that called two
+    tools, counts once in `total`.
     """
 
     by: tuple[Dimension, ...]
-    rows: tuple[Row, ...]
-    total: Row
+    rows: tuple[NamedRow, ...]
+    total: NamedRow
 
 
 class Stats:
@@ -119,12 +124,12 @@ class Stats:
                 counted.results += 1
                 counted.errors += not head.success
 
-    def report(self) -> Report:
+    def report(self) -> NamedReport:
         """Return the figures so far."""
         ordered = sorted(self._groups.items(), key=lambda item: [text or "" for text in item[0]])
         by_tool = "tool" in self._by
-        rows = tuple(group.row(key, by_tool=by_tool) for key, group in ordered)
-        return Report(self._by, rows, self._total.row((), by_tool=by_tool))
+        rows = tuple(group.row(dict(zip(self._by, key, strict=True)), by_tool=by_tool) for key, group in ordered)
+        return NamedReport(self._by, rows, self._total.row({}, by_tool=by_tool))
 
     def _add_call(self, head: InteractionHead) -> None:
         if "tool" in self._by:
@@ -160,35 +165,28 @@ class Stats:
 class _Group:
     def __init__(self) -> None:
         self.calls = self.errors = self.results = 0
-        self.read = self.written = self.cache_read = self.cache_write = self.reasoning = 0
+        self.tokens = dict.fromkeys(_TOKENS, 0)
         self.durations: dict[int, int] = {}
         self.firsts: dict[int, int] = {}
 
     def add(self, head: InteractionHead, *, calls: int, errors: int) -> None:
         self.calls += calls
         self.errors += errors
-        self.read += head.total_input_tokens or 0
-        self.written += head.output_tokens or 0
-        self.cache_read += head.cache_read_tokens or 0
-        self.cache_write += head.cache_write_tokens or 0
-        self.reasoning += head.reasoning_tokens or 0
+        for name in _TOKENS:
+            self.tokens[name] += getattr(head, name) or 0
         _count(self.durations, head.duration_ms)
         if head.ttft_ms is not None:
             _count(self.firsts, head.ttft_ms)
 
-    def row(self, key: _Key, *, by_tool: bool) -> Row:
+    def row(self, by: dict[str, str | None], *, by_tool: bool) -> NamedRow:
         ended = self.results if by_tool else self.calls
-        return Row(
-            key=key,
+        return NamedRow(
+            by=by,
             calls=self.calls,
             errors=self.errors,
             unanswered=self.calls - self.results if by_tool else None,
             error_rate=self.errors / ended if ended else None,
-            total_input_tokens=self.read,
-            output_tokens=self.written,
-            cache_read_tokens=self.cache_read,
-            cache_write_tokens=self.cache_write,
-            reasoning_tokens=self.reasoning,
+            **self.tokens,
             duration_ms=_percentiles(self.durations),
             ttft_ms=_percentiles(self.firsts),
         )

@@ -6,78 +6,63 @@ which alone prove the last numbers of a writer, stay where they are, and so do t
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections import defaultdict
 from pathlib import Path
 
+import msgspec
+
 from arawn.interactions.files import DayFile, day_files, kind_of_name
+from arawn.interactions.filesystem import Filesystem, is_regular
 from arawn.interactions.findings import Problem, Report
 from arawn.interactions.manifest import manifest_name
 
-__all__ = ["damaged_parts", "lacking_parts", "left_alone", "open_to_others", "orphans", "undescribed_parts"]
+__all__ = ["ToMend", "to_mend"]
 
 
-def damaged_parts(directory: Path, found: Report) -> list[DayFile]:
-    """Return the parts from which damaged bytes go aside, but for those of `lacking_parts`."""
-    names = {problem.file for problem in found.problems if problem.kind == "damaged"}
-    twins = lacking_parts(directory, found)
-    files = [file for file in _parts(directory) if file.name in names and file not in twins]
-    if _has_unread(found):
-        files = [file for file in files if not file.compressed]
-    return [file for file in files if _is_file(directory, file)]
+class ToMend(msgspec.Struct, frozen=True):
+    """What there is to do, and what stays wrong.
+
+    Attributes:
+        lacking: The plain parts beside which a compressed file holds more.
+        damaged: The others from which damaged bytes go aside.
+        undescribed: The sealed, intact parts whose manifest is missing or wrong.
+        orphans: The manifests whose file is gone.
+        open_to_others: The files that others may reach.
+        left: What will be wrong still when all this is done, as far as that can be told before it.
+    """
+
+    lacking: list[DayFile]
+    damaged: list[DayFile]
+    undescribed: list[DayFile]
+    orphans: list[str]
+    open_to_others: list[str]
+    left: list[Problem]
 
 
-def lacking_parts(directory: Path, found: Report) -> list[DayFile]:
-    """Return the plain parts beside which a compressed file holds more."""
-    if _has_unread(found):
-        return []
-    names = {problem.file for problem in found.problems if problem.kind == "twin"}
-    return [file for file in _parts(directory) if file.name in names]
+def to_mend(directory: Path, found: Report) -> ToMend:
+    """Sort what was found in `directory` by what is done about it.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    names: dict[str, set[str]] = defaultdict(set)
+    for problem in found.problems:
+        names[problem.kind].add(problem.file)
+    system, unread = Filesystem(), "unreadable" in names
+    parts = day_files(path.name for path in directory.iterdir())
+    lacking = [] if unread else [file for file in parts if file.name in names["twin"]]
+    files = [file for file in parts if is_regular(system, directory / file.name) and not (unread and file.compressed)]
+    damaged = [file for file in files if file.name in names["damaged"] and file not in lacking]
+    undescribed = [file for file in files if file.compressed and names["manifest"] & {file.name, manifest_name(file)}]
+    orphans = [] if unread else sorted(name for name in names["lost"] if kind_of_name(name) == "manifest")
+    mended = {
+        name for file in lacking + damaged + undescribed for name in (file.name, file.sealed.name, manifest_name(file))
+    }
+    left = [problem for problem in found.problems if _stays(problem, mended, unread=unread)]
+    return ToMend(lacking, damaged, undescribed, orphans, sorted(names["mode"] - {"."}), left)
 
 
-def _is_file(directory: Path, file: DayFile) -> bool:
-    path = directory / file.name
-    return path.is_file() and not path.is_symlink()
-
-
-def undescribed_parts(directory: Path, found: Report) -> list[DayFile]:
-    """Return the sealed, intact files whose manifest is missing or wrong."""
-    if _has_unread(found):
-        return []
-    names = {problem.file for problem in found.problems if problem.kind == "manifest"}
-    files = [file for file in _parts(directory) if file.compressed]
-    return [file for file in files if names & {file.name, manifest_name(file)} and _is_file(directory, file)]
-
-
-def orphans(found: Report) -> list[str]:
-    """Return the manifests whose file is gone."""
-    if _has_unread(found):
-        return []
-    lost = dict.fromkeys(problem.file for problem in found.problems if problem.kind == "lost")
-    return [name for name in lost if kind_of_name(name) == "manifest"]
-
-
-def open_to_others(found: Report) -> list[str]:
-    """Return the names of the files that others may reach."""
-    return [problem.file for problem in found.problems if problem.kind == "mode" and problem.file != "."]
-
-
-def left_alone(directory: Path, found: Report) -> list[Problem]:
-    """Return what will be wrong still when `repair` has done its work, as far as that can be told before it."""
-    parts = [*lacking_parts(directory, found), *damaged_parts(directory, found), *undescribed_parts(directory, found)]
-    mended = {name for file in parts for name in (file.name, file.sealed.name, manifest_name(file))}
-    unread = _has_unread(found)
-    return [problem for problem in found.problems if _stays(problem, mended, unread=unread)]
-
-
-def _stays(problem: Problem, mended: Container[str], *, unread: bool) -> bool:
+def _stays(problem: Problem, mended: set[str], *, unread: bool) -> bool:
     if problem.kind in ("damaged", "manifest"):
         return problem.file not in mended
     return not problem.is_mendable or (unread and problem.kind in ("twin", "lost", "gone"))
-
-
-def _has_unread(found: Report) -> bool:
-    return any(problem.kind == "unreadable" for problem in found.problems)
-
-
-def _parts(directory: Path) -> list[DayFile]:
-    return day_files(path.name for path in directory.iterdir())

@@ -15,7 +15,7 @@ from arawn.interactions.redact import Redactor
 from arawn.interactions.shorten import cut_text
 from arawn.messages import CallContext, CompletionRequest, ContentBlock, Text, ToolResult, ToolUse
 
-__all__ = ["OpenToolCalls", "build_tool_result", "text_of"]
+__all__ = ["OpenToolCalls", "build_tool_result"]
 
 _REMEMBERED = 65_536
 
@@ -76,34 +76,25 @@ def _calls(answer: Sequence[ContentBlock]) -> dict[str, deque[tuple[str, str]]]:
 
 
 def build_tool_result(
-    *,
-    interaction_id: str,
-    tool_call_id: str,
-    success: bool,
-    content: str,
-    at: datetime,
-    config: InteractionLogConfig,
-    secrets: Redactor,
+    interaction_id: str, result: ToolResult, *, at: datetime, config: InteractionLogConfig, secrets: Redactor
 ) -> ToolResultLine:
     """Return the line that joins a tool's answer to the call in `interaction_id` which asked for it.
 
     Args:
         interaction_id: The record whose response held the tool call.
-        tool_call_id: The provider's id of the tool call.
-        success: False when the tool failed.
-        content: What the tool answered; cut, redacted or left out as `config` says.
+        result: What the tool answered, as `answered` yields it; its text is cut, redacted or left out as `config` says.
         at: When it was known, with a time zone.
         config: As for `build_record`.
         secrets: As for `build_record`.
     """
-    redactions: list[str] = []
+    content, redactions = _text_of(result), list[str]()
     if config.redact_secrets:
         content, redactions = secrets.redact(content)
     kept, cut = cut_text(content, config.truncate_tool_results, "content")
     return ToolResultLine(
         interaction_id=interaction_id,
-        tool_call_id=tool_call_id,
-        success=success,
+        tool_call_id=result.tool_use_id,
+        success=not result.is_error,
         content=kept if config.include_messages else None,
         truncated=(cut,) if cut else (),
         redactions=tuple(redactions),
@@ -111,6 +102,6 @@ def build_tool_result(
     )
 
 
-def text_of(result: ToolResult) -> str:
+def _text_of(result: ToolResult) -> str:
     """Return the text of a tool's answer; a picture is named, not kept."""
     return "\n".join(part.text if isinstance(part, Text) else "[image]" for part in result.content)

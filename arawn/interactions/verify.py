@@ -17,12 +17,10 @@ from arawn.interactions.files import IGNORE, DayFile, day_files, kind_of_name, p
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.findings import Findings, Report
 from arawn.interactions.heads import UNREADABLE
-from arawn.interactions.line_check import CheckedLine, NewerLine, check_line
+from arawn.interactions.line_check import CheckedLine, NewerLine, Placing, check_line
 from arawn.interactions.line_numbers import Place
-from arawn.interactions.lock_file import LOCK, read_owner
-from arawn.interactions.lock_state import writer_is_active
+from arawn.interactions.lock_file import LOCK, read_owner, writer_is_active
 from arawn.interactions.manifest import Manifest, SealMeasure, manifest_name, read_manifest
-from arawn.interactions.placing import Placing
 from arawn.interactions.raw_lines import DamagedFile, lines_and_damage
 from arawn.interactions.retention import read_last_run
 from arawn.interactions.scan import require_regular

@@ -8,11 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from arawn.interactions.files import unfinished_name
-from arawn.interactions.filesystem import Filesystem, write_fully
+from arawn.interactions.filesystem import FILE_MODE, Filesystem, write_fully
 
-__all__ = ["FILE_MODE", "new_file", "opened", "read_small", "write_whole"]
+__all__ = ["new_file", "opened", "read_small", "write_whole"]
 
-FILE_MODE = 0o600
 _BUFFER = 1 << 20
 
 

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from arawn.config import is_loopback
 from arawn.config.schema import ServerConfig
 from arawn.errors import ConfigError
-from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.private_directories import make_directories
+from arawn.interactions.filesystem import Filesystem, make_directories
 from arawn.server.call import came_through_socket
 from arawn.server.reply import Reply, refusal
 from arawn.wire.asgi import Scope

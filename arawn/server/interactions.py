@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from arawn.errors import BadInput
-from arawn.interactions.chosen import chosen_values
+from arawn.interactions.entry import chosen_values
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.filters import FILTERS, Filters, one_of, wanted_of

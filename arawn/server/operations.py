@@ -7,7 +7,8 @@ from typing import Any
 
 from arawn.interactions.feedback import Judgement
 from arawn.interactions.record import FeedbackLine, InteractionHead
-from arawn.interactions.report import ChosenReport, NamedReport
+from arawn.interactions.report import ChosenReport
+from arawn.interactions.stats import NamedReport
 from arawn.reload import ReloadReport
 from arawn.routing.explain import Explanation
 from arawn.server.interactions import COUNTED, LISTED, SEARCHED, Found

@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 
 from arawn.errors import BadInput, StoreFailed
-from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.private_directories import make_directories
+from arawn.interactions.filesystem import Filesystem, make_directories
 from arawn.messages import Message
 from arawn.workstreams.names import require_name, require_new_name
 from arawn.workstreams.store_file import StoreFile, foreign_link, orphaned_journal

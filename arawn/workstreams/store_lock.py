@@ -14,8 +14,7 @@ from pathlib import Path
 import msgspec
 
 from arawn.errors import StoreFailed
-from arawn.interactions.lock_file import Owner
-from arawn.interactions.lock_state import is_open_twice
+from arawn.interactions.lock_file import Owner, is_open_twice
 
 __all__ = ["StoreLock", "lock_of"]
 

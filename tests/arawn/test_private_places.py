@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from arawn.daemon import _listen_on_socket
-from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.private_directories import make_directories
+from arawn.interactions.filesystem import Filesystem, make_directories
 from arawn.running_daemons import RunningDaemon, announced
 from arawn.server.auth import ensure_token
 from arawn.workstreams.store import WorkstreamStore

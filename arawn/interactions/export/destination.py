@@ -16,8 +16,8 @@ from typing import BinaryIO
 import msgspec
 
 from arawn.errors import BadInput
-from arawn.interactions.directory import DIRECTORY_MODE, FILE_MODE
 from arawn.interactions.export.manifest import ExportManifest, read_export_manifest
+from arawn.interactions.filesystem import DIRECTORY_MODE, FILE_MODE
 
 __all__ = ["Destination", "Unfinished", "remove_left", "require_place", "unfinished"]
 

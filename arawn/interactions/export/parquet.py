@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 
 from arawn.errors import BadInput
-from arawn.interactions.directory import DIRECTORY_MODE, FILE_MODE
 from arawn.interactions.encode import encode_line
 from arawn.interactions.export.manifest import Output
 from arawn.interactions.export.rows import Row
 from arawn.interactions.export.rules import Reason
 from arawn.interactions.files import day_files
+from arawn.interactions.filesystem import DIRECTORY_MODE, FILE_MODE
 from arawn.interactions.record import ErrorRecord, InteractionRecord
 from arawn.interactions.sql_schema import columns_of, text_literal
 from arawn.messages import RoutingMetadata

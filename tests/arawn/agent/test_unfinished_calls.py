@@ -11,14 +11,14 @@ from trio.testing import MockClock
 
 from arawn.interactions.filters import Filters
 from arawn.interactions.reader import LogReader
-from arawn.interactions.stats import Row, Stats
+from arawn.interactions.stats import NamedRow, Stats
 from tests.arawn.agent.turns import endless, look, playing, step
 from tests.runtimes import lines
 
 CUT = step({"name": "endless", "arguments": {"at": "x"}})
 
 
-def figures(directory: Path) -> Row:
+def figures(directory: Path) -> NamedRow:
     """Return what `arawn interactions stats --by tool` says of all tools."""
     stats = Stats(("tool",), Filters(), ZoneInfo("UTC"))
     for _, _, head in LogReader(directory / "log", on_damage=lambda _: None).lines(stats.wanted):

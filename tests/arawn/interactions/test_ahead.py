@@ -292,7 +292,7 @@ async def test_the_state_of_the_log_names_what_is_ahead(
         async with open_housekeeper(
             pinned, InteractionLogConfig(), _tell, clock=lambda: days(2.1)[0], run_in_thread=in_place
         ) as keeper:
-            await keeper.wait_first_deletion()
+            await keeper.first_day_done.wait()
             await trio.sleep(60)
             states.append((keeper.health.state, (keeper.health.reason or "").split(" ", maxsplit=1)[0]))
         mended(pinned, days(2.1)[0])

@@ -181,15 +181,8 @@ async def test_the_writer_takes_it_and_goes_on(autojump_clock: MockClock, value:
     filesystem = SimulatedFilesystem()
     config = InteractionLogConfig()
     strange = msgspec.structs.replace(record(1), params={"value": value})
-    result = build_tool_result(
-        interaction_id="i",
-        tool_call_id="\ud800",
-        success=True,
-        content="\ud800",
-        at=NOON,
-        config=CONFIG,
-        secrets=Redactor(),
-    )
+    answer = ToolResult("\ud800", (Text("\ud800"),))
+    result = build_tool_result("i", answer, at=NOON, config=CONFIG, secrets=Redactor())
     async with open_writer(config, LOG, filesystem=filesystem, clock=Clock(), run_in_thread=inline) as writer:
         await writer.handle([strange, result, record(2)])
 

@@ -24,7 +24,7 @@ from arawn.interactions.reader import Damage, Entry, LogReader
 from arawn.interactions.record import ToolResultLine
 from arawn.interactions.redact import Redactor
 from arawn.interactions.tool_results import build_tool_result
-from arawn.messages import CallContext, CompletionResponse, ToolUse
+from arawn.messages import CallContext, CompletionResponse, Text, ToolResult, ToolUse
 from tests.arawn.interactions.samples import CONFIG, NOON, Clock, record
 
 
@@ -50,15 +50,8 @@ def calls(entries: Iterator[Entry]) -> list[str]:
 
 
 def result(interaction_id: str, call: str, content: str = "found") -> ToolResultLine:
-    return build_tool_result(
-        interaction_id=interaction_id,
-        tool_call_id=call,
-        success=True,
-        content=content,
-        at=NOON,
-        config=CONFIG,
-        secrets=Redactor(),
-    )
+    answer = ToolResult(call, (Text(content),))
+    return build_tool_result(interaction_id, answer, at=NOON, config=CONFIG, secrets=Redactor())
 
 
 TOOL_USE = CompletionResponse(content=(ToolUse("t1", "search"), ToolUse("t2", "fetch")), model="llama")

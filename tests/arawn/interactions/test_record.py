@@ -232,15 +232,9 @@ def test_redaction_can_be_turned_off() -> None:
 
 def test_a_tool_result_line() -> None:
     """Redacted, cut, and joined by ids."""
-    line = build_tool_result(
-        interaction_id="i",
-        tool_call_id="t",
-        success=False,
-        content="my-secret-1 and much more",
-        at=NOON,
-        config=InteractionLogConfig(truncate_tool_results=30),
-        secrets=Redactor(["my-secret-1"]),
-    )
+    answer = ToolResult("t", (Text("my-secret-1 and much more"),), is_error=True)
+    config = InteractionLogConfig(truncate_tool_results=30)
+    line = build_tool_result("i", answer, at=NOON, config=config, secrets=Redactor(["my-secret-1"]))
 
     assert line.content == "[redacted:secret:" + hashlib.sha256(b"my-secret-1").hexdigest()[:8] + "] and"[:5]
     assert (line.success, line.redactions, line.truncated[0].where) == (False, ("secret",), "content")

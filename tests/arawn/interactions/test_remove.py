@@ -18,9 +18,9 @@ from arawn.interactions.feedback import Judgement, append_feedback, feedback_lin
 from arawn.interactions.files import parse_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.opening import open_day_log
-from arawn.interactions.pieces import texts_of
 from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.reader import LogReader
+from arawn.interactions.removal_marks import texts_of
 from arawn.interactions.remove import Removal, Target, plan_removal, remove
 from arawn.interactions.repair import repair
 from arawn.interactions.verify import check_directory

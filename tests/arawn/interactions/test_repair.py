@@ -19,6 +19,7 @@ from arawn.interactions.raw_lines import forward_lines
 from arawn.interactions.record import MarkLine, timestamp_text
 from arawn.interactions.repair import Repaired, repair, would_mend
 from arawn.interactions.sort_out import whole_lines_in
+from arawn.interactions.to_mend import to_mend
 from arawn.interactions.verify import check_directory
 from arawn.messages import CompletionResponse, ToolUse
 from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
@@ -149,7 +150,7 @@ def test_a_dry_run_says_it_and_does_nothing(whole: Path, tmp_path: Path) -> None
     damaged = b"\0" * 7 + (log / FIRST).read_bytes()
     (log / FIRST).write_bytes(damaged)
 
-    (plan,) = would_mend(log, check_directory(log))
+    (plan,) = would_mend(log, to_mend(log, check_directory(log)))
 
     assert (log / FIRST).read_bytes() == damaged
     (done,) = mended(log).files

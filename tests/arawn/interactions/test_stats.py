@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from arawn.errors import Overloaded
 from arawn.interactions.filters import Filters
 from arawn.interactions.record import InteractionRecord
-from arawn.interactions.stats import DIMENSIONS, Dimension, Percentiles, Report, Stats
+from arawn.interactions.stats import DIMENSIONS, Dimension, NamedReport, Percentiles, Stats
 from arawn.messages import CallContext, CompletionResponse, Text, ToolUse, Usage
 from tests.arawn.interactions.samples import NOON, record
 from tests.arawn.interactions.test_reader import TOOL_USE, result
@@ -22,7 +22,7 @@ from tests.arawn.interactions.test_reader import TOOL_USE, result
 UTC = ZoneInfo("UTC")
 
 
-def counted(*lines: Any, by: tuple[Dimension, ...] = ("model",), wanted: Filters | None = None) -> Report:
+def counted(*lines: Any, by: tuple[Dimension, ...] = ("model",), wanted: Filters | None = None) -> NamedReport:
     stats = Stats(by, wanted or Filters(), UTC)
     for line in lines:
         stats.add(line)
@@ -40,7 +40,7 @@ def test_calls_tokens_and_errors_are_summed() -> None:
 
     report = counted(record(1), answered, failed(3))
 
-    assert [(row.key, row.calls, row.errors, row.error_rate) for row in report.rows] == [
+    assert [(tuple(row.by.values()), row.calls, row.errors, row.error_rate) for row in report.rows] == [
         (("llama-default",), 3, 1, 1 / 3),
     ]
     total = report.total
@@ -67,7 +67,7 @@ def test_calls_are_grouped_by_what_is_asked_for(dimension: Dimension, keys: list
 
     report = counted(record(1), other, by=(dimension,))
 
-    assert [row.key for row in report.rows] == [(key,) for key in keys]
+    assert [tuple(row.by.values()) for row in report.rows] == [(key,) for key in keys]
     assert sum(row.calls for row in report.rows) == report.total.calls == 2
 
 
@@ -76,7 +76,7 @@ def test_days_begin_where_the_zone_says() -> None:
     stats = Stats(("day",), Filters(), ZoneInfo("Pacific/Auckland"))
     stats.add(record(1))
 
-    assert [row.key for row in stats.report().rows] == [("2026-01-29",)]
+    assert [tuple(row.by.values()) for row in stats.report().rows] == [("2026-01-29",)]
 
 
 def test_tools_are_counted_with_the_results_that_failed() -> None:
@@ -87,7 +87,10 @@ def test_tools_are_counted_with_the_results_that_failed() -> None:
 
     report = counted(*lines, by=("tool",), wanted=Filters(profile="fast"))
 
-    assert [(row.key, row.calls, row.errors) for row in report.rows] == [(("fetch",), 1, 0), (("search",), 1, 1)]
+    assert [(tuple(row.by.values()), row.calls, row.errors) for row in report.rows] == [
+        (("fetch",), 1, 0),
+        (("search",), 1, 1),
+    ]
     assert (report.total.calls, report.total.errors) == (2, 1)
 
 
@@ -115,7 +118,10 @@ def test_grouped_by_tool_a_record_counts_once_in_each_row() -> None:
 
     report = counted(*lines, by=("tool",))
 
-    figures = [(row.key, row.calls, row.total_input_tokens, row.output_tokens) for row in (*report.rows, report.total)]
+    figures = [
+        (tuple(row.by.values()), row.calls, row.total_input_tokens, row.output_tokens)
+        for row in (*report.rows, report.total)
+    ]
     assert figures == [(("fetch",), 2, 2_000, 100), (("search",), 6, 2_000, 100), ((), 8, 2_000, 100)]
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from arawn.interactions import lock_state
+from arawn.interactions import lock_file
 from arawn.interactions.filesystem import Filesystem
-from arawn.interactions.lock_file import LOCK, read_owner
-from arawn.interactions.lock_state import writer_is_active
+from arawn.interactions.lock_file import LOCK, read_owner, writer_is_active
 from arawn.interactions.opening import open_day_log
 from tests.arawn.interactions.mending_logs import CONFIG
 
@@ -40,7 +39,7 @@ def test_files_of_other_devices_are_others(
     own = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
     locks = tmp_path / "locks"
     locks.write_text(f"1: FLOCK  ADVISORY  WRITE {pid} {own if device == 'own' else device}:{found.st_ino} 0 EOF\n")
-    monkeypatch.setattr(lock_state, "_LOCKS", locks)
+    monkeypatch.setattr(lock_file, "_LOCKS", locks)
 
     assert writer_is_active(log) is is_active
 
