@@ -71,9 +71,7 @@ def next_steps(found: RuntimeStatus) -> list[str]:
     """Return what is said below the table: what to do about whatever is not well; nothing if all is."""
     steps = []
     if found.log.health.state == "degraded":
-        kept = (
-            "what is not yet written is kept; a file that was removed is gone, and `arawn interactions verify` names it"
-        )
+        kept = "what is not yet written is kept; if a file was removed, `arawn interactions verify` names what is gone"
         steps.append(f"log: {kept}; {LOG_WORDS}; `arawn doctor` looks at disk and files")
     if found.log.health.count:
         steps.append(

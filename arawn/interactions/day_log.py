@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from arawn.errors import LogWriteFailed
-from arawn.interactions.directory import ClaimedDirectory, let_go
+from arawn.interactions.directory import ClaimedDirectory, let_go, misplaced
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import note_unwritten
 from arawn.interactions.part import Part, PartBroken, PartFull, PartTooLong, create_part
 from arawn.interactions.pending import Line, Numbering, Pending
 from arawn.interactions.record import LogLine, MarkLine, timestamp_text
-from arawn.interactions.sync_jobs import SyncJob, SyncOutcome, drop_sync_jobs, run_sync_jobs
+from arawn.interactions.sync_jobs import SyncJob, SyncOutcome, make_sync_jobs, run_sync_jobs
 
 __all__ = ["DayLog"]
 
@@ -30,6 +30,7 @@ class DayLog:
     """The sole owner of a log directory and of its open files. Not for sharing between threads or forked processes.
 
     Use `open_day_log` to make one. A synchronous owner needs `append` and `sync`; the writer uses the steps within.
+    `pending` are the lines that are taken and not yet written.
     """
 
     def __init__(
@@ -61,27 +62,12 @@ class DayLog:
         self._clock = clock
         self._part: Part | None = None
         self._retired: list[Part] = []  # parts of earlier days with lines not yet synced
-        self._pending = Pending()
+        self.pending = Pending()
         self._worthless: list[str] = []  # files that failed before anything in them was safe
 
     def __repr__(self) -> str:
-        file, unsynced = self._part.file.name if self._part else None, self.unsynced_bytes
-        return f"<DayLog {self.writer} seq={self._numbering.last} {file=!s} pending={self.pending} {unsynced=} B>"
-
-    @property
-    def pending(self) -> int:
-        """How many lines are taken and not yet written."""
-        return len(self._pending)
-
-    @property
-    def pending_bytes(self) -> int:
-        """How many bytes those lines are."""
-        return self._pending.total_bytes
-
-    @property
-    def unwritten(self) -> int:
-        """How many of those lines are more than marks and gaps of the log itself."""
-        return self._pending.unwritten
+        file, pending, unsynced = self._part and self._part.file.name, len(self.pending), self.unsynced_bytes
+        return f"<DayLog {self.writer} seq={self._numbering.last} {file=!s} {pending=} {unsynced=} B>"
 
     @property
     def unsynced_bytes(self) -> int:
@@ -100,30 +86,32 @@ class DayLog:
     def take(self, lines: Sequence[LogLine]) -> None:
         """Number and encode `lines` and keep them pending. Cannot fail."""
         for line in lines:
-            self._pending.add(self._numbering.line(line))
+            self.pending.add(self._numbering.line(line))
 
     def day_to_open(self) -> str | None:
         """Return the day of the file that the next `flush` needs and that is not open, if any."""
-        if not self._pending:
+        if not self.pending:
             return None
-        day = max(self._pending.first_day, self.newest_day)
+        day = max(self.pending.first_day, self.newest_day)
         return None if self._part is not None and self._part.file.day >= day else day
 
-    def create_part(self, day: str) -> Part:
-        """Make the next file of `day`. Changes nothing in this object, so any thread may run it.
+    def create_part(self, day: str) -> tuple[Part, ClaimedDirectory]:
+        """Make the next file of `day`, in a directory that is held. Changes nothing here, so any thread may run it.
 
         Raises:
-            LogWriteFailed: The file cannot be made; try again later.
+            LogWriteFailed: The file cannot be made, or another process has taken the directory; try again later.
         """
         try:
-            return create_part(self._filesystem, self._directory.path, day, keeps_unsynced=self._keeps_unsynced)
+            return create_part(self._filesystem, self._directory, day, keeps_unsynced=self._keeps_unsynced)
         except OSError as error:
-            raise LogWriteFailed(
-                f"cannot make a new file for {day} in `{self._directory.path}`: {error.strerror}"
-            ) from error
+            place = f"for {day} in `{self._directory.path}`"
+            raise LogWriteFailed(f"cannot make a new file {place}: {error.strerror}") from error
 
-    def adopt(self, part: Part) -> None:
-        """Write to `part` from now on; the part before it stays open until its lines are synced."""
+    def adopt(self, part: Part, directory: ClaimedDirectory | None = None) -> None:
+        """Write to `part` from now on, under that claim; the part before it stays open until its lines are synced."""
+        if directory not in (None, self._directory):
+            self._filesystem.close(self._directory.lock)
+            self._directory = directory
         before, self._part = self._part, part
         self._worthless = [name for name in self._worthless if name != part.file.name]  # the directory was made anew
         self.newest_day = max(self.newest_day, part.file.day)
@@ -137,9 +125,9 @@ class DayLog:
         Raises:
             LogWriteFailed: Not everything could be written; the rest is kept, and the file ends with a whole line.
         """
-        while self._pending:
+        while self.pending:
             if (day := self.day_to_open()) is not None:
-                self.adopt(self.create_part(day))
+                self.adopt(*self.create_part(day))
             self.write()
 
     def write(self) -> None:
@@ -153,7 +141,7 @@ class DayLog:
         """
         part = self._part
         assert part is not None
-        self._append(part, self._pending.head(part.file.day, _WRITE_BYTES))
+        self._append(part, self.pending.head(part.file.day, _WRITE_BYTES))
 
     def _append(self, part: Part, lines: list[Line]) -> None:
         """Write `lines`, the first pending ones, to `part`, or draw the consequences."""
@@ -169,8 +157,8 @@ class DayLog:
             if not worked_before:  # a second new file at once would hardly do better
                 raise self._failure(part, broken) from broken
         else:
-            self._pending.drop(lines)
-            if not self._pending:
+            self.pending.drop(lines)
+            if not self.pending:
                 self._remove_worthless()
 
     def _go_on_elsewhere(self, part: Part, lines: list[Line], limit: PartTooLong) -> None:
@@ -191,10 +179,10 @@ class DayLog:
         else:
             self._retired.remove(part)
         mark = self._numbering.behind_new_part_mark
-        self._pending.put_back(mark(part.unsynced, after=part.file.name, reason=reason, at=self._clock()))
+        self.pending.put_back(mark(part.unsynced, after=part.file.name, reason=reason, at=self._clock()))
+        if part.size == part.unsynced_bytes and self._misplaced(part) is None:
+            self._worthless.append(part.file.name)  # once all is written elsewhere: nothing in it was ever safe
         self._close(part)
-        if part.size == part.unsynced_bytes:  # nothing in it was ever safe: worthless once it is written elsewhere
-            self._worthless.append(part.file.name)
 
     def _remove_worthless(self) -> None:
         while self._worthless:
@@ -212,15 +200,10 @@ class DayLog:
         Raises:
             LogWriteFailed: The process has no descriptor left; try again.
         """
-        jobs: deque[SyncJob] = deque()
         try:
-            for part in self._parts():
-                if part.dirty:
-                    jobs.append(SyncJob(part, self._filesystem.dup(part.fd), len(part.unsynced)))
+            return make_sync_jobs(self._filesystem, self._parts())
         except OSError as error:
-            drop_sync_jobs(self._filesystem, jobs)
-            raise LogWriteFailed(f"cannot sync the log in `{self._directory.path}`: {error.strerror}") from error
-        return jobs
+            raise self._failed_sync(error) from error
 
     def finish_sync(self, outcomes: Sequence[SyncOutcome]) -> None:
         """Take note of what was synced.
@@ -231,14 +214,32 @@ class DayLog:
         failed: OSError | None = None
         known = [outcome for outcome in outcomes if outcome[0].part in self._parts()]  # others were given up since
         for job, failure in known:
-            if failure is None:
+            fault = failure or self._misplaced(job.part)
+            if fault is None:
                 job.part.synced(job.count)
             else:
-                failed = failure
-                self._give_up(job.part, str(failure))
+                failed = fault
+                self._give_up(job.part, str(fault))
         self._close_synced()
         if failed is not None:
-            raise LogWriteFailed(f"cannot sync the log in `{self._directory.path}`: {failed.strerror}") from failed
+            raise self._failed_sync(failed) from failed
+
+    def look(self) -> None:
+        """Look whether the open files are what readers find; without syncs nothing else would tell.
+
+        Raises:
+            LogWriteFailed: One is not, and has been given up. Call `flush` until it succeeds.
+        """
+        for part in self._parts():
+            if fault := self._misplaced(part):
+                self._give_up(part, str(fault))
+                raise self._failed_sync(fault)
+
+    def _failed_sync(self, fault: OSError) -> LogWriteFailed:
+        return LogWriteFailed(f"cannot sync the log in `{self._directory.path}`: {fault.strerror}")
+
+    def _misplaced(self, part: Part) -> OSError | None:
+        return misplaced(self._filesystem, self._directory, part.file.name, part.fd)
 
     def distrust(self, jobs: Sequence[SyncJob]) -> None:
         """Have the lines of syncs that were left behind written again elsewhere: their outcome will never be known."""
@@ -263,7 +264,7 @@ class DayLog:
             self._flush_and_sync(_SYNC_ATTEMPTS_AT_CLOSE)
         except LogWriteFailed as failure:
             with contextlib.suppress(OSError):  # whoever hears of the failure is told how many they are
-                note_unwritten(self._filesystem, self._directory.path, self._pending.undeclared, str(failure))
+                note_unwritten(self._filesystem, self._directory.path, self.pending.undeclared, str(failure))
             raise
         finally:
             self.release_files()

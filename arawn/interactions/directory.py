@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -19,7 +20,7 @@ from arawn.interactions.lock_file import LOCK, Owner, is_open_twice, read_owner,
 from arawn.interactions.record import timestamp_text
 from arawn.interactions.whole_file import read_small, write_whole
 
-__all__ = ["ClaimedDirectory", "LogInUse", "claim", "let_go"]
+__all__ = ["ClaimedDirectory", "LogInUse", "claim", "held", "let_go", "misplaced"]
 
 _ID = ".directory-id"
 _ID_SHAPE = re.compile(rb"[0-9a-f]{8}")
@@ -62,19 +63,36 @@ def claim(filesystem: Filesystem, path: Path, *, now: datetime, token: Callable[
         OSError: Anything that the system refused.
     """
     _make_private(filesystem, path)
-    lock, owner = _lock(filesystem, path, Owner(pid=os.getpid(), started=timestamp_text(now)))
+    return _take(filesystem, path, Owner(pid=os.getpid(), started=timestamp_text(now)), lambda: token(4))
+
+
+def held(filesystem: Filesystem, claimed: ClaimedDirectory) -> ClaimedDirectory:
+    """Return `claimed` while its lock file is where others look for it; else the directory claimed anew, as the same.
+
+    A directory that was removed and made again has neither its lock nor its name. Who claimed it closes the old lock.
+
+    Raises:
+        LogInUse: Another process has taken it meanwhile.
+        OSError: Anything that the system refused: the directory is gone, say.
+    """
+    if filesystem.leads_to(claimed.path / LOCK, claimed.lock):
+        return claimed
+    return _take(filesystem, claimed.path, claimed.owner, lambda: claimed.id)
+
+
+def misplaced(filesystem: Filesystem, claimed: ClaimedDirectory, name: str, fd: int) -> OSError | None:
+    """Return what is wrong with a file that is open under `name`: readers find another there, or nobody the lock."""
+    gone = f"`{name}` was removed or moved away while it was being written"
     try:
-        names = filesystem.names(path)
-        if IGNORE not in names:
-            write_whole(filesystem, path / IGNORE, b"*\n")
-        known = _read_id(filesystem, path) if _ID in names else None
-        if known is None:
-            known = token(4)
-            write_whole(filesystem, path / _ID, known.encode())
-    except BaseException:
-        filesystem.close(lock)
-        raise
-    return ClaimedDirectory(path, known, lock, owner)
+        if not filesystem.leads_to(claimed.path / name, fd):
+            return FileNotFoundError(errno.ENOENT, f"{gone}; what is missing now, `arawn interactions verify` counts")
+        if not filesystem.leads_to(claimed.path / LOCK, claimed.lock):
+            return FileNotFoundError(
+                errno.ENOENT, f"`{LOCK}`, which keeps other writers out, was removed or moved away"
+            )
+    except OSError as error:
+        return error
+    return None
 
 
 def let_go(filesystem: Filesystem, claimed: ClaimedDirectory) -> None:
@@ -103,10 +121,27 @@ def _make_private(filesystem: Filesystem, path: Path) -> None:
         filesystem.chmod(path, mode & DIRECTORY_MODE)
 
 
+def _take(filesystem: Filesystem, path: Path, owner: Owner, new_id: Callable[[], str]) -> ClaimedDirectory:
+    """Lock the directory and give it what is missing; `new_id` returns its name if it has none."""
+    lock, owner = _lock(filesystem, path, owner)
+    try:
+        names = filesystem.names(path)
+        if IGNORE not in names:
+            write_whole(filesystem, path / IGNORE, b"*\n")
+        known = _read_id(filesystem, path) if _ID in names else None
+        if known is None:
+            known = new_id()
+            write_whole(filesystem, path / _ID, known.encode())
+    except BaseException:
+        filesystem.close(lock)
+        raise
+    return ClaimedDirectory(path, known, lock, owner)
+
+
 def _lock(filesystem: Filesystem, path: Path, owner: Owner) -> tuple[int, Owner]:
     fd = filesystem.open(path / LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
-        _take(filesystem, fd, path, owner.pid)
+        _take_lock(filesystem, fd, path, owner.pid)
         filesystem.fchmod(fd, FILE_MODE)
         before = read_owner(filesystem, path)
         if before is not None:  # kept until it is declared
@@ -118,7 +153,7 @@ def _lock(filesystem: Filesystem, path: Path, owner: Owner) -> tuple[int, Owner]
     return fd, owner
 
 
-def _take(filesystem: Filesystem, fd: int, path: Path, pid: int) -> None:
+def _take_lock(filesystem: Filesystem, fd: int, path: Path, pid: int) -> None:
     try:
         filesystem.flock(fd)
     except BlockingIOError as error:

@@ -58,15 +58,8 @@ class Filesystem:
         os.ftruncate(fd, size)
 
     def fdatasync(self, fd: int) -> None:
-        """Bring the file's content to the disk.
-
-        Raises:
-            FileNotFoundError: The file has no name any more.
-            OSError: The system refused.
-        """
+        """Bring the file's content to the disk."""
         getattr(os, "fdatasync", os.fsync)(fd)  # macOS has only fsync
-        if os.fstat(fd).st_nlink == 0:
-            raise FileNotFoundError(errno.ENOENT, "the file was removed while it was being written")
 
     def fsync_directory(self, path: Path) -> None:
         """Bring the directory's entries to the disk."""
@@ -114,6 +107,15 @@ class Filesystem:
     def lstat(self, path: Path) -> os.stat_result:
         """Describe what stands at `path`, links not followed."""
         return path.lstat()
+
+    def leads_to(self, path: Path, fd: int) -> bool:
+        """Say whether an open file stands at `path`, links not followed; True where nobody may look."""
+        try:
+            return os.path.samestat(path.lstat(), os.fstat(fd))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except PermissionError:  # what is open is written on
+            return True
 
     def size(self, fd: int) -> int:
         """Return an open file's size in bytes."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from arawn.interactions.directory import ClaimedDirectory, held
 from arawn.interactions.files import DayFile, day_files, next_part
 from arawn.interactions.filesystem import FILE_MODE, Filesystem, write_fully
 from arawn.interactions.pending import Line
@@ -102,16 +103,25 @@ def _chunks(lines: list[Line]) -> Iterator[bytes]:
         yield b"".join(short)
 
 
-def create_part(filesystem: Filesystem, directory: Path, day: str, *, keeps_unsynced: bool) -> Part:
-    """Make the next file of `day`, whose name is on the disk before this returns.
+def create_part(
+    filesystem: Filesystem, directory: ClaimedDirectory, day: str, *, keeps_unsynced: bool
+) -> tuple[Part, ClaimedDirectory]:
+    """Make the next file of `day`, whose name is on the disk before this returns; also return what holds its directory.
 
     Raises:
+        LogInUse: The directory was made anew, and another process has taken it.
         OSError: Anything that the system refused; no file is left behind if it can be helped.
     """
-    for _ in range(_NAME_ATTEMPTS - 1):
-        with contextlib.suppress(FileExistsError):  # a thread left behind on a disk that hung made one meanwhile
-            return _create_next(filesystem, directory, day, keeps_unsynced=keeps_unsynced)
-    return _create_next(filesystem, directory, day, keeps_unsynced=keeps_unsynced)
+    now = held(filesystem, directory)
+    try:
+        for _ in range(_NAME_ATTEMPTS - 1):
+            with contextlib.suppress(FileExistsError):  # a thread left behind on a disk that hung made one meanwhile
+                return _create_next(filesystem, now.path, day, keeps_unsynced=keeps_unsynced), now
+        return _create_next(filesystem, now.path, day, keeps_unsynced=keeps_unsynced), now
+    except BaseException:
+        if now is not directory:
+            filesystem.close(now.lock)
+        raise
 
 
 def _create_next(filesystem: Filesystem, directory: Path, day: str, *, keeps_unsynced: bool) -> Part:

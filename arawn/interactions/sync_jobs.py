@@ -6,13 +6,14 @@ A job belongs to whoever takes it off the queue: the thread that runs it, or the
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.part import Part
 
-__all__ = ["SyncJob", "SyncOutcome", "drop_sync_jobs", "run_sync_jobs"]
+__all__ = ["SyncJob", "SyncOutcome", "drop_sync_jobs", "make_sync_jobs", "run_sync_jobs"]
 
 
 class SyncJob(msgspec.Struct, frozen=True):
@@ -24,6 +25,23 @@ class SyncJob(msgspec.Struct, frozen=True):
 
 
 SyncOutcome = tuple[SyncJob, OSError | None]
+
+
+def make_sync_jobs(filesystem: Filesystem, parts: Iterable[Part]) -> deque[SyncJob]:
+    """Return a job for each part with lines to sync.
+
+    Raises:
+        OSError: The process has no descriptor left; no job is.
+    """
+    jobs: deque[SyncJob] = deque()
+    try:
+        for part in parts:
+            if part.dirty:
+                jobs.append(SyncJob(part, filesystem.dup(part.fd), len(part.unsynced)))
+    except OSError:
+        drop_sync_jobs(filesystem, jobs)
+        raise
+    return jobs
 
 
 def run_sync_jobs(filesystem: Filesystem, jobs: deque[SyncJob]) -> list[SyncOutcome]:

@@ -37,6 +37,7 @@ _WRITE_BYTES = 64 << 10  # written at once while the processor's cache still hol
 _TURN_BYTES = 512 << 10  # other tasks get a turn after so many
 _FIRST_RETRY_SECONDS = 0.1
 _LONGEST_RETRY_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _HUNG_SECONDS = 5.0  # longer than any disk takes that still works
 _CLOSE_SECONDS = 8.0
 _LOG = logging.getLogger("arawn.log")
@@ -90,9 +91,9 @@ class Writer:
         try:
             while rest:
                 self._log.take([rest.popleft()])
-                if rest and self._log.pending_bytes < _WRITE_BYTES:
+                if rest and self._log.pending.total_bytes < _WRITE_BYTES:
                     continue
-                turn += self._log.pending_bytes
+                turn += self._log.pending.total_bytes
                 await self._write_pending()
                 await self._wait_for_memory()
                 if turn >= _TURN_BYTES:
@@ -125,6 +126,20 @@ class Writer:
             await trio.sleep_until(self._unsynced_since + _GROUP_SECONDS)
             await self._sync_until_done()
 
+    async def look_after_files(self) -> None:
+        """Where nothing is synced, look once a second whether readers find what is being written, for ever.
+
+        Checkpoint: always.
+        If cancelled: nothing is half done.
+        """
+        while True:
+            await trio.sleep(_LOOK_SECONDS)
+            try:
+                self._log.look()
+            except LogWriteFailed as failure:
+                self._degraded(str(failure))
+                await self._write_pending()
+
     async def _wait_for_memory(self) -> None:
         """Wait while too much is kept in memory for a rewrite."""
         if self._unsynced.value <= _KEPT_LIMIT_BYTES:
@@ -156,13 +171,13 @@ class Writer:
                 self._well()
             finally:
                 self._note_unsynced()
-            if self._log.pending_bytes >= _TURN_BYTES:
+            if self._log.pending.total_bytes >= _TURN_BYTES:
                 await trio.lowlevel.checkpoint()
 
     async def _open_new_file(self) -> None:
         """Make the file that the pending lines need, in a thread, since its directory is synced."""
         if (day := self._log.day_to_open()) is not None:
-            self._log.adopt(await self._in_thread(partial(self._log.create_part, day)))
+            self._log.adopt(*await self._in_thread(partial(self._log.create_part, day)))
 
     async def _sync_until_done(self) -> None:
         """Sync what is written by now; after a failure write it anew and sync again, with back-off."""
@@ -222,12 +237,12 @@ class Writer:
         Checkpoint: always.
         If cancelled: it goes on, but waits for the disk no longer than `_CLOSE_SECONDS` in any case.
         """
-        unwritten, unsynced = self._log.unwritten, self._log.unsynced_bytes
+        unwritten, unsynced = self._log.pending.unwritten, self._log.unsynced_bytes
         try:
             with trio.fail_after(_CLOSE_SECONDS, shield=True):
                 await self._run_in_thread(self._log.close)
         except LogWriteFailed as failure:
-            raise self._give_up(str(failure), self._log.unwritten) from failure
+            raise self._give_up(str(failure), self._log.pending.unwritten) from failure
         except RuntimeError:  # no thread can be started: better slow than with the directory locked for ever
             self._log.close()
         except trio.TooSlowError as hung:
@@ -239,7 +254,7 @@ class Writer:
 
     def _give_up(self, reason: str, unwritten: int) -> LogWriteFailed:
         """Show and return what is said of an end at which so many lines are left."""
-        failure = LogWriteFailed(f"{are(unwritten, 'line')} not written: {reason}")
+        failure = LogWriteFailed(f"{are(unwritten, 'line')} not written: {reason}" if unwritten else reason)
         _LOG.error("interaction log: %s", failure)
         state: Literal["lost", "degraded"] = "lost" if unwritten else "degraded"
         self.health.value = LogHealth(state, reason, self._clock(), unwritten)
@@ -273,8 +288,8 @@ async def open_writer(
     writer = Writer(log, sync=config.sync, filesystem=system, clock=clock, run_in_thread=abandonable(run_in_thread))
     try:
         async with trio.open_nursery() as nursery:
-            if config.sync == "group":
-                nursery.start_soon(writer.sync_in_groups)
+            if config.sync != "always":  # which syncs, and looks, with each batch
+                nursery.start_soon(writer.sync_in_groups if config.sync == "group" else writer.look_after_files)
             yield writer
             nursery.cancel_scope.cancel(reason="the log is being closed")
     finally:

@@ -216,6 +216,11 @@ class SimulatedFilesystem(Filesystem):
         return os.stat_result((self._node(path).mode, *[0] * 9))
 
     @override
+    def leads_to(self, path: Path, fd: int) -> bool:
+        self._begin("leads_to")
+        return self.nodes.get(path) is self.descriptors[fd].node
+
+    @override
     def size(self, fd: int) -> int:
         self._begin("size")
         return len(self.descriptors[fd].node.data)

@@ -104,7 +104,7 @@ class Log:
         """Fail if more is held than promised: one line alone may be longer than the room."""
         log = self.writers[0]._log
         assert self.room.held <= max(ROOM, LONGEST)
-        assert log.pending_bytes + log.unsynced_bytes <= KEPT + TURN + LONGEST
+        assert log.pending.total_bytes + log.unsynced_bytes <= KEPT + TURN + LONGEST
 
 
 class Watch(trio.abc.Instrument):

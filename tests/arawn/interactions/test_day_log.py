@@ -272,7 +272,7 @@ def finished(log: DayLog, step: str) -> bool:
             log.sync()
     except LogWriteFailed:
         return False
-    return log.pending == 0
+    return not log.pending
 
 
 def test_closing_a_log_that_cannot_write_says_how_many_lines_are_lost() -> None:
@@ -284,7 +284,7 @@ def test_closing_a_log_that_cannot_write_says_how_many_lines_are_lost() -> None:
 
     with pytest.raises(LogWriteFailed, match="free space or check the disk"):
         log.close()
-    assert log.unwritten == 1
+    assert log.pending.unwritten == 1
 
     filesystem.fault = no_fault
     assert not filesystem.descriptors

@@ -80,7 +80,7 @@ def test_a_gap_that_found_no_room_counts_for_all_that_it_declares(tmp_path: Path
     with pytest.raises(LogWriteFailed):
         log.close()
 
-    assert log.unwritten == 1
+    assert log.pending.unwritten == 1
     assert "7 records never written" in str(check_directory(directory).problems[0])
 
 

@@ -101,7 +101,7 @@ async def test_a_disk_that_fails_every_sync_for_an_hour_takes_bounded_memory(aut
         filesystem.fault = lambda _, name: os_error(errno.EIO) if name == "fdatasync" else None
         await writer.handle([note(number, text="x" * 100) for number in range(10)])
         await trio.sleep(3_600)
-        kept = writer._log.unsynced_bytes + writer._log.pending_bytes
+        kept = writer._log.unsynced_bytes + writer._log.pending.total_bytes
         filesystem.fault = no_fault
         await writer.health.wait_value(lambda health: health.state == "ok")
         on_disk = filesystem.durable_files()
