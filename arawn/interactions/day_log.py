@@ -180,7 +180,8 @@ class DayLog:
             self._retired.remove(part)
         mark = self._numbering.behind_new_part_mark
         self.pending.put_back(mark(part.unsynced, after=part.file.name, reason=reason, at=self._clock()))
-        if part.size == part.unsynced_bytes and self._misplaced(part) is None:
+        is_there = misplaced(self._filesystem, self._directory, part.file.name, part.fd) is None
+        if part.size == part.unsynced_bytes and is_there:
             self._worthless.append(part.file.name)  # once all is written elsewhere: nothing in it was ever safe
         self._close(part)
 
@@ -194,14 +195,14 @@ class DayLog:
             f"cannot write to `{self._directory.path / part.file.name}`: {cause}; free space or check the disk"
         )
 
-    def sync_jobs(self) -> deque[SyncJob]:
-        """Return what has to be synced now, for `run_sync_jobs` and then `finish_sync`.
+    def sync_jobs(self, *, only_look: bool = False) -> deque[SyncJob]:
+        """Return what has to be synced now, or all that is to be looked at, for `run_sync_jobs` and then `finish_sync`.
 
         Raises:
             LogWriteFailed: The process has no descriptor left; try again.
         """
         try:
-            return make_sync_jobs(self._filesystem, self._parts())
+            return make_sync_jobs(self._filesystem, self._directory, self._parts(), only_look=only_look)
         except OSError as error:
             raise self._failed_sync(error) from error
 
@@ -214,32 +215,17 @@ class DayLog:
         failed: OSError | None = None
         known = [outcome for outcome in outcomes if outcome[0].part in self._parts()]  # others were given up since
         for job, failure in known:
-            fault = failure or self._misplaced(job.part)
-            if fault is None:
+            if failure is not None:
+                failed = failure
+                self._give_up(job.part, str(failure))
+            elif job.count is not None:
                 job.part.synced(job.count)
-            else:
-                failed = fault
-                self._give_up(job.part, str(fault))
         self._close_synced()
         if failed is not None:
             raise self._failed_sync(failed) from failed
 
-    def look(self) -> None:
-        """Look whether the open files are what readers find; without syncs nothing else would tell.
-
-        Raises:
-            LogWriteFailed: One is not, and has been given up. Call `flush` until it succeeds.
-        """
-        for part in self._parts():
-            if fault := self._misplaced(part):
-                self._give_up(part, str(fault))
-                raise self._failed_sync(fault)
-
     def _failed_sync(self, fault: OSError) -> LogWriteFailed:
         return LogWriteFailed(f"cannot sync the log in `{self._directory.path}`: {fault.strerror}")
-
-    def _misplaced(self, part: Part) -> OSError | None:
-        return misplaced(self._filesystem, self._directory, part.file.name, part.fd)
 
     def distrust(self, jobs: Sequence[SyncJob]) -> None:
         """Have the lines of syncs that were left behind written again elsewhere: their outcome will never be known."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from arawn.interactions.directory import ClaimedDirectory, misplaced
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.part import Part
 
@@ -17,18 +18,24 @@ __all__ = ["SyncJob", "SyncOutcome", "drop_sync_jobs", "make_sync_jobs", "run_sy
 
 
 class SyncJob(msgspec.Struct, frozen=True):
-    """One file to sync: its own descriptor, and how many of the part's unsynced lines that makes safe."""
+    """One file: its own descriptor, the claim on its directory, and how many of the part's unsynced lines become safe.
+
+    None: it is only looked whether readers find the file, and other writers the lock.
+    """
 
     part: Part
     fd: int
-    count: int
+    directory: ClaimedDirectory
+    count: int | None
 
 
 SyncOutcome = tuple[SyncJob, OSError | None]
 
 
-def make_sync_jobs(filesystem: Filesystem, parts: Iterable[Part]) -> deque[SyncJob]:
-    """Return a job for each part with lines to sync.
+def make_sync_jobs(
+    filesystem: Filesystem, directory: ClaimedDirectory, parts: Iterable[Part], *, only_look: bool = False
+) -> deque[SyncJob]:
+    """Return a job for each part with lines to sync; for each part there is with `only_look`.
 
     Raises:
         OSError: The process has no descriptor left; no job is.
@@ -36,8 +43,9 @@ def make_sync_jobs(filesystem: Filesystem, parts: Iterable[Part]) -> deque[SyncJ
     jobs: deque[SyncJob] = deque()
     try:
         for part in parts:
-            if part.dirty:
-                jobs.append(SyncJob(part, filesystem.dup(part.fd), len(part.unsynced)))
+            if only_look or part.dirty:
+                count = None if only_look else len(part.unsynced)
+                jobs.append(SyncJob(part, filesystem.dup(part.fd), directory, count))
     except OSError:
         drop_sync_jobs(filesystem, jobs)
         raise
@@ -45,7 +53,7 @@ def make_sync_jobs(filesystem: Filesystem, parts: Iterable[Part]) -> deque[SyncJ
 
 
 def run_sync_jobs(filesystem: Filesystem, jobs: deque[SyncJob]) -> list[SyncOutcome]:
-    """Sync each file; return each one's failure. Touches only the jobs' descriptors, so any thread may run it."""
+    """Do each job; return each one's failure. Touches only the jobs' descriptors, so any thread may run it."""
     outcomes = []
     while (job := _next(jobs)) is not None:
         outcomes.append((job, _run_sync_job(filesystem, job)))
@@ -71,9 +79,10 @@ def _next(jobs: deque[SyncJob]) -> SyncJob | None:
 def _run_sync_job(filesystem: Filesystem, job: SyncJob) -> OSError | None:
     try:
         try:
-            filesystem.fdatasync(job.fd)
+            if job.count is not None:
+                filesystem.fdatasync(job.fd)
+            return misplaced(filesystem, job.directory, job.part.file.name, job.fd)
         finally:
             filesystem.close(job.fd)
     except OSError as error:
         return error
-    return None

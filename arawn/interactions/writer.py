@@ -118,8 +118,7 @@ class Writer:
     async def sync_in_groups(self) -> None:
         """Sync shortly after the first unsynced byte, for ever.
 
-        Checkpoint: always.
-        If cancelled: a sync that has begun ends first.
+        Checkpoint: always. If cancelled: a sync that has begun ends first.
         """
         while True:
             await self._unsynced.wait_value(lambda count: count > 0)
@@ -127,18 +126,24 @@ class Writer:
             await self._sync_until_done()
 
     async def look_after_files(self) -> None:
-        """Where nothing is synced, look once a second whether readers find what is being written, for ever.
+        """Look once a second whether readers find what is being written, and others the lock, as each sync does.
 
-        Checkpoint: always.
-        If cancelled: nothing is half done.
+        Checkpoint: always. If cancelled: a look that has begun is left behind in its thread.
         """
         while True:
             await trio.sleep(_LOOK_SECONDS)
             try:
-                self._log.look()
+                await self._look()
             except LogWriteFailed as failure:
                 self._degraded(str(failure))
                 await self._write_pending()
+
+    async def _look(self) -> None:
+        queue = self._log.sync_jobs(only_look=True)
+        try:
+            self._log.finish_sync(await self._run_in_thread(partial(run_sync_jobs, self._filesystem, queue)))
+        finally:
+            drop_sync_jobs(self._filesystem, queue)
 
     async def _wait_for_memory(self) -> None:
         """Wait while too much is kept in memory for a rewrite."""
@@ -176,7 +181,7 @@ class Writer:
 
     async def _open_new_file(self) -> None:
         """Make the file that the pending lines need, in a thread, since its directory is synced."""
-        if (day := self._log.day_to_open()) is not None:
+        if day := self._log.day_to_open():
             self._log.adopt(*await self._in_thread(partial(self._log.create_part, day)))
 
     async def _sync_until_done(self) -> None:
@@ -234,8 +239,7 @@ class Writer:
         Raises:
             LogWriteFailed: Lines are lost, or may be at a power loss; `health` says how many.
 
-        Checkpoint: always.
-        If cancelled: it goes on, but waits for the disk no longer than `_CLOSE_SECONDS` in any case.
+        Checkpoint: always. If cancelled: it goes on, but waits for the disk no longer than `_CLOSE_SECONDS`.
         """
         unwritten, unsynced = self._log.pending.unwritten, self._log.unsynced_bytes
         try:
@@ -277,8 +281,7 @@ async def open_writer(
     Raises:
         LogWriteFailed: On entry: the log cannot be opened, one sentence says what to do. On exit: lines are lost.
 
-    Checkpoint: always.
-    If cancelled: what was acknowledged is synced before the block ends.
+    Checkpoint: always. If cancelled: what was acknowledged is synced before the block ends.
     """
     system = filesystem or Filesystem()
     log = await run_in_thread(partial(open_day_log, directory, config, filesystem=system, clock=clock))
@@ -288,8 +291,9 @@ async def open_writer(
     writer = Writer(log, sync=config.sync, filesystem=system, clock=clock, run_in_thread=abandonable(run_in_thread))
     try:
         async with trio.open_nursery() as nursery:
-            if config.sync != "always":  # which syncs, and looks, with each batch
-                nursery.start_soon(writer.sync_in_groups if config.sync == "group" else writer.look_after_files)
+            nursery.start_soon(writer.look_after_files)
+            if config.sync == "group":
+                nursery.start_soon(writer.sync_in_groups)
             yield writer
             nursery.cancel_scope.cancel(reason="the log is being closed")
     finally:

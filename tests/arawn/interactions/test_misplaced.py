@@ -174,14 +174,28 @@ def test_a_directory_that_another_writer_has_taken_meanwhile_is_left_to_it(tmp_p
     assert readable_notes(directory) == {1}
 
 
+async def here(work: Callable[[], T]) -> T:
+    return work()
+
+
+def test_the_lock_is_looked_after_while_nothing_is_written(tmp_path: Path) -> None:
+    """A second after it was removed it is there again, and keeps other writers out."""
+
+    async def main() -> None:
+        async with open_writer(InteractionLogConfig(), tmp_path, clock=Clock(), run_in_thread=here):
+            (tmp_path / ".lock").unlink()
+            await trio.sleep(1.1)
+            with pytest.raises(LogInUse):
+                open_log(tmp_path)
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
 @pytest.mark.parametrize("move", MOVES)
 def test_without_syncs_it_is_seen_within_a_second(tmp_path: Path, move: Move) -> None:
     """With `sync = "off"` too the state says so, and what is written from then on is found."""
     directory = tmp_path / "log"
     states: list[str] = []
-
-    async def here(work: Callable[[], T]) -> T:
-        return work()
 
     async def watch(writer: Writer) -> None:
         async for health in writer.health.eventual_values():
