@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -46,11 +46,22 @@ def test_a_daemon_in_its_grace_is_said_to_be_stopping(place: Place) -> None:
     assert status.stderr.startswith(f"arawn: the daemon, process {daemon.child.pid}, is stopping")
 
 
+def waits_for_a_process(pid: int) -> bool:
+    """Say whether a process has a descriptor of another process, as `arawn stop` has while it waits."""
+    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(FileNotFoundError):
+            if "pidfd" in str(descriptor.readlink()):
+                return True
+    return False
+
+
 def test_a_second_stop_waits_and_takes_no_grace_away(place: Place) -> None:
     """It ends when the daemon does, with code 0."""
     with stopping(place) as (daemon, provider):
         second = place.popen("stop")
-        time.sleep(1.0)
+        deadline = time.monotonic() + PATIENCE
+        while not waits_for_a_process(second.pid) and second.poll() is None:
+            assert time.monotonic() < deadline
         waited = second.poll() is None and daemon.child.poll() is None
         provider.__exit__()
         _, said = second.communicate(timeout=PATIENCE)
