@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Installs what the benchmarks compare Arawn with, each into an environment of its own, at pinned releases.
-# Benchmarks look there for rivals and leave out those that are missing.
+# Benchmarks look there for rivals and leave out those that are missing. `PYTHON` is the interpreter that runs Arawn:
+# those in Python get the same one.
 #
 #     benchmarks/rivals.sh [DIRECTORY]        default: $BENCH_RIVALS, else ~/.cache/arawn-rivals
 set -euo pipefail
+python=${PYTHON:-python3}
 place=${1:-${BENCH_RIVALS:-$HOME/.cache/arawn-rivals}}
 mkdir -p "$place"
 
 in_python() { # NAME REQUIREMENT
-    python3 -m venv "$place/$1"
+    "$python" -m venv "$place/$1"
     "$place/$1/bin/python" -m pip install -q "$2"
 }
 
@@ -20,5 +22,5 @@ else
     echo "no npm here: Portkey's gateway is left out" >&2
 fi
 # These run in the same process as the benchmarks (`http_server`, `ask`), so they go where Arawn is installed.
-"${PYTHON:-python3}" -m pip install -q hypercorn==0.18.0 'pykka>=4.0'
+"$python" -m pip install -q hypercorn==0.18.0 'pykka>=4.0'
 echo "rivals are in $place"
