@@ -23,8 +23,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-TEXT = "y" * 700
-REQUEST_TEXT = "x" * 900
+# Ordinary sentences: a letter that is repeated is what a search for keys takes longest for, or shortest.
+_PROSE = (
+    "The river rises in the hills to the north and runs past four old towns before it meets the sea. Each of them had "
+    "a mill once, and two still grind flour for the bakers of the valley. Which of the four would you visit first, "
+    "and how long would the way from one to the next take on foot? Please answer in a few sentences, with reasons. "
+)
+TEXT = (_PROSE * 3)[:700]
+REQUEST_TEXT = (_PROSE * 3)[:900]
 PIECES = 40
 PACE = 0.1
 _USAGE = {"prompt_tokens": 225, "completion_tokens": 175, "total_tokens": 400}
