@@ -36,7 +36,7 @@ __all__ = ["Housekeeper", "Tell", "delete_expired", "open_housekeeper", "plan_de
 _LOG = logging.getLogger("arawn.log")
 _SETTLE_SECONDS = 10.0  # before the first compaction: a process that only asks one question does not begin one
 _LOOK_SECONDS = 3600.0  # how soon a new day is noticed, also by a machine that was asleep
-_WRONG_CLOCK_SECONDS = 60.0  # the same where the clock may be behind: machines without a battery set theirs soon
+_SOON_SECONDS = 60.0  # the same where the clock may be behind, which is set right soon, and where the log is not there
 _MARK_SECONDS = 0.2  # between the mark of a deletion and the end of the note of it: by then it is written and synced
 _HUNG_SECONDS = 3.0  # longer than any step takes on a disk that still works
 _END_SECONDS = 1.5  # at most so long a process that ends waits for the deletion of its first day
@@ -110,10 +110,9 @@ class Housekeeper:
         return f"<Housekeeper {self._directory} {self.health.state}>"
 
     async def run_daily(self) -> None:
-        """Delete and compress now and on every new day, for ever.
+        """Delete and compress now and on every new day, for ever; again soon where the directory cannot be read.
 
         Raises:
-            OSError: The directory cannot be read.
             ActorError: Marks cannot be written.
 
         Checkpoint: always.
@@ -124,15 +123,28 @@ class Housekeeper:
         ahead: str | None = None
         while True:
             if (today := self._clock().astimezone(UTC).date()) != day:
-                day = today
-                failures = await self._delete(today)
+                try:
+                    ahead = await self._run(today, settle)
+                    day, settle = today, 0.0
+                except OSError as error:
+                    day = None
+                    self._report_unreadable(error)
                 self.first_day_done.set()
-                await trio.sleep(settle)
-                failures += await self._compact(today)
-                ahead = await self._ahead(today)
-                self._report(failures, ahead)
-                settle = 0.0
-            await trio.sleep(_LOOK_SECONDS if ahead is None else _WRONG_CLOCK_SECONDS)
+            await trio.sleep(_LOOK_SECONDS if day is not None and ahead is None else _SOON_SECONDS)
+
+    async def _run(self, today: date, settle: float) -> str | None:
+        """Do what is due on this day, and report it; return what holds up these runs for long, if anything does.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        failures = await self._delete(today)
+        self.first_day_done.set()
+        await trio.sleep(settle)
+        failures += await self._compact(today)
+        ahead = await self._ahead(today)
+        self._report(failures, ahead)
+        return ahead
 
     async def _delete(self, today: date) -> list[str]:
         """Delete what is past its time; then the log says what is gone, and never what is not.
@@ -220,6 +232,15 @@ class Housekeeper:
             _LOG.warning("interaction log degraded: %s", reason)
         self.health = LogHealth() if reason is None else LogHealth("degraded", reason, self._clock())
 
+    def _report_unreadable(self, error: OSError) -> None:
+        """Say once that the directory is gone, or cannot be read: as the state of the log until it is as it should be."""
+        found = f"cannot look after closed days, `{error.filename or self._directory}`: {error.strerror}"
+        right = f"`{self._directory}` must be a directory that this user may read and write"
+        reason = f"{found}; {right}; it is looked at again every {_SOON_SECONDS:g} s"
+        if reason != self.health.reason:
+            _LOG.warning("interaction log degraded: %s", reason)
+            self.health = LogHealth("degraded", reason, self._clock())
+
 
 @asynccontextmanager
 async def open_housekeeper(
@@ -234,9 +255,6 @@ async def open_housekeeper(
     """Look after the closed days of `directory`, to which this process alone writes, for as long as the block runs.
 
     `retention_days` and `compact_after_days` of the configuration say how; `tell` has a line written to the log.
-
-    Raises:
-        OSError: The directory cannot be read.
 
     Checkpoint: always; at its end, until the deletion of the first day is done, or `_END_SECONDS` are over.
     If cancelled: the step under way, at most a frame of 64 MiB, ends first, or is left behind where the disk hangs; a

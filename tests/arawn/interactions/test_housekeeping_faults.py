@@ -163,6 +163,33 @@ async def test_a_full_disk_is_said_and_tried_again(
     assert present(tmp_path)[0] == f"{stem}.jsonl.zst"
 
 
+@pytest.mark.parametrize("gone_s", [-1.0, 5.0], ids=["from the start", "before it compresses"])
+async def test_a_directory_that_is_gone_is_a_failure_of_that_round(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, gone_s: float
+) -> None:
+    """Nothing crashes: the state names it, once; when it is back, what was due is done within a minute."""
+    log, elsewhere = tmp_path / "log", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    old, closed = day_file(elsewhere, 100), day_file(elsewhere, 3)
+    day_file(elsewhere, -1)
+    if gone_s > 0:
+        elsewhere.rename(log)
+    async with keeping(log, Told()) as keeper:
+        if gone_s > 0:
+            await trio.sleep(gone_s)
+            log.rename(elsewhere)
+        await trio.sleep(200)
+        gone = keeper.health
+        elsewhere.rename(log)
+        await trio.sleep(75)
+
+        assert (gone.state, keeper.health.state) == ("degraded", "ok")
+    assert f"`{log}`: No such file or directory; `{log}` must be a directory that this user may" in (gone.reason or "")
+    assert len(caplog.records) == 1
+    assert f"{old}.jsonl" not in present(log)
+    assert f"{closed}.jsonl.zst" in present(log)
+
+
 async def test_what_cannot_be_read_or_removed_holds_up_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
     """A directory with the name of a day, a link: named, and the other days are done."""
     good = day_file(tmp_path, 3)
