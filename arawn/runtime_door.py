@@ -184,8 +184,8 @@ class Runtime:
 
         Raises:
             BadInput: There is no such call, the log is off, or the judgement is none that a line can hold.
-            LogWriteFailed: Something was lost while it was being written, perhaps this; give it again.
-            Stopped: The runtime has ended, or is ending. OSError: The log cannot be read.
+            LogWriteFailed: It may not be in the log, or the call is not yet, which is degraded; give it again.
+            Stopped: The runtime has ended, or is ending.
 
         Checkpoint: always. If cancelled: the line may be written.
         """

@@ -23,14 +23,16 @@ from arawn.cli.options import config_option, json_option, lines_of
 from arawn.cli.output import note, print_json, print_json_line, warn_of
 from arawn.config import Loaded, load
 from arawn.config.describe import suggestion
+from arawn.config.paths import interactions_dir
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.feedback import Judgement, append_feedback, judgement_line
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
-from arawn.interactions.lock_file import read_owner
-from arawn.interactions.reader import LogReader
+from arawn.interactions.health import LogHealth, perhaps_unwritten
+from arawn.interactions.lock_file import Owner, read_owner
+from arawn.interactions.reader import LogReader, NoSuchCall
 from arawn.interactions.record import FeedbackLine, InteractionHead
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def feedback(
         said = [_given_in(line, place) for place, line in lines_of(source)]
     loaded = load(config_file=config_file, environ=os.environ, cwd=Path.cwd())
     _warn_of_misspelt(said, loaded.config)
-    written = run_async(partial(_give, loaded, required_log(config_file), said)) if said else []
+    written = run_async(partial(_give, loaded, config_file, said)) if said else []
     shown = [{name: getattr(line, name) for name in _SHOWN} for line in written]
     if not as_json:
         one = f"`{written[0].label}` is noted for {written[0].interaction_id}" if len(written) == 1 else None
@@ -108,32 +110,43 @@ def _warn_of_misspelt(said: Iterable[Given], config: Config) -> None:
             )
 
 
-async def _give(loaded: Loaded, directory: Path, said: Sequence[Given]) -> list[FeedbackLine]:
+async def _give(loaded: Loaded, config_file: Path | None, said: Sequence[Given]) -> list[FeedbackLine]:
     """Have the daemon write it if it writes this log, else write it here: all of it, or nothing."""
-    async with _writer_of(directory, door_of(loaded)) as daemon:
+    directory = interactions_dir(loaded.config, os.environ)
+    async with _writer_of(directory, door_of(loaded)) as (daemon, health):
         if daemon is not None:
-            ids = await trio.to_thread.run_sync(ids_of, directory, said)
+            try:
+                ids = await trio.to_thread.run_sync(ids_of, directory, said)
+            except (NoSuchCall, FileNotFoundError) as error:
+                if health.state == "degraded":
+                    raise perhaps_unwritten(health) from error
+                raise
             return await _send(daemon, ids, said)
-    return await trio.to_thread.run_sync(_write, loaded.config, directory, said)
+    return await trio.to_thread.run_sync(_write, loaded.config, required_log(config_file), said)
 
 
 @asynccontextmanager
-async def _writer_of(directory: Path, door: Door) -> AsyncIterator[DaemonClient | None]:
-    """Yield the daemon on `door` if it is the one that writes the log in `directory`."""
-    writer = _possible_writer(directory, door)
-    if writer is None:
-        yield None
+async def _writer_of(directory: Path, door: Door) -> AsyncIterator[tuple[DaemonClient | None, LogHealth]]:
+    """Yield the daemon on `door` if it is the one that writes the log in `directory`, and how its log is."""
+    owner, may_be_written = _owner(directory, door)
+    if not may_be_written:
+        yield None, LogHealth()
         return
     from arawn.cli.daemon_client import find_daemon  # slow to load
 
     async with find_daemon(door) as daemon:
-        yield daemon if daemon is not None and (await daemon.status()).pid == writer else None
+        status = None if daemon is None else await daemon.status()
+        if status is not None and (status.log.path == str(directory) if owner is None else status.pid == owner.pid):
+            yield daemon, status.log.health
+        else:
+            yield None, LogHealth()
 
 
-def _possible_writer(directory: Path, door: Door) -> int | None:
-    """Return the process that has the log in hand, or had it last; None if no daemon can have it."""
-    owner = read_owner(Filesystem(), directory)
-    return owner.pid if owner is not None and (door.socket is None or door.socket.exists()) else None
+def _owner(directory: Path, door: Door) -> tuple[Owner | None, bool]:
+    """Return who has the log in hand, or had it last, and whether a daemon can be it; the log may be taken from it."""
+    owner = read_owner(Filesystem(), directory) if directory.is_dir() else None
+    known = owner is not None or not directory.exists()
+    return owner, known and (door.socket is None or door.socket.exists())
 
 
 async def _send(daemon: DaemonClient, ids: Sequence[str], said: Sequence[Given]) -> list[FeedbackLine]:
@@ -171,7 +184,9 @@ def ids_of(directory: Path, said: Sequence[Given]) -> list[str]:
     """Return the whole id of each call.
 
     Raises:
-        BadInput: One is not in the log, or the beginning of it is that of several.
+        NoSuchCall: One is not in the log.
+        BadInput: The beginning of one is that of several.
+        OSError: The log cannot be read.
     """
     reader = LogReader(directory, on_damage=lambda _: None)
     whole = whole_ids(reader, {one.id.lower() for one in said}) if len(said) > 1 else {}
@@ -180,7 +195,7 @@ def ids_of(directory: Path, said: Sequence[Given]) -> list[str]:
             if one.id.lower() not in whole:
                 whole[one.id.lower()] = reader.named(one.id).head.id
         except BadInput as error:
-            raise BadInput(f"{one.place}{error}") from error
+            raise type(error)(f"{one.place}{error}") from error
     return [whole[one.id.lower()] for one in said]
 
 

@@ -7,7 +7,9 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["LogHealth"]
+from arawn.errors import LogWriteFailed
+
+__all__ = ["LogHealth", "perhaps_unwritten"]
 
 
 class LogHealth(msgspec.Struct, frozen=True):
@@ -17,3 +19,8 @@ class LogHealth(msgspec.Struct, frozen=True):
     reason: str | None = None
     since: datetime | None = None
     count: int = 0
+
+
+def perhaps_unwritten(health: LogHealth) -> LogWriteFailed:
+    """Return what to say of a call that is not found in a log that is `degraded`: it may be there later."""
+    return LogWriteFailed(f"the record may not be written yet: the log is degraded ({health.reason}); try again later")

@@ -233,7 +233,7 @@ class Housekeeper:
         self.health = LogHealth() if reason is None else LogHealth("degraded", reason, self._clock())
 
     def _report_unreadable(self, error: OSError) -> None:
-        """Say once that the directory is gone, or cannot be read: as the state of the log until it is as it should be."""
+        """Say once that the directory is gone, or cannot be read: as the state of the log until it is back."""
         found = f"cannot look after closed days, `{error.filename or self._directory}`: {error.strerror}"
         right = f"`{self._directory}` must be a directory that this user may read and write"
         reason = f"{found}; {right}; it is looked at again every {_SOON_SECONDS:g} s"

@@ -13,7 +13,9 @@ from actors import Stopped
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, feedback_line
+from arawn.interactions.health import perhaps_unwritten
 from arawn.interactions.journal import Journal
+from arawn.interactions.reader import NoSuchCall
 from arawn.interactions.record import FeedbackLine
 from arawn.interactions.secret_set import SecretSet
 
@@ -40,8 +42,8 @@ async def write_feedback(
     Raises:
         BadInput: There is no such call, the log is off, or the judgement is none that a line can hold.
         Stopped: The runtime has ended, or is ending.
-        LogWriteFailed: Something was lost while it was being written, perhaps this; give it again.
-        OSError: The log cannot be read.
+        LogWriteFailed: Nothing was written, since the log cannot be read, or is degraded and may get the call yet; or
+            something was lost while it was being written, perhaps this. Give it again.
 
     Checkpoint: always.
     If cancelled: the line may be written.
@@ -51,7 +53,15 @@ async def write_feedback(
     if directory is None:
         raise BadInput("the interaction log is off; set `logging.interactions.enabled` to judge calls")
     make = partial(feedback_line, at=datetime.now(UTC), config=config, secrets=secrets)
-    line = await trio.to_thread.run_sync(make, directory, interaction, judgement, abandon_on_cancel=True)
+    try:
+        line = await trio.to_thread.run_sync(make, directory, interaction, judgement, abandon_on_cancel=True)
+    except NoSuchCall as error:
+        if journal.health().state != "degraded":
+            raise
+        raise perhaps_unwritten(journal.health()) from error
+    except OSError as error:
+        where = f"the interaction log at `{error.filename or directory}` cannot be read: {error.strerror}"
+        raise LogWriteFailed(f"the feedback was not written, since {where}; give it again") from error
     lost_before = journal.health().count
     await journal.record(line)
     health = journal.health()

@@ -17,12 +17,16 @@ from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, wanted_files
 
-__all__ = ["Damage", "Entry", "LogReader", "OnDamage"]
+__all__ = ["Damage", "Entry", "LogReader", "NoSuchCall", "OnDamage"]
 
 _HELD_BYTES = 1 << 24  # reading forwards: bytes of scalars kept while an interaction waits for its tool results
 _HELD_RESULTS = 65_536  # reading backwards: how many results wait for their interaction
 _LATE_FILES = 7  # looking for one interaction: files after its own in which its tool results are looked for
 _NAMED = 5  # ids named when several begin alike
+
+
+class NoSuchCall(BadInput):
+    """No call in the log is the one that was named."""
 
 
 class LogReader:
@@ -70,7 +74,8 @@ class LogReader:
         """Return the interaction whose id is, or alone begins with, `id_prefix`.
 
         Raises:
-            BadInput: None or several do, and the message names them; or the text is empty.
+            NoSuchCall: None does.
+            BadInput: Several do, and the message names them; or the text is empty.
             OSError: The directory cannot be read.
         """
         if not id_prefix:
@@ -81,7 +86,7 @@ class LogReader:
         likely = [file for file in files if first <= file.day <= last]
         entry = self._found(likely, id_prefix) or self._found([f for f in files if f not in likely], id_prefix)
         if entry is None:
-            raise BadInput(f"no interaction has an id that begins with `{id_prefix}`; `interactions list` shows them")
+            raise NoSuchCall(f"no interaction has an id that begins with `{id_prefix}`; `interactions list` shows them")
         self._join_results(entry, files)
         return entry
 
@@ -89,14 +94,15 @@ class LogReader:
         """Return the interaction that a person means: the newest for `latest`, else as `find`.
 
         Raises:
-            BadInput: There is none, or there are several.
+            NoSuchCall: There is none.
+            BadInput: There are several.
             OSError: The directory cannot be read.
         """
         if interaction != "latest":
             return self.find(interaction)
         for entry in self.newest_first(Filters(limit=1)):
             return entry
-        raise BadInput("the interaction log is empty: there is no latest call")
+        raise NoSuchCall("the interaction log is empty: there is no latest call")
 
     def feedback_of(self, entry: Entry) -> list[FeedbackLine]:
         """Return what was said of `entry`, the first written first. Reads its own file and all later ones.

@@ -128,7 +128,9 @@ class LogScan:
                 require_regular(path)
                 yield from lines_of(path, *places)
             except FileNotFoundError:
-                return
+                if self._directory.is_dir():
+                    return
+                raise  # the whole log went away, which nobody meant
             except DamagedFile as error:
                 self._refuse(path, error)
                 if error.resume_at is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from arawn.interactions.stats import DIMENSIONS, Stats
 from arawn.interactions.zones import zone_of
 from arawn.runtime_door import Runtime
 from arawn.server.call import Call, Route
-from arawn.server.log_door import LogDoor, NoLog, end_if_cancelled, newest_last
+from arawn.server.log_door import LogDoor, end_if_cancelled, newest_last
 from arawn.server.reply import Reply, json_reply
 
 __all__ = [
@@ -71,7 +71,7 @@ class Found(msgspec.Struct, frozen=True):
 
 def interaction_routes(runtime: Runtime) -> dict[tuple[str, str], Route]:
     """Return the routes by method and path."""
-    log = LogDoor(runtime.log_path)
+    log = LogDoor(runtime.log_path, lambda: runtime.status().log.health)
     reads = {"/interactions": _list, STATS: _stats, SEARCH: _search, INTERACTION: _show}
     return {
         **{("GET", path): partial(_while_the_client_stays, partial(read, log)) for path, read in reads.items()},
@@ -94,7 +94,7 @@ async def _list(log: LogDoor, call: Call) -> None:
             return newest_last(chosen_values(entry, paths, on_damage=on_damage) for entry in entries)
         return newest_last(entry.head for entry in entries)
 
-    await _answer(log, call, look, [])
+    await call.respond(_reply(*await log.read(look)))
 
 
 async def _stats(log: LogDoor, call: Call) -> None:
@@ -110,7 +110,7 @@ async def _stats(log: LogDoor, call: Call) -> None:
             counted.add(head)
         return report_values(largest(counted.report(), wanted.limit), figures)
 
-    await _answer(log, call, look, report_values(stats(wanted).report(), figures))
+    await call.respond(_reply(*await log.read(look)))
 
 
 async def _search(log: LogDoor, call: Call) -> None:
@@ -130,7 +130,7 @@ async def _search(log: LogDoor, call: Call) -> None:
             on_damage(Damage(name, 0, "no call can be read in it"))
         return found
 
-    await _answer(log, call, look, [])
+    await call.respond(_reply(*await log.read(look)))
 
 
 def _asked(
@@ -150,15 +150,6 @@ def _asked(
     return wanted_of(filters, now=datetime.now(UTC), limit=limit, most=most, beside=beside), asked
 
 
-async def _answer(log: LogDoor, call: Call, look: Callable[[OnDamage], Any], nothing: object) -> None:
-    """Answer with what `look` finds; with `nothing` where nothing was logged yet."""
-    try:
-        found, skipped = await log.read(look)
-    except NoLog:
-        found, skipped = nothing, 0
-    await call.respond(_reply(found, skipped))
-
-
 async def _show(log: LogDoor, call: Call) -> None:
     name = call.path.rpartition("/")[2]
 
@@ -170,8 +161,7 @@ async def _show(log: LogDoor, call: Call) -> None:
             str(value, "utf-8")
         return {**values, "feedback": feedback}
 
-    values, skipped = await log.read_one(look)
-    await call.respond(_reply(values, skipped))
+    await call.respond(_reply(*await log.read_one(look)))
 
 
 async def _judge(runtime: Runtime, log: LogDoor, call: Call) -> None:

@@ -14,11 +14,12 @@ import trio
 from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
 from arawn.interactions.heads import UNREADABLE
-from arawn.interactions.reader import Damage, LogReader, OnDamage
+from arawn.interactions.health import LogHealth, perhaps_unwritten
+from arawn.interactions.reader import Damage, LogReader, NoSuchCall, OnDamage
 from arawn.interactions.scan import Progress
 from arawn.server.reply import Refused, refusal
 
-__all__ = ["LogDoor", "NoLog", "end_if_cancelled", "newest_last"]
+__all__ = ["LogDoor", "end_if_cancelled", "newest_last"]
 
 _READ_SECONDS = 30.0
 _READERS = 2  # threads that read at the same time; others wait
@@ -27,15 +28,12 @@ _ANSWER_BYTES = 32 * 1024 * 1024
 T = TypeVar("T")
 
 
-class NoLog(Exception):
-    """Nothing was logged yet: the first call makes the directory."""
-
-
 class LogDoor:
-    """The log as routes read it; the directory is None when it is off."""
+    """The log as routes read it; the directory is None when it is off, `health` says how its writer is."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, health: Callable[[], LogHealth]) -> None:
         self._directory = directory
+        self._health = health
         self._readers = trio.CapacityLimiter(_READERS)
 
     @property
@@ -58,6 +56,7 @@ class LogDoor:
 
         Raises:
             Refused: There is none, or several (404); else as `read`.
+            LogWriteFailed: There is none, and the log is degraded: it may be there later.
 
         Checkpoint: always.
         If cancelled: the reading thread has ended.
@@ -66,22 +65,20 @@ class LogDoor:
         return found
 
     async def read_one(self, look: Callable[[LogReader], T]) -> tuple[T, int]:
-        """Do as `read`, but for what is not there: for that it raises `Refused` with 404."""
+        """Do as `read`, but for what is not there: for that it raises as `id_of` does."""
         try:
             return await self.read(lambda on_damage: look(self.reader(on_damage)))
-        except NoLog as error:
-            message = "there is no interaction log yet; the first call makes it"
-            raise Refused(refusal(404, "not_found", message)) from error
         except BadInput as error:
+            if isinstance(error, NoSuchCall) and self._health().state == "degraded":
+                raise perhaps_unwritten(self._health()) from error
             raise Refused(refusal(404, "not_found", str(error))) from error
 
     async def read(self, look: Callable[[OnDamage], T]) -> tuple[T, int]:
         """Return what `look` finds in a thread, and how many damaged places it told of.
 
         Raises:
-            NoLog: There is no log yet.
             BadInput: As `look`; or the log is off.
-            Refused: It takes too long (503), or what was found cannot be read (500).
+            Refused: It takes too long, or the log cannot be read (503), or what was found cannot be (500).
 
         Checkpoint: always.
         If cancelled: the reading thread has ended.
@@ -89,24 +86,17 @@ class LogDoor:
         skipped: list[Damage] = []
         with trio.move_on_after(_READ_SECONDS):
             try:
-                looked = partial(self._looked, look, skipped.append)
-                found = await trio.to_thread.run_sync(looked, limiter=self._readers)
+                found = await trio.to_thread.run_sync(partial(look, skipped.append), limiter=self._readers)
             except OSError as error:
-                message = f"the interaction log at `{error.filename}` cannot be read: {error.strerror}"
-                raise Refused(refusal(500, "log_unreadable", message)) from error
+                where = error.filename or self.directory
+                message = f"the interaction log at `{where}` cannot be read: {error.strerror}; `arawn doctor` says more"
+                raise Refused(refusal(503, "log_unreadable", message)) from error
             except UNREADABLE as error:
                 message = f"the record is damaged: {error}; `arawn interactions verify` names the place"
                 raise Refused(refusal(500, "log_unreadable", message)) from error
             return found, len(skipped)
         narrower = "narrow it with `date`, `since` and `until`, or use `arawn interactions` beside the daemon"
         raise Refused(refusal(503, "log_too_long", f"reading the log took longer than {_READ_SECONDS:g} s; {narrower}"))
-
-    def _looked(self, look: Callable[[OnDamage], T], on_damage: OnDamage) -> T:
-        try:
-            self.directory.stat()
-        except FileNotFoundError as error:
-            raise NoLog from error
-        return look(on_damage)
 
 
 def end_if_cancelled(_: Progress | None = None) -> None:

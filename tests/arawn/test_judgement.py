@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
@@ -15,8 +17,11 @@ import arawn
 from actors import Stopped
 from arawn.interactions import judging
 from arawn.interactions.feedback import feedback_line
+from arawn.interactions.filesystem import Filesystem
+from tests.arawn.interactions.simulated_filesystem import os_error
 from tests.arawn.test_wrong_arguments import REQUEST
 from tests.runtimes import configured, lines, running
+from tests.serving import app_of, serving
 
 UNFIT: list[tuple[Any, str]] = [
     ("good", r"a judgement is an `arawn.Judgement`, found str; `arawn.Judgement\(\"good\"\)` makes one"),
@@ -97,3 +102,51 @@ async def test_a_judgement_that_the_end_overtakes_says_so(tmp_path: Path, monkey
 
     assert len(refused) == 1
     assert not [line for line in lines(tmp_path) if line["kind"] == "feedback"]
+
+
+async def test_where_the_log_cannot_be_read_a_judgement_can_be_given_again(tmp_path: Path) -> None:
+    """As while its directory is moved away: an error with a type, over HTTP a 503; when it is back, it is taken."""
+    log, elsewhere, body = tmp_path / "log", tmp_path / "elsewhere", {"label": "good"}
+    async with running(configured(tmp_path)) as runtime, serving(app_of(runtime)) as served:
+        interaction = (await runtime.complete(REQUEST)).interaction_id
+        assert interaction is not None
+        log.rename(elsewhere)
+        with pytest.raises(arawn.LogWriteFailed, match=f"`{log}` cannot be read: No such file.*give it again"):
+            await runtime.give_feedback(interaction, arawn.Judgement("good"))
+        async with httpx.AsyncClient(base_url=served.url) as client:
+            refused = await client.post(f"/interactions/{interaction}/feedback", json=body)
+            lists = [await client.get(f"/interactions{path}") for path in ("", "/stats", "/search?q=x", "/latest")]
+            elsewhere.rename(log)
+            taken = await client.post(f"/interactions/{interaction}/feedback", json=body)
+
+    assert [one.json()["error"]["type"] for one in (refused, *lists)] == ["log_unreadable"] * 5
+    assert [one.status_code for one in (refused, *lists, taken)] == [503] * 5 + [201]
+
+
+async def test_a_call_that_is_not_written_yet_is_not_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While records wait for room a client must not drop its judgement: 503 and not 404; then it is taken."""
+
+    def full(*_: object) -> int:
+        raise os_error(errno.ENOSPC)
+
+    async with running(configured(tmp_path, answer_wait_ms=1)) as runtime, serving(app_of(runtime)) as served:
+        async with httpx.AsyncClient(base_url=served.url) as client:
+            with monkeypatch.context() as disk:
+                disk.setattr(Filesystem, "write", full)
+                interaction = (await runtime.complete(REQUEST)).interaction_id
+                assert interaction is not None
+                with pytest.raises(
+                    arawn.LogWriteFailed, match=r"may not be written yet: the log is degraded \(.*No space"
+                ):
+                    await runtime.give_feedback(interaction, arawn.Judgement("good"))
+                early = await client.post(f"/interactions/{interaction}/feedback", json={"label": "good"})
+                shown = await client.get(f"/interactions/{interaction}")
+            with trio.fail_after(5):
+                while runtime.status().log.health.state != "ok":  # noqa: ASYNC110  # seen from outside
+                    await trio.sleep(0.02)
+            taken = await client.post(f"/interactions/{interaction}/feedback", json={"label": "good"})
+            unknown = await client.post("/interactions/ffff/feedback", json={"label": "good"})
+
+    assert [one.json()["error"]["type"] for one in (early, shown)] == ["log_write_failed"] * 2
+    assert "x-should-retry" not in early.headers
+    assert [one.status_code for one in (early, shown, taken, unknown)] == [503, 503, 201, 404]

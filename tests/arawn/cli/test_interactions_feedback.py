@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -148,6 +150,25 @@ def test_feedback_goes_into_the_log_that_list_reads(place: Place) -> None:
         for line in path.read_bytes().splitlines()
         if theirs["id"].encode() in line
     )
+
+
+@pytest.mark.slow
+def test_a_call_whose_record_waits_is_not_unknown(place: Place) -> None:
+    """The log was taken away from the daemon: the command says so, and to try again; not that there is no such call."""
+    with daemon(place):
+        asked = json.loads(place.run("ask", "one", "--json").stdout)["interaction_id"]
+        shutil.rmtree(place.log)
+        waiting = json.loads(place.run("ask", "two", "--json").stdout)["interaction_id"]
+        early = place.run("interactions", "feedback", waiting, "good")
+        place.log.mkdir()
+        deadline = time.monotonic() + PATIENCE
+        while place.run("interactions", "feedback", waiting, "good").returncode != 0:
+            assert time.monotonic() < deadline
+        lost = place.run("interactions", "feedback", asked, "good")
+
+    assert early.returncode == 1
+    assert "the record may not be written yet: the log is degraded (" in early.stderr
+    assert (lost.returncode, "no interaction has an id" in lost.stderr) == (2, True)
 
 
 def test_calls_are_chosen_by_their_last_label(asked: list[str], command: Command, place: Place) -> None:

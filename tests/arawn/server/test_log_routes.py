@@ -164,10 +164,10 @@ class Awaited(PosixPath):
     begun = threading.Event()
     go_on = threading.Event()
 
-    def stat(self, **options: Any) -> Any:
+    def iterdir(self) -> Any:
         self.begun.set()
         assert self.go_on.wait(5)
-        return super().stat(**options)
+        return super().iterdir()
 
 
 @pytest.mark.parametrize("path", ["/interactions", SEARCH, STATS, "/interactions/latest"])
