@@ -12,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from arawn.cli.failures import system_words
 from arawn.cli.places import exposed_directories, impossible_places
 from arawn.config.paths import database_path, interactions_dir, socket_path
-from arawn.config.schema import Config
+from arawn.config.schema import Config, InteractionLogConfig
 from arawn.errors import StoreFailed
 from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.files import day_files
@@ -24,7 +25,7 @@ from arawn.status import UNSYNCED
 from arawn.workstreams.store_file import HEADER_BYTES, foreign_link, header_fault, journal_of, orphaned_journal
 from arawn.workstreams.store_schema import migrate
 
-__all__ = ["Finding", "look_around"]
+__all__ = ["Finding", "as_found", "look_around"]
 
 _ROOM_BYTES = 256 << 20  # less is soon used up by records, and by the room that compressing a day needs
 _BUSY_S = 2.0
@@ -44,31 +45,42 @@ def look_around(
 ) -> Iterator[Finding]:
     """Yield how directories, disk, database and clock are, whether or not a daemon runs.
 
+    A place that cannot be looked at is one of its findings, and hides nothing of the others.
+
     Args:
         config: The configuration.
         environ: The process environment.
         now: The time, with its zone.
         database_fault: What a running daemon says is wrong with the database, which is then left alone.
-
-    Raises:
-        OSError: The log's directory cannot be read.
     """
     impossible = [*impossible_places(config, environ), *_too_long(socket_path(config, environ))]
-    if impossible:
-        yield from (Finding("files", False, text) for text in impossible)
-        return
-    exposed = list(exposed_directories(config, environ))
-    yield from (Finding("files", False, text) for text in exposed)
-    if not exposed:
+    wrong = impossible or list(exposed_directories(config, environ))
+    yield from (Finding("files", False, text) for text in wrong)
+    if not wrong:
         yield Finding("files", True, "every place can be written to, and not by other users")
-    database = database_path(config, environ)
     if config.logging.interactions.enabled:
         log = interactions_dir(config, environ)
-        yield _room("log", log)
-        if config.logging.interactions.sync == "off":
-            yield Finding("log", True, UNSYNCED)
-        if log.is_dir():
-            yield _clock(log, now.astimezone(UTC).date(), config.logging.interactions.retention_days)
+        yield from as_found("log", _of_log(log, config.logging.interactions, now.astimezone(UTC).date()))
+    yield from as_found("workstreams", _of_workstreams(database_path(config, environ), database_fault))
+
+
+def as_found(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield the findings; what the system refuses is one, with what would be right."""
+    try:
+        yield from findings
+    except OSError as error:
+        yield Finding(what, False, f"cannot be read: {system_words(error)}")
+
+
+def _of_log(log: Path, config: InteractionLogConfig, today: date) -> Iterator[Finding]:
+    yield _room("log", log)
+    if config.sync == "off":
+        yield Finding("log", True, UNSYNCED)
+    if log.is_dir():
+        yield _clock(log, today, config.retention_days)
+
+
+def _of_workstreams(database: Path, database_fault: str | None) -> Iterator[Finding]:
     yield _room("workstreams", database.parent)
     orphaned = foreign_link(database) or orphaned_journal(database)
     if database_fault is not None:

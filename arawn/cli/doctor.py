@@ -13,13 +13,13 @@ import click
 from arawn.agent.servers import tool_obstacles
 from arawn.backends.failures import is_spent
 from arawn.backends.preflight import preflight
-from arawn.cli.checkup import Finding, look_around
+from arawn.cli.checkup import Finding, as_found, look_around
 from arawn.cli.door import door_of
 from arawn.cli.interrupts import run_async
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import print_json, print_table
 from arawn.cli.places import readable_keys
-from arawn.cli.reach import look_at_daemon, reach_providers
+from arawn.cli.reach import look_at_daemon, look_at_running, reach_providers
 from arawn.cli.status_page import duration_words
 from arawn.config.paths import interactions_dir
 from arawn.config.schema import Config
@@ -57,11 +57,12 @@ def doctor(as_json: bool, config_file: Path | None) -> int:
 
 
 async def _examine(config_file: Path | None) -> list[Finding]:
-    """Return every finding; a wrong configuration leaves nothing else to look at."""
+    """Return every finding; a wrong configuration leaves nothing else to look at but the daemon that runs."""
     try:
         found = await with_profiles(await read_config(config_file, environ=os.environ, cwd=Path.cwd()), os.environ)
     except ConfigError as error:
-        return [Finding("configuration", False, problem) for problem in error.problems]
+        wrong = [Finding("configuration", False, problem) for problem in error.problems]
+        return [*wrong, *await look_at_running(config_file, datetime.now(UTC))]
     config = found.config
     files = ", ".join(f"`{file}`" for file in found.files)
     findings = [Finding("configuration", True, files or found.why or "environment")]
@@ -76,7 +77,7 @@ async def _examine(config_file: Path | None) -> list[Finding]:
     findings += look_around(config, os.environ, now, database_fault=None if status is None else status.database_fault)
     findings += of_daemon
     told = {one.what for one in findings if not one.ok}
-    findings += last_failures(config, os.environ, now, told=told)
+    findings += as_found("log", last_failures(config, os.environ, now, told=told))
     return list(one_row_a_thing([*findings, *await reach_providers(config)]))
 
 

@@ -20,11 +20,13 @@ __all__ = [
     "Door",
     "cannot_apply",
     "daemon_of",
+    "door_at",
     "door_of",
     "door_of_daemon",
     "door_to",
     "files_of_daemon",
     "refuse_other_file",
+    "running_daemon",
 ]
 
 
@@ -85,16 +87,29 @@ def door_of_daemon(config_file: Path | None) -> Door:
     try:
         return door_to(config_file)
     except ConfigError as error:
-        every = running_daemons(runtime_dir(os.environ))
-        if config_file is not None:
-            every = [daemon for daemon in every if path_text(config_file.resolve()) in daemon.files]
-        if len(every) != 1:
+        one = running_daemon(config_file)
+        if one is None:
             raise
-        (one,) = every
         others = len(error.problems) - 1
         more = f" (and {counted(others, 'more problem')})" if others else ""
         warn_of(f"arawn: {error.problems[0]}{more}; this is the daemon that runs, process {one.pid}")
-        return Door(None if one.socket is None else Path(one.socket), one.listen or "", one.files)
+        return door_at(one)
+
+
+def running_daemon(config_file: Path | None) -> RunningDaemon | None:
+    """Return the one daemon that runs, with `--config FILE` the one that was started with it; None for none or several.
+
+    For when the configuration does not tell which one is meant.
+    """
+    every = running_daemons(runtime_dir(os.environ))
+    if config_file is not None:
+        every = [daemon for daemon in every if path_text(config_file.resolve()) in daemon.files]
+    return every[0] if len(every) == 1 else None
+
+
+def door_at(daemon: RunningDaemon) -> Door:
+    """Return the door of a daemon that runs, as it has left word of it."""
+    return Door(None if daemon.socket is None else Path(daemon.socket), daemon.listen or "", daemon.files)
 
 
 class DaemonFault(ArawnError):

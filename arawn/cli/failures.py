@@ -1,16 +1,19 @@
-"""The one place that turns an error into a message for a person and an exit code. Pure."""
+"""The one place that turns an error into a message for a person and an exit code."""
 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
 from actors.errors import ActorError
 from arawn.errors import ArawnError, BadInput, ConfigError, UnknownProfile
+from arawn.owners import way_in
 
-__all__ = ["Failure", "explained", "sentence"]
+__all__ = ["Failure", "explained", "sentence", "system_words"]
 
 FAILED = 1
 MISUSED = 2
@@ -48,6 +51,12 @@ def sentence(error: ArawnError | ActorError) -> str:
     return str(error) or type(error).__name__
 
 
+def system_words(error: OSError) -> str:
+    """Return what the system said of a file, and what lets this user at it where that is refused."""
+    right = way_in(Path(os.fsdecode(error.filename))) if isinstance(error, PermissionError) else None
+    return f"`{error.filename}`: {error.strerror}" + (f"; {right}" if right else "")
+
+
 def _explained_leaf(error: BaseException) -> Failure:
     if isinstance(error, ConfigError):
         return _listed(error)
@@ -57,7 +66,7 @@ def _explained_leaf(error: BaseException) -> Failure:
     if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_FAULTS:
         return Failure((f"arawn: cannot write the output: {error.strerror}",), FAILED, output_lost=True)
     if isinstance(error, OSError) and error.filename is not None:
-        return Failure((f"arawn: `{error.filename}`: {error.strerror}",), FAILED)
+        return Failure((f"arawn: {system_words(error)}",), FAILED)
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
         return Failure(
             (f"arawn: no thread can be started, since this process is at a limit; {_THREAD_LIMITS}",), FAILED

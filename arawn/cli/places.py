@@ -12,7 +12,7 @@ from arawn.config import Loaded
 from arawn.config.paths import database_path, expanded, interactions_dir, runtime_dir, socket_path, state_dir
 from arawn.config.schema import Config
 from arawn.errors import ConfigError
-from arawn.owners import stranger
+from arawn.owners import stranger, way_in
 from arawn.server.auth import read_token
 
 __all__ = ["exposed_directories", "impossible_places", "readable_keys"]
@@ -51,7 +51,15 @@ def _directory(key: str, directory: Path) -> Iterator[str]:
     if not nearest.is_dir():
         yield f"{key}: `{directory}` cannot be a directory, since `{nearest}` is none; give another path"
     elif not os.access(nearest, os.W_OK | os.X_OK):
-        yield f"{key}: `{directory}` cannot be written to: permission denied at `{nearest}`; give another path"
+        remedy = _remedy(directory, nearest)
+        yield f"{key}: `{directory}` cannot be written to: permission denied at `{nearest}`; {remedy}"
+
+
+def _remedy(directory: Path, nearest: Path) -> str:
+    """Return what to do about `nearest`; a `directory` that is there is kept: what it holds would be left behind."""
+    right = way_in(nearest)
+    writable = "make it writable" + (f" ({right})" if right else "")
+    return writable if nearest == directory else f"{writable}, or give another path"
 
 
 def readable_keys(loaded: Loaded, environ: Mapping[str, str], cwd: Path) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from arawn.backends.connection_failures import from_httpx
 from arawn.backends.presets import PRESETS
 from arawn.cli.checkup import Finding
 from arawn.cli.daemon_client import find_daemon, silence_of
-from arawn.cli.door import DaemonFault, Door
+from arawn.cli.door import DaemonFault, Door, door_at, files_of_daemon, running_daemon
 from arawn.cli.process_files import open_files, out_of_files
 from arawn.cli.status_page import LOG_WORDS, full_words, reason_of, since_words
 from arawn.config import listen_address
+from arawn.config.load import gone_words
 from arawn.config.paths import interactions_dir
 from arawn.config.schema import Config, Profile
 from arawn.interactions.counted import counted
@@ -28,7 +29,7 @@ from arawn.wire.connect import Connector, Origin
 from arawn.wire.listeners import open_tcp_listeners
 from arawn.wire.proxies import uses_proxy
 
-__all__ = ["health_of", "look_at_daemon", "reach_providers"]
+__all__ = ["health_of", "look_at_daemon", "look_at_running", "reach_providers"]
 
 _WELL = ("ready", "starting")
 _PORTS = {"http": 80, "https": 443}
@@ -45,7 +46,7 @@ async def look_at_daemon(
         async with find_daemon(door) as daemon:
             if daemon is not None:
                 status = await daemon.status()
-                return status, _of_daemon(config, status, now)
+                return status, [*_gone_files(door), *_of_daemon(config, status, now)]
     except DaemonFault as fault:
         return None, [Finding("daemon", False, out_of_files(door) or str(fault))]
     return None, await _without_answer(config, environ, door)
@@ -56,17 +57,55 @@ async def _without_answer(config: Config, environ: Mapping[str, str], door: Door
     if silent is not None:
         return [Finding("daemon", False, str(silent)), *open_files(config, silent.pid)]
     log = interactions_dir(config, environ)
-    if config.logging.interactions.enabled and log.is_dir() and writer_is_active(log):
+    if config.logging.interactions.enabled and _is_written(log):
         return [_hidden_daemon(door, log)]
     none = Finding("daemon", True, "none runs; `arawn start` runs one")
     return [none, *open_files(config, None), await _address(config.server.listen)]
 
 
-def _of_daemon(config: Config, status: RuntimeStatus, now: datetime) -> list[Finding]:
+def _is_written(log: Path) -> bool:
+    try:
+        return log.is_dir() and writer_is_active(log)
+    except PermissionError:  # which the finding of the log tells
+        return False
+
+
+async def look_at_running(config_file: Path | None, now: datetime) -> list[Finding]:
+    """Return how the one daemon is that runs, where the configuration cannot be used; nothing if it is not known.
+
+    Args:
+        config_file: The `--config` of the command; the daemon was started with it.
+        now: The time, with its zone.
+
+    Checkpoint: if there is one. If cancelled: nothing has changed.
+    """
+    found = running_daemon(config_file)
+    if found is None:
+        return []
+    door = door_at(found)
+    gone = _gone_files(door)
+    try:
+        async with find_daemon(door) as daemon:
+            if daemon is not None:
+                return [*gone, *_of_daemon(None, await daemon.status(), now)]
+    except DaemonFault as fault:
+        return [*gone, Finding("daemon", False, out_of_files(door) or str(fault))]
+    silent = silence_of(door)
+    return [*gone, *([] if silent is None else [Finding("daemon", False, str(silent))])]
+
+
+def _gone_files(door: Door) -> Iterator[Finding]:
+    """Yield a finding for each file that the daemon was started with and that is gone."""
+    for path in map(Path, sorted(files_of_daemon(door) or ())):
+        if not os.path.lexists(path):
+            yield Finding("configuration", False, gone_words(path))
+
+
+def _of_daemon(config: Config | None, status: RuntimeStatus, now: datetime) -> list[Finding]:
     full = status.full_mailboxes()
     return [
         Finding("daemon", True, f"process {status.pid} answers"),
-        *open_files(config, status.pid),
+        *(open_files(config, status.pid) if config else ()),
         _of_log(status.log, now),
         *(health_of(backend, now, full.get(backend.profile)) for backend in status.backends),
         *(_of_draining(backend) for backend in status.draining),

@@ -94,7 +94,7 @@ def load(
     """
     readings = read_files(config_file, environ, cwd)
     unread = [reading.problem for reading in readings if reading.problem is not None]
-    unread += [_gone(path) for path in in_use if path not in {reading.path for reading in readings}]
+    unread += [gone_words(path) for path in in_use if path not in {reading.path for reading in readings}]
     raw = [reading.layer for reading in readings if reading.layer is not None]
     layers, problems, wrong = _checked(raw + environment_layers(environ) + flag_layers(flags))
     if unread:  # what the missing file says is unknown, so the whole cannot be judged
@@ -118,7 +118,8 @@ def load(
     return Loaded(config, tuple(entries), origin, tuple(reading.path for reading in readings))
 
 
-def _gone(path: Path) -> str:
+def gone_words(path: Path) -> str:
+    """Return what is said of a file with which the running daemon was started, and which is gone."""
     return f"{path}: the file is gone, and the daemon was started with it; put it back, or start the daemon without it"
 
 

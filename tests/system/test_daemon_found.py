@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import time
@@ -44,6 +45,24 @@ def test_a_daemon_in_its_grace_is_said_to_be_stopping(place: Place) -> None:
 
     assert (status.returncode, status.stdout) == (1, "")
     assert status.stderr.startswith(f"arawn: the daemon, process {daemon.child.pid}, is stopping")
+
+
+def test_doctor_looks_at_the_daemon_though_the_configuration_cannot_be_used(place: Place) -> None:
+    """How it is, beside what is wrong with the file; and that the file is gone with which it was started."""
+    place.configure(SCRIPTED)
+    config = place.directory / "config" / "config.toml"
+    with running(place) as daemon:
+        config.write_text(BROKEN)
+        broken = json.loads(place.run("doctor", "--json").stdout)
+        config.unlink()
+        gone = json.loads(place.run("doctor", "--json").stdout)
+
+    wrong = [one for one in broken if not one["ok"]]
+    assert [one["what"] for one in wrong] == ["configuration"]
+    assert [one["what"] for one in broken[1:]] == ["daemon", "log", "profile default", "profile fast"]
+    assert broken[1]["found"] == f"process {daemon.child.pid} answers"
+    files = [one["found"] for one in gone if one["what"] == "configuration"]
+    assert any(f"{config}: the file is gone, and the daemon was started with it; put it back" in text for text in files)
 
 
 def waits_for_a_process(pid: int) -> bool:

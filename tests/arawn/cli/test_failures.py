@@ -25,7 +25,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (Stopped("`arawn` is not running"), 1, "`arawn` is not running"),
         (caused(HandlerFailed("its handler failed"), BadInput("say less")), 1, "say less"),
         (caused(SupervisorGaveUp("`doors` crashed too often"), ValueError("x")), 1, "`doors` crashed too often"),
-        (PermissionError(13, "Permission denied", "/x/y"), 1, "`/x/y`: Permission denied"),
+        (FileNotFoundError(2, "No such file or directory", "/x/y"), 1, "`/x/y`: No such file or directory"),
         (ExceptionGroup("all", [ValueError("noise"), BadInput("the point")]), 2, "the point"),
     ],
 )
