@@ -303,6 +303,7 @@ def open_project(place: Place) -> Iterator[None]:
 
 STARTING: dict[str, Provoked] = {
     "the log's directory is read-only": lambda place: read_only(place.log),
+    "the log's directory is closed to this user": lambda place: read_only(place.log, 0),
     "the state directory is read-only": lambda place: read_only(place.directory / "state"),
     "the socket's directory is read-only": lambda place: read_only(Path(place.environ["ARAWN_RUNTIME_DIR"])),
     "the database is damaged": damaged,

@@ -33,10 +33,10 @@ class Unprivileged(Place):
 
 
 @contextmanager
-def read_only(directory: Path) -> Iterator[None]:
-    """Let nothing be made in `directory` or removed from it, for as long as the block lasts."""
+def read_only(directory: Path, mode: int = 0o500) -> Iterator[None]:
+    """Let nothing be made in `directory` or removed from it, for as long as the block lasts; mode 0 closes it whole."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o500)
+    directory.chmod(mode)
     try:
         yield
     finally:
