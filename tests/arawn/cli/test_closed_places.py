@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from arawn.owners import way_in
 from tests.arawn.interactions.mending_logs import written_log
 from tests.system.unprivileged import Unprivileged
 
@@ -59,3 +61,14 @@ def test_a_directory_that_is_there_is_to_be_made_writable(bound: Unprivileged) -
     writable = [f"make it writable (run `chmod u+rwX {path}`)" for path in (bound.log, state, other, state)]
     writable[2] += ", or give another path"
     assert remedies == writable
+
+
+def test_a_place_of_another_user_is_left_to_that_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told to change the modes of what is not theirs; where nothing is refused, nothing is said."""
+    owner = tmp_path.stat().st_uid
+    assert way_in(tmp_path / "log" / ".lock") is None
+
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    assert (way_in(tmp_path / "log" / ".lock") or "").startswith(f"`{tmp_path}` belongs to ")

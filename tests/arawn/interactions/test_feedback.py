@@ -11,6 +11,8 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.feedback import Judgement, append_feedback, feedback_line
 from arawn.interactions.journal import Journal
+from arawn.interactions.reader import Damage, LogReader
+from arawn.interactions.scan import Progress
 from arawn.interactions.verify import check_directory
 from arawn.messages import CompletionRequest, user
 from tests.arawn.interactions.key_samples import SHAPES, Dice
@@ -32,6 +34,23 @@ def test_feedback_is_a_line_of_the_log(tmp_path: Path) -> None:
     assert [(line["interaction_id"], line["value"]) for line in found] == [(identity, 0.0)]
     assert key not in found[0]["note"]
     assert check_directory(log).clean
+
+
+def test_a_log_that_is_taken_away_while_it_is_read_is_not_one_without_the_call(tmp_path: Path) -> None:
+    """A file that is gone was removed by intent; all of them at once were not, and the call may be there again."""
+    log, elsewhere = written_log(tmp_path / "log"), tmp_path / "elsewhere"
+    identity = records(tmp_path)[0]["id"]
+    damages: list[Damage] = []
+
+    def take_away(_: Progress) -> None:
+        if log.exists():
+            log.rename(elsewhere)
+
+    with pytest.raises(FileNotFoundError, match=str(log)):
+        LogReader(log, on_damage=damages.append, on_progress=take_away).find(identity)
+
+    assert LogReader(elsewhere, on_damage=damages.append).find(identity).head.id == identity
+    assert damages == []
 
 
 @pytest.mark.parametrize(
