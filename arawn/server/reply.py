@@ -28,6 +28,7 @@ from arawn.errors import (
     UnknownProfile,
 )
 from arawn.messages import RoutingMetadata
+from arawn.workstreams.store_actor import StoreTimeout
 
 __all__ = [
     "FAILURES",
@@ -156,7 +157,7 @@ def error_body(error: Failure) -> ErrorBody:
     """Return the envelope for `error`."""
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
     if isinstance(error, OutcomeUnknown):
-        return ErrorBody(ErrorDetail(kind, _ENDED))
+        return ErrorBody(ErrorDetail("outcome_unknown", str(error) if isinstance(error, StoreTimeout) else _ENDED))
     if not isinstance(error, BackendError):
         return ErrorBody(ErrorDetail(kind, str(error) or kind.replace("_", " ")))
     detail = ErrorDetail(

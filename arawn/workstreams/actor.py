@@ -34,9 +34,8 @@ from arawn.stream import Begun
 from arawn.workstreams.names import require_new_name
 from arawn.workstreams.settings import said_within
 from arawn.workstreams.store import WorkstreamState, WorkstreamStore
-from arawn.workstreams.store_actor import Query
+from arawn.workstreams.store_actor import Query, StoreTimeout, written
 
-_STORE_S = 30.0
 R = TypeVar("R")
 
 __all__ = [
@@ -99,10 +98,6 @@ class Remove(msgspec.Struct, Request[bool], frozen=True):
 WorkstreamMessage = Say | Act | Change | Create | Remove
 
 
-class StoreTimeout(Exception):
-    """The workstream store did not answer in time; the conversation is loaded anew."""
-
-
 class WorkstreamParts(msgspec.Struct, frozen=True):
     """What every workstream is given: the store, and what a reload may change: backends, routing, settings."""
 
@@ -147,6 +142,7 @@ class _Workstream:
             ContextTooLong, or BadRequest with status 413: The same, but for results of tools that no call to the model
                 has taken: they are left out.
             StoreFailed: The history cannot be read, or the answer cannot be kept; the conversation is as it was.
+            StoreTimeout: The database did not answer; what was to be kept may be kept.
 
         If cancelled: the call is cancelled; the conversation is as it was, unless an answer was there already.
         """
@@ -272,13 +268,15 @@ class _Workstream:
         """Write to the store first, then to memory: both or neither, also when the caller goes away in between.
 
         Raises:
-            StoreTimeout: No word from the store: what it holds is unknown, so this incarnation ends and the next loads.
+            StoreTimeout: No word from the store: what it holds is unknown, so the next message loads it.
         """
-        with trio.move_on_after(_STORE_S, shield=True):
-            result = await self._parts.store.ask(Query(write))
-            self._state = state_after(result)
-            return result
-        raise StoreTimeout(f"the store did not answer within {_STORE_S:g} s")
+        try:
+            result = await written(self._parts.store, write)
+        except StoreTimeout:
+            self._state, self._loaded = WorkstreamState(name=self._state.name), False
+            raise
+        self._state = state_after(result)
+        return result
 
 
 def _is_question(message: Message) -> bool:
