@@ -15,6 +15,7 @@ import trio
 from arawn.agent.events import Emit, ToolEnded, ToolStarted
 from arawn.cli.daemon_bodies import decoded, encoded, error_in, is_alive, kind_of_error, misfit_of
 from arawn.cli.door import DaemonFault, Door, daemon_of
+from arawn.cli.log_holder import absence_of
 from arawn.config.paths import state_dir
 from arawn.errors import ArawnError, ConfigError
 from arawn.messages import TextDelta, ThinkingDelta, ToolUseDelta, ToolUseStart
@@ -214,7 +215,7 @@ async def require_daemon(door: Door) -> AsyncIterator[DaemonClient]:
     """
     async with find_daemon(door) as daemon:
         if daemon is None:
-            raise silence_of(door) or DaemonFault(f"no daemon answers on `{door}`; `arawn start` runs one")
+            raise silence_of(door) or absence_of(door)
         yield daemon
 
 

@@ -10,7 +10,7 @@ import msgspec
 from arawn.cli.output import warn_of
 from arawn.config import load
 from arawn.config.load import Loaded
-from arawn.config.paths import runtime_dir, socket_path
+from arawn.config.paths import interactions_dir, runtime_dir, socket_path
 from arawn.errors import ArawnError, BadInput, ConfigError
 from arawn.interactions.counted import counted
 from arawn.running_daemons import RunningDaemon, path_text, running_daemons
@@ -37,11 +37,13 @@ class Door(msgspec.Struct, frozen=True):
         socket: Its Unix socket; None if `server.socket` is `""`.
         listen: What `server.listen` says.
         files: The absolute paths of the files of the configuration.
+        log: The directory of its log; None if that is off, or not known.
     """
 
     socket: Path | None
     listen: str
     files: tuple[str, ...]
+    log: Path | None = None
 
     def __str__(self) -> str:
         return str(self.listen if self.socket is None else self.socket)
@@ -66,7 +68,9 @@ class Door(msgspec.Struct, frozen=True):
 def door_of(loaded: Loaded) -> Door:
     """Return the door of the daemon of a configuration."""
     files = tuple(path_text(path.resolve()) for path in loaded.files)
-    return Door(socket_path(loaded.config, os.environ), loaded.config.server.listen, files)
+    config = loaded.config
+    log = interactions_dir(config, os.environ) if config.logging.interactions.enabled else None
+    return Door(socket_path(config, os.environ), config.server.listen, files, log)
 
 
 def door_to(config_file: Path | None) -> Door:

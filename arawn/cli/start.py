@@ -19,16 +19,20 @@ import click
 import msgspec
 import trio
 
+from arawn.cli.door import door_of
+from arawn.cli.log_holder import why_no_second
 from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
 from arawn.cli.output import say
 from arawn.cli.process_files import open_files
 from arawn.config import listen_address
 from arawn.config.load import Loaded
-from arawn.config.paths import runtime_dir, state_dir
+from arawn.config.paths import interactions_dir, runtime_dir, state_dir
 from arawn.config.schema import Config, ServerConfig
 from arawn.config.search import read_config, with_profiles
 from arawn.daemon import Opened, run_daemon
+from arawn.errors import LogWriteFailed
+from arawn.interactions.directory import LogInUse
 from arawn.running_daemons import RunningDaemon, announced, path_text
 from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
 from arawn.status import BackendStatus
@@ -85,8 +89,11 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
         if not quiet:
             _announce(found, opened)
 
-    with ExitStack() as told:
-        await run_daemon(found.config, os.environ, announce=partial(announce, told), ready=ready, reread=reread)
+    try:
+        with ExitStack() as told:
+            await run_daemon(found.config, os.environ, announce=partial(announce, told), ready=ready, reread=reread)
+    except LogInUse as error:
+        raise LogWriteFailed(why_no_second(door_of(found), interactions_dir(found.config, os.environ))) from error
 
 
 def _as_running(found: Loaded, opened: Opened) -> RunningDaemon:

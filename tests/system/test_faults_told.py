@@ -176,6 +176,13 @@ def socket_replaced(place: Place) -> Iterator[None]:
 
 
 @contextmanager
+def runtime_gone(place: Place) -> Iterator[None]:
+    with running(place):
+        shutil.rmtree(place.environ["ARAWN_RUNTIME_DIR"])
+        yield
+
+
+@contextmanager
 def suspended(place: Place) -> Iterator[None]:
     with running(place) as daemon:
         daemon.child.send_signal(signal.SIGSTOP)
@@ -196,6 +203,7 @@ RUNNING: dict[str, Provoked] = {
     "the daemon was killed": killed,
     "the socket file is taken away": socket_gone,
     "another file stands in the socket's place": socket_replaced,
+    "the runtime directory is deleted": runtime_gone,
     "the daemon is suspended": suspended,
 }
 HARMLESS = {"a reload has replaced a busy profile", "the daemon was killed"}
@@ -310,6 +318,8 @@ STARTING: dict[str, Provoked] = {
     "the database is gone, and not what was written last": orphaned,
     "the socket's path is too long": far_away,
     "a second daemon": second,
+    "the first one is still stopping": ending,
+    "the log is another process's, such as a daemon that has lost its file": runtime_gone,
     "the address is taken": address_taken,
     "the name to listen on has no address": nowhere,
     "others may read the token file": open_token,
