@@ -23,11 +23,13 @@ from arawn.config.load import Loaded
 from arawn.config.paths import database_path
 from arawn.config.schema import Config, NamedWorkstream
 from arawn.config.search import read_config, with_profiles
+from arawn.errors import ArawnError
 from arawn.messages import Completed, CompletionRequest, CompletionResponse, user
 from arawn.routing.policy import require_profile
 from arawn.running_daemons import path_text
 from arawn.server.native import ChatRequest
 from arawn.server.workstreams import WorkstreamChange
+from arawn.status import RuntimeStatus
 from arawn.workstreams.store import WorkstreamStore
 
 if TYPE_CHECKING:
@@ -141,6 +143,13 @@ def narrowed(config: Config, profile: str | None) -> Config:
     return msgspec.structs.replace(config, profiles={profile: config.profiles[profile]})
 
 
+def _log_fault(status: RuntimeStatus) -> str | None:
+    health = status.log.health
+    if health.state == "ok":
+        return None
+    return f"the log is {health.state}: {health.reason}; the record may not be in that file, or not yet"
+
+
 class DaemonAnswerer:
     """Has the daemon answer. `why` is None: it has said at its start how the profiles were chosen."""
 
@@ -159,6 +168,16 @@ class DaemonAnswerer:
         reply = await self._daemon.chat(question, emit)
         whole = msgspec.structs.replace(reply, turn_usage=reply.turn_usage or reply.usage)
         return msgspec.convert(whole, TurnReply, from_attributes=True)
+
+    async def log_fault(self) -> str | None:
+        """Return what is wrong with the log, now that there is an answer; None if nothing is, or no daemon says so.
+
+        Checkpoint: always. If cancelled: nothing has changed.
+        """
+        try:
+            return _log_fault(await self._daemon.status())
+        except ArawnError:  # whatever has become of the daemon, the answer is there
+            return None
 
     async def bind(self, workstream: str, profile: str) -> None:
         """Bind a workstream; errors as for `DaemonClient.call`. Checkpoint: always. If cancelled: it may be bound."""
@@ -203,6 +222,14 @@ class InProcessAnswerer:
                     return event.response
                 await emit(event)
         raise AssertionError("a stream ends with `Completed` or raises")
+
+    async def log_fault(self) -> str | None:
+        """Return what is wrong with the log, now that there is an answer; None if nothing is.
+
+        Checkpoint: always. If cancelled: nothing has changed.
+        """
+        await trio.lowlevel.checkpoint()
+        return _log_fault(self._runtime.status())
 
     async def bind(self, workstream: str, profile: str) -> None:
         """Bind a workstream to a profile, which is started if it does not run; errors as for `Workstream.bind`.

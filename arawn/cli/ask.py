@@ -86,6 +86,7 @@ def ask(
 def _as_json(question: ChatRequest, wanted: Wanted) -> CompletionResponse:
     answer = run_async(partial(_ask, question, wanted, emit=keep_silent))
     print_json(summary.as_json(answer))
+    _tell_fault(answer)
     return answer.response
 
 
@@ -94,7 +95,13 @@ def _as_text(question: ChatRequest, wanted: Wanted) -> CompletionResponse:
         answer = run_async(partial(_ask, question, wanted, emit=printer.emit))
     for line in [*_emptiness(answer.response), "", *summary.block(answer)]:
         note(line)
+    _tell_fault(answer)
     return answer.response
+
+
+def _tell_fault(answer: Answered) -> None:
+    if answer.log_fault is not None:
+        warn_of(answer.log_fault)
 
 
 def _emptiness(response: CompletionResponse) -> Iterator[str]:
@@ -131,4 +138,5 @@ async def _ask(question: ChatRequest, wanted: Wanted, *, emit: Emit) -> Answered
             seconds=trio.current_time() - began,
             why=answerer.why,
             log_file=newest_file(answerer.log_path),
+            log_fault=await answerer.log_fault(),
         )

@@ -22,6 +22,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
         seconds: From the question to the end of the answer.
         why: How the profiles were chosen, when none is configured.
         log_file: The file that holds the record; None when the log is off.
+        log_fault: Why the record may not be in it, in a sentence; None if it is.
     """
 
     workstream: str | None
@@ -29,6 +30,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     why: str | None
     log_file: Path | None
+    log_fault: str | None = None
 
 
 def block(answered: Answered) -> list[str]:

@@ -262,7 +262,7 @@ def test_a_second_daemon_fails_at_once(place: Place) -> None:
         second = place.run("start")
 
     assert (second.returncode, second.stdout) == (1, "")
-    assert f"process {daemon.child.pid} " in second.stderr
+    assert f"process {daemon.child.pid}, " in second.stderr
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ import os
 
 import pytest
 
+from arawn.interactions.health import LogHealth
+from arawn.interactions.journal import Journal
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 
@@ -182,3 +184,16 @@ def test_an_answer_without_text_is_said_to_be_one(command: Command, place: Place
     assert (result.code, result.out.strip()) == (0, "")
     assert "the answer has no text (stop reason `end_turn`; it holds `thinking`)" in result.err.splitlines()
     assert command("ask", "-q", "hi").err == ""
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"], ["-q"]])
+def test_a_record_that_may_not_be_there_is_told(
+    command: Command, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    """The answer stays one; stderr says that the log is not well, and why."""
+    monkeypatch.setattr(Journal, "health", lambda _: LogHealth("degraded", "no room on the disk"))
+
+    result = command("ask", *flags, "hi")
+
+    said = "the log is degraded: no room on the disk; the record may not be in that file, or not yet"
+    assert (result.code, result.err.splitlines()[-1]) == (0, said)
