@@ -35,6 +35,7 @@ from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import LogInUse
 from arawn.running_daemons import RunningDaemon, announced, path_text
 from arawn.server.auth import TOKEN_FILE, TOKEN_VARIABLE
+from arawn.standstill import StandstillClock
 from arawn.status import BackendStatus
 from arawn.version import VERSION
 
@@ -61,7 +62,7 @@ def start(listen: str | None, config_file: Path | None, quiet: bool, verbose: bo
     show_from(logging.INFO if verbose else logging.WARNING)
     logging.getLogger("arawn.reload").setLevel(logging.INFO)  # a line for each reload, also without `--verbose`
     quiet_retries()
-    trio.run(partial(_start, listen, config_file, quiet=quiet))
+    trio.run(partial(_start, listen, config_file, quiet=quiet), clock=StandstillClock())
 
 
 async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -> None:
