@@ -14,13 +14,12 @@ from arawn.config.schema import TimeoutsConfig
 from arawn.errors import BackendError, BadReply, ConnectionFailed, TimedOut
 from arawn.wire.client_head import BrokenHead, CutHead, NoHttp
 
-__all__ = ["StoodStill", "broken_body", "from_httpx", "is_own_lack", "timed_out"]
+__all__ = ["broken_body", "from_httpx", "is_own_lack", "timed_out"]
 
 _NO_DESCRIPTORS = {
     errno.EMFILE: "this process may open no more files; raise its limit (`ulimit -n`, `LimitNOFILE=`)",
     errno.ENFILE: "this machine may open no more files; end other programs, or raise its limit (`fs.file-max`)",
 }
-_LATE_S = 1.0  # how late a deadline may be seen in a process that runs
 _SCHEME = "check that `base_url` begins with the right one of `http://` and `https://`"
 
 
@@ -69,16 +68,9 @@ def broken_body(where: str, error: httpx.HTTPError) -> BadReply:
     return BadReply(f"{where} broke off its reply; what had arrived of a stream is partial")
 
 
-class StoodStill(Exception):
-    """This process did not run when a deadline passed."""
-
-
 def is_own_lack(error: BaseException) -> bool:
-    """Say whether no file could be opened here, or this process stood still: that tells nothing of the provider."""
-    return any(
-        isinstance(cause, StoodStill) or (isinstance(cause, OSError) and cause.errno in _NO_DESCRIPTORS)
-        for cause in _causes(error)
-    )
+    """Say whether there is no connection because no file can be opened here: that tells nothing of the provider."""
+    return any(isinstance(cause, OSError) and cause.errno in _NO_DESCRIPTORS for cause in _causes(error))
 
 
 def _through(proxy: str | None) -> str:
@@ -127,19 +119,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             pending.extend(cause.exceptions)
 
 
-def timed_out(
-    where: str, timeouts: TimeoutsConfig, which: Literal["first_token", "idle", "total"], *, late_s: float
-) -> TimedOut:
-    """Return the error for a deadline of the profile that has passed, as was seen so many seconds later."""
+def timed_out(where: str, timeouts: TimeoutsConfig, which: Literal["first_token", "idle", "total"]) -> TimedOut:
+    """Return the error for a deadline of the profile that has passed."""
     seconds = getattr(timeouts, f"{which}_s")
     silence = {
         "first_token": "sent nothing within",
         "idle": "fell silent in the middle of its reply: nothing came for",
         "total": "did not finish within",
     }[which]
-    message = f"{where} {silence} `{which}_s` = {seconds:g} s"
-    if late_s < _LATE_S:
-        return TimedOut(message, which=which)
-    error = TimedOut(f"{message}; this process itself stood still, for {late_s:.0f} s and more", which=which)
-    error.__cause__ = StoodStill()
-    return error
+    return TimedOut(f"{where} {silence} `{which}_s` = {seconds:g} s", which=which)

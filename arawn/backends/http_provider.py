@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 import httpx
 import msgspec
@@ -26,12 +26,11 @@ from arawn.backends.verbatim import asks_for_usage
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimReading, other_answer, with_bytes
 from arawn.config.hidden import is_secret
 from arawn.config.schema import Profile
-from arawn.errors import BackendError, TimedOut
+from arawn.errors import BackendError
 from arawn.messages import Begun, CompletionRequest, CompletionResponse
 
 __all__ = ["Carrier", "Endpoint", "HttpProvider"]
 
-T = TypeVar("T")
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _SSE_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _DRAIN_S = 0.1  # the end of the body comes with the terminal event; read, it lets the connection serve again
@@ -78,9 +77,9 @@ class HttpProvider:
         """
         call = self._writer.asked(request, stream=False)
         try:
-            with trio.move_on_after(self._profile.timeouts.total_s) as scope:
+            with trio.move_on_after(self._profile.timeouts.total_s):
                 return await self._complete(call)
-            raise self._overdue("total", scope.deadline)
+            raise timed_out(self._where, self._profile.timeouts, "total")
         except BackendError as error:
             self._masking.of_error(error)
             raise
@@ -113,9 +112,9 @@ class HttpProvider:
         reading = self._reading(call)
         emit = announced(emit, lambda: Begun(reading.model or call.model, call.left_out))
         try:
-            with trio.move_on_after(self._profile.timeouts.total_s) as scope:
+            with trio.move_on_after(self._profile.timeouts.total_s):
                 return await self._stream(call, reading, emit)
-            raise self._overdue("total", scope.deadline)
+            raise timed_out(self._where, self._profile.timeouts, "total")
         except BackendError as error:
             partial = reading.partial()
             if partial is not None:
@@ -133,71 +132,41 @@ class HttpProvider:
         )
 
     async def _stream(self, call: Asked, reading: StreamReading, emit: Emit) -> CompletionResponse:
+        """Read the stream within one scope, whose deadline moves: a scope for each piece costs as much as the piece."""
+        which: Literal["first_token", "idle"] = "first_token"
         first = trio.current_time() + self._profile.timeouts.first_token_s  # comments do not put it off
-        response = await self._by(first, self._send(call))
-        chunks = content_of(response)
-        try:
-            reading.content_type = content_type_of(response)
-            head = await self._by(first, self._head_of_stream(response, chunks, call))
-            if isinstance(head, CompletionResponse):
-                for event in reading.whole(head):
-                    await emit(event)
-                return self._completed(head, call, response)
-            await self._read(chunks, reading, emit, head, first)
-        except BackendError:
-            await self._pass_rest(chunks, reading, emit)  # noqa: ASYNC120  # cancelled: nobody to tell
-            raise
-        finally:
-            await close(  # noqa: ASYNC102  # shielded, with a deadline, inside
-                response, chunks, drain_s=_DRAIN_S if reading.finished else 0
-            )
-        return self._completed(reading.response(), call, response)
-
-    async def _by(self, due: float, step: Awaitable[T]) -> T:
-        with trio.CancelScope(deadline=due):
-            return await step
-        raise self._overdue("first_token", due)
-
-    async def _read(
-        self, chunks: AsyncIterator[bytes], reading: StreamReading, emit: Emit, piece: bytes, first: float
-    ) -> None:
-        """Pass on the stream, whose beginning is `piece`.
-
-        What has come by the time that a deadline is seen to have passed is taken all the same: this process may have
-        stood still (SIGSTOP) while the provider spoke.
-        """
-        due = first
-        while not reading.finished:
-            with trio.CancelScope(deadline=due) as scope:
-                piece = await self._read_on(scope, chunks, reading, emit, piece)
-            if scope.cancelled_caught:
-                raise self._overdue("idle" if reading.started else "first_token", scope.deadline)
-            due = trio.current_time() + self._profile.timeouts.idle_s
-
-    async def _read_on(
-        self, scope: trio.CancelScope, chunks: AsyncIterator[bytes], reading: StreamReading, emit: Emit, piece: bytes
-    ) -> bytes:
-        """Pass on the stream within one scope, whose deadline moves: a scope for each piece costs as much as the piece.
-
-        Returns:
-            The piece that came when the deadline had passed, as yet not passed on; else nothing, at the end.
-        """
-        due = scope.deadline
-        while not reading.finished:
-            chunk = piece or await next_piece(self._where, chunks)
-            if chunk is None:
-                chunk = reading.end()
-            scope.deadline = math.inf  # while the reader of the events takes its time
-            if scope.cancel_called:
-                return chunk
-            piece = b""
-            for event in reading.feed(chunk):
-                await emit(event)
-            scope.deadline = trio.current_time() + self._profile.timeouts.idle_s if reading.started else due
-        return b""
-
-    def _overdue(self, which: Literal["first_token", "idle", "total"], due: float) -> TimedOut:
-        return timed_out(self._where, self._profile.timeouts, which, late_s=trio.current_time() - due)
+        with trio.CancelScope(deadline=first) as scope:
+            response = await self._send(call)
+            chunks = content_of(response)
+            try:
+                reading.content_type = content_type_of(response)
+                head = await self._head_of_stream(response, chunks, call)
+                if isinstance(head, CompletionResponse):
+                    scope.deadline = math.inf  # while the reader of the events takes its time
+                    for event in reading.whole(head):
+                        await emit(event)
+                    return self._completed(head, call, response)
+                while not reading.finished:
+                    chunk, head = head or await next_piece(self._where, chunks), b""
+                    if chunk is None:
+                        chunk = reading.end()
+                    scope.deadline = math.inf  # while the reader of the events takes its time
+                    try:
+                        for event in reading.feed(chunk):
+                            await emit(event)
+                    except BackendError:
+                        await self._pass_rest(chunks, reading, emit)  # noqa: ASYNC120  # cancelled: nobody to tell
+                        raise
+                    if reading.started:
+                        which = "idle"
+                    idle = trio.current_time() + self._profile.timeouts.idle_s
+                    scope.deadline = idle if reading.started else first
+            finally:
+                await close(  # noqa: ASYNC102  # shielded, with a deadline, inside
+                    response, chunks, drain_s=_DRAIN_S if reading.finished else 0
+                )
+            return self._completed(reading.response(), call, response)
+        raise timed_out(self._where, self._profile.timeouts, which)
 
     async def _pass_rest(self, chunks: AsyncIterator[bytes], reading: StreamReading, emit: Emit) -> None:
         """Pass on what the provider says right after an error event, such as the end; faults change nothing by now."""

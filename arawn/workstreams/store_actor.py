@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import trio
 
-from actors import OutcomeUnknown, Ref, Reply, Request
+from actors import OutcomeUnknown, Ref, Request
 from arawn.errors import ArawnError, StoreFailed
 from arawn.threads import RunInThread
 from arawn.workstreams.store import WorkstreamStore
@@ -20,7 +20,7 @@ from arawn.workstreams.store import WorkstreamStore
 __all__ = ["Query", "StoreHealth", "StoreTimeout", "open_store", "written"]
 
 LOOK_S = 5.0  # how often the file is looked at
-_WRITE_S = 30  # how long a write may take
+_WRITE_S = 30.0  # how long a write may take
 _LOG = logging.getLogger("arawn.workstreams")
 
 R = TypeVar("R")
@@ -52,31 +52,11 @@ async def written(store: Ref[Query[Any]], write: Callable[[WorkstreamStore], R])
     Checkpoint: always.
     If cancelled: it takes its time all the same.
     """
-    with trio.move_on_after(_WRITE_S, shield=True) as finding_room:
-        reply = await store.submit(Query(write))
-    with trio.CancelScope(shield=True):
-        if not finding_room.cancelled_caught and await _has_come(reply):
-            return await reply.wait()
-    words = f"the workstream database did not answer within {_WRITE_S} s"
+    with trio.move_on_after(_WRITE_S, shield=True):
+        return await store.ask(Query(write))
+    words = f"the workstream database did not answer within {_WRITE_S:g} s"
     _LOG.warning("%s", words)
     raise StoreTimeout(f"{words}: what was to be kept may be kept; look at the conversation before you send it again")
-
-
-async def _has_come(reply: Reply[R]) -> bool:
-    """Wait for the reply, and say whether it came; it is abandoned if not.
-
-    The time is counted second by second: one deadline for all of it would have passed after a pause of this process
-    (SIGSTOP), in which the store stood still as well.
-    """
-    came = trio.Event()
-    reply.when_done(came.set)
-    for _ in range(_WRITE_S):
-        with trio.move_on_after(1):
-            await came.wait()
-        if reply.done:
-            return True
-    reply.abandon()
-    return False
 
 
 class StoreHealth:

@@ -238,7 +238,7 @@ def test_a_redirect_says_which_setting_is_wrong() -> None:
 )
 def test_a_deadline_that_passed_is_told_as_it_was(which: Literal["idle", "total"], words: str) -> None:
     """A silence lasts for a time, what is not done is not done within one."""
-    assert words in str(timed_out("profile `p`", TimeoutsConfig(idle_s=2.0), which, late_s=0.0))
+    assert words in str(timed_out("profile `p`", TimeoutsConfig(idle_s=2.0), which))
 
 
 @pytest.mark.parametrize(

@@ -60,21 +60,6 @@ async def two_turns(config: Config, stores: Stores) -> list[Any]:
     return heard
 
 
-async def test_a_pause_of_the_process_is_no_silence_of_the_database(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The turn that is kept is answered, though more than 30 s have gone by when the process goes on."""
-
-    async def pause() -> None:
-        autojump_clock.jump(33)
-        for _ in range(3):  # the thread's word takes a few turns of the loop
-            await trio.lowlevel.checkpoint()
-
-    heard = await two_turns(configured(tmp_path), Stores(monkeypatch, pause))
-
-    assert heard == ["user", "assistant"] * 2
-
-
 async def test_a_database_that_does_not_answer_is_named_and_the_turn_may_be_kept(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
