@@ -1,6 +1,6 @@
 """How fast do `stats` and literal `search` read a log, beside plain line iteration and DuckDB with explicit columns?
 
-`ARAWN_BENCH_LOG_MB` sets the size of the log (200).
+`ARAWN_BENCH_LOG_MB` sets the size of the log (1000).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from arawn.messages import (
 )
 from benchmarks.measure import Comparison, Run, alternate
 
-_MEGABYTES = int(os.environ.get("ARAWN_BENCH_LOG_MB", "200"))
+_MEGABYTES = int(os.environ.get("ARAWN_BENCH_LOG_MB", "1000"))
 _ITERATIONS = 40  # of a conversation, each of which sends all that was said before
 _NEEDLE = "the heron that nobody saw"
 _START = datetime(2026, 1, 28, tzinfo=UTC)

@@ -19,6 +19,7 @@ import msgspec
 import trio
 
 from arawn import open_runtime
+from arawn.collector import calm_collector
 from arawn.config.schema import Config
 from arawn.messages import Completed, CompletionRequest, TextDelta, user
 from arawn.runtime_door import Runtime
@@ -129,7 +130,13 @@ class _Contestant:
 
 
 def run() -> Iterator[Finding]:
-    """Compare in turns; one result."""
+    """Compare in turns; with the collector as Python sets it, then as `arawn start` sets it: two results."""
+    yield _compared("the collector as Python sets it")
+    calm_collector()
+    yield _compared("the collector as `arawn start` sets it")
+
+
+def _compared(collector: str) -> Finding:
     ours, bare = _Contestant("Arawn"), _Contestant("bare trio streams")
     with open_upstream() as upstream:
         for _ in range(ROUNDS):
@@ -139,8 +146,8 @@ def run() -> Iterator[Finding]:
             bare.run(_bare_round, upstream.port)
     added = figure("added to a token, p99", [a - b for a, b in zip(ours.p99, bare.p99, strict=True)], "ms")
     wrong = figure("events lost, merged or out of order", [ours.wrong], "events")
-    yield Finding(
-        f"{STREAMS} streams, a token every {PACE * 1000:g} ms each: {STREAMS / PACE:,.0f} tokens a second",
+    return Finding(
+        f"{STREAMS} streams, a token every {PACE * 1000:g} ms each: {STREAMS / PACE:,.0f} tokens a second; {collector}",
         "<= 1 ms added to the p99; no event lost or merged",
         (added, wrong, *ours.figures(), *bare.figures()),
         added.median <= 1.0 and not ours.wrong,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import os
@@ -25,6 +24,7 @@ from arawn.cli.log_output import quiet_retries, show_from
 from arawn.cli.options import config_option
 from arawn.cli.output import say
 from arawn.cli.process_files import open_files
+from arawn.collector import calm_collector
 from arawn.config import listen_address
 from arawn.config.load import Loaded
 from arawn.config.paths import interactions_dir, runtime_dir, state_dir
@@ -86,7 +86,7 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
                 _LOG.warning("%s", narrow)
         if opened.token is None and opened.addresses:
             _LOG.warning("%s", _UNGUARDED)
-        _calm_collector()
+        calm_collector()
         if not quiet:
             _announce(found, opened)
 
@@ -107,17 +107,6 @@ def _as_running(found: Loaded, opened: Opened) -> RunningDaemon:
         address=next((_own_address(url) for url in opened.addresses), None),
         guarded=opened.token is not None,
     )
-
-
-def _calm_collector() -> None:
-    """Have the collector pass over what lives as long as the process, and look at the rest fourteen times less often.
-
-    With its usual settings it stops 500 streams for 10 ms twice a second (docs/performance.md). A library must not
-    choose this for the program around it; here the process is ours.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 100)
 
 
 def _announce(found: Loaded, opened: Opened) -> None:

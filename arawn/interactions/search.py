@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from arawn.errors import BadInput
+from arawn.interactions import memmem
 from arawn.interactions.encode import encode_line
 
 __all__ = ["Place", "Query"]
@@ -41,7 +42,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Query:
-    """One text or regular expression that is looked for."""
+    """One text or regular expression that is looked for; `width` is the bytes of the longest thing `find_in` seeks."""
 
     def __init__(self, text: str, *, regex: bool = False, ignore_case: bool = False) -> None:
         """Prepare the search.
@@ -66,16 +67,12 @@ class Query:
         self._needles = _needles(text)
         self._folded = text.lower().encode() if text.isascii() and _CLEAN.fullmatch(text) else b""
         self._safe = _longest_safe_run(text)
+        self.width = max(map(len, (*self._needles, self._folded, self._safe)))
 
     @property
     def is_literal(self) -> bool:
         """Whether `find_in` can rule anything out."""
         return not self._always
-
-    @property
-    def width(self) -> int:
-        """Bytes of the longest thing that `find_in` looks for."""
-        return max(map(len, (*self._needles, self._folded, self._safe)))
 
     def may_be_in(self, line: bytes) -> bool:
         """Say whether a line of the log can hold the text; False is certain."""
@@ -83,6 +80,8 @@ class Query:
 
     def find_in(self, data: bytes | bytearray, start: int, end: int) -> int:
         """Return where in `data[start:end]` lines of the log first seem to hold the text; -1 is certain."""
+        if len(self._needles) == 1 and not self._ignore_case:
+            return memmem.find(self._needles[0], data, start, end)
         size = _FIRST_PIECE
         while start < end:
             place = self._find_in_piece(data, start, min(end, start + size + self.width))
