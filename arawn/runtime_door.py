@@ -48,7 +48,7 @@ class Runtime:
     """A running Arawn; made by `open_runtime`.
 
     Every method but `workstream` raises `WrongLoop` outside the trio run that opened it.
-    `log_path` is the directory of the interaction log, None while it is off.
+    `log_path` is the directory of the log, None while it is off; `log_is_behind` tells of records still on their way.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Runtime:
         self.counts = counts
         self._root = root
         self._journal = journal
+        self.log_is_behind = lambda: journal.is_behind
         self._store = store
         self._store_health = store_health
         self._running = backends
-        self._backends = backends.refs
         self._single = SingleCalls(router, backends.refs, store, lambda: self.config, counts, waits_for_room)
         self._workstreams = workstreams
         self._router = router
@@ -139,7 +139,7 @@ class Runtime:
             UnknownProfile: The profile is not configured.
         """
         if profile is not None:
-            require_profile(profile, self._backends)
+            require_profile(profile, self._running.refs)
         return Workstream(require_name(name), profile, self._workstreams.ref(name), self._run, self.stored_workstream)
 
     async def tools(self, *names: str) -> tuple[Tool, ...]:

@@ -26,6 +26,7 @@ class StandstillClock(trio.abc.Clock):
         self._stood_still = 0.0
         self._asleep_since = 0.0
         self._late_from = math.inf
+        self._was_late = False
 
     def start_clock(self) -> None:
         """Do nothing: it runs already."""
@@ -36,12 +37,18 @@ class StandstillClock(trio.abc.Clock):
         if now > self._late_from:
             until = max(self._asleep_since, self._late_from - 2 * _LATE_S)
             self._stood_still += now - until
+            self._was_late = True
         self._late_from = math.inf
         return now - self._stood_still
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Return the seconds until `deadline`; trio waits for no longer than that, and then asks for the time."""
+        """Return the seconds until `deadline`; trio waits for no longer than that, and then asks for the time.
+
+        The wait after one that was late is not judged: where each one is, as on a machine that is far too slow, time
+        must go on.
+        """
         seconds = deadline - self.current_time()
         self._asleep_since = self._now()
-        self._late_from = self._asleep_since + max(0.0, seconds) + _LATE_S
+        self._late_from = math.inf if self._was_late else self._asleep_since + max(0.0, seconds) + _LATE_S
+        self._was_late = False
         return seconds

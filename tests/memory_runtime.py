@@ -55,6 +55,9 @@ class MemoryRuntime:
     log_path: Path | None = None
     database_fault: str | None = None
 
+    def log_is_behind(self) -> bool:
+        return False
+
     def __init__(self, *, fault: Exception | None = None, deltas: int = 2, delay: float = 0.0) -> None:
         self.calls: list[dict[str, Any]] = []
         self.cancelled = trio.Event()

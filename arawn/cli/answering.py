@@ -147,7 +147,7 @@ def _log_fault(status: RuntimeStatus) -> str | None:
     health = status.log.health
     if health.state == "ok":
         return None
-    return f"the log is {health.state}: {health.reason}; the record may not be in that file, or not yet"
+    return f"the log is {health.state}: {health.reason}; if the record is not in that file, that is why"
 
 
 class DaemonAnswerer:

@@ -83,7 +83,7 @@ async def look_at_running(config_file: Path | None, now: datetime) -> list[Findi
     if found is None:
         return []
     door = door_at(found)
-    gone = _gone_files(door)
+    gone = list(_gone_files(door))
     try:
         async with find_daemon(door) as daemon:
             if daemon is not None:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from arawn.errors import LogWriteFailed
-from arawn.interactions.directory import ClaimedDirectory, let_go, misplaced
+from arawn.interactions.directory import ClaimedDirectory, LockGone, let_go, misplaced
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import note_unwritten
-from arawn.interactions.part import Part, PartBroken, PartFull, PartTooLong, create_part
+from arawn.interactions.part import NewPart, Part, PartBroken, PartFull, PartTooLong, create_part
 from arawn.interactions.pending import Line, Numbering, Pending
 from arawn.interactions.record import LogLine, MarkLine, timestamp_text
 from arawn.interactions.sync_jobs import SyncJob, SyncOutcome, make_sync_jobs, run_sync_jobs
@@ -95,7 +95,7 @@ class DayLog:
         day = max(self.pending.first_day, self.newest_day)
         return None if self._part is not None and self._part.file.day >= day else day
 
-    def create_part(self, day: str) -> tuple[Part, ClaimedDirectory]:
+    def create_part(self, day: str) -> NewPart:
         """Make the next file of `day`, in a directory that is held. Changes nothing here, so any thread may run it.
 
         Raises:
@@ -107,13 +107,23 @@ class DayLog:
             place = f"for {day} in `{self._directory.path}`"
             raise LogWriteFailed(f"cannot make a new file {place}: {error.strerror}") from error
 
-    def adopt(self, part: Part, directory: ClaimedDirectory | None = None) -> None:
-        """Write to `part` from now on, under that claim; the part before it stays open until its lines are synced."""
-        if directory not in (None, self._directory):
-            self._filesystem.close(self._directory.lock)
-            self._directory = directory
+    def adopt_new(self, new: NewPart) -> None:
+        """Write to a new part from now on, under the claim that it was made under; to none that was made too late."""
+        if new.under is not self._directory:  # claimed anew meanwhile, for another part
+            self._close(new.part)
+            if new.now is not new.under:
+                let_go(self._filesystem, new.now)
+            return
+        if new.now is not new.under:
+            self._worthless.clear()  # files of another directory
+            self._directory = new.now
+            let_go(self._filesystem, new.under)
+        self.adopt(new.part)
+
+    def adopt(self, part: Part) -> None:
+        """Write to `part` from now on; the part before it stays open until its lines are synced."""
         before, self._part = self._part, part
-        self._worthless = [name for name in self._worthless if name != part.file.name]  # the directory was made anew
+        self._worthless = [name for name in self._worthless if name != part.file.name]
         self.newest_day = max(self.newest_day, part.file.day)
         if before is not None:
             self._retired.append(before)
@@ -127,7 +137,7 @@ class DayLog:
         """
         while self.pending:
             if (day := self.day_to_open()) is not None:
-                self.adopt(*self.create_part(day))
+                self.adopt_new(self.create_part(day))
             self.write()
 
     def write(self) -> None:
@@ -213,13 +223,15 @@ class DayLog:
             LogWriteFailed: A sync failed. Its lines are pending again; call `flush` until it succeeds, then sync.
         """
         failed: OSError | None = None
-        known = [outcome for outcome in outcomes if outcome[0].part in self._parts()]  # others were given up since
-        for job, failure in known:
-            if failure is not None:
+        for job, failure in outcomes:
+            is_lock_alone = isinstance(failure, LockGone)
+            if job.part not in self._parts():
+                continue  # given up since
+            if job.count is not None and (failure is None or is_lock_alone):
+                job.part.synced(job.count)
+            if failure is not None and not (is_lock_alone and job.directory is not self._directory):
                 failed = failure
                 self._give_up(job.part, str(failure))
-            elif job.count is not None:
-                job.part.synced(job.count)
         self._close_synced()
         if failed is not None:
             raise self._failed_sync(failed) from failed

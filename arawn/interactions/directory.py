@@ -20,7 +20,7 @@ from arawn.interactions.lock_file import LOCK, Owner, is_open_twice, read_owner,
 from arawn.interactions.record import timestamp_text
 from arawn.interactions.whole_file import read_small, write_whole
 
-__all__ = ["ClaimedDirectory", "LogInUse", "claim", "held", "let_go", "misplaced"]
+__all__ = ["ClaimedDirectory", "LockGone", "LogInUse", "claim", "held", "let_go", "misplaced"]
 
 _ID = ".directory-id"
 _ID_SHAPE = re.compile(rb"[0-9a-f]{8}")
@@ -30,16 +30,22 @@ class LogInUse(LogWriteFailed):
     """Somebody else writes to the log: another process, or this one."""
 
 
+class LockGone(FileNotFoundError):
+    """Other writers do not find the lock; the file that was looked at is where it should be."""
+
+
 class ClaimedDirectory(msgspec.Struct, frozen=True):
     """A directory that this process alone writes to until `let_go`; `id` stays the same for ever.
 
-    `owner` is what stands in the lock file; with what the writer before could not write, if there is any.
+    `owner` is what stands in the lock file; with what the writer before could not write, if there is any. `tells` is
+    whether the file system calls an open file and the one under its name the same: some do not, and are not looked at.
     """
 
     path: Path
     id: str
     lock: int
     owner: Owner
+    tells: bool
 
     @property
     def is_inherited(self) -> bool:
@@ -62,7 +68,8 @@ def claim(filesystem: Filesystem, path: Path, *, now: datetime, token: Callable[
         LogWriteFailed: `path` is a symbolic link or no directory. Nothing was changed.
         OSError: Anything that the system refused.
     """
-    _make_private(filesystem, path)
+    make_directories(filesystem, path)
+    _require_private(filesystem, path)
     return _take(filesystem, path, Owner(pid=os.getpid(), started=timestamp_text(now)), lambda: token(4))
 
 
@@ -73,23 +80,26 @@ def held(filesystem: Filesystem, claimed: ClaimedDirectory) -> ClaimedDirectory:
 
     Raises:
         LogInUse: Another process has taken it meanwhile.
+        LogWriteFailed: It is a symbolic link now, or no directory.
         OSError: Anything that the system refused: the directory is gone, say.
     """
-    if filesystem.leads_to(claimed.path / LOCK, claimed.lock):
+    if not claimed.tells or filesystem.leads_to(claimed.path / LOCK, claimed.lock):
         return claimed
-    return _take(filesystem, claimed.path, claimed.owner, lambda: claimed.id)
+    _require_private(filesystem, claimed.path)
+    owner = msgspec.structs.replace(claimed.owner, unwritten=None)  # which was declared at the start
+    return _take(filesystem, claimed.path, owner, lambda: claimed.id)
 
 
 def misplaced(filesystem: Filesystem, claimed: ClaimedDirectory, name: str, fd: int) -> OSError | None:
     """Return what is wrong with a file that is open under `name`: readers find another there, or nobody the lock."""
+    if not claimed.tells:
+        return None
     gone = f"`{name}` was removed or moved away while it was being written"
     try:
         if not filesystem.leads_to(claimed.path / name, fd):
             return FileNotFoundError(errno.ENOENT, f"{gone}; what is missing now, `arawn interactions verify` counts")
         if not filesystem.leads_to(claimed.path / LOCK, claimed.lock):
-            return FileNotFoundError(
-                errno.ENOENT, f"`{LOCK}`, which keeps other writers out, was removed or moved away"
-            )
+            return LockGone(errno.ENOENT, f"`{LOCK}`, which keeps other writers out, was removed or moved away")
     except OSError as error:
         return error
     return None
@@ -102,8 +112,7 @@ def let_go(filesystem: Filesystem, claimed: ClaimedDirectory) -> None:
     filesystem.close(claimed.lock)
 
 
-def _make_private(filesystem: Filesystem, path: Path) -> None:
-    make_directories(filesystem, path)
+def _require_private(filesystem: Filesystem, path: Path) -> None:
     mode = filesystem.lstat(path).st_mode
     if stat.S_ISLNK(mode):
         raise LogWriteFailed(
@@ -135,7 +144,7 @@ def _take(filesystem: Filesystem, path: Path, owner: Owner, new_id: Callable[[],
     except BaseException:
         filesystem.close(lock)
         raise
-    return ClaimedDirectory(path, known, lock, owner)
+    return ClaimedDirectory(path, known, lock, owner, filesystem.leads_to(path / LOCK, lock))
 
 
 def _lock(filesystem: Filesystem, path: Path, owner: Owner) -> tuple[int, Owner]:

@@ -22,5 +22,7 @@ class LogHealth(msgspec.Struct, frozen=True):
 
 
 def perhaps_unwritten(health: LogHealth) -> LogWriteFailed:
-    """Return what to say of a call that is not found in a log that is `degraded`: it may be there later."""
-    return LogWriteFailed(f"the record may not be written yet: the log is degraded ({health.reason}); try again later")
+    """Return what to say of a call that is not found in a log that is behind: it may be there later."""
+    return LogWriteFailed(
+        f"the record may not be written yet: the log is {health.state} ({health.reason}); try again later"
+    )

@@ -106,6 +106,11 @@ class Journal:
         late = self._late if self._room.held else None  # nothing is late where nothing is on its way
         return self._housekeeping_health() if late is None else late
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether records may be on their way that readers do not find yet."""
+        return self._writer_health().state == "degraded" or bool(self._late and self._room.held)
+
     async def record(self, line: LogLine) -> None:
         """Have `line` written, and wait for that as long as the patience lasts.
 

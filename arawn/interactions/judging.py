@@ -56,7 +56,7 @@ async def write_feedback(
     try:
         line = await trio.to_thread.run_sync(make, directory, interaction, judgement, abandon_on_cancel=True)
     except NoSuchCall as error:
-        if journal.health().state != "degraded":
+        if not journal.is_behind:
             raise
         raise perhaps_unwritten(journal.health()) from error
     except OSError as error:

@@ -8,12 +8,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from arawn.interactions.directory import ClaimedDirectory, held
+import msgspec
+
+from arawn.interactions.directory import ClaimedDirectory, held, let_go
 from arawn.interactions.files import DayFile, day_files, next_part
 from arawn.interactions.filesystem import FILE_MODE, Filesystem, write_fully
 from arawn.interactions.pending import Line
 
-__all__ = ["Part", "PartBroken", "PartFull", "PartTooLong", "create_part", "open_part"]
+__all__ = ["NewPart", "Part", "PartBroken", "PartFull", "PartTooLong", "create_part", "open_part"]
 
 _NAME_ATTEMPTS = 3
 _LONG_BYTES = 8 << 10
@@ -103,10 +105,16 @@ def _chunks(lines: list[Line]) -> Iterator[bytes]:
         yield b"".join(short)
 
 
-def create_part(
-    filesystem: Filesystem, directory: ClaimedDirectory, day: str, *, keeps_unsynced: bool
-) -> tuple[Part, ClaimedDirectory]:
-    """Make the next file of `day`, whose name is on the disk before this returns; also return what holds its directory.
+class NewPart(msgspec.Struct, frozen=True):
+    """A part that was just made, the claim under which that was begun, and the one that holds the directory now."""
+
+    part: Part
+    under: ClaimedDirectory
+    now: ClaimedDirectory
+
+
+def create_part(filesystem: Filesystem, directory: ClaimedDirectory, day: str, *, keeps_unsynced: bool) -> NewPart:
+    """Make the next file of `day`, whose name is on the disk before this returns.
 
     Raises:
         LogInUse: The directory was made anew, and another process has taken it.
@@ -114,14 +122,18 @@ def create_part(
     """
     now = held(filesystem, directory)
     try:
-        for _ in range(_NAME_ATTEMPTS - 1):
-            with contextlib.suppress(FileExistsError):  # a thread left behind on a disk that hung made one meanwhile
-                return _create_next(filesystem, now.path, day, keeps_unsynced=keeps_unsynced), now
-        return _create_next(filesystem, now.path, day, keeps_unsynced=keeps_unsynced), now
+        return NewPart(_create(filesystem, now.path, day, keeps_unsynced=keeps_unsynced), directory, now)
     except BaseException:
         if now is not directory:
-            filesystem.close(now.lock)
+            let_go(filesystem, now)
         raise
+
+
+def _create(filesystem: Filesystem, directory: Path, day: str, *, keeps_unsynced: bool) -> Part:
+    for _ in range(_NAME_ATTEMPTS - 1):
+        with contextlib.suppress(FileExistsError):  # a thread left behind on a disk that hung made one meanwhile
+            return _create_next(filesystem, directory, day, keeps_unsynced=keeps_unsynced)
+    return _create_next(filesystem, directory, day, keeps_unsynced=keeps_unsynced)
 
 
 def _create_next(filesystem: Filesystem, directory: Path, day: str, *, keeps_unsynced: bool) -> Part:

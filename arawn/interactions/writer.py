@@ -6,7 +6,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -101,7 +101,8 @@ class Writer:
                     turn = 0
         finally:
             self._log.take(rest)
-        if self._sync_mode == "always":
+        while self._sync_mode == "always" and (self._log.pending or self._log.unsynced_bytes):
+            await self._write_pending()  # again, where a file was given up meanwhile
             await self._sync_until_done()
         for line in batch:
             if isinstance(line, InteractionRecord):
@@ -110,10 +111,8 @@ class Writer:
 
     def _require_own(self) -> None:
         if os.getpid() != self._pid:
-            raise LogWriteFailed(
-                f"the interaction log is that of process {self._pid}, from which this one was forked; open a runtime "
-                "with another `logging.interactions.path` in this one"
-            )
+            whose = f"the interaction log is that of process {self._pid}, from which this one was forked"
+            raise LogWriteFailed(f"{whose}; open a runtime with another `logging.interactions.path` in this one")
 
     async def sync_in_groups(self) -> None:
         """Sync shortly after the first unsynced byte, for ever.
@@ -132,18 +131,21 @@ class Writer:
         """
         while True:
             await trio.sleep(_LOOK_SECONDS)
-            try:
+            with suppress(RuntimeError):  # no thread can be started
                 await self._look()
-            except LogWriteFailed as failure:
-                self._degraded(str(failure))
-                await self._write_pending()
 
     async def _look(self) -> None:
-        queue = self._log.sync_jobs(only_look=True)
         try:
-            self._log.finish_sync(await self._run_in_thread(partial(run_sync_jobs, self._filesystem, queue)))
-        finally:
-            drop_sync_jobs(self._filesystem, queue)
+            queue = self._log.sync_jobs(only_look=True)
+            try:
+                self._log.finish_sync(await self._run_in_thread(partial(run_sync_jobs, self._filesystem, queue)))
+            finally:
+                drop_sync_jobs(self._filesystem, queue)
+        except LogWriteFailed as failure:
+            self._degraded(str(failure))
+            await self._write_pending()
+        else:
+            self._well()
 
     async def _wait_for_memory(self) -> None:
         """Wait while too much is kept in memory for a rewrite."""
@@ -182,7 +184,7 @@ class Writer:
     async def _open_new_file(self) -> None:
         """Make the file that the pending lines need, in a thread, since its directory is synced."""
         if day := self._log.day_to_open():
-            self._log.adopt(*await self._in_thread(partial(self._log.create_part, day)))
+            self._log.adopt_new(await self._in_thread(partial(self._log.create_part, day)))
 
     async def _sync_until_done(self) -> None:
         """Sync what is written by now; after a failure write it anew and sync again, with back-off."""
@@ -250,11 +252,9 @@ class Writer:
         except RuntimeError:  # no thread can be started: better slow than with the directory locked for ever
             self._log.close()
         except trio.TooSlowError as hung:
-            reason = (
-                f"cannot close the interaction log: the disk has not answered for {_CLOSE_SECONDS:g} s; "
-                f"{are(unsynced, 'byte')} written and not sure to survive a power loss"
-            )
-            raise self._give_up(reason, unwritten) from hung
+            reason = f"cannot close the interaction log: the disk has not answered for {_CLOSE_SECONDS:g} s"
+            unsure = f"{are(unsynced, 'byte')} written and not sure to survive a power loss"
+            raise self._give_up(f"{reason}; {unsure}", unwritten) from hung
 
     def _give_up(self, reason: str, unwritten: int) -> LogWriteFailed:
         """Show and return what is said of an end at which so many lines are left."""

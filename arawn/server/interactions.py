@@ -71,7 +71,7 @@ class Found(msgspec.Struct, frozen=True):
 
 def interaction_routes(runtime: Runtime) -> dict[tuple[str, str], Route]:
     """Return the routes by method and path."""
-    log = LogDoor(runtime.log_path, lambda: runtime.status().log.health)
+    log = LogDoor(runtime.log_path, lambda: runtime.status().log.health, runtime.log_is_behind)
     reads = {"/interactions": _list, STATS: _stats, SEARCH: _search, INTERACTION: _show}
     return {
         **{("GET", path): partial(_while_the_client_stays, partial(read, log)) for path, read in reads.items()},

@@ -29,11 +29,15 @@ T = TypeVar("T")
 
 
 class LogDoor:
-    """The log as routes read it; the directory is None when it is off, `health` says how its writer is."""
+    """The log as routes read it; the directory is None when it is off.
 
-    def __init__(self, directory: Path | None, health: Callable[[], LogHealth]) -> None:
+    `health` says how the log is, `is_behind` whether records are on their way that are not found yet.
+    """
+
+    def __init__(self, directory: Path | None, health: Callable[[], LogHealth], is_behind: Callable[[], bool]) -> None:
         self._directory = directory
         self._health = health
+        self._is_behind = is_behind
         self._readers = trio.CapacityLimiter(_READERS)
 
     @property
@@ -56,7 +60,7 @@ class LogDoor:
 
         Raises:
             Refused: There is none, or several (404); else as `read`.
-            LogWriteFailed: There is none, and the log is degraded: it may be there later.
+            LogWriteFailed: There is none, and the log is behind: it may be there later.
 
         Checkpoint: always.
         If cancelled: the reading thread has ended.
@@ -69,7 +73,7 @@ class LogDoor:
         try:
             return await self.read(lambda on_damage: look(self.reader(on_damage)))
         except BadInput as error:
-            if isinstance(error, NoSuchCall) and self._health().state == "degraded":
+            if isinstance(error, NoSuchCall) and self._is_behind():
                 raise perhaps_unwritten(self._health()) from error
             raise Refused(refusal(404, "not_found", str(error))) from error
 

@@ -54,3 +54,15 @@ def test_time_goes_on_after_a_standstill() -> None:
 
     assert deadline - after == pytest.approx(-4)
     assert clock.deadline_to_sleep_time(after + 2) == pytest.approx(2)
+
+
+def test_time_goes_on_where_every_wait_is_late() -> None:
+    """As on a machine that is far too slow: at least each second wait counts in full."""
+    time = Time()
+    clock = StandstillClock(time)
+    began = clock.current_time()
+    for _ in range(10):
+        clock.deadline_to_sleep_time(clock.current_time() + 0.5)
+        time.now += 3
+
+    assert clock.current_time() - began >= 12

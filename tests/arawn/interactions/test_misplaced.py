@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -11,14 +12,19 @@ from typing import TypeVar
 import pytest
 import trio
 from trio.testing import MockClock
+from typing_extensions import override
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.directory import LogInUse
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.lock_file import note_unwritten
 from arawn.interactions.opening import open_day_log
+from arawn.interactions.sync_jobs import run_sync_jobs
 from arawn.interactions.writer import Writer, open_writer
 from tests.arawn.interactions.samples import Clock, log_files, note, notes_of, whole_lines
+from tests.arawn.interactions.simulated_filesystem import os_error
 
 
 def removed(path: Path) -> None:
@@ -174,6 +180,131 @@ def test_a_directory_that_another_writer_has_taken_meanwhile_is_left_to_it(tmp_p
     assert readable_notes(directory) == {1}
 
 
+def test_a_file_in_a_directory_that_is_made_again_is_never_removed(tmp_path: Path) -> None:
+    """What was worthless in the directory before is nothing to look for in this one."""
+    filesystem = FailingSyncs()
+    log = open_log(tmp_path / "log", filesystem=filesystem)
+    file = day_file(tmp_path / "log")
+    filesystem.fails = True
+    log.append([note(1)])
+    with pytest.raises(LogWriteFailed):
+        log.sync()
+    filesystem.fails = False
+    (tmp_path / "log").rename(tmp_path / "old")
+    (tmp_path / "log").mkdir(0o700)
+    file.write_text("restored by hand\n")
+
+    log.flush()
+
+    assert file.read_text() == "restored by hand\n"
+    log.close()
+
+
+def test_what_is_on_the_disk_is_not_lost_with_the_lock(tmp_path: Path) -> None:
+    """Lines whose sync succeeded stay where they are, once, though another writer has the directory by then."""
+    directory = tmp_path / "log"
+    log = open_log(directory)
+    log.append([note(1)])
+    (directory / ".lock").unlink()
+    other = open_log(directory)
+    with pytest.raises(LogWriteFailed, match=r"\.lock"):
+        log.sync()
+
+    assert log.pending.unwritten == 0
+    with pytest.raises(LogInUse):
+        log.close()
+    other.close()
+    open_log(directory).close()
+    assert notes_of(whole_lines(log_files(directory))) == [1]
+    assert b'"kind":"gap"' not in b"".join(log_files(directory).values())
+
+
+def test_a_gap_is_declared_once(tmp_path: Path) -> None:
+    """A lock that is taken anew says nothing of what was declared at the start."""
+    open_log(tmp_path).close()
+    note_unwritten(Filesystem(), tmp_path, 7, "the disk was full")
+    log = open_log(tmp_path)
+    (tmp_path / ".lock").unlink()
+    write_on(log, 1)
+    log.close()
+    open_log(tmp_path).close()
+
+    assert b"".join(log_files(tmp_path).values()).count(b'"kind":"gap"') == 1
+
+
+def test_a_file_that_was_made_too_late_is_not_written_to(tmp_path: Path) -> None:
+    """Of two that are made at once, with the lock removed in between, the one under the old lock counts for nothing."""
+    log = open_log(tmp_path)
+    late = log.create_part(log.newest_day)
+    (tmp_path / ".lock").unlink()
+    log.adopt_new(log.create_part(log.newest_day))
+    log.adopt_new(late)
+
+    with pytest.raises(LogInUse):
+        open_log(tmp_path)
+    log.append([note(1)])
+    log.close()
+    open_log(tmp_path).close()
+    assert readable_notes(tmp_path) == {1}
+
+
+def test_a_directory_that_is_made_again_is_made_private(tmp_path: Path) -> None:
+    """As one that is opened: no link is followed either."""
+    log = open_log(tmp_path / "log")
+    (tmp_path / "log").rename(tmp_path / "old")
+    log.append([note(1)])
+    with pytest.raises(LogWriteFailed):
+        log.sync()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "log").symlink_to("other")
+    with pytest.raises(LogWriteFailed, match="symbolic link"):
+        log.flush()
+    (tmp_path / "log").unlink()
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log").chmod(0o777)
+
+    log.flush()
+
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o700
+    log.close()
+
+
+def test_a_file_system_that_cannot_tell_is_not_looked_at(tmp_path: Path) -> None:
+    """Where an open file and the one under its name are never the same, all is written as before."""
+    log = open_log(tmp_path, filesystem=Untelling())
+    log.append([note(1)])
+    log.sync()
+    log.close()
+
+    assert readable_notes(tmp_path) == {1}
+
+
+class FailingSyncs(Filesystem):
+    """A disk on which syncs fail as long as `fails`; without descriptors as long as `is_exhausted`."""
+
+    fails = is_exhausted = False
+
+    @override
+    def fdatasync(self, fd: int) -> None:
+        if self.fails:
+            raise os_error(errno.EIO)
+        super().fdatasync(fd)
+
+    @override
+    def dup(self, fd: int) -> int:
+        if self.is_exhausted:
+            raise os_error(errno.EMFILE)
+        return super().dup(fd)
+
+
+class Untelling(Filesystem):
+    """A file system that numbers its files anew for each look."""
+
+    @override
+    def leads_to(self, path: Path, fd: int) -> bool:
+        return False
+
+
 async def here(work: Callable[[], T]) -> T:
     return work()
 
@@ -187,6 +318,49 @@ def test_the_lock_is_looked_after_while_nothing_is_written(tmp_path: Path) -> No
             await trio.sleep(1.1)
             with pytest.raises(LogInUse):
                 open_log(tmp_path)
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+def test_a_look_that_could_not_be_made_is_forgotten_with_the_next(tmp_path: Path) -> None:
+    """The log is degraded while there is no descriptor, and well after, though nothing was written meanwhile."""
+    filesystem, states = FailingSyncs(), list[str]()
+
+    async def main() -> None:
+        opened = open_writer(InteractionLogConfig(), tmp_path, clock=Clock(), run_in_thread=here, filesystem=filesystem)
+        async with opened as writer:
+            await trio.sleep(0.5)  # what was written at the start is synced
+            for filesystem.is_exhausted in (True, False):
+                await trio.sleep(1.1)
+                states.append(writer.health.value.state)
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+    assert states == ["degraded", "ok"]
+
+
+def test_what_is_given_up_while_it_is_synced_is_written_before_it_is_acknowledged(tmp_path: Path) -> None:
+    """With `sync = "always"`, too, nothing counts that is only in memory."""
+    directory, moved = tmp_path / "log", tmp_path / "moved"
+
+    async def slow_syncs(work: Callable[[], T]) -> T:
+        if isinstance(work, partial) and work.func is run_sync_jobs and work.args[1][0].count is not None:
+            if not moved.exists():
+                directory.rename(moved)
+            await trio.sleep(2.5)  # a look is made meanwhile
+        return work()
+
+    async def main() -> None:
+        config = InteractionLogConfig(sync="always")
+        opened = open_writer(config, directory, clock=Clock(), run_in_thread=slow_syncs)
+        async with opened as writer, trio.open_nursery() as nursery:
+            nursery.start_soon(make_again)
+            await writer.handle([note(1)])
+            assert readable_notes(directory) == {1}
+
+    async def make_again() -> None:
+        await trio.sleep(10)
+        directory.mkdir(0o700)
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
 

@@ -117,7 +117,7 @@ async def test_the_list_has_twenty_interactions_unless_more_are_asked_for(tmp_pa
 
 async def test_two_reads_of_the_log_go_on_at_a_time(tmp_path: Path) -> None:
     """A third waits until one of them has ended."""
-    log, reading, go_on = LogDoor(tmp_path, LogHealth), threading.Semaphore(0), threading.Event()
+    log, reading, go_on = LogDoor(tmp_path, LogHealth, lambda: False), threading.Semaphore(0), threading.Event()
 
     def look(_: OnDamage) -> bool:
         reading.release()
