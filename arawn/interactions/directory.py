@@ -109,7 +109,8 @@ def let_go(filesystem: Filesystem, claimed: ClaimedDirectory) -> None:
     """Give the lock back at once, whatever was forked meanwhile; a forked process only closes what it inherited."""
     with contextlib.suppress(OSError):  # a forked process may not; in another, the close does it, where none was forked
         filesystem.unlock(claimed.lock)
-    filesystem.close(claimed.lock)
+    with contextlib.suppress(OSError):  # Linux has closed it whatever `close` says
+        filesystem.close(claimed.lock)
 
 
 def _require_private(filesystem: Filesystem, path: Path) -> None:
