@@ -142,10 +142,10 @@ def _take(filesystem: Filesystem, path: Path, owner: Owner, new_id: Callable[[],
         if known is None:
             known = new_id()
             write_whole(filesystem, path / _ID, known.encode())
+        return ClaimedDirectory(path, known, lock, owner, filesystem.leads_to(path / LOCK, lock))
     except BaseException:
         filesystem.close(lock)
         raise
-    return ClaimedDirectory(path, known, lock, owner, filesystem.leads_to(path / LOCK, lock))
 
 
 def _lock(filesystem: Filesystem, path: Path, owner: Owner) -> tuple[int, Owner]:
