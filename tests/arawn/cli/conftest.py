@@ -15,6 +15,8 @@ import pytest
 
 from arawn.cli.running import run
 from tests.arawn.cli.place import Place
+from tests.arawn.interactions.mending_logs import written_log
+from tests.system.unprivileged import Unprivileged
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -64,3 +66,13 @@ def asked(command: Command) -> list[str]:
     command("ask", "-w", "research", "-p", "fast", "--tag", "team=search", "two herons")
     command("ask", "-w", "research", "-s", "be brief", "a Kestrel")
     return [head["id"] for head in json.loads(command("interactions", "list", "--json").out)]
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Iterator[Unprivileged]:
+    """A place with a log of two days, whose commands are bound by the modes of files."""
+    with tempfile.TemporaryDirectory(prefix="arawn-") as runtime:
+        place = Unprivileged(tmp_path, Path(runtime))
+        place.configure()
+        written_log(place.log)
+        yield place

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from arawn.owners import way_in
-from tests.arawn.interactions.mending_logs import written_log
 from tests.system.unprivileged import Unprivileged
-
-
-@pytest.fixture
-def bound(tmp_path: Path) -> Iterator[Unprivileged]:
-    """A place with a log of two days, whose commands are bound by the modes of files."""
-    with tempfile.TemporaryDirectory(prefix="arawn-") as runtime:
-        place = Unprivileged(tmp_path, Path(runtime))
-        place.configure()
-        written_log(place.log)
-        yield place
 
 
 def test_a_log_that_is_closed_to_us_hides_nothing_else(bound: Unprivileged) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,6 @@ from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 from tests.arawn.interactions.mending_logs import FIRST, SECOND, seal, written_log
 from tests.system.unprivileged import Unprivileged
-
-
-@pytest.fixture
-def bound(tmp_path: Path) -> Iterator[Unprivileged]:
-    """A place with a log of two days, whose commands are bound by the modes of files."""
-    with tempfile.TemporaryDirectory(prefix="arawn-") as runtime:
-        place = Unprivileged(tmp_path, Path(runtime))
-        place.configure()
-        written_log(place.log)
-        yield place
 
 
 def test_a_sealed_day_that_is_closed_to_us_is_not_lost(bound: Unprivileged) -> None:
