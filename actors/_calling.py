@@ -1,4 +1,4 @@
-"""The ways to call a handler: with one message, one that can be called off, a batch; and who hears of its failure."""
+"""The ways to call a handler: with one message or a batch; and who hears of its failure."""
 
 from __future__ import annotations
 
@@ -24,21 +24,7 @@ def calling(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHandl
     spec = seat.spec
     if spec.batch > 1:
         return _batched(seat, worker, cast("BatchHandler[M]", handler))  # `batch` says which of the two it is
-    if spec.abandoned == "cancel":
-        return _revocable(worker, cast("Handler[M]", handler))
     return cast("Handler[M]", handler)
-
-
-def _revocable(worker: Worker, handler: Handler[M]) -> Callable[[M], Awaitable[Any]]:
-    async def handle(message: M) -> Any:
-        with trio.CancelScope() as scope:
-            mail = worker.in_hand[0]
-            if type(mail) is Asked:
-                mail.on_abandoned = lambda: scope.cancel(reason="its asker is gone")
-            return await handler(message)
-        return None  # to nobody
-
-    return handle
 
 
 def _batched(seat: ActorSeat[M], worker: Worker, handler: BatchHandler[M]) -> Callable[[M], Awaitable[Any]]:
@@ -67,12 +53,19 @@ def fail(seat: ActorSeat[M], failures: Sequence[tuple[Mail[M], BaseException]]) 
     for mail, cause in failures:
         if type(mail) is Asked and mail.state != "abandoned":
             mail.fail(_error_for(seat, mail.message, cause))
-        else:
+        elif type(mail) is not Asked or not _called_off(seat, cause):
             unheard.append((content(mail), cause))
     for message, cause in unheard:
         error = _error_for(seat, message, cause)
         why = f"error reply to nobody: {shown(error)}"
         seat.hooks.emit(DeadLetter(seat.path, message, why, started=True, error=error))
+
+
+def _called_off(seat: ActorSeat[M], cause: BaseException) -> bool:
+    """Say whether work for an asker that is gone was ended as its spec wants it, of which nobody need hear."""
+    if isinstance(cause, BaseExceptionGroup):
+        return seat.spec.abandoned == "cancel" and cause.split(trio.Cancelled)[1] is None
+    return seat.spec.abandoned == "cancel" and isinstance(cause, trio.Cancelled)
 
 
 def _error_for(seat: ActorSeat[M], message: M, cause: BaseException) -> Exception:

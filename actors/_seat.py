@@ -13,7 +13,7 @@ import trio
 from actors._cycles import Worker, find_cycle
 from actors._envelope import NO_MAIL, Asked, about, content
 from actors._mailbox import Mailbox
-from actors._work import asking_worker, begin_work, handle_mail
+from actors._work import asking_worker, begin_work, work
 from actors.errors import ActorError, AskCycle, Restarting, Stopped
 from actors.events import DeadLetter, Hooks
 from actors.spec import BatchHandler, ChildSpec, Handler
@@ -137,11 +137,11 @@ class ActorSeat(Generic[M]):
         self.workers = [Worker(self) for _ in range(self.spec.workers)]
         with self._work:
             if self.spec.workers == 1:
-                await handle_mail(self, self.workers[0], handler)
+                await work(self, self.workers[0], handler)
             else:
                 async with trio.open_nursery() as nursery:
                     for worker in self.workers:
-                        nursery.start_soon(handle_mail, self, worker, handler, name=self.path)
+                        nursery.start_soon(work, self, worker, handler, name=self.path)
         return "idle"
 
     async def wait_mail(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -45,8 +46,29 @@ def asking_worker() -> Worker | None:
     return worker if nursery is None or nursery in task.child_nurseries[worker.depth :] else None
 
 
-async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHandler[M]) -> None:
-    """Handle mail until the box is finished, or the whole actor has been idle for long enough.
+async def work(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHandler[M]) -> None:
+    """Handle mail until the box is finished, or the whole actor has been idle for long enough; all else as `_handle`.
+
+    What can be called off runs in one scope, for as many messages as possible: a scope for each would cost more than
+    all else that is done for it.
+    """
+    begin_work(worker)
+    if seat.spec.abandoned != "cancel":
+        await _handle(seat, worker, handler, None)
+        return
+    ended = False
+    while not ended:
+        with trio.CancelScope() as scope:
+            ended = await _handle(seat, worker, handler, partial(scope.cancel, reason="its asker is gone"))
+
+
+async def _handle(
+    seat: ActorSeat[M],
+    worker: Worker,
+    handler: Handler[M] | BatchHandler[M],
+    call_off: Callable[[], None] | None,
+) -> bool:
+    """Handle mail until there is none any more (True), or one that was asked has been called off (False).
 
     Raises what the handler raises. Whatever happens, the askers are told, without a checkpoint in between. What is
     done for one message stands here in one piece: each call would cost as much as the rest of it.
@@ -54,10 +76,10 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
     Checkpoint: when there is no mail, and after 64 messages without any; else where the handler has one.
     If cancelled: askers of what is in hand get `OutcomeUnknown`; other mail stays in the box.
     """
-    begin_work(worker)
     take, handle, expected = seat.mailbox.take_nowait, calling(seat, worker, handler), seat.spec.reply_errors
     alone = seat.spec.batch == 1
     task: trio.lowlevel.Task = worker.task
+    since, turn = worker.since, _YIELD_EVERY
     while True:
         if task.custom_sleep_data is not worker:  # trio clears it when a task has slept: the clock has not stood still
             task.custom_sleep_data = worker
@@ -68,13 +90,14 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
         mail = take()
         if mail is NO_MAIL:
             if not await seat.wait_mail():
-                return
+                return True
             continue
         if type(mail) is Asked and not _begun(seat, mail):  # half the price of `isinstance`
             continue
         worker.in_hand = (mail,) if alone else _batch(seat, mail)
         try:
             if type(mail) is Asked:
+                mail.on_abandoned = call_off
                 mail.reply(await handle(mail.message))
             else:
                 await handle(mail)
@@ -84,6 +107,8 @@ async def handle_mail(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | 
             _fail_all(seat, worker, error)
             raise
         worker.in_hand = ()
+        if call_off is not None and type(mail) is Asked and mail.state == "abandoned":
+            return False
         turn -= 1
         if not turn:
             await trio.lowlevel.checkpoint()
