@@ -129,15 +129,26 @@ async def _open_watched(
 ) -> AsyncIterator[Callable[[Call], Awaitable[CompletionResponse]]]:
     """Yield the handler of a backend that is there; when its model server dies, `nursery` ends before it is closed."""
     async with _open_ready(parts) as backend:
-        if isinstance(backend.provider, LocalProvider):
-            nursery.start_soon(_crash_with_server, backend.provider, backend)
-        yield backend.handle
+        if not isinstance(backend.provider, LocalProvider):
+            yield backend.handle
+            return
+        under_way = AsyncValue(0)
+
+        async def handle(call: Call) -> CompletionResponse:
+            under_way.value += 1
+            try:
+                return await backend.handle(call)
+            finally:
+                under_way.value -= 1
+
+        nursery.start_soon(_crash_with_server, backend.provider, under_way)
+        yield handle
 
 
-async def _crash_with_server(provider: LocalProvider, backend: _Backend) -> None:
+async def _crash_with_server(provider: LocalProvider, under_way: AsyncValue) -> None:
     story = await provider.wait_died()
     with trio.move_on_after(_LAST_CALLS_S):
-        await backend.under_way.wait_value(0)
+        await under_way.wait_value(0)
     raise ModelServerDied(story)
 
 
@@ -149,7 +160,6 @@ class _Backend:
     """Handles calls, several at a time, on one provider."""
 
     def __init__(self, parts: BackendParts, provider: Provider) -> None:
-        self.under_way = AsyncValue(0)
         self._parts = parts
         parts.secrets.add(provider.secrets)  # what `api_key_command` has printed may turn up in any record
         self._redactor = Redactor(parts.secrets)
@@ -165,7 +175,6 @@ class _Backend:
         Checkpoint: always.
         If cancelled: the attempt under way is cancelled, and recorded as cancelled (or partial).
         """
-        self.under_way.value += 1
         try:
             return await self._with_retries(call)
         except ArawnError:
@@ -173,8 +182,6 @@ class _Backend:
         except Exception as error:  # one call's fault must not end the others on this backend
             _LOG.exception("a call to profile `%s` failed inside Arawn", self._parts.name)
             raise CallFailed(self._parts.name, error, call.context.routing) from error
-        finally:
-            self.under_way.value -= 1
 
     async def _with_retries(self, call: Call) -> CompletionResponse:
         """Make attempts until one succeeds or a retry cannot help.

@@ -74,9 +74,13 @@ class Admission:
                 f"{self._last}; `arawn status` has more",
                 retry_after_s=rest,
             )
+        if self._requests is not None or self._tokens is not None:
+            await self._keep_limits(now)
+
+    async def _keep_limits(self, now: float) -> None:
         limits = {"requests_per_minute": self._requests, "tokens_per_minute": self._tokens}
         waits = [(limit.wait(now, 1), key) for key, limit in limits.items() if limit is not None]
-        wait, key = max(waits, default=(0.0, ""))
+        wait, key = max(waits)
         if wait > self._longest_wait:
             raise RateLimited(
                 f"profile `{self._name}`: its own `{key}` is used up; free again in {wait:.0f} s",
