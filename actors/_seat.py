@@ -41,7 +41,7 @@ class ActorSeat(Generic[M]):
         self.hooks = hooks
         self.cut_at = math.inf  # from then on no more mail is begun
         self.was_idle = False
-        self._idle_after = idle_after
+        self.idle_after = idle_after
         self._idle_since = 0.0
         self._stop_by = math.inf
         self._interrupted = False
@@ -150,11 +150,11 @@ class ActorSeat(Generic[M]):
         Checkpoint: only when there is no mail.
         If cancelled: mail that has come meanwhile stays in the box.
         """
-        if self._idle_after is None:
+        if self.idle_after is None:
             return await self.mailbox.wait_mail()
         self._idle_since = trio.current_time()
         while True:
-            with trio.move_on_at(self._idle_since + self._idle_after):
+            with trio.move_on_at(self._idle_since + self.idle_after):
                 return await self.mailbox.wait_mail()
             if self._is_idle(trio.current_time()):
                 self._work.cancel(reason=f"`{self.path}` is idle")
@@ -163,10 +163,10 @@ class ActorSeat(Generic[M]):
 
     def _is_idle(self, now: float) -> bool:
         """Say whether no worker has had mail for `idle_after`; while one is busy, the time begins anew."""
-        assert self._idle_after is not None
+        assert self.idle_after is not None
         if self.mailbox.waiting or any(worker.in_hand for worker in self.workers):
             self._idle_since = now
-        return now >= self._idle_since + self._idle_after  # the very sum of the deadline: no rounding in between
+        return now >= self._idle_since + self.idle_after  # the very sum of the deadline: no rounding in between
 
     # -- the end of it ----------------------------------------------------------------------------------------------
 

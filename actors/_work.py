@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -50,25 +50,31 @@ async def work(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHa
     """Handle mail until the box is finished, or the whole actor has been idle for long enough; all else as `_handle`.
 
     What can be called off runs in one scope, for as many messages as possible: a scope for each would cost more than
-    all else that is done for it.
+    all else that is done for it. Actors on demand, of which there are many, hold none while they wait.
     """
     begin_work(worker)
     if seat.spec.abandoned != "cancel":
-        await _handle(seat, worker, handler, None)
+        await _handle(seat, worker, handler, seat.wait_mail)
         return
-    ended = False
-    while not ended:
+    wait = seat.wait_mail if seat.idle_after is None else _give_way
+    while await seat.wait_mail():
         with trio.CancelScope() as scope:
-            ended = await _handle(seat, worker, handler, partial(scope.cancel, reason="its asker is gone"))
+            await _handle(seat, worker, handler, wait, partial(scope.cancel, reason="its asker is gone"))
+
+
+async def _give_way() -> bool:
+    """Say that there is nothing to wait for here."""
+    return False
 
 
 async def _handle(
     seat: ActorSeat[M],
     worker: Worker,
     handler: Handler[M] | BatchHandler[M],
-    call_off: Callable[[], None] | None,
-) -> bool:
-    """Handle mail until there is none any more (True), or one that was asked has been called off (False).
+    wait_mail: Callable[[], Awaitable[bool]],
+    call_off: Callable[[], None] | None = None,
+) -> None:
+    """Handle mail until there is none to wait for, or a message that was asked has been called off.
 
     Raises what the handler raises. Whatever happens, the askers are told, without a checkpoint in between. What is
     done for one message stands here in one piece: each call would cost as much as the rest of it.
@@ -89,8 +95,8 @@ async def _handle(
             await trio.lowlevel.checkpoint_if_cancelled()  # a handler under a shield may have outlived the cut
         mail = take()
         if mail is NO_MAIL:
-            if not await seat.wait_mail():
-                return True
+            if not await wait_mail():
+                return
             continue
         if type(mail) is Asked and not _begun(seat, mail):  # half the price of `isinstance`
             continue
@@ -108,7 +114,7 @@ async def _handle(
             raise
         worker.in_hand = ()
         if call_off is not None and type(mail) is Asked and mail.state == "abandoned":
-            return False
+            return
         turn -= 1
         if not turn:
             await trio.lowlevel.checkpoint()
