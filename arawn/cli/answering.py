@@ -147,7 +147,7 @@ def _log_fault(status: RuntimeStatus) -> str | None:
     health = status.log.health
     if health.state == "ok":
         return None
-    return f"the log is {health.state}: {health.reason}; if the record is not in that file, that is why"
+    return f"the log is {health.state}: {health.reason}; if the record of this answer is not in it, that is why"
 
 
 class DaemonAnswerer:

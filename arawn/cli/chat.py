@@ -76,6 +76,7 @@ class Talk:
         self._lines = lines
         self._tools = tools
         self._interrupts = interrupts
+        self._log_fault: str | None = None  # as it was told last
 
     async def run(self, answerer: Answerer) -> None:
         """Talk to the end.
@@ -146,6 +147,14 @@ class Talk:
             why = reason_words(response.routing, self._workstream)
             note(f"[{response.profile}: {why}; {response.model}; {tokens}; {response.interaction_id or 'not logged'}]")
             note_cut(response)
+            await self._watch_log(answerer)
+
+    async def _watch_log(self, answerer: Answerer) -> None:
+        """Say what is wrong with the log, when it has become so."""
+        fault = await answerer.log_fault()
+        if fault not in {None, self._log_fault}:
+            warn_of(fault)
+        self._log_fault = fault
 
 
 def _help() -> None:

@@ -195,5 +195,5 @@ def test_a_record_that_may_not_be_there_is_told(
 
     result = command("ask", *flags, "hi")
 
-    said = "the log is degraded: no room on the disk; if the record is not in that file, that is why"
+    said = "the log is degraded: no room on the disk; if the record of this answer is not in it, that is why"
     assert (result.code, result.err.splitlines()[-1]) == (0, said)

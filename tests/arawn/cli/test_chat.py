@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from arawn.interactions.health import LogHealth
+from arawn.interactions.journal import Journal
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import PATIENCE, Place
 from tests.arawn.cli.terminal import Terminal
@@ -51,6 +55,16 @@ def test_the_first_piped_line_that_fails_ends_it(command: Command) -> None:
 
     assert (result.code, result.out) == (2, "")
     assert "unknown profile `nope`; the profiles are: `default`, `fast`" in result.err
+
+
+def test_a_log_that_is_not_well_is_told_once(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays so, and is no news with every line."""
+    monkeypatch.setattr(Journal, "health", lambda _: LogHealth("degraded", "no room on the disk"))
+
+    result = command("chat", piped="one\ntwo\n")
+
+    assert result.out == "echo: one\necho: two\n"
+    assert result.err.count("the log is degraded: no room on the disk") == 1
 
 
 def test_an_unknown_profile_is_refused_before_anything_is_said(command: Command) -> None:
