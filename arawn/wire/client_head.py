@@ -34,11 +34,13 @@ _RESPONSE = re.compile(
     rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n((?:" + FIELD_LINE + rb")*+)\r\n"
 )
 _FIELD = re.compile(FIELD_LINE)
-_PARTS = re.compile(rb"([^:]++):([^\r]*+)\r\n")  # enough for what `_RESPONSE` let through
+_PARTS = re.compile(  # enough for what `_RESPONSE` let through; space around a value is no part of it
+    rb"([^:]++):[\t ]*+((?:[^\r\t ]++|[\t ]++(?!\r))*+)[\t ]*+\r\n"
+)
 _BEGINS = b"HTTP/1."
 _BARE_LF = re.compile(rb"(?:\A|[^\r])\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[\t ]*+([^\r]*+)")
 _NO_BODY = frozenset((204, 304))
 
 
@@ -55,7 +57,10 @@ class CutHead(BrokenHead):
 
 
 class ResponseHead(msgspec.Struct, frozen=True, gc=False):
-    """A status line and headers that passed every check; `keep_alive` says that another request may follow."""
+    """A status line and headers that passed every check.
+
+    `keep_alive` says that another request may follow, `ascii` that all headers are ASCII.
+    """
 
     version: bytes
     status: int
@@ -63,6 +68,7 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     headers: list[tuple[bytes, bytes]]
     framing: Framing
     keep_alive: bool
+    ascii: bool
 
 
 def encode_request_head(method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
@@ -76,10 +82,9 @@ def encode_request_head(method: str, target: bytes, headers: Sequence[tuple[byte
     Raises:
         httpx.LocalProtocolError: A part holds what would end it early, such as a line break; nothing was sent.
     """
-    start = method.encode("ascii", "replace") + b" " + target + b" HTTP/1.1"
-    lines = [start, *[name + b": " + value for name, value in headers]]
-    block = b"\r\n".join(lines) + b"\r\n\r\n"
-    one_line_each = block.count(b"\n") == len(lines) + 1 and not any(b":" in name for name, _ in headers)
+    start = b"%b %b HTTP/1.1" % (method.encode("ascii", "replace"), target)
+    block = b"\r\n".join((start, *map(b": ".join, headers), b"\r\n"))
+    one_line_each = block.count(b"\n") == len(headers) + 2 and b":" not in b"".join(dict(headers))
     if not one_line_each or not _REQUEST.fullmatch(block):
         raise _why_not_sent(method, headers)
     return block
@@ -142,21 +147,21 @@ def parse_response_head(block: bytes, method: str) -> ResponseHead:
             raise _no_http(block)
         raise BrokenHead("the status line or a header line of the response is malformed")
     version, status, reason = line[1], int(line[2]), line[3] or b""
-    headers = [(name, value.strip(b" \t")) for name, value in _PARTS.findall(line[4])]
-    framing, keep_alive = _framing(headers, version)
+    framing, keep_alive = _framing(block, version)
     if method == "HEAD" or status in _NO_BODY or status < 200:
         framing = 0
-    return ResponseHead(version, status, reason, headers, framing, keep_alive and framing != "until close")
+    keep_alive = keep_alive and framing != "until close"
+    return ResponseHead(version, status, reason, _PARTS.findall(line[4]), framing, keep_alive, block.isascii())
 
 
-def _framing(headers: list[tuple[bytes, bytes]], version: bytes) -> tuple[Framing, bool]:
-    """Return where the body ends, and whether the connection may go on after it."""
+def _framing(block: bytes, version: bytes) -> tuple[Framing, bool]:
+    """Return where the body that follows a head ends, and whether the connection may go on after it."""
     framing: Framing = "until close"
     keep_alive = version == b"HTTP/1.1"  # whoever speaks 1.0 gets a connection for each request
-    found = [(name.lower(), value.lower()) for name, value in headers if name.lower() in _FRAMING]
-    for name, value in found:
+    for name, padded in _FRAMING.findall(block.lower()):
+        value = padded.rstrip(b"\t ")
         if name == b"connection":
-            keep_alive = keep_alive and b"close" not in [option.strip() for option in value.split(b",")]
+            keep_alive = keep_alive and b"close" not in map(bytes.strip, value.split(b","))
         elif framing != "until close":
             raise BrokenHead("the response says more than once where its body ends")
         elif name == b"content-length":

@@ -5,6 +5,7 @@ A body in memory that is not big goes out together with the head, in one send.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -16,6 +17,7 @@ __all__ = ["LAST_CHUNK", "Content", "Outgoing", "basic_auth", "encode_chunk", "o
 
 LAST_CHUNK = b"0\r\n\r\n"
 _TOGETHER_BYTES = 64 * 1024
+_FRAMING = re.compile(rb"\r\n(host|content-length|transfer-encoding|connection): ([^\r]*+)")  # in small letters
 
 
 class Content(httpx.ByteStream):
@@ -71,12 +73,11 @@ def open_outgoing(request: httpx.Request) -> Outgoing:
         httpx.LocalProtocolError: The request cannot be said in HTTP/1.1; nothing was sent.
         TypeError: The body is a stream for synchronous clients.
     """
-    headers = request.headers.raw
-    length, keep_alive = _framing(headers)
     if request.method == "CONNECT":
         raise httpx.LocalProtocolError("`CONNECT` is for proxies, which this transport does not serve")
     target = request.extensions.get("target") or request.url.raw_path
-    head = encode_request_head(request.method, target, headers)
+    head = encode_request_head(request.method, target, request.headers.raw)
+    length, keep_alive = _framing(head)
     stream = request.stream
     if not isinstance(stream, httpx.AsyncByteStream):
         raise TypeError(f"the request's body must be an `httpx.AsyncByteStream`, got {type(stream).__name__}")
@@ -112,20 +113,18 @@ def wrong_length(found: int, declared: int) -> httpx.LocalProtocolError:
     )
 
 
-def _framing(headers: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
+def _framing(head: bytes) -> tuple[int | None, bool]:
     """Return the length of the body (None for the chunked coding), and whether the connection may go on."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered in found and lowered in (b"content-length", b"transfer-encoding", b"host"):
-            raise httpx.LocalProtocolError(f"the request has more than one `{lowered.decode('latin-1')}` header")
-        found[lowered] = value
+    fields = _FRAMING.findall(head.lower())
+    found = dict(fields)
+    if len(found) < len(fields):
+        _refuse_repeated([name for name, _ in fields if name != b"connection"])
     if b"host" not in found:
         raise httpx.LocalProtocolError("the request has no `Host` header")
-    keep_alive = b"close" not in [option.strip() for option in found.get(b"connection", b"").lower().split(b",")]
+    keep_alive = b"close" not in map(bytes.strip, found.get(b"connection", b"").split(b","))
     length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
     if coding is not None:
-        if length is not None or coding.lower() != b"chunked":
+        if length is not None or coding != b"chunked":
             raise httpx.LocalProtocolError(
                 "`Transfer-Encoding` must be `chunked`, without a `Content-Length` beside it"
             )
@@ -133,3 +132,9 @@ def _framing(headers: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
     if length is not None and not length.isdigit():
         raise httpx.LocalProtocolError("`Content-Length` of the request is not a decimal number")
     return int(length or 0), keep_alive
+
+
+def _refuse_repeated(names: list[bytes]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise httpx.LocalProtocolError(f"the request has more than one `{name.decode('ascii')}` header")

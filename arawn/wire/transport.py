@@ -101,7 +101,10 @@ class Transport(httpx.AsyncBaseTransport):
             pool.retire(connection)
             raise
         extensions = {"http_version": head.version, "reason_phrase": head.reason}
-        return httpx.Response(head.status, headers=head.headers, stream=stream, extensions=extensions)
+        response = httpx.Response(head.status, headers=head.headers, stream=stream, extensions=extensions)
+        if head.ascii:
+            response.headers.encoding = "ascii"  # to find that out httpx would decode them all
+        return response
 
     async def aclose(self) -> None:
         """Close every connection; requests in flight fail.
