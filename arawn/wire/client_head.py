@@ -35,7 +35,7 @@ _RESPONSE = re.compile(
 )
 _FIELD = re.compile(FIELD_LINE)
 _PARTS = re.compile(  # enough for what `_RESPONSE` let through; space around a value is no part of it
-    rb"([^:]++):[\t ]*+((?:[^\r\t ]++|[\t ]++(?!\r))*+)[\t ]*+\r\n"
+    rb"([^:]++):[\t ]*+((?:[^\r]*[^\r\t ])?+)[\t ]*+\r\n"
 )
 _BEGINS = b"HTTP/1."
 _BARE_LF = re.compile(rb"(?:\A|[^\r])\n")

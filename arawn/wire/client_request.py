@@ -6,7 +6,7 @@ A body in memory that is not big goes out together with the head, in one send.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import msgspec
@@ -28,8 +28,10 @@ class Content(httpx.ByteStream):
     """
 
     def __init__(self, content: bytes) -> None:
-        super().__init__(content)
         self.content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter((self.content,))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return _OnePiece(self.content)
@@ -121,8 +123,8 @@ def _framing(head: bytes) -> tuple[int | None, bool]:
         _refuse_repeated([name for name, _ in fields if name != b"connection"])
     if b"host" not in found:
         raise httpx.LocalProtocolError("the request has no `Host` header")
-    keep_alive = b"close" not in map(bytes.strip, found.get(b"connection", b"").split(b","))
-    length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
+    options, length, coding = map(found.get, (b"connection", b"content-length", b"transfer-encoding"))
+    keep_alive = options is None or b"close" not in map(bytes.strip, options.split(b","))
     if coding is not None:
         if length is not None or coding != b"chunked":
             raise httpx.LocalProtocolError(

@@ -1,4 +1,4 @@
-"""Sending a request: what is small goes at once; during what takes longer somebody listens for an early answer."""
+"""Sending the rest of a request, which takes a while: somebody listens meanwhile for an early answer."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FRAMED_APART_BYTES = 64 * 1024
 
 
 class Upload:
-    """One request on its way through one connection.
+    """The rest of one request, on its way through the connection that took its head.
 
     Attributes:
-        complete: Whether all of the request has been sent; if not, the connection cannot carry another.
+        complete: Whether all of it has been sent; if not, the connection cannot carry another.
     """
 
     def __init__(self, connection: ClientConnection, outgoing: Outgoing, write_seconds: float | None) -> None:
-        """Begin; nothing is sent yet."""
+        """Begin; nothing of the rest is sent yet."""
         self.complete = False
         self._connection = connection
         self._outgoing = outgoing
@@ -34,27 +34,8 @@ class Upload:
         self._fault: Exception | None = None  # of the body or its sending
         self._broken_off: httpx.TransportError | None = None
 
-    async def begin(self) -> bool:
-        """Send the head, with a small body; False if the connection was gone before it took a single byte.
-
-        A connection that breaks later is not an error yet: the server may have answered before it closed, which the
-        next read finds out.
-
-        Raises:
-            httpx.WriteTimeout: The server does not read.
-
-        Checkpoint: only when it has to wait. If cancelled: a part may have been sent.
-        """
-        before = self._connection.link.bytes_sent
-        try:
-            await self._connection.send(self._outgoing.first, self._seconds)
-        except httpx.WriteError:
-            return self._connection.link.bytes_sent > before
-        self.complete = self._outgoing.rest is None
-        return True
-
-    async def finish(self) -> ResponseHead | None:
-        """Send what is left, and listen meanwhile.
+    async def send(self, rest: httpx.AsyncByteStream) -> ResponseHead | None:
+        """Send `rest`, and listen meanwhile.
 
         An answer of 400 or above ends the sending. Any other waits until all has been sent, because some servers
         answer while they go on reading.
@@ -67,13 +48,11 @@ class Upload:
             httpx.LocalProtocolError: The body is not as long as its head says.
             Exception: Whatever the body's iterator raises.
 
-        Checkpoint: always, if there is something to send. If cancelled: a part may have been sent.
+        Checkpoint: always. If cancelled: a part may have been sent.
         """
-        if self._outgoing.rest is None or self.complete:
-            return None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen, nursery.cancel_scope)
-            await self._send_rest(self._outgoing.rest)
+            await self._send_rest(rest)
             nursery.cancel_scope.cancel(reason="the sending has ended")
         fault = self._fault or self._broken_off
         if fault is not None:
@@ -83,7 +62,7 @@ class Upload:
     async def _listen(self, scope: trio.CancelScope) -> None:
         try:
             self._early = await self._connection.read_head(self._outgoing.method, None)
-        except httpx.TransportError as error:  # raised by `finish`, outside the nursery and its groups
+        except httpx.TransportError as error:  # raised by `send`, outside the nursery and its groups
             self._broken_off = error
             scope.cancel(reason="the server has broken off")
             return
@@ -96,8 +75,8 @@ class Upload:
             await self._send_pieces(pieces)
             self.complete = True
         except httpx.WriteError:
-            return  # as in `begin`: the next read tells more
-        except Exception as error:  # noqa: BLE001  # raised by `finish`, outside the nursery and its groups
+            return  # the server may have answered before it closed, which the next read finds out
+        except Exception as error:  # noqa: BLE001  # raised by `send`, outside the nursery and its groups
             self._fault = error
         finally:
             if not self.complete:

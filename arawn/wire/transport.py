@@ -93,10 +93,15 @@ class Transport(httpx.AsyncBaseTransport):
         outgoing = open_outgoing(request)
         pool = self._pool(request)
         timeouts: Mapping[str, float | None] = request.extensions.get("timeout", _NO_TIMEOUTS)
-        connection, upload = await self._begin(pool, outgoing, timeouts)
+        connection, complete = await self._begin(pool, outgoing, timeouts)
         try:
-            head = await upload.finish() or await connection.read_head(outgoing.method, timeouts.get("read"))
-            stream = self._body(pool, connection, head, timeouts, reusable=upload.complete and outgoing.keep_alive)
+            head = None
+            if outgoing.rest is not None:
+                upload = Upload(connection, outgoing, timeouts.get("write"))
+                head, complete = await upload.send(outgoing.rest), upload.complete
+            if head is None:
+                head = await connection.read_head(outgoing.method, timeouts.get("read"))
+            stream = self._body(pool, connection, head, timeouts, reusable=complete and outgoing.keep_alive)
         except BaseException:
             pool.retire(connection)
             raise
@@ -118,21 +123,28 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _begin(
         self, pool: ConnectionPool, outgoing: Outgoing, timeouts: Mapping[str, float | None]
-    ) -> tuple[ClientConnection, Upload]:
-        """Send the first bytes; return the connection that took them."""
+    ) -> tuple[ClientConnection, bool]:
+        """Send the first bytes; return the connection that took them, and whether it took all.
+
+        A connection that breaks after the first byte is not an error yet: the server may have answered before it
+        closed, which the next read finds out.
+        """
         retries = 1
         while True:
             connection = await pool.acquire(timeouts.get("pool"), timeouts.get("connect"))
-            upload = Upload(connection, outgoing, timeouts.get("write"))
+            before = connection.link.bytes_sent
             try:
-                begun = await upload.begin()
+                await connection.send(outgoing.first, timeouts.get("write"))
+            except httpx.WriteError:
+                if connection.link.bytes_sent > before or not connection.reused or not retries:
+                    return connection, False
+                pool.retire(connection)
+                retries -= 1
             except BaseException:
                 pool.retire(connection)
                 raise
-            if begun or not connection.reused or not retries:
-                return connection, upload
-            pool.retire(connection)
-            retries -= 1
+            else:
+                return connection, True
 
     def _body(
         self,
