@@ -6,13 +6,15 @@ make a line of the log that no reader can read; so it is refused at the door, at
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, repeat
+from operator import attrgetter
 from types import MappingProxyType, NoneType
 from typing import Any
 
 import msgspec
 
-from arawn.arguments import require_text_or_none
+from arawn.arguments import require_kind, require_text_or_none
 from arawn.backends.verbatim import VerbatimMessages
 from arawn.errors import BadInput
 from arawn.messages import (
@@ -59,9 +61,12 @@ _FIELDS: Mapping[type, _Fields] = MappingProxyType(
         ),
     }
 )
+_WANTED = {kind: tuple(wanted for _, wanted in fields) for kind, fields in _FIELDS.items()}
 _BLOCKS = (Text, Thinking, Image, ToolUse, ToolResult)
-_FLAGS = (True, False)
+_PARTS = (Text, Image)
 _ROLES = ("user", "assistant")
+_ROLE, _CONTENT = attrgetter("role"), attrgetter("content")
+_ARGUMENTS = attrgetter("arguments", "invalid_arguments")
 
 
 def require_request(request: CompletionRequest) -> CompletionRequest:
@@ -111,7 +116,9 @@ def require_session_id(session_id: str | None) -> str | None:
     Raises:
         BadInput: It is something else, or holds a character that is not seen: it stands in tables and in the log.
     """
-    unseen = UNSEEN.search(require_text_or_none("session_id", session_id) or "")
+    if session_id is None:
+        return None
+    unseen = UNSEEN.search(require_kind("session_id", session_id, str))
     if unseen is not None:
         raise BadInput(
             f"`session_id` holds U+{ord(unseen[0]):04X}, which is a control character, or turns or ends a line where "
@@ -126,8 +133,10 @@ def require_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     Raises:
         BadInput: A key or value is no text.
     """
+    if not tags:
+        return {}
     try:
-        return msgspec.convert(dict(tags or {}), dict[str, str])
+        return msgspec.convert(dict(tags), dict[str, str])
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise BadInput(f"tags are texts by name: {error}") from error
 
@@ -137,16 +146,19 @@ def _misfit(value: Any, kinds: Sequence[type]) -> str | None:
     kind = type(value)
     if kind not in kinds:
         return f"` is a {kind.__name__}; it must be a {_listed(kinds)}"
-    for name, wanted in _FIELDS[kind]:
-        if not isinstance(getattr(value, name), wanted):
-            found = type(getattr(value, name)).__name__
-            return f".{name}` is a {found}; it must be a {_listed(wanted)}"
+    if not all(map(isinstance, msgspec.structs.astuple(value), _WANTED[kind])):
+        for name, wanted in _FIELDS[kind]:
+            if not isinstance(getattr(value, name), wanted):
+                found = type(getattr(value, name)).__name__
+                return f".{name}` is a {found}; it must be a {_listed(wanted)}"
     if kind is ToolUse and value.arguments is None and value.invalid_arguments is None:
         return ".arguments` is a NoneType; it must be a dict, unless `invalid_arguments` says what stood there"
     return None
 
 
 def _misfit_inside(request: CompletionRequest) -> str | None:
+    if _all_fits(request):
+        return None
     for number, tool in enumerate(request.tools):
         if (misfit := _misfit(tool, (ToolDefinition,))) is not None:
             return f".tools[{number}]{misfit}"
@@ -154,27 +166,36 @@ def _misfit_inside(request: CompletionRequest) -> str | None:
         if not isinstance(text, str):
             return f".stop[{number}]` is a {type(text).__name__}; it must be a str"
     for number, message in enumerate(request.messages):
-        if not _surely_fits(message) and (misfit := _misfit_of_message(message)) is not None:
+        if (misfit := _misfit_of_message(message)) is not None:
             return f".messages[{number}]{misfit}"
     return None
 
 
-def _surely_fits(message: Message) -> bool:
-    """Say at once that a message of the commonest kind fits: histories are long, and looked at with every call."""
-    if type(message) is not Message or type(message.content) is not tuple or message.role not in _ROLES:
+def _all_fits(request: CompletionRequest) -> bool:
+    """Say at once that nothing inside is a misfit: histories are long, and looked at with every call."""
+    messages = request.messages
+    if not (_fit(messages, (Message,)) and all(map(_ROLES.__contains__, map(_ROLE, messages)))):
         return False
-    for block in message.content:
-        if type(block) is Text:
-            if type(block.text) is not str:
-                return False
-        elif type(block) is ToolResult:
-            if type(block.tool_use_id) is not str or type(block.content) is not tuple or block.is_error not in _FLAGS:
-                return False
-            if not all(type(part) is Text and type(part.text) is str for part in block.content):
-                return False
-        elif _misfit(block, _BLOCKS) is not None:
-            return False
-    return True
+    blocks = (*chain.from_iterable(map(_CONTENT, messages)),)
+    if not (_fit(blocks, _BLOCKS) and _fit(request.tools, (ToolDefinition,))):
+        return False
+    if not all(map(isinstance, request.stop or (), repeat(str))):
+        return False
+    if {ToolUse, ToolResult}.isdisjoint(map(type, blocks)):
+        return True
+    calls = [block for block in blocks if type(block) is ToolUse]
+    parts = [part for block in blocks if type(block) is ToolResult for part in block.content]
+    return (None, None) not in map(_ARGUMENTS, calls) and _fit(parts, _PARTS)
+
+
+def _fit(values: Sequence[Any], kinds: Collection[type]) -> bool:
+    """Say whether all values are of these kinds, and their fields of the types that they promise."""
+    if not values:
+        return True
+    found = (*map(type, values),)
+    wanted = chain.from_iterable(map(_WANTED.__getitem__, found))
+    fields = chain.from_iterable(map(msgspec.structs.astuple, values))
+    return all(map(kinds.__contains__, found)) and all(map(isinstance, fields, wanted))
 
 
 def _misfit_of_message(message: Message) -> str | None:
@@ -185,7 +206,7 @@ def _misfit_of_message(message: Message) -> str | None:
     for number, block in enumerate(message.content):
         misfit = _misfit(block, _BLOCKS)
         if misfit is None and isinstance(block, ToolResult):
-            misfit = next((found for part in block.content if (found := _misfit(part, (Text, Image)))), None)
+            misfit = next((found for part in block.content if (found := _misfit(part, _PARTS))), None)
         if misfit is not None:
             return f".content[{number}]{misfit}"
     return None
