@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from arawn.arguments import require_kind, require_text_or_none
+from arawn.backends.turns import blocks_of, of_kind
 from arawn.backends.verbatim import VerbatimMessages
 from arawn.errors import BadInput
 from arawn.messages import (
@@ -176,16 +177,13 @@ def _all_fits(request: CompletionRequest) -> bool:
     messages = request.messages
     if not (_fit(messages, (Message,)) and all(map(_ROLES.__contains__, map(_ROLE, messages)))):
         return False
-    blocks = (*chain.from_iterable(map(_CONTENT, messages)),)
+    blocks = (*blocks_of(messages),)
     if not (_fit(blocks, _BLOCKS) and _fit(request.tools, (ToolDefinition,))):
         return False
     if not all(map(isinstance, request.stop or (), repeat(str))):
         return False
-    if {ToolUse, ToolResult}.isdisjoint(map(type, blocks)):
-        return True
-    calls = [block for block in blocks if type(block) is ToolUse]
-    parts = [part for block in blocks if type(block) is ToolResult for part in block.content]
-    return (None, None) not in map(_ARGUMENTS, calls) and _fit(parts, _PARTS)
+    parts = (*chain.from_iterable(map(_CONTENT, of_kind(ToolResult, blocks))),)
+    return _fit(parts, _PARTS) and (None, None) not in map(_ARGUMENTS, of_kind(ToolUse, blocks))
 
 
 def _fit(values: Sequence[Any], kinds: Collection[type]) -> bool:

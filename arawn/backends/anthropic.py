@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from arawn.backends.anthropic_reply import REDACTED, AnthropicAssembler, decode_reply
 from arawn.backends.own_ids import with_own_ids
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.turns import alternate, plainly_named
+from arawn.backends.turns import alternate, blocks_of, plainly_named, results_first
 from arawn.backends.unsaid import Unsaid
 from arawn.errors import BadInput
 from arawn.messages import (
@@ -27,6 +27,7 @@ from arawn.messages import (
 __all__ = ["AnthropicDialect", "tool_choice_value"]
 
 _VERSION = "2023-06-01"
+_SILENT = Text("")  # says nothing, and is refused by the provider
 _MAX_TOKENS = 4096  # the dialect demands a limit; this one every model accepts
 
 
@@ -55,12 +56,12 @@ class AnthropicDialect:
         if request.system:
             body["system"] = request.system
         body |= _tools(request, unsaid)
-        limits = {
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "stop_sequences": request.stop or None,
-        }
-        body |= {name: value for name, value in limits.items() if value is not None}
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.top_p is not None:
+            body["top_p"] = request.top_p
+        if request.stop:
+            body["stop_sequences"] = request.stop
         body |= request.extra
         body.pop("stream", None)
         if stream:
@@ -114,17 +115,32 @@ def _messages(request: CompletionRequest, unsaid: Unsaid) -> list[dict[str, Any]
     Raises:
         BadInput: Nothing is left of them.
     """
-    kept = [
-        Message(message.role, tuple(block for block in message.content if _can_say(block, message, unsaid)))
-        for message in plainly_named(request, unsaid)
-    ]
-    turns = alternate(kept)
+    messages: Iterable[Message] = request.messages
+    blocks = (*blocks_of(messages),)
+    kinds = set(map(type, blocks))
+    if ToolUse in kinds:
+        messages = plainly_named(request, unsaid)
+    if Thinking in kinds or Image in kinds or _SILENT in blocks:
+        messages = [_sayable(message, unsaid) for message in messages]
+    turns = alternate([*messages])
     if request.messages and not turns:
         raise BadInput("the messages say nothing that the anthropic dialect can say: give one of them a text")
+    if ToolUse in kinds or ToolResult in kinds:
+        turns = [*with_own_ids(results_first(turns))]
     return [
-        {"role": message.role, "content": [_block(block, unsaid) for block in message.content]}
-        for message in with_own_ids(turns)
+        {
+            "role": turn.role,
+            "content": [
+                {"type": "text", "text": block.text} if isinstance(block, Text) else _block(block, unsaid)
+                for block in turn.content
+            ],
+        }
+        for turn in turns
     ]
+
+
+def _sayable(message: Message, unsaid: Unsaid) -> Message:
+    return Message(message.role, tuple(block for block in message.content if _can_say(block, message, unsaid)))
 
 
 def _can_say(block: ContentBlock, message: Message, unsaid: Unsaid) -> bool:
@@ -146,10 +162,8 @@ def _can_say(block: ContentBlock, message: Message, unsaid: Unsaid) -> bool:
     return True
 
 
-def _block(block: ContentBlock, unsaid: Unsaid) -> dict[str, Any]:
+def _block(block: Thinking | Image | ToolUse | ToolResult, unsaid: Unsaid) -> dict[str, Any]:
     match block:
-        case Text():
-            return {"type": "text", "text": block.text}
         case Thinking():
             return _thinking(block)
         case Image():

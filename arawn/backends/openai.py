@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
 
 from arawn.backends.openai_reply import OpenAIAssembler, ReasoningField, decode_reply
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.turns import alternate, plainly_named
+from arawn.backends.turns import alternate, blocks_of, joined, plainly_named
 from arawn.backends.unsaid import Unsaid
 from arawn.messages import (
     CompletionRequest,
@@ -35,6 +36,7 @@ _UNKNOWN = re.compile(
 )
 _NONE = msgspec.Raw(b"null")
 _REASONING_FIELDS: tuple[ReasoningField, ...] = ("reasoning_content", "reasoning")
+_TEXT = attrgetter("text")
 _THINKING_DROPPED = (
     "thinking blocks were dropped: in the openai dialect they are sent only with tool calls, to a server that has "
     "said reasoning itself"
@@ -78,22 +80,19 @@ class OpenAIDialect:
     def encode(self, request: CompletionRequest, *, stream: bool) -> EncodedRequest:
         """Return the chat completions body; usage is always asked for."""
         unsaid = Unsaid()
-        messages: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
-        turns = alternate([_without_images(message, unsaid) for message in plainly_named(request, unsaid)])
-        for message in alternate(self._reasoned(turns, unsaid)):
-            if message.role == "user":
-                messages.extend(_user(message, unsaid))
-            else:
-                messages.append(self._assistant(message, unsaid))
+        messages = self._messages(request, unsaid)
+        if request.system:
+            messages.insert(0, {"role": "system", "content": request.system})
         body: dict[str, Any] = {"model": request.model, "messages": messages}
         body |= _tools(request, unsaid)
-        limits = {
-            self._max_tokens_field: request.max_tokens,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "stop": request.stop or None,
-        }
-        body |= {name: value for name, value in limits.items() if value is not None}
+        if request.max_tokens is not None:
+            body[self._max_tokens_field] = request.max_tokens
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.top_p is not None:
+            body["top_p"] = request.top_p
+        if request.stop:
+            body["stop"] = request.stop
         body |= request.extra
         body.pop("stream", None)
         if stream:
@@ -149,6 +148,20 @@ class OpenAIDialect:
     def _note(self, field: ReasoningField) -> None:
         self._reasoning_field = field
 
+    def _messages(self, request: CompletionRequest, unsaid: Unsaid) -> list[dict[str, Any]]:
+        """Return the turns, made by the rules for the kinds of blocks that are in them."""
+        kinds = set(map(type, blocks_of(request.messages)))
+        messages = plainly_named(request, unsaid) if ToolUse in kinds else request.messages
+        turns = alternate([_without_images(each, unsaid) for each in messages] if Image in kinds else [*messages])
+        if kinds <= {Text}:
+            return [{"role": turn.role, "content": "\n\n".join(map(_TEXT, turn.content))} for turn in turns]
+        if Thinking in kinds:
+            turns = joined(self._reasoned(turns, unsaid))
+        said: list[dict[str, Any]] = []
+        for turn in turns:
+            said += _user(turn, unsaid) if turn.role == "user" else [self._assistant(turn, unsaid)]
+        return said
+
     def _reasoned(self, turns: Sequence[Message], unsaid: Unsaid) -> list[Message]:
         """Return the turns, with thinking only where servers want it back: in what came of calling tools.
 
@@ -158,14 +171,14 @@ class OpenAIDialect:
         reasoned: list[Message] = []
         results_before = False
         for message in turns:
-            calls = results_before or any(isinstance(block, ToolUse) for block in message.content)
-            results_before = any(isinstance(block, ToolResult) for block in message.content)
-            said = tuple(block for block in message.content if not isinstance(block, Thinking))
-            if calls and said and self._reasoning_field is not None:
+            kinds = set(map(type, message.content))
+            calls = results_before or ToolUse in kinds
+            results_before = ToolResult in kinds
+            if Thinking not in kinds or (calls and len(kinds) > 1 and self._reasoning_field is not None):
                 reasoned.append(message)
                 continue
-            if len(said) < len(message.content):
-                unsaid.left_out("messages.thinking", _THINKING_DROPPED)
+            unsaid.left_out("messages.thinking", _THINKING_DROPPED)
+            said = tuple(block for block in message.content if not isinstance(block, Thinking))
             reasoned.append(Message(message.role, said))
         return reasoned
 
@@ -215,22 +228,23 @@ def _without_images(message: Message, unsaid: Unsaid) -> Message:
     return Message("assistant", tuple(block for block in message.content if not isinstance(block, Image)))
 
 
-def _user(message: Message, unsaid: Unsaid) -> Iterable[dict[str, Any]]:
-    """Yield one `tool` message for each tool result, then the rest as one user message.
+def _user(message: Message, unsaid: Unsaid) -> list[dict[str, Any]]:
+    """Return one `tool` message for each tool result, then the rest as one user message.
 
     A `tool` message holds text alone, so the images of results come first in what the user says.
     """
-    rest: list[ContentBlock] = []
-    for block in message.content:
-        if isinstance(block, ToolResult):
-            yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": _result_text(block, unsaid)}
-            rest.extend(_result_images(block))
-        else:
-            rest.append(block)
-    if any(isinstance(block, Image) for block in rest):
-        yield {"role": "user", "content": [_part(block) for block in rest]}
+    results = [block for block in message.content if isinstance(block, ToolResult)]
+    said: list[dict[str, Any]] = [
+        {"role": "tool", "tool_call_id": result.tool_use_id, "content": _result_text(result, unsaid)}
+        for result in results
+    ]
+    rest: list[ContentBlock] = [image for result in results for image in _result_images(result)]
+    rest += [block for block in message.content if not isinstance(block, ToolResult)]
+    if Image in map(type, rest):
+        said.append({"role": "user", "content": [_part(block) for block in rest]})
     elif rest:
-        yield {"role": "user", "content": _joined(rest)}
+        said.append({"role": "user", "content": _joined(rest)})
+    return said
 
 
 def _result_text(result: ToolResult, unsaid: Unsaid) -> str:
@@ -243,11 +257,11 @@ def _result_text(result: ToolResult, unsaid: Unsaid) -> str:
 
 
 def _result_images(result: ToolResult) -> Iterable[Text | Image]:
-    """Yield the images of a tool result, each behind a text that says whose it is."""
-    for block in result.content:
-        if isinstance(block, Image):
-            yield Text(f"image of tool result {result.tool_use_id}")
-            yield block
+    """Return the images of a tool result, each behind a text that says whose it is."""
+    if Image not in map(type, result.content):
+        return ()
+    named = Text(f"image of tool result {result.tool_use_id}")
+    return [part for block in result.content if isinstance(block, Image) for part in (named, block)]
 
 
 def _part(block: ContentBlock) -> dict[str, Any]:
@@ -269,4 +283,4 @@ def _tool_call(call: ToolUse, unsaid: Unsaid) -> dict[str, Any]:
 
 def _joined(blocks: Iterable[ContentBlock]) -> str:
     """Return the texts as one string: many servers of this dialect refuse a list of parts where text is enough."""
-    return "\n\n".join(block.text for block in blocks if isinstance(block, Text))
+    return "\n\n".join([block.text for block in blocks if isinstance(block, Text)])

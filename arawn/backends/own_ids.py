@@ -13,6 +13,7 @@ from arawn.messages import ContentBlock, Message, ToolResult, ToolUse
 
 __all__ = ["with_own_ids"]
 
+_NUMBERED = frozenset((ToolUse, ToolResult))
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -30,6 +31,9 @@ def with_own_ids(messages: Iterable[Message]) -> Iterator[Message]:
     for message in messages:
         if message.role == "assistant":
             called = {}
+        if _NUMBERED.isdisjoint(map(type, message.content)):
+            yield message
+            continue
         yield Message(message.role, tuple(_renamed(block, taken, numbered, called) for block in message.content))
 
 
@@ -39,7 +43,9 @@ def _renamed(
     """Return the block with its own id, and note it in the others."""
     if isinstance(block, ToolUse):
         plain = _plain(block.id)
-        own = next(each for each in numbered.setdefault(plain, _numbered(plain)) if each not in taken)
+        own = plain
+        if plain in taken:
+            own = next(each for each in numbered.setdefault(plain, _numbered(plain)) if each not in taken)
         taken.add(own)
         called.setdefault(block.id, deque()).append(own)
         return msgspec.structs.replace(block, id=own)
@@ -50,7 +56,7 @@ def _renamed(
 
 
 def _numbered(plain: str) -> Iterator[str]:
-    return (plain if number == 1 else f"{plain}_{number}" for number in count(1))
+    return (f"{plain}_{number}" for number in count(2))
 
 
 def _plain(tool_id: str) -> str:

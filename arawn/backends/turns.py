@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, compress, groupby, repeat
+from operator import attrgetter, eq, is_
+from typing import TypeVar
 
 import msgspec
 
@@ -12,9 +14,12 @@ from arawn.backends.unsaid import Unsaid
 from arawn.errors import BadInput
 from arawn.messages import CompletionRequest, ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
 
-__all__ = ["alternate", "plainly_named"]
+__all__ = ["alternate", "blocks_of", "joined", "of_kind", "plainly_named", "results_first"]
+
+T = TypeVar("T")
 
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+_ROLE, _CONTENT, _NAME = attrgetter("role"), attrgetter("content"), attrgetter("name")
 
 _ALLOWED: dict[str, tuple[type[ContentBlock], ...]] = {
     "user": (Text, Image, ToolResult),
@@ -22,40 +27,79 @@ _ALLOWED: dict[str, tuple[type[ContentBlock], ...]] = {
 }
 
 
-def alternate(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Join neighbours of one role into one message and put each message's tool results before its other blocks.
+def blocks_of(messages: Iterable[Message]) -> Iterator[ContentBlock]:
+    """Return the blocks of all messages, in order. A rule for a kind that is not among them need not be followed."""
+    return chain.from_iterable(map(_CONTENT, messages))
 
-    A message without blocks says nothing and does not part its neighbours.
+
+def of_kind(kind: type[T], blocks: Sequence[object]) -> Iterator[T]:
+    """Return the blocks that are of this very kind."""
+    return compress(blocks, map(is_, map(type, blocks), repeat(kind)))  # type: ignore[arg-type]  # only those of `kind`
+
+
+def alternate(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return the messages as `joined` does.
 
     Raises:
         BadInput: If a message holds a block that its role can never hold.
     """
-    joined = []
-    for role, group in groupby((message for message in messages if message.content), key=lambda message: message.role):
-        blocks = [block for message in group for block in message.content]
-        for block in blocks:
-            if not isinstance(block, _ALLOWED[role]):
-                kinds = ", ".join(f"`{kind.__struct_config__.tag}`" for kind in _ALLOWED[role])
-                found = block.__struct_config__.tag
-                raise BadInput(f"a message of role `{role}` holds a `{found}` block; it can hold {kinds}")
-        blocks.sort(key=lambda block: not isinstance(block, ToolResult))  # stable: False sorts first
-        joined.append(Message(role, tuple(blocks)))
-    return tuple(joined)
+    turns = joined(messages)
+    for same in (turns[::2], turns[1::2]):  # each of one role
+        if same and not set(map(type, blocks_of(same))).issubset(_ALLOWED[same[0].role]):
+            raise _misplaced(turns)
+    return turns
 
 
-def plainly_named(request: CompletionRequest, unsaid: Unsaid) -> Iterator[Message]:
-    """Yield the messages, tool calls by names that are offered, or in letters that every provider takes.
+def joined(messages: Sequence[Message]) -> Sequence[Message]:
+    """Join neighbours of one role into one message; a message without blocks says nothing and does not part them."""
+    roles = [*map(_ROLE, messages)]
+    if all(map(_CONTENT, messages)) and not any(map(eq, roles, roles[1:])):  # as nearly always
+        return messages
+    said = groupby(filter(_CONTENT, messages), key=_ROLE)
+    return [Message(role, tuple(blocks_of(group))) for role, group in said]
+
+
+def results_first(turns: Iterable[Message]) -> list[Message]:
+    """Put each message's tool results before its other blocks."""
+    return [
+        Message(turn.role, tuple(sorted(turn.content, key=_is_no_result)))
+        if ToolResult in map(type, turn.content[1:])
+        else turn
+        for turn in turns
+    ]
+
+
+def plainly_named(request: CompletionRequest, unsaid: Unsaid) -> Iterable[Message]:
+    """Return the messages, tool calls by names that are offered, or in letters that every provider takes.
 
     A model may ask for a tool that never was, such as `functions.look`; providers refuse a history with that name.
     """
-    offered = {tool.name for tool in request.tools}
-    for message in request.messages:
-        content = tuple(_plain(block, offered) if isinstance(block, ToolUse) else block for block in message.content)
-        if content != message.content:
-            unsaid.changed("names of tool calls that were not offered were put into letters that the dialect takes")
-        yield Message(message.role, content)
+    called = set(map(_NAME, of_kind(ToolUse, (*blocks_of(request.messages),))))
+    plain = {name: _FOREIGN.sub("_", name)[:64] or "_" for name in called.difference(map(_NAME, request.tools))}
+    foreign = {name: letters for name, letters in plain.items() if letters != name}
+    return (_renamed(message, foreign, unsaid) for message in request.messages) if foreign else request.messages
 
 
-def _plain(call: ToolUse, offered: set[str]) -> ToolUse:
-    name = _FOREIGN.sub("_", call.name)[:64] or "_"
-    return call if call.name in offered or call.name == name else msgspec.structs.replace(call, name=name)
+def _renamed(message: Message, names: Mapping[str, str], unsaid: Unsaid) -> Message:
+    if not any(isinstance(block, ToolUse) and block.name in names for block in message.content):
+        return message
+    unsaid.changed("names of tool calls that were not offered were put into letters that the dialect takes")
+    content = tuple(
+        msgspec.structs.replace(block, name=names.get(block.name, block.name)) if isinstance(block, ToolUse) else block
+        for block in message.content
+    )
+    return Message(message.role, content)
+
+
+def _is_no_result(block: ContentBlock) -> bool:
+    return not isinstance(block, ToolResult)
+
+
+def _misplaced(turns: Iterable[Message]) -> BadInput:
+    """Return the error for the first block that its role can never hold."""
+    role, block = next(
+        (turn.role, block) for turn in turns for block in turn.content if not isinstance(block, _ALLOWED[turn.role])
+    )
+    kinds = ", ".join(f"`{kind.__struct_config__.tag}`" for kind in _ALLOWED[role])
+    found = block.__struct_config__.tag
+    return BadInput(f"a message of role `{role}` holds a `{found}` block; it can hold {kinds}")
