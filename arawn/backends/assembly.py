@@ -53,15 +53,14 @@ def deltas_of(content: tuple[ContentBlock, ...]) -> Iterator[StreamEvent]:
                 yield ToolUseDelta(index, arguments)
 
 
-class _Growing:
+class _Growing(msgspec.Struct, gc=False):
     """One block while its pieces arrive."""
 
-    def __init__(self, kind: Literal["text", "thinking", "tool_use"], tool_id: str = "", name: str = "") -> None:
-        self.kind = kind
-        self.id = tool_id
-        self.name = name
-        self.pieces: list[str] = []
-        self.signature: str | None = None
+    kind: Literal["text", "thinking", "tool_use"]
+    pieces: list[str] = []
+    id: str = ""
+    name: str = ""
+    signature: str | None = None
 
     def block(self) -> ContentBlock:
         joined = "".join(self.pieces)
@@ -89,17 +88,24 @@ class ContentAssembly:
         """
         match event:
             case TextDelta():
-                self._grow(event.index, "text", event.text)
+                self.grow(event.index, "text", event.text)
             case ThinkingDelta():
-                self._grow(event.index, "thinking", event.text)
+                self.grow(event.index, "thinking", event.text)
             case ToolUseStart():
-                self._open(event.index, _Growing("tool_use", event.id, event.name))
+                self._open(event.index, _Growing("tool_use", [], event.id, event.name))
             case ToolUseDelta():
                 self._at(event.index, "tool_use").pieces.append(event.partial_json)
             case Completed():
                 raise WrongShapeError("`Completed` is no delta")
             case _:
                 assert_never(event)
+
+    def grow(self, index: int, kind: Literal["text", "thinking"], piece: str) -> None:
+        """Add to the text or thinking at `index`; errors as for `add`."""
+        if index == len(self._blocks):
+            self._blocks.append(_Growing(kind, [piece]))
+        else:
+            self._at(index, kind).pieces.append(piece)
 
     def sign(self, index: int, signature: str) -> None:
         """Add to the signature of the thinking block at `index`."""
@@ -108,12 +114,7 @@ class ContentAssembly:
 
     def content(self) -> tuple[ContentBlock, ...]:
         """Return the blocks as far as they have grown."""
-        return tuple(block.block() for block in self._blocks)
-
-    def _grow(self, index: int, kind: Literal["text", "thinking"], piece: str) -> None:
-        if index == len(self._blocks):
-            self._open(index, _Growing(kind))
-        self._at(index, kind).pieces.append(piece)
+        return (*[block.block() for block in self._blocks],)
 
     def _open(self, index: int, block: _Growing) -> None:
         if index != len(self._blocks):

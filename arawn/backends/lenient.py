@@ -17,7 +17,7 @@ class Lenient:
 
     def whole(self, value: Any, name: str) -> int | None:
         """Return a whole number, also one written as a float or as decimal text; None for anything else."""
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        if value is None or type(value) is int:  # a bool is none
             return value
         if isinstance(value, float) and value.is_integer():
             return int(value)

@@ -90,14 +90,13 @@ class ToolCalls:
         if call.index is None and call.name and call.pieces:
             yield from self._begin_one(call)
 
-    def begin_all(self) -> Iterator[StreamEvent]:
+    def begin_all(self) -> list[StreamEvent]:
         """Begin the calls that still wait for more: none will come."""
-        for call in list(self._waiting):
-            yield from self._begin_one(call)
+        return [event for call in list(self._waiting) for event in self._begin_one(call)] if self._waiting else []
 
     def waiting(self) -> tuple[ToolUse, ...]:
         """Return the calls that have not begun, as far as they have arrived."""
-        return tuple(call.block() for call in self._waiting)
+        return (*[call.block() for call in self._waiting],)
 
     def _begin_last(self) -> Iterator[StreamEvent]:
         """Begin the call before a new one, if it says enough; those before it have been looked at."""

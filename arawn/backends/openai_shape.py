@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
+from arawn.backends.lenient import Lenient
 from arawn.backends.shape import ReportedError, reported_error
+from arawn.messages import Usage
 
-__all__ = ["COMPLETION", "Choice", "Completion", "Function", "Said", "ToolCall", "reported"]
+__all__ = ["COMPLETION", "Choice", "Completion", "Function", "Said", "ToolCall", "reported", "usage_of"]
 
 
 class Function(msgspec.Struct, gc=False):
@@ -86,3 +88,22 @@ def reported(completion: Completion) -> ReportedError | None:
         )
         return reported_error({"message": words, "code": completion.code})
     return None
+
+
+def usage_of(value: Any, lenient: Lenient) -> Usage:
+    """Return the counts in `usage`; what of it cannot be read is left out, with a warning."""
+    usage = lenient.fields(value, "usage")
+    cached = _detail(usage, "prompt_tokens_details", "cached_tokens", lenient)
+    prompt = lenient.whole(usage.get("prompt_tokens"), "prompt_tokens")
+    return Usage(
+        input_tokens=None if prompt is None else max(0, prompt - (cached or 0)),
+        output_tokens=lenient.whole(usage.get("completion_tokens"), "completion_tokens"),
+        cache_read_tokens=cached,
+        reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens", lenient),
+    )
+
+
+def _detail(usage: dict[str, Any], place: str, name: str, lenient: Lenient) -> int | None:
+    """Return a count that stands in an object of its own, which many servers leave out."""
+    details = usage.get(place)
+    return None if details is None else lenient.whole(lenient.fields(details, place).get(name), name)
