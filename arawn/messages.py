@@ -120,9 +120,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     @property
     def total_input_tokens(self) -> int | None:
         """Everything the model read: fresh, cache reads and cache writes; None if nothing was reported."""
-        parts = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens)
-        known = [part for part in parts if part is not None]
-        return sum(known) if known else None
+        fresh, read, written = self.input_tokens, self.cache_read_tokens, self.cache_write_tokens
+        return None if fresh is read is written is None else (fresh or 0) + (read or 0) + (written or 0)
 
 
 class CompletionRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -181,7 +180,7 @@ class CompletionResponse(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def text(self) -> str:
         """All text blocks joined."""
-        return "".join(block.text for block in self.content if isinstance(block, Text))
+        return "".join([block.text for block in self.content if isinstance(block, Text)])
 
     @property
     def tool_calls(self) -> tuple[ToolUse, ...]:

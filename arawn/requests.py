@@ -182,6 +182,8 @@ def _all_fits(request: CompletionRequest) -> bool:
         return False
     if not all(map(isinstance, request.stop or (), repeat(str))):
         return False
+    if {ToolUse, ToolResult}.isdisjoint(map(type, blocks)):
+        return True
     parts = (*chain.from_iterable(map(_CONTENT, of_kind(ToolResult, blocks))),)
     return _fit(parts, _PARTS) and (None, None) not in map(_ARGUMENTS, of_kind(ToolUse, blocks))
 

@@ -151,10 +151,11 @@ class OpenAIDialect:
     def _messages(self, request: CompletionRequest, unsaid: Unsaid) -> list[dict[str, Any]]:
         """Return the turns, made by the rules for the kinds of blocks that are in them."""
         kinds = set(map(type, blocks_of(request.messages)))
+        if kinds <= {Text}:
+            turns = joined(request.messages)
+            return [{"role": turn.role, "content": "\n\n".join(map(_TEXT, turn.content))} for turn in turns]
         messages = plainly_named(request, unsaid) if ToolUse in kinds else request.messages
         turns = alternate([_without_images(each, unsaid) for each in messages] if Image in kinds else [*messages])
-        if kinds <= {Text}:
-            return [{"role": turn.role, "content": "\n\n".join(map(_TEXT, turn.content))} for turn in turns]
         if Thinking in kinds:
             turns = joined(self._reasoned(turns, unsaid))
         said: list[dict[str, Any]] = []

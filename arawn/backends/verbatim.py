@@ -71,8 +71,9 @@ def dropped(request: CompletionRequest, named: Collection[str] = ()) -> tuple[st
         request: As it is sent, in the neutral form.
         named: The names of parts for which there are warnings already.
     """
-    ignored = request.messages.ignored if isinstance(request.messages, VerbatimMessages) else ()
-    names = [name for name in dict.fromkeys(ignored) if name not in named]
+    if not isinstance(request.messages, VerbatimMessages):
+        return ()
+    names = [name for name in dict.fromkeys(request.messages.ignored) if name not in named]
     warnings = [f"`{name}` was dropped on the way to the provider's dialect" for name in names[:_MOST_NAMED]]
     more = len(names) - len(warnings)
     return (
