@@ -23,6 +23,7 @@ class StandstillClock(trio.abc.Clock):
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         """`now` returns seconds, and never goes back."""
         self._now = now
+        self._read = now
         self._stood_still = 0.0
         self._asleep_since = 0.0
         self._late_from = math.inf
@@ -33,13 +34,16 @@ class StandstillClock(trio.abc.Clock):
 
     def current_time(self) -> float:
         """Return seconds since some moment, without those in which the process stood still."""
+        return self._read() - self._stood_still
+
+    def _read_after_wait(self) -> float:
+        """Read the time for the first time after a wait, and judge how long that took."""
+        self._read = self._now
         now = self._now()
         if now > self._late_from:
-            until = max(self._asleep_since, self._late_from - 2 * _LATE_S)
-            self._stood_still += now - until
+            self._stood_still += now - max(self._asleep_since, self._late_from - 2 * _LATE_S)
             self._was_late = True
-        self._late_from = math.inf
-        return now - self._stood_still
+        return now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Return the seconds until `deadline`; trio waits for no longer than that, and then asks for the time.
@@ -51,4 +55,5 @@ class StandstillClock(trio.abc.Clock):
         self._asleep_since = self._now()
         self._late_from = math.inf if self._was_late else self._asleep_since + max(0.0, seconds) + _LATE_S
         self._was_late = False
+        self._read = self._read_after_wait
         return seconds
