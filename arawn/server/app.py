@@ -65,7 +65,7 @@ def build_app(runtime: Runtime, *, door: Door, reload: AskReload) -> ASGIApp:
             raise ValueError(f"this application serves `http`, not `{scope['type']}`")
         call = Call(scope, receive, send)
         try:
-            await _dispatch(routes, door, scope, call)
+            await _route(routes, door, scope, call)(call)
         except Refused as refused:
             await _respond_error(call, refused.reply)
         except FAILURES as error:
@@ -86,14 +86,15 @@ def server_words(status: int, kind: str, message: str, path: str | None) -> tupl
     return (*reply.headers, (b"x-request-id", request_id.encode())), reply.body
 
 
-async def _dispatch(routes: Routes, door: Door, scope: Scope, call: Call) -> None:
+def _route(routes: Routes, door: Door, scope: Scope, call: Call) -> Route:
     reply = door.refuse(scope)
     if reply is not None:
         raise Refused(reply)
-    route = routes.get(("GET" if call.method == "HEAD" else call.method, _pattern(call.path)))
+    method = "GET" if call.method == "HEAD" else call.method
+    route = routes.get((method, call.path)) or routes.get((method, _pattern(call.path)))
     if route is None:
         raise Refused(_no_route(routes, call))
-    await route(call)
+    return route
 
 
 def _pattern(path: str) -> str:

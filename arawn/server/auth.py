@@ -8,6 +8,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ TOKEN_VARIABLE = "ARAWN_TOKEN"  # noqa: S105 - the name of a variable
 _TOKEN = re.compile(r"[!-~]+")
 # For any `Host` and without a token: they tell little more than the port.
 _PROBES = frozenset(("/", "/healthz", "/readyz"))
+# The usual ones, which are known without being parsed.
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Of two, a proxy before the door may have looked at the other one.
 _SINGLE = (b"authorization", b"x-api-key", b"origin", b"host")
 
@@ -115,14 +118,15 @@ class Door:
             hosts: Accepted names in `Host` and `Origin`, besides the loopback ones. Config: `server.allowed_hosts`.
         """
         self._token = None if token is None else token.encode("ascii")
-        self._hosts = {_one_spelling(host.lower().strip("[]")) for host in hosts}
+        self._hosts = {*_LOOPBACK, *(_one_spelling(host.lower().strip("[]")) for host in hosts)}
 
     def refuse(self, scope: Scope) -> Reply | None:
         """Return the answer to a request that may not come in, or None."""
         if came_through_socket(scope):
             return None
-        fields: dict[bytes, bytes] = dict(scope["headers"])
-        if len(fields) < len(scope["headers"]) and (twice := _twice([name for name, _ in scope["headers"]])):
+        headers = scope["headers"]
+        fields: dict[bytes, bytes] = dict(headers)
+        if len(fields) < len(headers) and (twice := _twice([name for name, _ in headers])):
             return refusal(400, "invalid_request", f"this request has more than one `{twice}` header; send one")
         probe = scope["path"] in _PROBES
         if not probe and not self.knows_host(fields):
@@ -145,12 +149,11 @@ class Door:
         return self._knows(_host_name(fields.get(b"host", b"")))
 
     def _knows(self, name: str) -> bool:
-        return _one_spelling(name) in self._hosts or is_loopback(name)
+        return name in self._hosts or _one_spelling(name) in self._hosts or is_loopback(name)
 
     def _holds_token(self, fields: dict[bytes, bytes]) -> bool:
-        token = self._token or b""
-        matches = [hmac.compare_digest(offer, token) for offer in _offered(fields)]  # every offer is compared
-        return any(matches)
+        compare = partial(hmac.compare_digest, self._token or b"")
+        return any([*map(compare, _offered(fields))])  # every offer is compared
 
 
 def open_door(config: ServerConfig, token: str | None) -> Door:

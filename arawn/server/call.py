@@ -15,7 +15,7 @@ from arawn.beside import open_beside
 from arawn.config.describe import suggestion, ticked
 from arawn.server.json_body import decoded
 from arawn.server.reply import Headers, Refused, Reply, refusal
-from arawn.wire.asgi import LEAVING_CANCELS, ClientLeft, LeavingCancels, Receive, Scope, Send
+from arawn.wire.asgi import LEAVING_CANCELS, ClientLeft, LeavingCancels, Receive, Scope, Send, by_name
 
 __all__ = ["BODY_BYTES", "Call", "Route", "came_through_socket"]
 
@@ -40,15 +40,17 @@ class Call:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:  # lines of one name are one list (RFC 9110, 5.3)
-            self.headers[name] = self.headers[name] + b", " + value if name in self.headers else value
+        self.headers = by_name(scope["headers"])
         self.query: bytes = scope.get("query_string", b"")
-        self.through_socket = came_through_socket(scope)
         self.streaming = False
-        self._leaving_cancels: LeavingCancels | None = (scope.get("extensions") or {}).get(LEAVING_CANCELS)
+        self._scope = scope
         self._receive = receive
         self._send = send
+
+    @property
+    def through_socket(self) -> bool:
+        """As `came_through_socket`."""
+        return came_through_socket(self._scope)
 
     @cached_property
     def request_id(self) -> str:
@@ -80,23 +82,24 @@ class Call:
 
         Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
         """
-        coding = self.headers.get(b"content-encoding", b"").strip().lower()
+        coding = self.headers.get(b"content-encoding", b"identity").strip().lower()
         if coding not in {b"", b"identity"}:
             raise _packed(coding.decode("latin-1"))
-        pieces: list[bytes] = []
-        size = 0
-        more = True
         if int(self.headers.get(b"content-length", b"0")) > BODY_BYTES:
             raise _too_long()
+        pieces: list[bytes] = []
+        left = BODY_BYTES
+        more = True
         while more:
             event = await self._receive()
             if event["type"] == "http.disconnect":
                 raise ClientLeft("the client left before the end of its request")
-            pieces.append(event.get("body", b""))
-            size += len(pieces[-1])
-            if size > BODY_BYTES:
-                raise _too_long()
+            piece = event.get("body", b"")
             more = event.get("more_body", False)
+            left -= len(piece)
+            if left < 0:
+                raise _too_long()
+            pieces.append(piece)
         return b"".join(pieces)
 
     async def beside_client(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -108,12 +111,13 @@ class Call:
 
         Checkpoint: as `work` has them. If cancelled, or left by the client: `work` is cancelled.
         """
-        if self._leaving_cancels is None:
+        leaving_cancels: LeavingCancels | None = (self._scope.get("extensions") or {}).get(LEAVING_CANCELS)
+        if leaving_cancels is None:
             async with open_beside() as nursery:  # the server tells only who waits for it
                 nursery.start_soon(self._cancel_when_client_leaves, nursery.cancel_scope)
                 await work()
             return
-        with self._leaving_cancels():
+        with leaving_cancels():
             await work()
 
     async def _cancel_when_client_leaves(self, scope: trio.CancelScope) -> None:
@@ -141,13 +145,15 @@ class Call:
 
         Checkpoint: always. If cancelled: a part may have been sent.
         """
+        body = reply.body
         headers = [
             (b"content-type", reply.content_type),
-            (b"content-length", b"%d" % len(reply.body)),
+            (b"content-length", b"%d" % len(body)),
             *reply.headers,
+            (b"x-request-id", (reply.request_id or self.request_id).encode()),
         ]
-        await self._start(reply.status, headers, reply.request_id)
-        await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def send_events(self, data: bytes, headers: Headers = ()) -> None:
         """Send encoded server-sent events; the first ones begin the response, and `headers` go with its head.
@@ -159,7 +165,8 @@ class Call:
         """
         if not self.streaming:
             self.streaming = True
-            await self._start(200, [*_EVENT_STREAM, *headers], None)
+            headers = [*_EVENT_STREAM, *headers, (b"x-request-id", self.request_id.encode())]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end_events(self) -> None:
@@ -168,10 +175,6 @@ class Call:
         Checkpoint: always. If cancelled: the client sees a response that was cut.
         """
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _start(self, status: int, headers: Headers, request_id: str | None) -> None:
-        identity = (b"x-request-id", (request_id or self.request_id).encode())
-        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, identity]})
 
 
 def _too_long() -> Refused:

@@ -17,6 +17,7 @@ _MOST_FIELDS = 10_000
 _MOST_ITEMS = 100_000
 _MOST_PARTS = 300_000  # texts, names among them, arrays and objects, at all depths
 _MOST_LISTED = 2_000_000  # numbers cost less, and what is to be embedded may be many
+_LITTLE = 2 * _MOST_FIELDS  # bytes: too few for too many of anything
 _MOST_EXPONENTS = 10_000  # such numbers cost up to 17 µs each
 
 # An escape that is half of a pair: the decoder takes it for a body that ends too early.
@@ -29,7 +30,9 @@ def decoded(body: bytes) -> Any:
     Raises:
         Refused: It is no JSON, nested too deeply to be read, or has more in it than anything here knows (400).
     """
-    _require_few(_excess_within(body))
+    little = len(body) <= _LITTLE
+    if not little:
+        _require_few(_excess_within(body))
     try:
         value = msgspec.json.decode(body)
     except RecursionError as error:
@@ -37,7 +40,8 @@ def decoded(body: bytes) -> Any:
         raise Refused(refusal(400, "invalid_request", message)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(refusal(400, "invalid_request", _fault(body, error))) from error
-    _require_few(_excess(value))
+    if not little:
+        _require_few(_excess(value))
     return value
 
 

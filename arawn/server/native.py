@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 
@@ -88,7 +88,8 @@ async def chat(runtime: Runtime, call: Call) -> None:
 
 
 async def _answer_whole(runtime: Runtime, call: Call, request: ChatRequest) -> None:
-    response = await _ask(runtime, request)
+    tools = await _tools(runtime, request)
+    response = await _ask(runtime, request, tools)
     headers, record_id = routing_headers(response.routing), response.interaction_id
     await call.respond(json_reply(200, _chat_reply(response, request), headers=headers, request_id=record_id))
 
@@ -99,13 +100,14 @@ async def _answer_with_events(runtime: Runtime, call: Call, request: ChatRequest
     await answer_with_events(call, stream, ChatEvents(request), lambda *known: routing_headers(known[-1].routing))
 
 
-async def _ask(runtime: Runtime, request: ChatRequest) -> CompletionResponse:
+def _ask(
+    runtime: Runtime, request: ChatRequest, tools: Sequence[Tool] | None
+) -> Coroutine[Any, Any, CompletionResponse]:
     profile, session_id, tags = request.routing_profile, request.session_id, request.tags
-    tools = await _tools(runtime, request)
     if request.workstream is None:
-        return await runtime.complete(_completion(request), profile=profile, session_id=session_id, tags=tags)
+        return runtime.complete(_completion(request), profile=profile, session_id=session_id, tags=tags)
     conversation = runtime.workstream(request.workstream)
-    return await conversation.send(
+    return conversation.send(
         request.message, profile=profile, session_id=session_id, system=request.system, tags=tags, tools=tools
     )
 
@@ -135,8 +137,7 @@ def _completion(request: ChatRequest) -> CompletionRequest:
 
 
 def _chat_reply(response: CompletionResponse, request: ChatRequest) -> ChatReply:
-    turn = response if isinstance(response, TurnReply) else None
-    return ChatReply(
+    reply = ChatReply(
         text=response.text,
         content=response.content,
         model=response.model,
@@ -147,10 +148,11 @@ def _chat_reply(response: CompletionResponse, request: ChatRequest) -> ChatReply
         interaction_id=response.interaction_id,
         workstream=request.workstream,
         routing=response.routing,
-        truncated=turn is not None and turn.truncated,
-        iterations=1 if turn is None else turn.iterations,
-        turn_usage=None if turn is None else turn.turn_usage,
     )
+    if not isinstance(response, TurnReply):
+        return reply
+    turn = {"truncated": response.truncated, "iterations": response.iterations, "turn_usage": response.turn_usage}
+    return msgspec.structs.replace(reply, **turn)
 
 
 class ChatEvents:

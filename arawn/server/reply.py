@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 import msgspec
@@ -132,7 +133,12 @@ def routing_headers(routing: RoutingMetadata | None) -> Headers:
     """Return the headers that say which profile was chosen for a call, and why, percent-encoded; none if none was."""
     if routing is None:
         return ()
-    return (b"x-arawn-profile", quote(routing.profile).encode()), (b"x-arawn-route", quote(routing.reason).encode())
+    return (b"x-arawn-profile", _percent_encoded(routing.profile)), (b"x-arawn-route", _percent_encoded(routing.reason))
+
+
+@lru_cache(maxsize=64)  # most calls are of few profiles, chosen for few reasons
+def _percent_encoded(text: str) -> bytes:
+    return quote(text).encode()
 
 
 def error_reply(error: Failure, chosen: RoutingMetadata | None = None) -> Reply:

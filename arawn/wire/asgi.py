@@ -1,12 +1,22 @@
-"""The ASGI 3 calling convention as types. Pure data."""
+"""The ASGI 3 calling convention as types, and how its headers are read. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-__all__ = ["LEAVING_CANCELS", "ASGIApp", "ClientLeft", "Event", "LeavingCancels", "Receive", "Scope", "Send"]
+__all__ = [
+    "LEAVING_CANCELS",
+    "ASGIApp",
+    "ClientLeft",
+    "Event",
+    "LeavingCancels",
+    "Receive",
+    "Scope",
+    "Send",
+    "by_name",
+]
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -23,6 +33,16 @@ LEAVING_CANCELS = "arawn.leaving_cancels"
 It tells the same as waiting for `http.disconnect` beside the work, and takes no task. For after the body has been read;
 one block at a time.
 """
+
+
+def by_name(headers: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return what each name says; lines of one name are one list (RFC 9110, 5.3)."""
+    fields = dict(headers)
+    if len(fields) < len(headers):
+        fields.clear()
+        for name, value in headers:
+            fields[name] = fields[name] + b", " + value if name in fields else value
+    return fields
 
 
 class ClientLeft(OSError):
