@@ -21,15 +21,11 @@ _TRAILER_BYTES = 8 * 1024
 
 
 class LengthBody:
-    """A body of exactly `length` bytes."""
+    """A body of exactly `length` bytes; `done` says that all of it has been taken."""
 
     def __init__(self, length: int) -> None:
         self._left = length
-
-    @property
-    def done(self) -> bool:
-        """Whether all of it has been taken."""
-        return self._left == 0
+        self.done = length == 0
 
     def ends_within(self, buffer: bytearray) -> bool:
         """Whether all that is missing is in `buffer`."""
@@ -40,22 +36,22 @@ class LengthBody:
         piece = bytes(buffer[: self._left])
         del buffer[: self._left]
         self._left -= len(piece)
+        self.done = self._left == 0
         return piece
 
 
 class ChunkedBody:
-    """A body in the chunked coding; sizes, line ends and trailers are held to the letter, trailers are dropped."""
+    """A body in the chunked coding; sizes, line ends and trailers are held to the letter, trailers are dropped.
+
+    `done` says that the last chunk and the trailers have been taken.
+    """
 
     def __init__(self) -> None:
         """Begin before the first chunk."""
+        self.done = False
         self._left = 0
         self._excess = 0  # bytes of size lines beyond what the data justifies
         self._next: Literal["size", "data", "data end", "trailers", "nothing"] = "size"
-
-    @property
-    def done(self) -> bool:
-        """Whether the last chunk and the trailers have been taken."""
-        return self._next == "nothing"
 
     def ends_within(self, _buffer: bytearray) -> bool:
         """Whether all that is missing is known to be in the buffer: the coding tells only by decoding it."""
@@ -135,4 +131,5 @@ class ChunkedBody:
             raise RequestError(400, "a trailer line is malformed")
         del buffer[: end + 2]
         self._next = "nothing"
+        self.done = True
         return True

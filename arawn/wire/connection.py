@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from arawn.wire.asgi import LEAVING_CANCELS, ASGIApp, ClientLeft, Scope
-from arawn.wire.exchange import Exchange, Peer
+from arawn.wire.exchange import Exchange, LeavingCancels, Peer
 from arawn.wire.leavers import Leavers
 from arawn.wire.limits import Limits
 from arawn.wire.request import RequestError, RequestHead, find_head_end, parse_head, path_asked
@@ -107,6 +107,7 @@ class Connection:
         finally:
             if leavers is not None:
                 leavers.remove(descriptor)
+            self._peer.close()
 
     async def _serve_within(self, scope: trio.CancelScope) -> bool:
         """Answer requests until the connection ends; True if one is here but `scope` is spent.
@@ -220,7 +221,7 @@ class Connection:
     def _scope(self, head: RequestHead, exchange: Exchange, scope: trio.CancelScope) -> Scope:
         leavers, extensions = self._shared.leavers, {}
         if leavers is not None:
-            extensions[LEAVING_CANCELS] = partial(exchange.cancelled_when_left, leavers, scope)
+            extensions[LEAVING_CANCELS] = partial(LeavingCancels, exchange, self._peer, leavers, scope)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from functools import partial
 
 import trio
 
@@ -20,7 +18,7 @@ from arawn.wire.limits import Limits
 from arawn.wire.request import RequestError, RequestHead
 from arawn.wire.response import CONTINUE, ResponseEncoder
 
-__all__ = ["Exchange", "Peer"]
+__all__ = ["Exchange", "LeavingCancels", "Peer"]
 
 _READ_BYTES = 64 * 1024
 
@@ -33,19 +31,19 @@ class Peer:
     Attributes:
         buffer: What has arrived; whoever understands bytes removes them from the front.
         ended: Nothing will follow.
+        descriptor: Of the socket; -1 after `close`.
     """
 
     def __init__(self, stream: trio.SocketStream, write_seconds: float) -> None:
-        """Begin with nothing read; the caller closes `stream`."""
-        self._socket = stream.socket
+        """Begin with nothing read; the caller calls `close`, and then closes `stream`."""
         self._write_seconds = write_seconds
         self.buffer = bytearray()
         self.ended = False
+        self.descriptor = stream.socket.fileno()
 
-    @property
-    def descriptor(self) -> int:
-        """Of the socket; -1 after its close."""
-        return self._socket.fileno()
+    def close(self) -> None:
+        """Read and write no more: the descriptor may soon be that of another connection."""
+        self.descriptor = -1
 
     async def fill(self) -> None:
         """Read once from the socket.
@@ -53,9 +51,9 @@ class Peer:
         Checkpoint: always. If cancelled: nothing was read.
         """
         while True:
-            await trio.lowlevel.wait_readable(self._socket)
+            await trio.lowlevel.wait_readable(self.descriptor)
             try:
-                data = os.read(self._socket.fileno(), _READ_BYTES)
+                data = os.read(self.descriptor, _READ_BYTES)
             except BlockingIOError:  # it only looked readable
                 continue
             except OSError:  # a reset ends the input as a close does
@@ -75,24 +73,46 @@ class Peer:
         sent = self._write_some(data)
         while sent < len(data):
             with trio.move_on_after(self._write_seconds) as scope:
-                await trio.lowlevel.wait_writable(self._socket)
+                await trio.lowlevel.wait_writable(self.descriptor)
             if scope.cancelled_caught:
                 raise ClientLeft(f"the client has taken nothing of its answer for {self._write_seconds:g} seconds")
             sent += self._write_some(memoryview(data)[sent:])
 
     def _write_some(self, data: bytes | memoryview) -> int:
         try:
-            return os.write(self._socket.fileno(), data)  # -1 after a close: a descriptor used again is never hit
+            return os.write(self.descriptor, data)
         except BlockingIOError:
             return 0
         except OSError as error:
             raise ClientLeft("the client closed the connection before its answer was complete") from error
 
 
+class LeavingCancels:
+    """A block in which the request is cancelled when its client leaves; see `arawn.wire.asgi.LEAVING_CANCELS`."""
+
+    def __init__(self, exchange: Exchange, peer: Peer, leavers: Leavers, scope: trio.CancelScope) -> None:
+        """`scope` is what the request runs in."""
+        self._exchange = exchange
+        self._peer = peer
+        self._leavers = leavers
+        self._scope = scope
+
+    def __enter__(self) -> None:
+        self._leavers.watch(self._peer.descriptor, self._left)
+
+    def __exit__(self, *_: object) -> None:
+        self._leavers.unwatch(self._peer.descriptor)
+
+    def _left(self) -> None:
+        self._exchange.leave()
+        self._scope.cancel(reason="the client left")
+
+
 class Exchange:
     """One request and its response. Not reentrant: one task may receive while another sends, no more.
 
     Attributes:
+        client_left: Nobody reads: writing has shown it, or somebody has told.
         fault: Why the body was refused; the application was told `http.disconnect` then.
         response: What has been said so far.
     """
@@ -116,9 +136,9 @@ class Exchange:
         self._stopping = stopping
         self._writing = False  # stays true after a write that was cut short
         self._over = False
-        self._unreachable = False
         self.response = ResponseEncoder(head.method, head.version, keep_alive=head.keep_alive)
         self.fault: RequestError | None = None
+        self.client_left = False
 
     def finish(self) -> bool:
         """Drop what the application left unread of the body; say whether the connection may carry another request.
@@ -138,11 +158,6 @@ class Exchange:
         """Whether the whole response has been written."""
         return self.response.complete and not self._writing
 
-    @property
-    def client_left(self) -> bool:
-        """Whether writing has shown that nobody reads."""
-        return self._unreachable
-
     async def receive(self) -> Event:
         """ASGI `receive`: pieces of the body, then `http.disconnect` once the client has left or was refused.
 
@@ -157,27 +172,20 @@ class Exchange:
             await self._wait_client_left()
             return {"type": "http.disconnect"}
         try:
-            piece = await self._next_piece()
+            piece = self._body.take(self._peer.buffer) or await self._next_piece()
         except RequestError as error:
             self.fault = error
             return {"type": "http.disconnect"}
-        if not piece and not self._body.done:
+        done = self._body.done
+        if not piece and not done:
             return {"type": "http.disconnect"}
-        self._body_delivered = self._body.done
-        return {"type": "http.request", "body": piece, "more_body": not self._body.done}
+        self._body_delivered = done
+        self._continue_due = False
+        return {"type": "http.request", "body": piece, "more_body": not done}
 
-    @contextlib.contextmanager
-    def cancelled_when_left(self, leavers: Leavers, scope: trio.CancelScope) -> Iterator[None]:
-        """Cancel `scope` if the client leaves during the block; see `arawn.wire.asgi.LEAVING_CANCELS`."""
-        leavers.watch(self._peer.descriptor, partial(self._left, scope))
-        try:
-            yield
-        finally:
-            leavers.unwatch(self._peer.descriptor)
-
-    def _left(self, scope: trio.CancelScope) -> None:
-        self._over = self._unreachable = True
-        scope.cancel(reason="the client left")
+    def leave(self) -> None:
+        """Take note that the client has left: nothing can be sent to it any more."""
+        self._over = self.client_left = True
 
     async def send(self, event: Event) -> None:
         """ASGI `send`: returns when the bytes are with the operating system (the reader's pace).
@@ -193,19 +201,20 @@ class Exchange:
             raise ClientLeft("the client is gone or its request was refused; nothing can be sent to it")
         if self._writing:
             raise RuntimeError("another task is sending, or a piece sent before was cut short")
-        if not self.response.started:
-            self.response.keep_alive = self.response.keep_alive and self._keeps_alive()
-        data = self.response.encode(event)
+        response = self.response
+        if response.head_due and not self._keeps_alive():
+            response.keep_alive = False
+        data = response.encode(event)
         if not data:
             return
         self._writing = True
         try:
             await self._peer.write(data)
         except ClientLeft:
-            self._over = self._unreachable = True
+            self.leave()
             raise
         self._writing = False
-        if not self.response.complete:  # a stream made faster than it is read must not starve the others
+        if not response.complete:  # a stream made faster than it is read must not starve the others
             await trio.lowlevel.checkpoint()
 
     def _keeps_alive(self) -> bool:
@@ -215,12 +224,11 @@ class Exchange:
         return self._body.done or self._body.ends_within(self._peer.buffer)
 
     async def _next_piece(self) -> bytes:
-        """Return the next decoded bytes; empty only at the end of the body or of the connection."""
-        piece = self._body.take(self._peer.buffer)
+        """Wait for the next decoded bytes; empty only at the end of the body or of the connection."""
+        piece = b""
         while not piece and not self._body.done and not self._peer.ended:
             await self._fill()
             piece = self._body.take(self._peer.buffer)
-        self._continue_due = False
         return piece
 
     async def _fill(self) -> None:

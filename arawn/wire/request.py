@@ -8,9 +8,12 @@ opinion, at twice the price.
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+
+from arawn.wire.asgi import by_name
 
 __all__ = ["BARE_LF", "FIELD_LINE", "RequestError", "RequestHead", "find_head_end", "parse_head", "path_asked"]
 
@@ -27,7 +30,7 @@ BARE_LF = re.compile(rb"(?:\A|[^\r])\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _ABSOLUTE = re.compile(rb"http://([^/?#]*)", re.IGNORECASE)
-_FRAMING = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
+_NAME, _VALUE = itemgetter(0), itemgetter(1)
 
 
 class RequestError(Exception):
@@ -83,17 +86,17 @@ def parse_head(block: bytes) -> RequestHead:
     match = _HEAD.fullmatch(block)
     if match is None:
         raise _why_malformed(block)
-    method, target, version = match[1].decode("ascii"), match[2], match[3].decode("ascii")
-    if not _METHOD.fullmatch(match[1]):
+    verb, target, number, lines = match.groups()
+    if not _METHOD.fullmatch(verb):
         raise RequestError(501, "the request method is not known")
-    headers = [(name.lower(), value.strip(b" \t")) for name, value in _FIELD.findall(match[4])]
+    method, version = verb.decode("ascii"), number.decode("ascii")
+    pairs = _FIELD.findall(lines)
+    # Of what strips, a value has spaces and tabs alone.
+    headers = [*zip(map(bytes.lower, map(_NAME, pairs)), map(bytes.strip, map(_VALUE, pairs)), strict=True)]
     if len(headers) > _FIELD_COUNT:
         raise RequestError(431, f"there are more than {_FIELD_COUNT} header lines")
-    framing: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        if name in _FRAMING:
-            framing.setdefault(name, []).append(value)
-    host = _host(framing, version)
+    fields = by_name(headers)
+    host = _host(fields, headers, version)
     raw_path, path, query = _split_target(target, method, host)
     return RequestHead(
         method=method,
@@ -102,9 +105,9 @@ def parse_head(block: bytes) -> RequestHead:
         query=query,
         version=version,
         headers=headers,
-        content_length=_body_length(framing, version),
-        keep_alive=_keeps_alive(framing, version),
-        expects_continue=_expects_continue(framing, version),
+        content_length=_body_length(fields, version),
+        keep_alive=_keeps_alive(fields, version),
+        expects_continue=_expects_continue(fields, version),
     )
 
 
@@ -123,15 +126,16 @@ def _why_malformed(block: bytes) -> RequestError:
     return RequestError(400, "the request line or a header line is malformed")
 
 
-def _host(framing: dict[bytes, list[bytes]], version: str) -> bytes | None:
-    hosts = framing.get(b"host", [])
-    if len(hosts) > 1:
-        raise RequestError(400, "more than one `Host` header")
-    if not hosts and version == "1.1":
-        raise RequestError(400, "the `Host` header is missing")
-    if hosts and not _HOST.fullmatch(hosts[0]):
+def _host(fields: dict[bytes, bytes], headers: list[tuple[bytes, bytes]], version: str) -> bytes | None:
+    host = fields.get(b"host")
+    if host is None:
+        if version == "1.1":
+            raise RequestError(400, "the `Host` header is missing")
+    elif not _HOST.fullmatch(host):  # a list never does
+        if [*map(_NAME, headers)].count(b"host") > 1:
+            raise RequestError(400, "more than one `Host` header")
         raise RequestError(400, "the `Host` header is not a host name with an optional port")
-    return hosts[0] if hosts else None
+    return host
 
 
 def _split_target(target: bytes, method: str, host: bytes | None) -> tuple[bytes, str, bytes]:
@@ -154,40 +158,40 @@ def _split_target(target: bytes, method: str, host: bytes | None) -> tuple[bytes
         raise RequestError(400, "the request path is not percent-encoded UTF-8") from error
 
 
-def _body_length(framing: dict[bytes, list[bytes]], version: str) -> int | None:
-    lengths = framing.get(b"content-length", [])
-    codings = framing.get(b"transfer-encoding", [])
-    if not codings and not lengths:
-        return 0
-    if codings and lengths:
-        raise RequestError(400, "both `Content-Length` and `Transfer-Encoding` are given")
-    if codings:
-        _check_codings(codings, version)
+def _body_length(fields: dict[bytes, bytes], version: str) -> int | None:
+    length = fields.get(b"content-length")
+    coding = fields.get(b"transfer-encoding")
+    if coding is not None:
+        if length is not None:
+            raise RequestError(400, "both `Content-Length` and `Transfer-Encoding` are given")
+        _check_coding(coding, version)
         return None
-    if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
+    if length is None:
+        return 0
+    if not _LENGTH.fullmatch(length):
         raise RequestError(400, "`Content-Length` must be one decimal number")
-    return int(lengths[0])
+    return int(length)
 
 
-def _check_codings(codings: list[bytes], version: str) -> None:
+def _check_coding(coding: bytes, version: str) -> None:
     if version != "1.1":
         raise RequestError(400, "`Transfer-Encoding` needs HTTP/1.1")
-    if len(codings) > 1 or codings[0].lower() != b"chunked":
+    if coding.lower() != b"chunked":
         raise RequestError(400, "`Transfer-Encoding` must be `chunked` and nothing else")
 
 
-def _keeps_alive(framing: dict[bytes, list[bytes]], version: str) -> bool:
-    values = framing.get(b"connection")
-    if values is None:
+def _keeps_alive(fields: dict[bytes, bytes], version: str) -> bool:
+    value = fields.get(b"connection")
+    if value is None:
         return version == "1.1"
-    options = [option.strip(b" \t").lower() for value in values for option in value.split(b",")]
+    options = [option.strip(b" \t").lower() for option in value.split(b",")]
     return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
 
 
-def _expects_continue(framing: dict[bytes, list[bytes]], version: str) -> bool:
-    expectations = framing.get(b"expect", [])
-    if not expectations or version != "1.1":
+def _expects_continue(fields: dict[bytes, bytes], version: str) -> bool:
+    expectation = fields.get(b"expect")
+    if expectation is None or version != "1.1":
         return False
-    if [value.lower() for value in expectations] != [b"100-continue"]:
+    if expectation.lower() != b"100-continue":
         raise RequestError(417, "the only expectation met is `100-continue`")
     return True

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from itertools import compress, count
+from operator import itemgetter
 
 import msgspec
 
@@ -27,6 +29,9 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}\r\n".encode() for code in range(200, 600)}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BODILESS = frozenset((204, 304))
+_OURS = frozenset((b"content-length", b"connection", b"transfer-encoding", b"date"))
+_NAME = itemgetter(0)
+_LINE = b"%b: %b\r\n".__mod__
 
 
 @lru_cache(maxsize=1)
@@ -53,27 +58,29 @@ class ResponseEncoder:
     """One response: remembers what was said, returns the bytes to write for what is said next.
 
     The head is held back until the first body event, so that a short answer is one write.
+
+    Attributes:
+        keep_alive: Whether the connection can carry another request; may be denied until the head is handed out.
+        head_due: Whether the head waits for the first body event.
+        started: Whether a byte of this response has been handed out for writing.
+        complete: Whether all of it has.
     """
 
     def __init__(self, method: str, version: str, *, keep_alive: bool) -> None:
         self._head_only = method == "HEAD"
         self._version = version
         self._start: Event | None = None
-        self._head_encoded = False
         self._framing: int | None = None  # bytes still owed by the content-length; None means none was given
         self._chunked = False
         self.keep_alive = keep_alive
+        self.head_due = False
+        self.started = False
         self.complete = False
 
     @property
     def ends_with_connection(self) -> bool:
         """Whether only the end of the connection tells the client that the body is over."""
-        return self._head_encoded and not self._chunked and self._framing is None and not self._head_only
-
-    @property
-    def started(self) -> bool:
-        """Whether a byte of this response has been handed out for writing."""
-        return self._head_encoded
+        return self.started and not self._chunked and self._framing is None and not self._head_only
 
     def encode(self, event: Event) -> bytes:
         """Return what to write for `event`; may be empty.
@@ -85,20 +92,23 @@ class ResponseEncoder:
         kind = event["type"]
         if kind == "http.response.start" and self._start is None:
             self._start = event
+            self.head_due = True
             return b""
         if kind != "http.response.body" or self._start is None or self.complete:
             raise RuntimeError(f"the application sent `{kind}` where the ASGI order of events does not allow it")
         body: bytes = event.get("body", b"")
         more: bool = event.get("more_body", False)
-        head = b"" if self._head_encoded else self._encode_head(self._start, None if more else len(body))
+        head = self._encode_head(self._start, None if more else len(body)) if self.head_due else b""
         framed = self._encode_body(body, more=more)
-        self._head_encoded = True
+        self.head_due = False
+        self.started = True
         self.complete = not more
         return head + framed
 
     def _encode_head(self, start: Event, whole_length: int | None) -> bytes:
         status: int = start["status"]
-        if status not in _STATUS_LINES:
+        line = _STATUS_LINES.get(status)
+        if line is None:
             raise ValueError(f"status {status} cannot be sent; a final HTTP status is needed")
         bodiless = status in _BODILESS
         fields, length = self._encode_fields(start.get("headers", ()), drop_length=status == 204)
@@ -113,7 +123,7 @@ class ResponseEncoder:
             fields += b"connection: close\r\n"
         elif self._version == "1.0":
             fields += b"connection: keep-alive\r\n"
-        return _STATUS_LINES[status] + fields + b"\r\n"
+        return line + fields + b"\r\n"
 
     def _open_ended(self) -> bytes:
         """Frame a body of unknown length: chunked, or up to the close for an HTTP/1.0 client."""
@@ -126,28 +136,30 @@ class ResponseEncoder:
     def _encode_fields(self, headers: Iterable[tuple[bytes, bytes]], *, drop_length: bool) -> tuple[bytes, int | None]:
         """Return the header lines and the content-length; framing headers are ours to write."""
         length: int | None = None
-        lines: list[bytes] = []
         date = _date_line(int(time.time()))
-        for name, value in headers:
-            match name.lower():
+        pairs: list[tuple[bytes, ...]] = [*map(tuple, headers)]
+        lines = [*map(_LINE, pairs)]
+        names = [*map(bytes.lower, map(_NAME, pairs))]
+        for place in compress(count(), map(_OURS.__contains__, names)):
+            value = pairs[place][1]
+            match names[place]:
                 case b"content-length":
                     if length is not None or not _LENGTH.fullmatch(value):
                         raise ValueError("a response's `content-length` must be one decimal number, given once")
                     if drop_length:
-                        continue
-                    length = int(value)
+                        lines[place] = b""
+                    else:
+                        length = int(value)
                 case b"connection":
                     self.keep_alive = self.keep_alive and b"close" not in value.lower()
-                    if b"upgrade" in value.lower():  # goes with an `upgrade` header: RFC 9110, section 7.8
-                        lines.append(b"connection: upgrade\r\n")
-                    continue
+                    upgrades = b"upgrade" in value.lower()  # goes with an `upgrade` header: RFC 9110, section 7.8
+                    lines[place] = b"connection: upgrade\r\n" if upgrades else b""
                 case b"transfer-encoding":
-                    continue
-                case b"date":
+                    lines[place] = b""
+                case _:
                     date = b""
-            lines.append(b"%b: %b\r\n" % (name, value))
         fields = b"".join(lines)
-        if not _FIELDS.fullmatch(fields) or fields.count(b"\n") != len(lines):
+        if not _FIELDS.fullmatch(fields) or fields.count(b"\n") != len(lines) - lines.count(b""):
             raise ValueError("a response header holds characters that HTTP does not allow there")
         return date + fields, length
 
