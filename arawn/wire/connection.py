@@ -57,8 +57,8 @@ class Shared(msgspec.Struct, frozen=True):
         limits: Bounds on what a client may cost.
         stopping: Once set, no further request is taken.
         state: What the application put into its lifespan state; every request gets a copy.
-        idle: The scopes of the connections that wait for a request, since when, and until when they may; they can be
-            cancelled at any time, and are taken out when others need the place.
+        idle: The scopes of the connections that wait for a request, since when, and until when they may; who cancels
+            one takes it out.
         words: Says what the server itself refuses.
         leavers: Watches for clients that leave; None where that takes a task for each request.
         begun: The scopes of the connections whose request has begun and has no whole head yet, and since when; as those
@@ -116,15 +116,13 @@ class Connection:
         request is here, and by a client that leaves; a request that comes just then is answered in a fresh one.
         """
         while await self._wait_request(scope):
-            if scope.cancel_called:
-                return True
             head = await self._read_head()
             if head is None or not await self._answer(head, scope):
                 return False
-        return False
+        return bool(self._peer.buffer)
 
     async def _wait_request(self, scope: trio.CancelScope) -> bool:
-        """Wait for the first bytes of a request; False if the client leaves or the server stops."""
+        """Wait for the first bytes of a request; False if the client leaves, the server stops or `scope` is spent."""
         if self._peer.buffer:
             await trio.lowlevel.checkpoint()  # requests sent ahead must not starve other connections
             return True
@@ -135,9 +133,9 @@ class Connection:
         try:
             await self._peer.fill()
         finally:
-            self._shared.idle.pop(scope, None)
+            spent = self._shared.idle.pop(scope, None) is None
         self._patience = self._limits.idle_seconds
-        return bool(self._peer.buffer)
+        return bool(self._peer.buffer) and not spent
 
     async def _read_head(self) -> RequestHead | None:
         """Return the next request's head; None if the client leaves before its end."""

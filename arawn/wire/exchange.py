@@ -117,6 +117,12 @@ class Exchange:
         response: What has been said so far.
     """
 
+    client_left = False
+    fault: RequestError | None = None
+    _body_delivered = False
+    _over = False  # nothing is received or sent any more
+    _writing = False  # stays true after a write that was cut short
+
     def __init__(self, head: RequestHead, peer: Peer, limits: Limits, stopping: trio.Event) -> None:
         """Open the exchange.
 
@@ -129,16 +135,11 @@ class Exchange:
         self._peer = peer
         length = head.content_length
         self._body: LengthBody | ChunkedBody = ChunkedBody() if length is None else LengthBody(length)
-        self._body_delivered = False
         self._body_seconds = limits.body_seconds
         self._read_ahead = limits.header_bytes
         self._continue_due = head.expects_continue
         self._stopping = stopping
-        self._writing = False  # stays true after a write that was cut short
-        self._over = False
         self.response = ResponseEncoder(head.method, head.version, keep_alive=head.keep_alive)
-        self.fault: RequestError | None = None
-        self.client_left = False
 
     def finish(self) -> bool:
         """Drop what the application left unread of the body; say whether the connection may carry another request.
@@ -166,7 +167,7 @@ class Exchange:
 
         Checkpoint: only when it has to wait for the client. If cancelled: nothing is lost; call again.
         """
-        if self.fault or self._over or self.response.complete:
+        if self._over or self.response.complete:
             return {"type": "http.disconnect"}
         if self._body_delivered:
             await self._wait_client_left()
@@ -174,7 +175,7 @@ class Exchange:
         try:
             piece = self._body.take(self._peer.buffer) or await self._next_piece()
         except RequestError as error:
-            self.fault = error
+            self.fault, self._over = error, True
             return {"type": "http.disconnect"}
         done = self._body.done
         if not piece and not done:
@@ -197,7 +198,7 @@ class Exchange:
         Checkpoint: in a stream, always; for a whole or last piece only when the client is slow. If cancelled: a part
         may have been written; the connection is closed after this exchange.
         """
-        if self.fault or self._over:
+        if self._over:
             raise ClientLeft("the client is gone or its request was refused; nothing can be sent to it")
         if self._writing:
             raise RuntimeError("another task is sending, or a piece sent before was cut short")

@@ -140,15 +140,10 @@ def _host(fields: dict[bytes, bytes], headers: list[tuple[bytes, bytes]], versio
 
 def _split_target(target: bytes, method: str, host: bytes | None) -> tuple[bytes, str, bytes]:
     """Return raw path, decoded path and query of an origin, absolute or asterisk target."""
-    absolute = _ABSOLUTE.match(target)
-    if absolute:
-        if absolute[1] != host:
-            raise RequestError(400, "the request target and the `Host` header name different hosts")
-        target = target[absolute.end() :]
-        target = target if target.startswith(b"/") else b"/" + target
+    if not target.startswith(b"/"):
+        target = _without_host(target, host)
     raw_path, _, query = target.partition(b"?")
-    well_formed = raw_path.startswith(b"/") or (raw_path == b"*" and method == "OPTIONS")
-    if not well_formed or b"#" in target:
+    if b"#" in target or not (target.startswith(b"/") or (raw_path == b"*" and method == "OPTIONS")):
         raise RequestError(400, "the request target must be a path such as `/status`")
     if b"%" not in raw_path:
         return raw_path, raw_path.decode("ascii"), query
@@ -156,6 +151,16 @@ def _split_target(target: bytes, method: str, host: bytes | None) -> tuple[bytes
         return raw_path, unquote_to_bytes(raw_path).decode("utf-8"), query
     except UnicodeDecodeError as error:
         raise RequestError(400, "the request path is not percent-encoded UTF-8") from error
+
+
+def _without_host(target: bytes, host: bytes | None) -> bytes:
+    absolute = _ABSOLUTE.match(target)
+    if absolute is None:
+        return target
+    if absolute[1] != host:
+        raise RequestError(400, "the request target and the `Host` header name different hosts")
+    rest = target[absolute.end() :]
+    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 def _body_length(fields: dict[bytes, bytes], version: str) -> int | None:

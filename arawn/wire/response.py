@@ -66,16 +66,17 @@ class ResponseEncoder:
         complete: Whether all of it has.
     """
 
+    head_due = False
+    started = False
+    complete = False
+    _start: Event | None = None
+    _framing: int | None = None  # bytes still owed by the content-length; None means none was given
+    _chunked = False
+
     def __init__(self, method: str, version: str, *, keep_alive: bool) -> None:
         self._head_only = method == "HEAD"
         self._version = version
-        self._start: Event | None = None
-        self._framing: int | None = None  # bytes still owed by the content-length; None means none was given
-        self._chunked = False
         self.keep_alive = keep_alive
-        self.head_due = False
-        self.started = False
-        self.complete = False
 
     @property
     def ends_with_connection(self) -> bool:

@@ -117,14 +117,18 @@ class _Door:
         silent += [scope for scope, (since, _) in islice(shared.idle.items(), 1) if since <= until]
         for scope in silent[:1]:  # both stand in the order in which they began to wait
             shared.begun.pop(scope, None)
-            shared.idle.pop(scope, None)
-            scope.cancel(reason="others need the place")
+            self._end(scope, "others need the place")
         return bool(silent)
 
     def close_idle(self) -> None:
         """End every connection that waits for a request."""
         for scope in self._idle():
-            scope.cancel(reason="the server stops")
+            self._end(scope, "the server stops")
+
+    def _end(self, scope: trio.CancelScope, reason: str) -> None:
+        for shared in self._shared.values():
+            shared.idle.pop(scope, None)
+        scope.cancel(reason=reason)
 
     def _idle(self) -> dict[trio.CancelScope, float]:
         return {scope: until for shared in self._shared.values() for scope, (_, until) in shared.idle.items()}
@@ -139,7 +143,7 @@ class _Door:
             now = trio.current_time()
             idle = self._idle()
             for scope in [scope for scope, until in idle.items() if until <= now]:
-                scope.cancel(reason="no request came in time")
+                self._end(scope, "no request came in time")
             waiting = [until for until in idle.values() if until > now]
             await trio.sleep_until(min([now + shortest, *waiting]))
 
