@@ -82,9 +82,9 @@ class Call:
 
         Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
         """
-        coding = self.headers.get(b"content-encoding", b"identity").strip().lower()
-        if coding not in {b"", b"identity"}:
-            raise _packed(coding.decode("latin-1"))
+        coding = self.headers.get(b"content-encoding")
+        if coding is not None and coding.strip().lower() not in {b"", b"identity"}:
+            raise _packed(coding.strip().lower().decode("latin-1"))
         if int(self.headers.get(b"content-length", b"0")) > BODY_BYTES:
             raise _too_long()
         pieces: list[bytes] = []

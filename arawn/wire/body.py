@@ -33,9 +33,10 @@ class LengthBody:
 
     def take(self, buffer: bytearray) -> bytes:
         """Remove from `buffer` what belongs to this body and return it."""
-        piece = bytes(buffer[: self._left])
-        del buffer[: self._left]
-        self._left -= len(piece)
+        left = self._left
+        piece = bytes(buffer[:left])
+        del buffer[:left]
+        self._left = left - len(piece)
         self.done = self._left == 0
         return piece
 
