@@ -34,17 +34,21 @@ def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
     Raises:
         Refused: A value is empty, too long, holds a control character, or names what can be no workstream (400).
     """
-    tags = {
-        name.removeprefix(_TAG).decode("latin-1"): _text(name, value)
-        for name, value in headers.items()
-        if name.startswith(_TAG) and name != _TAG
-    }
+    tags = _tags(headers) if _TAG in b" ".join(headers) else {}
     return Origin(
         profile=_given(headers, b"x-arawn-profile"),
         workstream=_workstream(headers),
         session_id=_given(headers, b"x-arawn-session") or _session_of_client(headers),
         tags=tags,
     )
+
+
+def _tags(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {
+        name.removeprefix(_TAG).decode("latin-1"): _text(name, value)
+        for name, value in headers.items()
+        if name.startswith(_TAG) and name != _TAG
+    }
 
 
 def _given(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
@@ -61,6 +65,8 @@ def _workstream(headers: Mapping[bytes, bytes]) -> str | None:
 
 def _session_of_client(headers: Mapping[bytes, bytes]) -> str | None:
     """Return the session that a client names unasked; what it means by an odd one is its own affair."""
+    if headers.keys().isdisjoint(_SESSION_HEADERS):
+        return None
     values = [headers[name].decode("utf-8", "replace").strip() for name in _SESSION_HEADERS if name in headers]
     usable = [value for value in values if value.isprintable() and 0 < len(value) <= _LONGEST]
     return usable[0] if usable else None
