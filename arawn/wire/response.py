@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from itertools import compress, count
-from operator import itemgetter
 
 import msgspec
 
@@ -29,9 +27,6 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}\r\n".encode() for code in range(200, 600)}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BODILESS = frozenset((204, 304))
-_OURS = frozenset((b"content-length", b"connection", b"transfer-encoding", b"date"))
-_NAME = itemgetter(0)
-_LINE = b"%b: %b\r\n".__mod__
 
 
 @lru_cache(maxsize=1)
@@ -137,30 +132,29 @@ class ResponseEncoder:
     def _encode_fields(self, headers: Iterable[tuple[bytes, bytes]], *, drop_length: bool) -> tuple[bytes, int | None]:
         """Return the header lines and the content-length; framing headers are ours to write."""
         length: int | None = None
+        lines: list[bytes] = []
         date = _date_line(int(time.time()))
-        pairs: list[tuple[bytes, ...]] = [*map(tuple, headers)]
-        lines = [*map(_LINE, pairs)]
-        names = [*map(bytes.lower, map(_NAME, pairs))]
-        for place in compress(count(), map(_OURS.__contains__, names)):
-            value = pairs[place][1]
-            match names[place]:
+        for name, value in headers:
+            match name.lower():
                 case b"content-length":
                     if length is not None or not _LENGTH.fullmatch(value):
                         raise ValueError("a response's `content-length` must be one decimal number, given once")
                     if drop_length:
-                        lines[place] = b""
-                    else:
-                        length = int(value)
+                        continue
+                    length = int(value)
                 case b"connection":
                     self.keep_alive = self.keep_alive and b"close" not in value.lower()
-                    upgrades = b"upgrade" in value.lower()  # goes with an `upgrade` header: RFC 9110, section 7.8
-                    lines[place] = b"connection: upgrade\r\n" if upgrades else b""
+                    if b"upgrade" in value.lower():  # goes with an `upgrade` header: RFC 9110, section 7.8
+                        lines.append(b"connection: upgrade")
+                    continue
                 case b"transfer-encoding":
-                    lines[place] = b""
-                case _:
+                    continue
+                case b"date":
                     date = b""
-        fields = b"".join(lines)
-        if not _FIELDS.fullmatch(fields) or fields.count(b"\n") != len(lines) - lines.count(b""):
+            lines.append(b": ".join((name, value)))
+        lines.append(b"")
+        fields = b"\r\n".join(lines)
+        if not _FIELDS.fullmatch(fields) or fields.count(b"\n") >= len(lines):
             raise ValueError("a response header holds characters that HTTP does not allow there")
         return date + fields, length
 
