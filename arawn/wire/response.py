@@ -27,6 +27,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}\r\n".encode() for code in range(200, 600)}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BODILESS = frozenset((204, 304))
+_OURS = frozenset((b"content-length", b"connection", b"transfer-encoding", b"date"))
 
 
 @lru_cache(maxsize=1)
@@ -136,6 +137,8 @@ class ResponseEncoder:
         date = _date_line(int(time.time()))
         for name, value in headers:
             match name.lower():
+                case other if other not in _OURS:
+                    pass
                 case b"content-length":
                     if length is not None or not _LENGTH.fullmatch(value):
                         raise ValueError("a response's `content-length` must be one decimal number, given once")
