@@ -1,14 +1,20 @@
-"""A memory of a bounded size in bytes. Pure."""
+"""Memories of a bounded size in bytes. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Hashable, Iterable
+from itertools import repeat
+from operator import itemgetter
+from sys import getsizeof
+from typing import Any, Generic, TypeVar
 
-__all__ = ["Memory"]
+__all__ = ["Memory", "Seen"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+_value_of = itemgetter(0)
+_NOTHING: tuple[Any, int] = (None, 0)
 
 
 class Memory(Generic[K, V]):
@@ -42,11 +48,14 @@ class Memory(Generic[K, V]):
             self._keep(key, entry)
         return entry[0]
 
+    def at_hand(self, keys: Iterable[K]) -> list[V | None]:
+        """Return what is under each of `keys`, at once; None also for what `get` alone would find."""
+        return list(map(_value_of, map(self._young.get, keys, repeat(_NOTHING))))
+
     def put(self, key: K, value: V, size: int) -> None:
         """Remember `value`, which takes `size` bytes together with its key; not if it is larger than half of all."""
         self._old.pop(key, None)
-        _, before = self._young.pop(key, (None, 0))
-        self._young_bytes -= before
+        self._young_bytes -= self._young.pop(key, _NOTHING)[1]
         if size <= self._half:
             self._keep(key, (value, size))
 
@@ -55,3 +64,32 @@ class Memory(Generic[K, V]):
             self._old, self._young, self._young_bytes = self._young, {}, 0
         self._young[key] = entry
         self._young_bytes += entry[1]
+
+
+class Seen:
+    """Texts that were seen; forgets, in two halves, as `Memory` does."""
+
+    def __init__(self, limit: int) -> None:
+        """Start empty; `limit` is in bytes."""
+        self._half = limit // 2
+        self._young: set[str] = set()
+        self._young_bytes = 0
+        self._old: set[str] = set()
+
+    def unseen(self, texts: Iterable[str]) -> set[str]:
+        """Return the texts that were not seen, or not lately."""
+        unseen = {*texts} - self._young
+        if unseen and (again := unseen & self._old):
+            self.add(again)
+            unseen -= again
+        return unseen
+
+    def add(self, texts: set[str]) -> None:
+        """Remember `texts`, all of them new to `unseen`; not if they are larger than half of all."""
+        size = sum(map(getsizeof, texts))
+        if size > self._half:
+            return
+        if self._young_bytes + size > self._half:
+            self._old, self._young, self._young_bytes = self._young, set(), 0
+        self._young |= texts
+        self._young_bytes += size

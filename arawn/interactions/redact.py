@@ -6,10 +6,10 @@ The eight hexadecimal digits begin the SHA-256 of what stood there, so equal sec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
-from operator import is_
-from sys import getsizeof
+from itertools import compress, repeat
+from operator import is_, not_
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +17,7 @@ from msgspec.structs import astuple
 
 from arawn.interactions.encode import CYCLE, MAX_DEPTH, TOO_DEEP
 from arawn.interactions.key_shapes import RULES, may_hold_a_key, replace_keys
-from arawn.interactions.memory import Memory
+from arawn.interactions.memory import Memory, Seen
 from arawn.interactions.secret_set import MIN_SECRET_LENGTH, SecretSet
 from arawn.messages import Image
 
@@ -31,13 +31,14 @@ _MESSAGES_BYTES = 16 << 20  # a conversation that does not fit costs what each c
 _TOOLS_BYTES = 1 << 20
 _MOST_VALUES = 10_000
 _ATOMS = frozenset((type(None), bool, int, float))
+_FLAT = _ATOMS | {str}
 
 
 class Redactor:
     """Takes secrets out of values.
 
     Remembers which texts were clean: much of a record has been in the one before it. `messages` and `tools` are for
-    those who make these ready for the log, to keep what came of it. All is forgotten by the first `redact` after more
+    those who make these ready for the log, to keep what came of it. All is forgotten by the first search after more
     secrets have become known.
     """
 
@@ -53,7 +54,7 @@ class Redactor:
 
     def _forget(self) -> None:
         self._secrets = self._known.forms
-        self._clean: Memory[str, bool] = Memory(_TEXTS_BYTES)
+        self._clean = Seen(_TEXTS_BYTES)
         self.messages: Memory[int | bytes, ReadyMessage] = Memory(_MESSAGES_BYTES)
         self.tools: Memory[bytes, ReadyTools] = Memory(_TOOLS_BYTES)
 
@@ -63,46 +64,43 @@ class Redactor:
         Walks structs, dicts (keys too), lists, tuples and sets; returns the same objects where nothing was found.
         Picture data is passed over. What is nested deeper than a line may be is replaced, as it is not searched.
         """
-        if self._secrets is not self._known.forms:
-            self._forget()
-        if self._holds_nothing(value):
+        if self.are_clean((value,)):
             return value, []
         found: dict[str, None] = {}
         return self._walk(value, found, ()), list(found)
 
-    def _holds_nothing(self, value: Any) -> bool:
-        """Search all texts in `value` at once, which is quick, and say whether they are clean; if in doubt, say no.
+    def are_clean(self, values: Iterable[Any]) -> bool:
+        """Say whether no text in `values` holds a secret; if in doubt, say no.
 
-        A key that stands in one text is seen in all of them joined as well: the quick test asks for what is there,
-        never for what is not.
+        All texts are searched at once, which is quick. A key that stands in one text is seen in all of them joined as
+        well: the quick test asks for what is there, never for what is not.
         """
-        texts = _texts_in(value)
-        return texts is not None and self.are_clean(texts)
-
-    def are_clean(self, texts: Sequence[str]) -> bool:
-        """Say whether none of `texts` holds a secret; if in doubt, say no."""
-        fresh = [text for text in texts if len(text) >= MIN_SECRET_LENGTH and not self._clean.get(text)]
+        if self._secrets is not self._known.forms:
+            self._forget()
+        texts = _texts_in(values)
+        if texts is None:
+            return False
+        fresh = self._clean.unseen(texts)
         if not fresh:
             return True
         joined = "\n".join(fresh)
         if may_hold_a_key(joined) or not self._secrets.are_absent(fresh, joined):
             return False
-        for text in fresh:
-            self._clean.put(text, True, getsizeof(text))
+        self._clean.add(fresh)
         return True
 
     def _text(self, text: str, found: dict[str, None]) -> str:
-        if len(text) < MIN_SECRET_LENGTH:
-            return text
         plain = type(text) is str  # only then equal texts are the same text
-        if plain and self._clean.get(text):
+        if plain and not self._clean.unseen((text,)):
             return text
         after = self._searched(text, found)
         if after is text and plain:
-            self._clean.put(text, True, getsizeof(text))
+            self._clean.add({text})
         return after
 
     def _searched(self, text: str, found: dict[str, None]) -> str:
+        if len(text) < MIN_SECRET_LENGTH:
+            return text
         text = self._secrets.replaced(text, partial(self._found_key, found, "secret"))
         return replace_keys(text, partial(self._found_key, found))
 
@@ -146,19 +144,17 @@ class Redactor:
         return msgspec.structs.replace(value, **changes) if changes else value
 
 
-def _texts_in(value: Any) -> list[str] | None:
-    """Return every text in `value` that is searched; None if it is large, deep, or holds what needs a closer look."""
+def _texts_in(values: Iterable[Any]) -> list[str] | None:
+    """Return every text in `values` that is searched; None if they are many, deep, or hold what needs a closer look."""
     texts: list[str] = []
-    level, budget = [value], _MOST_VALUES
+    level, budget = list(values), _MOST_VALUES
     for _ in range(MAX_DEPTH):
+        kinds = list(map(type, level))
+        texts += compress(level, map(is_, kinds, repeat(str)))
         below: list[Any] = []
-        for item in level:
+        for item in compress(level, map(not_, map(_FLAT.__contains__, kinds))):
             kind = type(item)
-            if kind is str:
-                texts.append(item)
-            elif kind in _ATOMS:
-                pass
-            elif kind is tuple or kind is list:
+            if kind is tuple or kind is list:
                 below += item
             elif kind is dict:
                 below += item

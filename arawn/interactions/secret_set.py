@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from urllib.parse import quote, quote_plus, unquote
 
@@ -69,7 +69,7 @@ class KnownSecrets:
                     text = text.replace(form, mask(secret))
         return self._without_spelled(text, mask) if self._forms else text
 
-    def are_absent(self, texts: Sequence[str], joined: str) -> bool:
+    def are_absent(self, texts: Iterable[str], joined: str) -> bool:
         """Say whether none of `texts`, which are `joined` by line ends, holds a secret in any form."""
         if not self._all_forms:
             return True
