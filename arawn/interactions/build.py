@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
+from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
@@ -14,7 +16,7 @@ from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BackendError
 from arawn.interactions.call_ids import distinct_ids
 from arawn.interactions.encode import with_text_keys
-from arawn.interactions.ready import ReadyMessage, ReadyTools, ready_message, ready_tools
+from arawn.interactions.ready import ReadyMessage, ReadyTools, ready_messages, ready_tools
 from arawn.interactions.record import (
     BodyDigest,
     ErrorRecord,
@@ -32,6 +34,7 @@ from arawn.messages import (
     CompletionResponse,
     ContentBlock,
     RoutingMetadata,
+    Text,
     ToolDefinition,
     ToolUse,
     Usage,
@@ -40,6 +43,12 @@ from arawn.messages import (
 __all__ = ["AttemptFacts", "build_record"]
 
 _PARAMETERS = ("tool_choice", "max_tokens", "temperature", "top_p", "stop", "extra")
+_MOST = 1 << 63
+_NOTHING_COUNTED = Usage()
+_are_counts = frozenset((int, type(None))).issuperset
+_NO_PARAMETERS: tuple[Any, ...] = (None, None, None, None, None, {})
+_parameters_of = attrgetter(*_PARAMETERS)
+_body_of, _rules_of, _cuts_of = attrgetter("body"), attrgetter("rules"), attrgetter("cuts")
 
 
 class _Said(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -108,13 +117,14 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         secrets: Knows every secret that the process holds; best one that lives as long as the backend.
     """
     said, rules = _said(facts), list[str]()
-    if config.redact_secrets:
+    if config.redact_secrets and not secrets.are_clean(_laid_out(said)):
         said, rules = secrets.redact(said)
     tools = ready_tools(facts.request.tools, secrets, config)
-    messages = [ready_message(message, secrets, config) for message in facts.request.messages]
-    calls = tuple(block for block in said.response_content if isinstance(block, ToolUse))
+    messages = ready_messages(facts.request.messages, secrets, config)
+    calls = [block for block in said.response_content if isinstance(block, ToolUse)]
     kept = asdict(said)
-    kept["response_content"] = _kept_answer(said.response_content, config, has_calls=bool(calls))
+    if calls or not config.include_responses:
+        kept["response_content"] = _kept_answer(said.response_content, config)
     if not config.include_messages:
         kept["system_prompt"] = None
     return InteractionRecord(
@@ -131,7 +141,7 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         has_tool_use=bool(calls),
         tool_count=len(facts.request.tools),
         tools_available=tools.names,
-        tool_calls=_tool_calls(calls, config),
+        tool_calls=_tool_calls(calls, config) if calls else (),
         truncated=_cuts(messages) if config.include_messages else (),
         redactions=_all_rules(rules, tools, messages),
         tools=cast("tuple[ToolDefinition, ...]", tools.bodies),  # their JSON, which the encoder copies
@@ -143,8 +153,7 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
 
 def _measured(facts: AttemptFacts) -> dict[str, Any]:
     """Return the times and the tokens."""
-    said = facts.response.usage if facts.response else Usage()
-    usage = Usage(*[None if count is None else _count(count) for count in astuple(said)])
+    usage = _sound(facts.response.usage) if facts.response else _NOTHING_COUNTED
     return {
         "duration_ms": _milliseconds(facts.duration_ms),
         "ttft_ms": None if facts.ttft_ms is None else _milliseconds(facts.ttft_ms),
@@ -154,19 +163,59 @@ def _measured(facts: AttemptFacts) -> dict[str, Any]:
     }
 
 
+def _sound(usage: Usage) -> Usage:
+    """Return `usage` without what is no count."""
+    counts = astuple(usage)
+    known = list(filter(None, counts))
+    if _are_counts(map(type, counts)) and (not known or (min(known) > 0 and max(known) < _MOST)):
+        return usage
+    return Usage(*map(_count, counts))
+
+
+def _laid_out(said: _Said) -> tuple[Any, ...]:
+    """Return all that `said` holds, as flat as it nearly always is: to look into each struct and dict in it costs more
+    than to search all their texts.
+    """
+    content = said.response_content
+    return (
+        said.workstream,
+        said.session_id,
+        *(() if said.routing is None else astuple(said.routing)),
+        *said.tags,
+        *said.tags.values(),
+        *said.params,
+        *said.params.values(),
+        said.error,
+        said.model_requested,
+        said.model_used,
+        said.stop_reason,
+        said.stop_reason_raw,
+        said.request_id,
+        said.system_prompt,
+        *(
+            [block.text if type(block) is Text else block for block in content]
+            if type(content) is tuple
+            else (content,)
+        ),
+        said.warnings,
+    )
+
+
 def _said(facts: AttemptFacts) -> _Said:
     request, context, response, error = facts.request, facts.context, facts.response, facts.error
     tags = context.tags
     if context.routing is not None:
         tags = {**tags, "routing_profile": context.routing.profile}
-    params = {name: value for name in _PARAMETERS if (value := getattr(request, name)) not in (None, {})}
+    params: dict[str, Any] = {}
+    if (given := _parameters_of(request)) != _NO_PARAMETERS:
+        params = {name: value for name, value in zip(_PARAMETERS, given, strict=True) if value not in (None, {})}
     if "extra" in params:
         params["extra"] = with_text_keys(params["extra"])
     return _Said(
         workstream=_text(context.workstream),
         session_id=_text(context.session_id),
         routing=_routing(context.routing),
-        tags={str(key): str(value) for key, value in tags.items()},
+        tags=dict(zip(map(str, tags), map(str, tags.values()), strict=True)),
         params=params,
         error=None if error is None else _error_record(error),
         model_requested=request.model or facts.model_default,
@@ -194,19 +243,22 @@ def _count(value: Any) -> int | None:
 
     Structs made in Python check no types: a float, or a number that no column holds, would cost readers the line.
     """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value < 1 << 63 else None
+    if type(value) is int:
+        return value if 0 <= value < _MOST else None
+    return _count(int(value)) if isinstance(value, float) and value.is_integer() else None
 
 
 def _routing(routing: RoutingMetadata | None) -> RoutingMetadata | None:
     """Return it with a confidence that JSON has a word for, and features that have names."""
     if routing is None:
         return None
-    sure = routing.confidence
-    fits = type(sure) in (int, float) and math.isfinite(sure)
-    features = with_text_keys(routing.features) if isinstance(routing.features, dict) else {}
-    return msgspec.structs.replace(routing, confidence=sure if fits else 0.0, features=features)
+    sure, given = routing.confidence, routing.features
+    features = with_text_keys(given) if isinstance(given, dict) else {}
+    if type(sure) not in (int, float) or not math.isfinite(sure):
+        sure = 0.0
+    if sure is routing.confidence and features is given:
+        return routing
+    return msgspec.structs.replace(routing, confidence=sure, features=features)
 
 
 def _text(value: Any) -> str | None:
@@ -227,11 +279,11 @@ def _tool_calls(calls: Sequence[ToolUse], config: InteractionLogConfig) -> tuple
 
 
 def _kept_answer(
-    blocks: tuple[ContentBlock, ...], config: InteractionLogConfig, *, has_calls: bool
+    blocks: tuple[ContentBlock, ...], config: InteractionLogConfig
 ) -> tuple[ContentBlock | BodyDigest, ...]:
-    if not config.include_responses:
-        return tuple(digest(block, kind=str(block.__struct_config__.tag)) for block in blocks)
-    return tuple(map(_with_text_keys, blocks)) if has_calls else blocks
+    if config.include_responses:
+        return tuple(map(_with_text_keys, blocks))
+    return tuple(digest(block, kind=str(block.__struct_config__.tag)) for block in blocks)
 
 
 def _with_text_keys(block: ContentBlock) -> ContentBlock:
@@ -250,7 +302,7 @@ def _kept_messages(
     system: str | None, messages: Sequence[ReadyMessage], config: InteractionLogConfig
 ) -> tuple[msgspec.Raw | BodyDigest, ...]:
     """Return the messages as JSON, or their digests led by one for the system prompt."""
-    bodies = tuple(message.body for message in messages)
+    bodies = tuple(map(_body_of, messages))
     if config.include_messages or system is None:
         return bodies
     return (digest(system, role="system"), *bodies)
@@ -258,6 +310,8 @@ def _kept_messages(
 
 def _cuts(messages: Sequence[ReadyMessage]) -> tuple[Truncation, ...]:
     """Return what was cut, placed in the record."""
+    if not any(map(_cuts_of, messages)):
+        return ()
     return tuple(
         msgspec.structs.replace(cut, where=f"messages[{index}]{cut.where}")
         for index, message in enumerate(messages)
@@ -267,8 +321,4 @@ def _cuts(messages: Sequence[ReadyMessage]) -> tuple[Truncation, ...]:
 
 def _all_rules(said: Sequence[str], tools: ReadyTools, messages: Sequence[ReadyMessage]) -> tuple[str, ...]:
     """Return every rule that found something, once."""
-    found = dict.fromkeys((*said, *tools.rules))
-    for message in messages:
-        if message.rules:
-            found.update(dict.fromkeys(message.rules))
-    return tuple(found)
+    return tuple(dict.fromkeys(chain(said, tools.rules, *map(_rules_of, messages))))

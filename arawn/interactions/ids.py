@@ -8,7 +8,6 @@ from random import Random
 __all__ = ["RecordIds", "uuid7"]
 
 _RANDOM_BITS = 74
-_RANDOM_MASK = (1 << _RANDOM_BITS) - 1
 _STEP_MASK = (1 << 64) - 1
 
 
@@ -19,10 +18,10 @@ def uuid7(unix_ms: int, random: int) -> str:
         unix_ms: Milliseconds since 1970, 0 <= unix_ms < 2**48.
         random: The 74 bits that follow; higher bits are dropped.
     """
-    random &= _RANDOM_MASK
-    high, low = random >> 62, random & ((1 << 62) - 1)
-    digits = f"{(unix_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"  # a tenth of `uuid.UUID`'s time
+    return (  # a tenth of the time of `uuid.UUID`
+        f"{unix_ms >> 16 & 0xFFFFFFFF:08x}-{unix_ms & 0xFFFF:04x}-7{random >> 62 & 0xFFF:03x}-"
+        f"{random >> 48 & 0x3FFF | 0x8000:04x}-{random & 0xFFFFFFFFFFFF:012x}"
+    )
 
 
 class RecordIds:

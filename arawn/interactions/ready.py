@@ -10,7 +10,9 @@ under the same redactor and the same configuration, and for nothing else.
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import chain, compress, repeat
+from operator import attrgetter, is_, is_not
+from typing import Any, cast
 
 import msgspec
 
@@ -21,11 +23,15 @@ from arawn.interactions.redact import Redactor
 from arawn.interactions.shorten import cut_message, digest
 from arawn.messages import Image, Message, Text, ToolDefinition, ToolUse
 
-__all__ = ["ReadyMessage", "ReadyTools", "ready_message", "ready_tools"]
+__all__ = ["ReadyMessage", "ReadyTools", "ready_messages", "ready_tools"]
 
 _DEEPEST = 20  # what is nested deeper is not remembered
 _ENTRY_BYTES = 1_000  # what an entry takes without its texts
 _ATOMS = frozenset((str, int, float, bool, type(None)))
+_are_text_blocks = frozenset((Text,)).issuperset
+_are_plain_texts = frozenset((str,)).issuperset
+_text_of = attrgetter("text")
+_config_of = attrgetter("config")
 
 
 class ReadyMessage(msgspec.Struct, frozen=True, gc=False):
@@ -41,23 +47,62 @@ class ReadyMessage(msgspec.Struct, frozen=True, gc=False):
 class ReadyTools(msgspec.Struct, frozen=True, gc=False):
     """What the log takes of the tools of a request under `config`."""
 
-    config: InteractionLogConfig
+    config: InteractionLogConfig | None
     names: tuple[str, ...]
     bodies: tuple[msgspec.Raw, ...]
     rules: tuple[str, ...]
 
 
-def ready_message(message: Message, redactor: Redactor, config: InteractionLogConfig) -> ReadyMessage:
-    """Return what the log takes of `message`."""
+_NO_TOOLS = ReadyTools(None, (), (), ())
+
+
+class _New(msgspec.Struct, gc=False):
+    """A message of which nothing is remembered: its place, its JSON, and its texts if there is nothing else in it."""
+
+    place: int
+    message: Message
+    data: bytes | None
+    texts: list[str] | None
+
+
+def ready_messages(
+    messages: tuple[Message, ...], redactor: Redactor, config: InteractionLogConfig
+) -> list[ReadyMessage]:
+    """Return what the log takes of each of `messages`. The texts of those that are new are searched all at once."""
+    ready = redactor.messages.at_hand(map(id, messages))
+    if any(map(is_not, map(_config_of, filter(None, ready)), repeat(config))):
+        ready = [None] * len(messages)
+    if None in ready:
+        new: list[_New] = []
+        for place, message in list(compress(enumerate(messages), map(is_, ready, repeat(None)))):
+            known, data = _remembered(message, redactor, config)
+            if known is None:
+                new.append(_New(place, message, data, _plain_texts(message)))
+            else:
+                ready[place] = known
+        texts = chain.from_iterable(one.texts for one in new if one.texts)
+        clean = not new or not config.redact_secrets or redactor.are_clean(texts)
+        for one in new:
+            ready[one.place] = _made_ready(one, redactor, config, clean=clean)
+    return cast("list[ReadyMessage]", ready)
+
+
+def _remembered(
+    message: Message, redactor: Redactor, config: InteractionLogConfig
+) -> tuple[ReadyMessage | None, bytes | None]:
+    """Return what is remembered of `message`, if anything is; else its JSON, if it has one."""
     known = redactor.messages.get(id(message))
-    if known is not None and known.message is message and known.config is config:
-        return known
+    if known is not None and known.config is config:
+        return known, None
     data = encode_strictly(message)
-    if data is not None and (known := redactor.messages.get(data)) is not None and known.config is config:
-        return known
-    texts = _plain_texts(message)
-    plain = texts is not None
-    if texts and data and config.include_messages and (not config.redact_secrets or redactor.are_clean(texts)):
+    known = None if data is None else redactor.messages.get(data)
+    return (known, data) if known is not None and known.config is config else (None, data)
+
+
+def _made_ready(new: _New, redactor: Redactor, config: InteractionLogConfig, *, clean: bool) -> ReadyMessage:
+    """Return what the log takes of a message, and remember it; `clean` says that its texts need no more searching."""
+    message, data, plain = new.message, new.data, new.texts is not None
+    if clean and plain and data and config.include_messages:
         ready = ReadyMessage(message, config, msgspec.Raw(data), (), ())
     else:
         ready = _make_message_ready(message, data, redactor, config)
@@ -93,6 +138,8 @@ def _has_text_keys(message: Message) -> bool:
 
 def ready_tools(tools: tuple[ToolDefinition, ...], redactor: Redactor, config: InteractionLogConfig) -> ReadyTools:
     """Return what the log takes of `tools`."""
+    if not tools:
+        return _NO_TOOLS
     data = encode_strictly(tools)
     if data is not None and (known := redactor.tools.get(data)) is not None and known.config is config:
         return known
@@ -110,14 +157,12 @@ def _plain_texts(message: Message) -> list[str] | None:
 
     Most messages are such, and stay as they are: none of the steps for the others need be asked then.
     """
-    if type(message) is not Message or type(message.role) is not str or type(message.content) is not tuple:
+    if type(message) is not Message or type(message.content) is not tuple:
         return None
-    texts: list[str] = [message.role]
-    for block in message.content:
-        if type(block) is not Text or type(block.text) is not str:
-            return None
-        texts.append(block.text)
-    return texts
+    if not _are_text_blocks(map(type, message.content)):
+        return None
+    texts = [message.role, *map(_text_of, message.content)]
+    return texts if _are_plain_texts(map(type, texts)) else None
 
 
 def _is_fixed(value: Any, depth: int) -> bool:

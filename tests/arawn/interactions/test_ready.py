@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.encode import encode_line
-from arawn.interactions.ready import ready_message, ready_tools
+from arawn.interactions.ready import ready_messages, ready_tools
 from arawn.interactions.redact import Redactor
 from arawn.interactions.secret_set import SecretSet
 from arawn.messages import (
@@ -180,10 +180,10 @@ def test_the_same_message_is_made_ready_once() -> None:
     redactor = Redactor()
     first = user("what is new")
 
-    ready = ready_message(first, redactor, CONFIG)
+    (ready,) = ready_messages((first,), redactor, CONFIG)
 
-    assert ready_message(first, redactor, CONFIG) is ready
-    assert ready_message(user("what is new"), redactor, CONFIG) is ready
+    same = ready_messages((first, user("what is new")), redactor, CONFIG)
+    assert [one is ready for one in same] == [True, True]
     tools = (ToolDefinition("search"),)
     assert ready_tools((ToolDefinition("search"),), redactor, CONFIG) is ready_tools(tools, redactor, CONFIG)
 
