@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
@@ -13,13 +12,11 @@ import msgspec
 from msgspec.structs import asdict, astuple
 
 from arawn.config.schema import InteractionLogConfig
-from arawn.errors import BackendError
 from arawn.interactions.call_ids import distinct_ids
 from arawn.interactions.encode import with_text_keys
 from arawn.interactions.ready import ReadyMessage, ReadyTools, ready_messages, ready_tools
 from arawn.interactions.record import (
     BodyDigest,
-    ErrorRecord,
     InteractionRecord,
     Status,
     ToolCallRecord,
@@ -27,14 +24,13 @@ from arawn.interactions.record import (
     timestamp_text,
 )
 from arawn.interactions.redact import Redactor
+from arawn.interactions.said import laid_out, said_in
 from arawn.interactions.shorten import digest
 from arawn.messages import (
     CallContext,
     CompletionRequest,
     CompletionResponse,
     ContentBlock,
-    RoutingMetadata,
-    Text,
     ToolDefinition,
     ToolUse,
     Usage,
@@ -42,35 +38,10 @@ from arawn.messages import (
 
 __all__ = ["AttemptFacts", "build_record"]
 
-_PARAMETERS = ("tool_choice", "max_tokens", "temperature", "top_p", "stop", "extra")
 _MOST = 1 << 63
 _NOTHING_COUNTED = Usage()
 _are_counts = frozenset((int, type(None))).issuperset
-_NO_PARAMETERS: tuple[Any, ...] = (None, None, None, None, None, {})
-_parameters_of = attrgetter(*_PARAMETERS)
 _body_of, _rules_of, _cuts_of = attrgetter("body"), attrgetter("rules"), attrgetter("cuts")
-
-
-class _Said(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What callers, providers and tools have written, but for messages and tool definitions: searched for secrets.
-
-    Each under its name in the record, in the order in which the rules that find something are listed.
-    """
-
-    workstream: str | None
-    session_id: str | None
-    routing: RoutingMetadata | None
-    tags: dict[str, str]
-    params: dict[str, Any]
-    error: ErrorRecord | None
-    model_requested: str | None
-    model_used: str | None
-    stop_reason: str | None
-    stop_reason_raw: str | None
-    request_id: str | None
-    system_prompt: str | None
-    response_content: tuple[ContentBlock, ...]
-    warnings: tuple[str, ...]
 
 
 class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,11 +87,12 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         config: Which content is kept, and how much of a tool result.
         secrets: Knows every secret that the process holds; best one that lives as long as the backend.
     """
-    said, rules = _said(facts), list[str]()
-    if config.redact_secrets and not secrets.are_clean(_laid_out(said)):
+    request, response, rules = facts.request, facts.response, list[str]()
+    said = said_in(request, facts.context, response, facts.error, model=request.model or facts.model_default)
+    if config.redact_secrets and not secrets.are_clean(laid_out(said)):
         said, rules = secrets.redact(said)
-    tools = ready_tools(facts.request.tools, secrets, config)
-    messages = ready_messages(facts.request.messages, secrets, config)
+    tools = ready_tools(request.tools, secrets, config)
+    messages = ready_messages(request.messages, secrets, config)
     calls = [block for block in said.response_content if isinstance(block, ToolUse)]
     kept = asdict(said)
     if calls or not config.include_responses:
@@ -139,7 +111,7 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         attempt=facts.attempt,
         stream=facts.stream,
         has_tool_use=bool(calls),
-        tool_count=len(facts.request.tools),
+        tool_count=len(request.tools),
         tools_available=tools.names,
         tool_calls=_tool_calls(calls, config) if calls else (),
         truncated=_cuts(messages) if config.include_messages else (),
@@ -172,72 +144,6 @@ def _sound(usage: Usage) -> Usage:
     return Usage(*map(_count, counts))
 
 
-def _laid_out(said: _Said) -> tuple[Any, ...]:
-    """Return all that `said` holds, as flat as it nearly always is: to look into each struct and dict in it costs more
-    than to search all their texts.
-    """
-    content = said.response_content
-    return (
-        said.workstream,
-        said.session_id,
-        *(() if said.routing is None else astuple(said.routing)),
-        *said.tags,
-        *said.tags.values(),
-        *said.params,
-        *said.params.values(),
-        said.error,
-        said.model_requested,
-        said.model_used,
-        said.stop_reason,
-        said.stop_reason_raw,
-        said.request_id,
-        said.system_prompt,
-        *(
-            [block.text if type(block) is Text else block for block in content]
-            if type(content) is tuple
-            else (content,)
-        ),
-        said.warnings,
-    )
-
-
-def _said(facts: AttemptFacts) -> _Said:
-    request, context, response, error = facts.request, facts.context, facts.response, facts.error
-    tags = context.tags
-    if context.routing is not None:
-        tags = {**tags, "routing_profile": context.routing.profile}
-    params: dict[str, Any] = {}
-    if (given := _parameters_of(request)) != _NO_PARAMETERS:
-        params = {name: value for name, value in zip(_PARAMETERS, given, strict=True) if value not in (None, {})}
-    if "extra" in params:
-        params["extra"] = with_text_keys(params["extra"])
-    return _Said(
-        workstream=_text(context.workstream),
-        session_id=_text(context.session_id),
-        routing=_routing(context.routing),
-        tags=dict(zip(map(str, tags), map(str, tags.values()), strict=True)),
-        params=params,
-        error=None if error is None else _error_record(error),
-        model_requested=request.model or facts.model_default,
-        model_used=response.model if response else None,
-        stop_reason=response.stop_reason if response else None,
-        stop_reason_raw=response.stop_reason_raw if response else None,
-        request_id=response.request_id if response else getattr(error, "request_id", None),
-        system_prompt=request.system,
-        response_content=response.content if response else (),
-        warnings=response.warnings if response else (),
-    )
-
-
-def _error_record(error: BaseException) -> ErrorRecord:
-    kind = type(error).__name__
-    if not isinstance(error, BackendError):
-        return ErrorRecord(type=kind, message=str(error))
-    return ErrorRecord(
-        type=kind, status=error.status, code=error.code, message=error.user_message, retryable=error.retryable
-    )
-
-
 def _count(value: Any) -> int | None:
     """Return a count that every reader takes, below 2**63; None for what is no whole number of 0 or more.
 
@@ -246,23 +152,6 @@ def _count(value: Any) -> int | None:
     if type(value) is int:
         return value if 0 <= value < _MOST else None
     return _count(int(value)) if isinstance(value, float) and value.is_integer() else None
-
-
-def _routing(routing: RoutingMetadata | None) -> RoutingMetadata | None:
-    """Return it with a confidence that JSON has a word for, and features that have names."""
-    if routing is None:
-        return None
-    sure, given = routing.confidence, routing.features
-    features = with_text_keys(given) if isinstance(given, dict) else {}
-    if type(sure) not in (int, float) or not math.isfinite(sure):
-        sure = 0.0
-    if sure is routing.confidence and features is given:
-        return routing
-    return msgspec.structs.replace(routing, confidence=sure, features=features)
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else str(value)
 
 
 def _milliseconds(value: float) -> int:

@@ -45,7 +45,7 @@ class Memory(Generic[K, V]):
             entry = self._old.pop(key, None)
             if entry is None:
                 return None
-            self._keep(key, entry)
+            self.put(key, *entry)
         return entry[0]
 
     def at_hand(self, keys: Iterable[K]) -> list[V | None]:
@@ -54,42 +54,40 @@ class Memory(Generic[K, V]):
 
     def put(self, key: K, value: V, size: int) -> None:
         """Remember `value`, which takes `size` bytes together with its key; not if it is larger than half of all."""
-        self._old.pop(key, None)
-        self._young_bytes -= self._young.pop(key, _NOTHING)[1]
-        if size <= self._half:
-            self._keep(key, (value, size))
-
-    def _keep(self, key: K, entry: tuple[V, int]) -> None:
-        if self._young_bytes + entry[1] > self._half:
+        if size > self._half:
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+            return
+        if self._young_bytes + size > self._half:
             self._old, self._young, self._young_bytes = self._young, {}, 0
-        self._young[key] = entry
-        self._young_bytes += entry[1]
+        self._young[key] = (value, size)
+        self._young_bytes += size
 
 
 class Seen:
-    """Texts that were seen; forgets, in two halves, as `Memory` does."""
+    """Values that were seen; forgets, in two halves, as `Memory` does."""
 
     def __init__(self, limit: int) -> None:
         """Start empty; `limit` is in bytes."""
         self._half = limit // 2
-        self._young: set[str] = set()
+        self._young: set[Hashable] = set()
         self._young_bytes = 0
-        self._old: set[str] = set()
+        self._old: set[Hashable] = set()
 
-    def unseen(self, texts: Iterable[str]) -> set[str]:
-        """Return the texts that were not seen, or not lately."""
-        unseen = {*texts} - self._young
+    def unseen(self, values: Iterable[K]) -> set[K]:
+        """Return the values that were not seen, or not lately."""
+        unseen = {*values} - self._young
         if unseen and (again := unseen & self._old):
             self.add(again)
             unseen -= again
         return unseen
 
-    def add(self, texts: set[str]) -> None:
-        """Remember `texts`, all of them new to `unseen`; not if they are larger than half of all."""
-        size = sum(map(getsizeof, texts))
+    def add(self, values: set[K]) -> None:
+        """Remember `values`, all of them new to `unseen`; not if they are larger than half of all."""
+        size = sum(map(getsizeof, values))
         if size > self._half:
             return
         if self._young_bytes + size > self._half:
             self._old, self._young, self._young_bytes = self._young, set(), 0
-        self._young |= texts
+        self._young |= values
         self._young_bytes += size

@@ -80,10 +80,11 @@ def ready_messages(
                 new.append(_New(place, message, data, _plain_texts(message)))
             else:
                 ready[place] = known
-        texts = chain.from_iterable(one.texts for one in new if one.texts)
-        clean = not new or not config.redact_secrets or redactor.are_clean(texts)
-        for one in new:
-            ready[one.place] = _made_ready(one, redactor, config, clean=clean)
+        if new:
+            texts = [*chain.from_iterable(one.texts for one in new if one.texts)]
+            clean = not config.redact_secrets or redactor.are_clean(texts)
+            for one in new:
+                ready[one.place] = _made_ready(one, redactor, config, clean=clean)
     return cast("list[ReadyMessage]", ready)
 
 

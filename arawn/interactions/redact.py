@@ -6,7 +6,7 @@ The eight hexadecimal digits begin the SHA-256 of what stood there, so equal sec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from itertools import compress, repeat
 from operator import is_, not_
@@ -32,6 +32,7 @@ _TOOLS_BYTES = 1 << 20
 _MOST_VALUES = 10_000
 _ATOMS = frozenset((type(None), bool, int, float))
 _FLAT = _ATOMS | {str}
+_are_flat = _FLAT.issuperset
 
 
 class Redactor:
@@ -69,7 +70,7 @@ class Redactor:
         found: dict[str, None] = {}
         return self._walk(value, found, ()), list(found)
 
-    def are_clean(self, values: Iterable[Any]) -> bool:
+    def are_clean(self, values: Collection[Any]) -> bool:
         """Say whether no text in `values` holds a secret; if in doubt, say no.
 
         All texts are searched at once, which is quick. A key that stands in one text is seen in all of them joined as
@@ -77,16 +78,17 @@ class Redactor:
         """
         if self._secrets is not self._known.forms:
             self._forget()
-        texts = _texts_in(values)
+        texts = values if _are_flat(map(type, values)) else _texts_in(values)
         if texts is None:
             return False
-        fresh = self._clean.unseen(texts)
-        if not fresh:
+        unseen = self._clean.unseen(texts)
+        if not unseen:
             return True
+        fresh = [text for text in unseen if type(text) is str]
         joined = "\n".join(fresh)
         if may_hold_a_key(joined) or not self._secrets.are_absent(fresh, joined):
             return False
-        self._clean.add(fresh)
+        self._clean.add(unseen)
         return True
 
     def _text(self, text: str, found: dict[str, None]) -> str:
@@ -165,9 +167,11 @@ def _texts_in(values: Iterable[Any]) -> list[str] | None:
                 below += (item.media_type, item.url)  # not the base64 of a picture
             else:
                 below += astuple(item)
+        if not below:
+            return texts
         budget -= len(below)
-        if not below or budget < 0:
-            return texts if not below else None
+        if budget < 0:
+            return None
         level = below
     return None
 
