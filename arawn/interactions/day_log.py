@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from arawn.errors import LogWriteFailed
@@ -83,10 +83,17 @@ class DayLog:
         self.take(lines)
         self.flush()
 
-    def take(self, lines: Sequence[LogLine]) -> None:
-        """Number and encode `lines` and keep them pending. Cannot fail."""
+    def take(self, lines: Iterable[LogLine], *, up_to: int | None = None) -> bool:
+        """Number and encode `lines` and keep them pending. Cannot fail.
+
+        Stops behind the line with which `up_to` bytes are pending, and says whether it did, so that there may be more.
+        """
+        pending, numbered = self.pending, self._numbering.line
         for line in lines:
-            self.pending.add(self._numbering.line(line))
+            pending.add(numbered(line))
+            if up_to is not None and pending.total_bytes >= up_to:
+                return True
+        return False
 
     def day_to_open(self) -> str | None:
         """Return the day of the file that the next `flush` needs and that is not open, if any."""

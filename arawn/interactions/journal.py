@@ -86,6 +86,7 @@ class Journal:
         self._housekeeping_health = housekeeping_health
         self._sheds = overflow == "shed_bodies"
         self._room = room or Room(_ROOM_BYTES)
+        self._kept_free = self._room.limit // _KEPT_FROM_BODIES if self._sheds else 0
         self._late: LogHealth | None = None
         self._lost: LogHealth | None = None
         self.undeclared = 0
@@ -130,7 +131,8 @@ class Journal:
             return
         if await self._is_written(append, reply) and append.line is line:
             self._late = None
-            await self._confess(self._writer)
+            if self._lost is not None and self.undeclared:
+                await self._confess(self._writer, self._lost.reason or "")
 
     async def _is_written(self, append: Append, reply: Reply[None]) -> bool:
         """Wait for the line to be written, but not for ever; say whether it was."""
@@ -187,7 +189,9 @@ class Journal:
             raise
 
     async def _enqueue(self, writer: Ref[Append], line: LogLine) -> tuple[Append, Reply[None]]:
-        line, size = await self._with_room(line)
+        size = weigh(line)
+        if not self._room.take_nowait(size, leaving=self._kept_free):
+            line, size = await self._make_room(line, size)
         append = Append(line, partial(self._room.give_back, size))
         try:
             return append, await writer.submit(append)
@@ -195,12 +199,9 @@ class Journal:
             append.release()
             raise
 
-    async def _with_room(self, line: LogLine) -> tuple[LogLine, int]:
-        """Return the line, without its bodies if they found no room, and how much room was taken for it."""
-        size = weigh(line)
+    async def _make_room(self, line: LogLine, size: int) -> tuple[LogLine, int]:
+        """Return the line, without its bodies if these may be dropped, and how much room was taken for it."""
         if self._sheds:
-            if self._room.take_nowait(size, leaving=self._room.limit // _KEPT_FROM_BODIES):
-                return line, size
             line = without_bodies(line)
             size = weigh(line)
             self._degrade("records are written without their bodies: the disk is slower than the calls")
@@ -228,11 +229,8 @@ class Journal:
             _LOG.error("interaction log: a record is lost: %s", why)
         self.undeclared += 1
 
-    async def _confess(self, writer: Ref[Append]) -> None:
+    async def _confess(self, writer: Ref[Append], reason: str) -> None:
         """Write how many lines were lost, once lines are being written again."""
-        if self._lost is None or not self.undeclared:
-            return
-        reason = self._lost.reason or ""
         gap = GapLine(count=self.undeclared, reason=reason, timestamp=timestamp_text(datetime.now(UTC)))
         self.undeclared = 0
         try:

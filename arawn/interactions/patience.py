@@ -48,8 +48,9 @@ class Patience:
         If cancelled: the reply is abandoned.
         """
         wait = _Wait(trio.current_time() + self.seconds, reply)
+        if not self._waits:
+            self._begun.set()
         self._waits.append(wait)
-        self._begun.set()
         try:
             await reply.wait()
         except OutcomeUnknown:

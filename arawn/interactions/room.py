@@ -40,7 +40,7 @@ class Room:
 
     def take_nowait(self, size: int, *, leaving: int = 0) -> bool:
         """Take `size` bytes if they are free, with `leaving` bytes to spare, and nobody waits; say whether."""
-        if self._queue or not self._fits(size + leaving):
+        if self._queue or (self.held and self.held + size + leaving > self.limit):
             return False
         self.held += size
         return True
@@ -68,13 +68,11 @@ class Room:
     def give_back(self, size: int) -> None:
         """Give back what was taken."""
         self.held -= size
-        self._admit()
+        if self._queue:
+            self._admit()
 
     def _admit(self) -> None:
-        while self._queue and self._fits(self._queue[0].size):
+        while self._queue and (not self.held or self.held + self._queue[0].size <= self.limit):
             first = self._queue.popleft()
             self.held += first.size
             first.admitted.set()
-
-    def _fits(self, size: int) -> bool:
-        return self.held == 0 or self.held + size <= self.limit

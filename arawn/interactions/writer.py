@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -87,12 +86,10 @@ class Writer:
         If cancelled: lines not yet written are kept, and written with the next batch or at the end.
         """
         self._require_own()
-        rest, turn = deque(batch), 0
+        rest, turn, is_more = iter(batch), 0, True
         try:
-            while rest:
-                self._log.take([rest.popleft()])
-                if rest and self._log.pending.total_bytes < _WRITE_BYTES:
-                    continue
+            while is_more:
+                is_more = self._log.take(rest, up_to=_WRITE_BYTES)
                 turn += self._log.pending.total_bytes
                 await self._write_pending()
                 await self._wait_for_memory()
