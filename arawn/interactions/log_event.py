@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterable
 from typing import Any
 
-from arawn.interactions.record import InteractionRecord
+from arawn.interactions.record import InteractionRecord, LogLine
 
 __all__ = ["Events"]
 
@@ -25,15 +26,22 @@ class Events:
     def __init__(self) -> None:
         self._failed = False
 
-    def emit(self, record: InteractionRecord) -> None:
-        """Tell of `record`. Raises nothing: record factories, filters and handlers are the program's own.
+    def emit(self, lines: Iterable[LogLine]) -> None:
+        """Tell of the records among `lines`. Raises nothing: factories, filters and handlers are the program's own.
 
         The first one that raises is named in a warning of `arawn.log`, where that can be said.
         """
+        with contextlib.suppress(Exception):  # each record says so below
+            if not _EVENTS.isEnabledFor(logging.INFO):
+                return
+        for line in lines:
+            if isinstance(line, InteractionRecord):
+                self._tell(line)
+
+    def _tell(self, record: InteractionRecord) -> None:
         try:
-            if _EVENTS.isEnabledFor(logging.INFO):
-                fields = _fields(record)
-                _EVENTS.info(_TEXT, fields, extra=fields)
+            fields = _fields(record)
+            _EVENTS.info(_TEXT, fields, extra=fields)
         except Exception as error:  # noqa: BLE001  # any at all: the record is written
             if not self._failed:
                 self._failed = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import repeat
 from operator import itemgetter
 from sys import getsizeof
@@ -48,8 +48,11 @@ class Memory(Generic[K, V]):
             self.put(key, *entry)
         return entry[0]
 
-    def at_hand(self, keys: Iterable[K]) -> list[V | None]:
-        """Return what is under each of `keys`, at once; None also for what `get` alone would find."""
+    def get_all(self, keys: Sequence[K]) -> list[V | None]:
+        """Return what `get` would for each of `keys`."""
+        if self._old:
+            for key in self._old.keys() & {*keys}:
+                self.get(key)
         return list(map(_value_of, map(self._young.get, keys, repeat(_NOTHING))))
 
     def put(self, key: K, value: V, size: int) -> None:

@@ -69,14 +69,16 @@ def ready_messages(
     messages: tuple[Message, ...], redactor: Redactor, config: InteractionLogConfig
 ) -> list[ReadyMessage]:
     """Return what the log takes of each of `messages`. The texts of those that are new are searched all at once."""
-    ready = redactor.messages.at_hand(map(id, messages))
+    memory = redactor.messages
+    ready = memory.get_all(list(map(id, messages)))
     if any(map(is_not, map(_config_of, filter(None, ready)), repeat(config))):
         ready = [None] * len(messages)
     if None in ready:
         new: list[_New] = []
         for place, message in list(compress(enumerate(messages), map(is_, ready, repeat(None)))):
-            known, data = _remembered(message, redactor, config)
-            if known is None:
+            data = encode_strictly(message)
+            known = None if data is None else memory.get(data)
+            if known is None or known.config is not config:
                 new.append(_New(place, message, data, _plain_texts(message)))
             else:
                 ready[place] = known
@@ -86,18 +88,6 @@ def ready_messages(
             for one in new:
                 ready[one.place] = _made_ready(one, redactor, config, clean=clean)
     return cast("list[ReadyMessage]", ready)
-
-
-def _remembered(
-    message: Message, redactor: Redactor, config: InteractionLogConfig
-) -> tuple[ReadyMessage | None, bytes | None]:
-    """Return what is remembered of `message`, if anything is; else its JSON, if it has one."""
-    known = redactor.messages.get(id(message))
-    if known is not None and known.config is config:
-        return known, None
-    data = encode_strictly(message)
-    known = None if data is None else redactor.messages.get(data)
-    return (known, data) if known is not None and known.config is config else (None, data)
 
 
 def _made_ready(new: _New, redactor: Redactor, config: InteractionLogConfig, *, clean: bool) -> ReadyMessage:

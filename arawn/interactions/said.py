@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from math import isfinite
 from operator import attrgetter
 from typing import Any
 
@@ -101,13 +101,12 @@ def _routing(routing: RoutingMetadata | None) -> RoutingMetadata | None:
     """Return it with a confidence that JSON has a word for, and features that have names."""
     if routing is None:
         return None
-    sure, given = routing.confidence, routing.features
-    features = with_text_keys(given) if isinstance(given, dict) else {}
-    if type(sure) not in (int, float) or not math.isfinite(sure):
-        sure = 0.0
-    if sure is routing.confidence and features is given:
+    sure, features = routing.confidence, routing.features
+    fits = (type(sure) is float or type(sure) is int) and isfinite(sure)
+    if fits and features == {}:
         return routing
-    return msgspec.structs.replace(routing, confidence=sure, features=features)
+    features = with_text_keys(features) if isinstance(features, dict) else {}
+    return msgspec.structs.replace(routing, confidence=sure if fits else 0.0, features=features)
 
 
 def _text(value: Any) -> str | None:

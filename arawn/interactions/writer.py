@@ -24,7 +24,7 @@ from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.health import LogHealth
 from arawn.interactions.log_event import Events
 from arawn.interactions.opening import now_utc, open_day_log
-from arawn.interactions.record import InteractionRecord, LogLine
+from arawn.interactions.record import LogLine
 from arawn.interactions.sync_jobs import drop_sync_jobs, run_sync_jobs
 from arawn.threads import RunInThread, abandonable, run_patiently
 
@@ -101,9 +101,7 @@ class Writer:
         while self._sync_mode == "always" and (self._log.pending or self._log.unsynced_bytes):
             await self._write_pending()  # again, where a file was given up meanwhile
             await self._sync_until_done()
-        for line in batch:
-            if isinstance(line, InteractionRecord):
-                self._events.emit(line)
+        self._events.emit(batch)
         return [None] * len(batch)
 
     def _require_own(self) -> None:
