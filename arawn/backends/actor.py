@@ -257,8 +257,8 @@ class _Backend:
     async def _attempt(self, attempt: Attempt) -> CompletionResponse:
         """Make one attempt and record it before anyone hears of its outcome."""
         try:
-            await self._admission.enter(attempt)
-            attempt.begin()
+            if await self._admission.enter(attempt):
+                attempt.begin()
             response = await attempt.ask(self.provider)
         except Exception as error:
             self._admission.saw_failure(attempt, error)

@@ -56,8 +56,8 @@ class Admission:
         self._health = health
         self._redactor = redactor
 
-    async def enter(self, attempt: Attempt) -> None:
-        """Return when `attempt` may go out; then `saw` or `lost_sight` must be called with it.
+    async def enter(self, attempt: Attempt) -> bool:
+        """Return when `attempt` may go out, and whether it waited; then `saw` or `lost_sight` must be called with it.
 
         Raises:
             Unavailable: The breaker is open; it says for how long.
@@ -74,10 +74,9 @@ class Admission:
                 f"{self._last}; `arawn status` has more",
                 retry_after_s=rest,
             )
-        if self._requests is not None or self._tokens is not None:
-            await self._keep_limits(now)
+        return (self._requests is not None or self._tokens is not None) and await self._keep_limits(now)
 
-    async def _keep_limits(self, now: float) -> None:
+    async def _keep_limits(self, now: float) -> bool:
         limits = {"requests_per_minute": self._requests, "tokens_per_minute": self._tokens}
         waits = [(limit.wait(now, 1), key) for key, limit in limits.items() if limit is not None]
         wait, key = max(waits)
@@ -90,6 +89,7 @@ class Admission:
             self._requests.spend(now, 1)
         if wait:
             await trio.sleep(wait)
+        return wait > 0
 
     def saw_answer(self, response: CompletionResponse | None = None) -> None:
         """The provider has begun to answer, or has answered with `response`, whose tokens count."""

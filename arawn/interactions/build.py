@@ -87,8 +87,8 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         config: Which content is kept, and how much of a tool result.
         secrets: Knows every secret that the process holds; best one that lives as long as the backend.
     """
-    request, response, rules = facts.request, facts.response, list[str]()
-    said = said_in(request, facts.context, response, facts.error, model=request.model or facts.model_default)
+    request, context, rules = facts.request, facts.context, list[str]()
+    said = said_in(request, context, facts.response, facts.error, model=request.model or facts.model_default)
     if config.redact_secrets and not secrets.are_clean(laid_out(said)):
         said, rules = secrets.redact(said)
     tools = ready_tools(request.tools, secrets, config)
@@ -105,8 +105,8 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         status=facts.status,
         profile=facts.profile,
         provider=facts.provider,
-        turn_id=_count(facts.context.turn_id),
-        iteration=_count(facts.context.iteration) or 1,
+        turn_id=None if context.turn_id is None else _count(context.turn_id),
+        iteration=_count(context.iteration) or 1,
         call_id=facts.call_id,
         attempt=facts.attempt,
         stream=facts.stream,

@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.encode import encode_line
 from arawn.interactions.ready import ready_messages, ready_tools
+from arawn.interactions.record import ErrorRecord
 from arawn.interactions.redact import Redactor
+from arawn.interactions.said import Said, laid_out, said_in
 from arawn.interactions.secret_set import SecretSet
 from arawn.messages import (
+    CallContext,
     CompletionRequest,
     ContentBlock,
     Image,
     Message,
+    RoutingMetadata,
     Text,
     Thinking,
     ToolDefinition,
@@ -30,6 +34,29 @@ from tests.arawn.interactions.samples import CONFIG, record
 
 SECRET = "hunter22-hunter22"
 KEY = "gsk_" + "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA"
+
+SAYING: dict[str, list[Any]] = {
+    "workstream": [SECRET],
+    "session_id": [SECRET],
+    "routing": [
+        RoutingMetadata(SECRET, "Default"),
+        RoutingMetadata("fast", SECRET),
+        RoutingMetadata("fast", "Default", 1.0, {"candidates": ("fast", SECRET)}),
+        RoutingMetadata("fast", "Default", 1.0, {SECRET: 1}),
+    ],
+    "tags": [{"team": SECRET}, {SECRET: "red"}],
+    "params": [{"stop": ("end", SECRET)}, {"tool_choice": SECRET}, {"extra": {"a": [{SECRET: 1}]}}],
+    "error": [ErrorRecord(type="Overloaded", message=SECRET)],
+    **{key: [SECRET] for key in ("model_requested", "model_used", "stop_reason", "stop_reason_raw", "request_id")},
+    "system_prompt": [SECRET],
+    "response_content": [
+        (Text("well"), Text(SECRET)),
+        (Thinking("well", SECRET),),
+        (ToolUse("1", "search", {"q": [SECRET]}),),
+        [Text(SECRET)],
+    ],
+    "warnings": [("well", SECRET), [SECRET], SECRET],
+}
 
 pieces = st.sampled_from(["plain words, nothing else", SECRET, KEY, "ä\u2028ö", "\ud800 alone", "x" * 60, ""])
 texts = st.lists(pieces, max_size=3).map(" ".join)
@@ -110,6 +137,22 @@ def test_a_message_that_can_change_is_looked_at_anew() -> None:
 
     assert SECRET.encode() not in line(redactor, [message])
     assert b"[redacted:secret:" in line(redactor, [message])
+
+
+@pytest.mark.parametrize(("field", "values"), SAYING.items())
+def test_each_thing_that_was_said_is_searched_by_itself(field: str, values: list[Any]) -> None:
+    """A secret is found where there is nothing else to find, in a field as plain as it mostly is or not."""
+    plain = said_in(CompletionRequest(messages=()), CallContext(), None, None, model="a-model")
+    redactor = Redactor([SECRET])
+    assert redactor.are_clean(laid_out(plain))
+
+    for value in values:
+        assert not redactor.are_clean(laid_out(msgspec.structs.replace(plain, **{field: value})))
+
+
+def test_every_thing_that_was_said_has_its_secret() -> None:
+    """The test above leaves no field out."""
+    assert list(SAYING) == list(Said.__struct_fields__)
 
 
 def test_what_is_remembered_of_tools_does_not_change_with_them() -> None:
