@@ -172,27 +172,27 @@ class Attempt:
         return max(0.0, self._begun_at - self._call.sent_at)
 
     def _build(self, record_id: str, outcome: Outcome) -> InteractionRecord:
-        parts, call, request, begun = self._parts, self._call, self._request, self._begun_at
+        now = trio.current_time()
         first = self._first_delta_at
         facts = AttemptFacts(
             record_id=record_id,
             call_id=self._call_id,
             attempt=self.number,
-            profile=parts.name,
-            provider=parts.profile.backend,
-            request=request,
-            context=call.context,
+            profile=self._parts.name,
+            provider=self._parts.profile.backend,
+            request=self._request,
+            context=self._call.context,
             started=self._started,
-            duration_ms=(trio.current_time() - begun) * 1000,
-            ttft_ms=None if first is None else (first - begun) * 1000,
+            duration_ms=(now - self._begun_at) * 1000,
+            ttft_ms=None if first is None else (first - self._begun_at) * 1000,
             queue_ms=self._waited() * 1000,
             status=outcome.status,
             response=outcome.response,
             error=outcome.error,
-            stream=call.sink is not None,
-            model_default=request.model,
+            stream=self._call.sink is not None,
+            model_default=self._request.model,
         )
-        return build_record(facts, config=parts.log, secrets=self._redactor)
+        return build_record(facts, config=self._parts.log, secrets=self._redactor)
 
     def answered(self, response: CompletionResponse) -> CompletionResponse:
         """Return the answer as the caller gets it."""

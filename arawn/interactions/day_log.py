@@ -10,6 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from math import inf
 
 from arawn.errors import LogWriteFailed
 from arawn.interactions.directory import ClaimedDirectory, LockGone, let_go, misplaced
@@ -83,7 +84,7 @@ class DayLog:
         self.take(lines)
         self.flush()
 
-    def take(self, lines: Iterable[LogLine], *, up_to: int | None = None) -> bool:
+    def take(self, lines: Iterable[LogLine], *, up_to: float = inf) -> bool:
         """Number and encode `lines` and keep them pending. Cannot fail.
 
         Stops behind the line with which `up_to` bytes are pending, and says whether it did, so that there may be more.
@@ -91,7 +92,7 @@ class DayLog:
         pending, numbered = self.pending, self._numbering.line
         for line in lines:
             pending.add(numbered(line))
-            if up_to is not None and pending.total_bytes >= up_to:
+            if pending.total_bytes >= up_to:
                 return True
         return False
 
