@@ -68,6 +68,7 @@ class Attempt:
         """Start the clock: what went before counts as time in the queue."""
         self._started = datetime.now(UTC)
         self._begun_at = trio.current_time()
+        self._waited = max(0.0, self._begun_at - self._call.sent_at)
 
     async def ask(self, provider: Provider) -> CompletionResponse:
         """Ask the provider, plainly or as a stream into the caller's sink.
@@ -163,13 +164,10 @@ class Attempt:
         self._parts.counts.count_attempt(
             outcome.status,
             number=self.number,
-            waited=self._waited(),
+            waited=self._waited,
             first_token=None if self._first_delta_at is None else self._first_delta_at - self._begun_at,
             usage=None if outcome.response is None else outcome.response.usage,
         )
-
-    def _waited(self) -> float:
-        return max(0.0, self._begun_at - self._call.sent_at)
 
     def _build(self, record_id: str, outcome: Outcome) -> InteractionRecord:
         now = trio.current_time()
@@ -185,7 +183,7 @@ class Attempt:
             started=self._started,
             duration_ms=(now - self._begun_at) * 1000,
             ttft_ms=None if first is None else (first - self._begun_at) * 1000,
-            queue_ms=self._waited() * 1000,
+            queue_ms=self._waited * 1000,
             status=outcome.status,
             response=outcome.response,
             error=outcome.error,

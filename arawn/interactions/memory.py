@@ -56,7 +56,10 @@ class Memory(Generic[K, V]):
         return list(map(_value_of, map(self._young.get, keys, repeat(_NOTHING))))
 
     def put(self, key: K, value: V, size: int) -> None:
-        """Remember `value`, which takes `size` bytes together with its key; not if it is larger than half of all."""
+        """Remember `value`, which takes `size` bytes together with its key; not if it is larger than half of all.
+
+        What it replaces counts on until it would have been forgotten.
+        """
         if size > self._half:
             self._young.pop(key, None)
             self._old.pop(key, None)

@@ -94,7 +94,8 @@ class Pending:
 
     def head(self, day: str, limit: int) -> list[Line]:
         """Return the first lines that belong to `day` or earlier, as many as `limit` bytes hold, at least one."""
-        fitting = self._lines[: max(1, _leading(map(limit.__ge__, accumulate(map(len, map(data_of, self._lines))))))]
+        ends = accumulate(map(len, map(data_of, self._lines)))
+        fitting = self._lines[: max(1, _leading(map(limit.__ge__, ends)))]
         return fitting[: _leading(map(day.__ge__, map(_day_of, fitting)))]
 
     def drop(self, lines: list[Line]) -> None:
