@@ -83,21 +83,18 @@ async def _handle(
     If cancelled: askers of what is in hand get `OutcomeUnknown`; other mail stays in the box.
     """
     take, handle, expected = seat.mailbox.take_nowait, calling(seat, worker, handler), seat.spec.reply_errors
-    alone = seat.spec.batch == 1
-    task: trio.lowlevel.Task = worker.task
-    since, turn = worker.since, _YIELD_EVERY
+    task, since, alone, turn = worker.task, worker.since, seat.spec.batch == 1, _YIELD_EVERY
     while True:
         if task.custom_sleep_data is not worker:  # trio clears it when a task has slept: the clock has not stood still
-            task.custom_sleep_data = worker
+            task.custom_sleep_data, turn = worker, _YIELD_EVERY
             worker.since = since = trio.current_time()
-            turn = _YIELD_EVERY
         if since >= seat.cut_at:
             await trio.lowlevel.checkpoint_if_cancelled()  # a handler under a shield may have outlived the cut
         mail = take()
         if mail is NO_MAIL:
-            if not await wait_mail():
-                return
-            continue
+            if await wait_mail():
+                continue
+            return
         if type(mail) is Asked and not _begun(seat, mail):  # half the price of `isinstance`
             continue
         worker.in_hand = (mail,) if alone else _batch(seat, mail)
