@@ -73,7 +73,7 @@ async def call_together(ask: Ask, callers: int, calls: int) -> Load:
     return Load(calls // callers * callers, time.perf_counter() - wall, time.process_time() - used)
 
 
-def _complete(runtime: Runtime) -> Ask:
+def completing(runtime: Runtime) -> Ask:
     numbers = count()
 
     def ask() -> Awaitable[object]:
@@ -146,7 +146,7 @@ def run() -> Iterator[Comparison]:
         upstream = stack.enter_context(open_upstream())
         loads = stack.enter_context(open_loads())
         rival = stack.enter_context(tensorzero(upstream.address))
-        complete, send = (partial(_arawn, make, upstream.address) for make in (_complete, _send))
+        complete, send = (partial(_arawn, make, upstream.address) for make in (completing, _send))
         yield alternate(
             "The upstream itself beside a completion through it, 32 callers",
             {"the upstream, asked by raw bytes": _direct(upstream, loads, 32), "runtime.complete": complete(32)},

@@ -42,12 +42,17 @@ AUTH = f"authorization: Bearer {TOKEN}"
 
 
 @contextmanager
-def open_arawn(directory: Path, address: str, more: str = "") -> Iterator[Server]:
-    """Run `arawn start` with the default configuration, asking `address`; its files are below `directory`."""
+def open_arawn(
+    directory: Path, address: str, more: str = "", program: Sequence[str] = ("arawn.cli",)
+) -> Iterator[Server]:
+    """Run `arawn start` with the default configuration, asking `address`; its files are below `directory`.
+
+    `program` is the module that runs, and what it is told before the command.
+    """
     port = free_port()
     (directory / "config").mkdir()
     (directory / "config" / "config.toml").write_text(_CONFIG.format(address=address) + more, "utf-8")
-    command = [sys.executable, "-m", "arawn.cli", "start", "--listen", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", *program, "start", "--listen", f"127.0.0.1:{port}"]
     with started(command, port, places(directory)) as server:
         yield server
 

@@ -1,13 +1,15 @@
-"""A short run that fails when a completion becomes much slower: on ratios, never on absolute figures."""
+"""Short runs that fail when a completion becomes much slower: on ratios and counts, never on times."""
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from benchmarks import completion
-from benchmarks.completion import _arawn, _bare_httpx, _complete, _direct
+from benchmarks import completion, opcodes
+from benchmarks.completion import _arawn, _bare_httpx, _direct, completing
 from benchmarks.load import open_loads
-from benchmarks.measure import alternate
+from benchmarks.measure import Finding, alternate
+from benchmarks.saving import PLACE
 from benchmarks.upstream import open_upstream
 
 CALLERS = 32
@@ -19,7 +21,7 @@ def test_a_completion_stays_well_ahead_of_bare_httpx(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(completion, "CALLS", 256)
 
     with open_upstream() as upstream, open_loads() as loads:
-        ours = _arawn(_complete, upstream.address, CALLERS)
+        ours = _arawn(completing, upstream.address, CALLERS)
         beside_httpx = alternate(
             "", {"ours": ours, "httpx": _bare_httpx(upstream.address, CALLERS)}, target="", at_least=2.5
         )
@@ -29,3 +31,18 @@ def test_a_completion_stays_well_ahead_of_bare_httpx(monkeypatch: pytest.MonkeyP
 
     assert beside_httpx.met, str(beside_httpx)
     assert upstream_alone.met, str(upstream_alone)
+
+
+class _Saved(msgspec.Struct):
+    results: list[Finding]
+
+
+@pytest.mark.slow
+def test_a_completion_takes_hardly_more_opcodes_than_when_they_were_saved() -> None:
+    """A tenth more fails: what is done for each call has grown, or the saved count must be renewed and explained."""
+    saved = msgspec.json.decode((PLACE / "opcodes.json").read_bytes(), type=_Saved).results[0].figures[0]
+
+    with open_upstream() as upstream:
+        parts = opcodes.count_completions(upstream.address)
+
+    assert parts.total() / opcodes.CALLS < 1.1 * saved.median, parts

@@ -1,0 +1,164 @@
+"""How many opcodes of Python does a completion take, in this process and through `arawn start`, and in which part?
+
+They are counted, not timed: any machine finds the same, however busy it is. An opcode stands for 10 to 20 ns here; what
+the kernel and libraries in C do is not in it, so a figure tells of a change of this code and not of a rate.
+`python -m benchmarks.opcodes FILE start …` is the daemon, which counts from one SIGUSR2 to the next and writes FILE.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import trio
+
+import actors
+import arawn
+from arawn import open_runtime
+from arawn.cli import main
+from arawn.config.schema import Config, InteractionLogConfig, LoggingConfig
+from benchmarks.completion import call_together, completing, configured
+from benchmarks.gateway import AUTH, CONNECTIONS, ROUTES, open_arawn
+from benchmarks.load import Asked, Loads, open_loads, post
+from benchmarks.measure import Finding, figure
+from benchmarks.upstream import open_upstream
+
+if TYPE_CHECKING:
+    from benchmarks.rivals import Server
+
+CALLS = 640  # twenty of each caller
+_PACKAGES: tuple[ModuleType, ...] = (arawn, actors, trio)
+
+
+class OpcodeCount:
+    """Counts the opcodes that this thread runs, by the file they stand in."""
+
+    def __init__(self) -> None:
+        self.in_file: Counter[str] = Counter()
+        self.counting = False
+
+    def start(self) -> None:
+        """Count from now on, in every function that begins or goes on."""
+        self.counting = True
+        sys.settrace(self._trace)
+
+    def stop(self) -> None:
+        """Count no more."""
+        sys.settrace(None)
+        self.counting = False
+
+    def _trace(self, frame: FrameType, event: str, _: object) -> Any:
+        if event == "opcode":
+            self.in_file[frame.f_code.co_filename] += 1
+        elif event == "call":
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._trace
+
+
+def in_parts(in_file: Mapping[str, int]) -> Counter[str]:
+    """Return the opcodes by part: each package of `arawn`, `actors`, `trio`, and all else."""
+    parts: Counter[str] = Counter()
+    for name, opcodes in in_file.items():
+        parts[_part(Path(name))] += opcodes
+    return parts
+
+
+def _part(file: Path) -> str:
+    for package in _PACKAGES:
+        place = Path(package.__path__[0])
+        if file.is_relative_to(place):
+            inner = file.relative_to(place).parts[:-1]
+            return "/".join((place.name, *inner[:1])) if package is arawn else place.name
+    return "other"
+
+
+def count_completions(address: str, *, log: bool = True) -> Counter[str]:
+    """Return the opcodes, by part, of `CALLS` completions in this process, those of the writer's thread left out."""
+
+    async def run(config: Config) -> Counter[str]:
+        counted = OpcodeCount()
+        async with open_runtime(config, environ={}) as runtime:
+            ask = completing(runtime)
+            await call_together(ask, CONNECTIONS, CONNECTIONS)
+            counted.start()
+            await call_together(ask, CONNECTIONS, CALLS)
+            counted.stop()
+        return in_parts(counted.in_file)
+
+    with tempfile.TemporaryDirectory() as directory:
+        config = configured(Path(directory), address, at_once=CONNECTIONS)
+        if not log:
+            config = msgspec.structs.replace(config, logging=LoggingConfig(InteractionLogConfig(enabled=False)))
+        return trio.run(run, config)
+
+
+def _count_gateway(address: str, loads: Loads) -> Counter[str]:
+    """Return the opcodes, by part, of `CALLS` requests to a daemon that counts."""
+    path, body = ROUTES["chat"]
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "counted"
+        with open_arawn(Path(directory), address, program=("benchmarks.opcodes", str(file))) as server:
+            asked = Asked(server.port, post(path, body, AUTH), CONNECTIONS, CALLS)
+            loads.ask(asked)
+            _signal(server, file)
+            loads.ask(asked)
+            _signal(server, file)
+        return in_parts(msgspec.json.decode(file.read_bytes(), type=dict[str, int]))
+
+
+def _signal(server: Server, file: Path) -> None:
+    """Have the daemon begin or end its count; it has done so when it has written its file anew."""
+    file.unlink(missing_ok=True)
+    os.kill(server.pid, signal.SIGUSR2)
+    until = time.monotonic() + 30
+    while not file.exists():
+        if time.monotonic() > until:
+            raise TimeoutError("the daemon did not begin or end its count within 30 s")
+        time.sleep(0.01)
+
+
+def _found(what: str, parts: Mapping[str, int]) -> Finding:
+    each = {name: opcodes / CALLS for name, opcodes in sorted(parts.items(), key=lambda part: -part[1])}
+    figures = [figure("together", [sum(each.values())], "opcodes")]
+    figures += [figure(name, [opcodes], "opcodes") for name, opcodes in each.items() if opcodes >= 1]
+    return Finding(f"How many opcodes does {what} take, {CONNECTIONS} at once?", "none", tuple(figures))
+
+
+def run() -> Iterator[Finding]:
+    """Count completions with and without the log, and requests through the daemon."""
+    with ExitStack() as stack:
+        upstream = stack.enter_context(open_upstream())
+        loads = stack.enter_context(open_loads())
+        yield _found("a completion in this process", count_completions(upstream.address))
+        yield _found("a completion without the log", count_completions(upstream.address, log=False))
+        yield _found("a request through `POST /chat`", _count_gateway(upstream.address, loads))
+
+
+def _serve(file: Path) -> None:
+    """Run the command line in a process that counts between signals; `file` is written last, as a whole."""
+    counted = OpcodeCount()
+
+    def toggle(_number: int, _frame: FrameType | None) -> None:
+        then = counted.stop if counted.counting else counted.start
+        counted.stop()
+        scratch = file.with_suffix(".scratch")
+        scratch.write_bytes(msgspec.json.encode(counted.in_file))
+        scratch.rename(file)
+        then()
+
+    signal.signal(signal.SIGUSR2, toggle)
+    main()
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv.pop(1)))
