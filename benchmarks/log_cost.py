@@ -101,7 +101,7 @@ def _config(directory: Path, address: str | None, log: InteractionLogConfig) -> 
     )
 
 
-class _Conversation:
+class Conversation:
     """Requests of one conversation: each holds the one before it and two messages more; from half to 1.5 x `size`."""
 
     def __init__(self, size: int, dice: random.Random) -> None:
@@ -135,7 +135,7 @@ _WORDS = ("the", "result", "of", "def f(x):", "return", "https://example.com/a",
 async def _take_turns(address: str | None, size: int, directory: Path) -> dict[str, list[float]]:
     """Return microseconds of CPU a call, turn by turn, of each way to log."""
     spent: dict[str, list[float]] = {name: [] for name in _LOGS}
-    conversations = [_Conversation(size, random.Random(number)) for number in range(CLIENTS)]
+    conversations = [Conversation(size, random.Random(number)) for number in range(CLIENTS)]
     async with AsyncExitStack() as stack:
         runtimes = {}
         for number, (name, log) in enumerate(_LOGS.items()):

@@ -8,12 +8,13 @@ the kernel and libraries in C do is not in it, so a figure tells of a change of 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -27,9 +28,11 @@ import arawn
 from arawn import open_runtime
 from arawn.cli import main
 from arawn.config.schema import Config, InteractionLogConfig, LoggingConfig
-from benchmarks.completion import call_together, completing, configured
+from arawn.runtime_door import Runtime
+from benchmarks.completion import Ask, MakeAsk, call_together, completing, configured
 from benchmarks.gateway import AUTH, CONNECTIONS, ROUTES, open_arawn
 from benchmarks.load import Asked, Loads, open_loads, post
+from benchmarks.log_cost import Conversation
 from benchmarks.measure import Finding, figure
 from benchmarks.upstream import open_upstream
 
@@ -82,13 +85,24 @@ def _part(file: Path) -> str:
     return "other"
 
 
-def count_completions(address: str, *, log: bool = True) -> Counter[str]:
+def _conversing(runtime: Runtime) -> Ask:
+    """Ask what is said in conversations of 1 kB, one for each caller, made before any of it is counted."""
+    conversations = [Conversation(1_000, random.Random(number)) for number in range(CONNECTIONS)]
+    requests = iter([conversation.next() for _ in range(CALLS // CONNECTIONS + 1) for conversation in conversations])
+
+    def ask() -> Awaitable[object]:
+        return runtime.complete(next(requests))
+
+    return ask
+
+
+def count_completions(address: str, make: MakeAsk = completing, *, log: bool = True) -> Counter[str]:
     """Return the opcodes, by part, of `CALLS` completions in this process, those of the writer's thread left out."""
 
     async def run(config: Config) -> Counter[str]:
         counted = OpcodeCount()
         async with open_runtime(config, environ={}) as runtime:
-            ask = completing(runtime)
+            ask = make(runtime)
             await call_together(ask, CONNECTIONS, CONNECTIONS)
             counted.start()
             await call_together(ask, CONNECTIONS, CALLS)
@@ -139,8 +153,9 @@ def run() -> Iterator[Finding]:
     with ExitStack() as stack:
         upstream = stack.enter_context(open_upstream())
         loads = stack.enter_context(open_loads())
-        yield _found("a completion in this process", count_completions(upstream.address))
-        yield _found("a completion without the log", count_completions(upstream.address, log=False))
+        for what, make in (("a completion", completing), ("a completion in a conversation", _conversing)):
+            yield _found(what, count_completions(upstream.address, make))
+            yield _found(f"{what} without the log", count_completions(upstream.address, make, log=False))
         yield _found("a request through `POST /chat`", _count_gateway(upstream.address, loads))
 
 
