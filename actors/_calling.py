@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import trio
-
 from actors._cycles import Worker
 from actors._envelope import Asked, Mail, about, content
 from actors.errors import ActorError, HandlerFailed, OutcomeUnknown, shown
@@ -53,19 +51,12 @@ def fail(seat: ActorSeat[M], failures: Sequence[tuple[Mail[M], BaseException]]) 
     for mail, cause in failures:
         if type(mail) is Asked and mail.state != "abandoned":
             mail.fail(_error_for(seat, mail.message, cause))
-        elif type(mail) is not Asked or not _called_off(seat, cause):
+        else:
             unheard.append((content(mail), cause))
     for message, cause in unheard:
         error = _error_for(seat, message, cause)
         why = f"error reply to nobody: {shown(error)}"
         seat.hooks.emit(DeadLetter(seat.path, message, why, started=True, error=error))
-
-
-def _called_off(seat: ActorSeat[M], cause: BaseException) -> bool:
-    """Say whether work for an asker that is gone was ended as its spec wants it, of which nobody need hear."""
-    if isinstance(cause, BaseExceptionGroup):
-        return seat.spec.abandoned == "cancel" and cause.split(trio.Cancelled)[1] is None
-    return seat.spec.abandoned == "cancel" and isinstance(cause, trio.Cancelled)
 
 
 def _error_for(seat: ActorSeat[M], message: M, cause: BaseException) -> Exception:

@@ -58,8 +58,17 @@ async def work(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHa
         return
     wait = seat.wait_mail if seat.idle_after is None else _give_way
     while await seat.wait_mail():
-        with trio.CancelScope() as scope:
-            await _handle(seat, worker, handler, wait, partial(scope.cancel, reason="its asker is gone"))
+        try:
+            with trio.CancelScope() as scope:
+                await _handle(seat, worker, handler, wait, partial(scope.cancel, reason="its asker is gone"))
+        except seat.spec.reply_errors as error:
+            if not worker.in_hand:  # as what was called off is
+                raise
+            _fail_all(seat, worker, error)
+        except BaseException as error:
+            _fail_all(seat, worker, error)
+            raise
+        worker.in_hand = ()
 
 
 async def _give_way() -> bool:
@@ -107,8 +116,9 @@ async def _handle(
         except expected as error:
             _fail_all(seat, worker, error)
         except BaseException as error:
-            _fail_all(seat, worker, error)
-            raise
+            if call_off is None or type(mail) is not Asked or mail.state != "abandoned":
+                _fail_all(seat, worker, error)
+            raise  # what was called off stays in hand: only past its scope is it seen what else went wrong
         worker.in_hand = ()
         if call_off is not None and type(mail) is Asked and mail.state == "abandoned":
             return

@@ -20,8 +20,7 @@ from actors import (
     SupervisorSpec,
     open_supervisor,
 )
-from actors.events import DeadLetter, Event
-from tests.actors.rig import HOUR, Refused, Rig, Work
+from tests.actors.rig import Refused, Rig, Work
 
 # -- G3: no lost caller; G4: the caller knows what it may do --------------------------------------------------------
 
@@ -149,67 +148,6 @@ async def test_g15_what_becomes_of_an_abandoned_ask(
         await trio.sleep(10)
 
         assert (rig.started, rig.finished) == (started, finished)
-
-
-async def _takes_a_while() -> None:
-    await trio.sleep(5)
-
-
-async def _ends_at_once() -> None:
-    await trio.sleep(HOUR)
-
-
-async def _in_a_nursery() -> None:
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.sleep, HOUR)
-        nursery.start_soon(trio.sleep, HOUR)
-
-
-async def _goes_on_until_it_is_done() -> None:
-    with trio.CancelScope(shield=True):
-        await trio.sleep(2)
-
-
-async def _refuses_when_called_off() -> None:
-    try:
-        await trio.sleep(HOUR)
-    except trio.Cancelled as error:
-        raise Refused from error
-
-
-@pytest.mark.parametrize(
-    ("first", "heard"),
-    [
-        (_ends_at_once, 0),
-        (_in_a_nursery, 0),
-        (_goes_on_until_it_is_done, 0),
-        (_refuses_when_called_off, 1),
-    ],
-)
-async def test_g15_what_is_called_off_touches_no_later_message(
-    first: Callable[[], Awaitable[None]], heard: int, autojump_clock: MockClock
-) -> None:
-    """However work ends that was called off, the next message is handled whole, and nobody hears of an end as asked."""
-    events: list[Event] = []
-    left = [_takes_a_while, _takes_a_while, first]
-
-    @asynccontextmanager
-    async def start() -> AsyncIterator[Callable[[Work], Awaitable[int]]]:
-        async def handle(work: Work) -> int:
-            await left.pop()()
-            return work.id
-
-        yield handle
-
-    spec: ChildSpec[Work] = ChildSpec(name="a", start=start, mailbox=1, abandoned="cancel", reply_errors=(Refused,))
-    async with open_supervisor(SupervisorSpec(name="root"), hooks=[events.append]) as root:
-        ref = await root.start(spec)
-        with trio.move_on_after(1):
-            await ref.ask(Work(1))
-        answers = [await ref.ask(Work(2)), await ref.ask(Work(3))]
-
-    assert answers == [2, 3]
-    assert sum(isinstance(event, DeadLetter) for event in events) == heard
 
 
 async def test_an_outcome_stays_unknown_for_a_reply_abandoned_before(rig: Rig, autojump_clock: MockClock) -> None:
