@@ -103,7 +103,7 @@ def _routing(routing: RoutingMetadata | None) -> RoutingMetadata | None:
         return None
     sure, features = routing.confidence, routing.features
     fits = (type(sure) is float or type(sure) is int) and isfinite(sure)
-    if fits and features == {}:
+    if fits and type(features) is dict and not features:  # what only equals `{}` may have no form in JSON
         return routing
     features = with_text_keys(features) if isinstance(features, dict) else {}
     return msgspec.structs.replace(routing, confidence=sure if fits else 0.0, features=features)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -94,8 +95,9 @@ def test_every_field_takes_every_value(text: str, value: Any, tag: dict[str, str
         CallContext(session_id="\ud800", tags={"\ud800": "\udfff"}),
         CallContext(routing=RoutingMetadata("p", "r", math.nan, {"x": math.inf})),
         CallContext(routing=RoutingMetadata("p", "r", "high", [1])),  # type: ignore[arg-type]
+        CallContext(routing=RoutingMetadata("p", "r", 0.5, MappingProxyType({}))),  # type: ignore[arg-type]
     ],
-    ids=["huge", "beyond JSON", "float", "other types", "surrogates", "no number", "no features"],
+    ids=["huge", "beyond JSON", "float", "other types", "surrogates", "no number", "no features", "no dict"],
 )
 def test_readers_take_a_context_of_any_types(context: CallContext) -> None:
     """What a program gives as its context cannot cost it the record; numbers fit a column of 64 bits."""
