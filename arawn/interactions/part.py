@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from itertools import compress, count
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,7 @@ import msgspec
 from arawn.interactions.directory import ClaimedDirectory, held, let_go
 from arawn.interactions.files import DayFile, day_files, next_part
 from arawn.interactions.filesystem import FILE_MODE, Filesystem, write_fully
-from arawn.interactions.pending import Line, data_of
+from arawn.interactions.pending import Line
 
 __all__ = ["NewPart", "Part", "PartBroken", "PartFull", "PartTooLong", "create_part", "open_part"]
 
@@ -86,21 +85,24 @@ class Part:
 
     def synced(self, count: int) -> None:
         """Forget the first `count` unsynced lines: they are on the disk."""
-        self.unsynced_bytes -= sum(map(len, map(data_of, self.unsynced[:count])))
+        self.unsynced_bytes -= sum(len(line) for _, line in self.unsynced[:count])
         del self.unsynced[:count]
         self.dirty = bool(self.unsynced)
 
 
 def _chunks(lines: list[Line]) -> Iterator[bytes]:
     """Yield what one write each takes: short lines joined, since a call costs more than a copy; long ones alone."""
-    data, start = list(map(data_of, lines)), 0
-    for place in compress(count(), map(_LONG_BYTES.__le__, map(len, data))):
-        if start < place:
-            yield b"".join(data[start:place])
-        yield data[place]
-        start = place + 1
-    if start < len(data):
-        yield b"".join(data[start:])
+    short: list[bytes] = []
+    for _, line in lines:
+        if len(line) < _LONG_BYTES:
+            short.append(line)
+            continue
+        if short:
+            yield b"".join(short)
+            short = []
+        yield line
+    if short:
+        yield b"".join(short)
 
 
 class NewPart(msgspec.Struct, frozen=True):

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import accumulate, takewhile
-from operator import itemgetter
 
 import msgspec
 
 from arawn.interactions.encode import encode_line
 from arawn.interactions.record import LogLine, MarkLine, timestamp_text
 
-__all__ = ["Line", "Numbering", "Pending", "data_of"]
+__all__ = ["Line", "Numbering", "Pending"]
 
 Line = tuple[str, bytes]  # the day a line belongs to, and the line itself
-_day_of: Callable[[Line], str] = itemgetter(0)
-data_of: Callable[[Line], bytes] = itemgetter(1)
 
 _MARK = b'{"kind":"mark",'
 _GAP = b'{"kind":"gap",'
 _NEW_PART = b'{"kind":"mark","v":1,"event":"new_part"'
-
-
-def _leading(holds: Iterable[bool]) -> int:
-    """Return of how many it holds before the first of which it does not."""
-    return sum(takewhile(bool, holds))
 
 
 class Numbering:
@@ -94,11 +84,14 @@ class Pending:
 
     def head(self, day: str, limit: int) -> list[Line]:
         """Return the first lines that belong to `day` or earlier, as many as `limit` bytes hold, at least one."""
-        ends = accumulate(map(len, map(data_of, self._lines)))
-        fitting = self._lines[: max(1, _leading(map(limit.__ge__, ends)))]
-        return fitting[: _leading(map(day.__ge__, map(_day_of, fitting)))]
+        size = 0
+        for count, (line_day, data) in enumerate(self._lines):
+            size += len(data)
+            if line_day > day or (count and size > limit):
+                return self._lines[:count]
+        return self._lines[:]
 
     def drop(self, lines: list[Line]) -> None:
         """Remove the first lines, which are `lines`."""
         del self._lines[: len(lines)]
-        self.total_bytes -= sum(map(len, map(data_of, lines)))
+        self.total_bytes -= sum(len(data) for _, data in lines)
