@@ -122,8 +122,7 @@ async def _handle(
         worker.in_hand = ()
         if call_off is not None and type(mail) is Asked and mail.state == "abandoned":
             return
-        turn -= 1
-        if not turn:
+        if (turn := turn - 1) == 0:
             await trio.lowlevel.checkpoint()
 
 

@@ -85,10 +85,7 @@ class DayLog:
         self.flush()
 
     def take(self, lines: Iterable[LogLine], *, up_to: float = inf) -> bool:
-        """Number and encode `lines` and keep them pending. Cannot fail.
-
-        Stops behind the line with which `up_to` bytes are pending, and says whether it did, so that there may be more.
-        """
+        """Number, encode and keep pending `lines`, until `up_to` bytes are; return whether they were. Cannot fail."""
         pending, numbered = self.pending, self._numbering.line
         for line in lines:
             pending.add(numbered(line))
@@ -152,10 +149,7 @@ class DayLog:
         """Write the next pending lines into the open file; there is one when `day_to_open` returns None.
 
         Returns with lines still pending if there are too many for one write, if they belong to a later day, or if the
-        file had to be given up.
-
-        Raises:
-            LogWriteFailed: As `flush`.
+        file had to be given up; raises as `flush`.
         """
         part = self._part
         assert part is not None
