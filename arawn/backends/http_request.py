@@ -88,7 +88,7 @@ class RequestWriter:
 def request_head(
     url: httpx.URL, endpoint: Endpoint, dialect: Dialect, profile: Profile, *, stream: bool
 ) -> httpx.Headers:
-    """Return all headers but the length of the body, which stands above what the profile says of it.
+    """Return all headers but the length of the body, of which a profile can say nothing.
 
     Args:
         url: Where the request goes; a user and a password in it become a header.

@@ -18,6 +18,7 @@ __all__ = ["is_variable", "profile_findings"]
 _PROFILE_NAME = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
+_OF_EACH_REQUEST = frozenset(("content-length", "transfer-encoding"))
 _OTHER_SERVERS = "any other server that speaks OpenAI's or Anthropic's API is `custom` with `dialect` and `base_url`"
 _MAKERS = {"claude": "anthropic", "google": "gemini", "grok": "xai"}  # `grok` looks like `groq`, another company
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -122,6 +123,8 @@ def _headers(entry: NamedProfile) -> Iterator[Finding]:
         path = (*entry.path, "headers", name)
         if not _HEADER_NAME.fullmatch(name):
             yield Finding(path, "not a header name; accepted: ASCII letters, digits and any of `!#$%&'*+-.^_|~`")
+        elif name.lower() in _OF_EACH_REQUEST:
+            yield Finding(path, "each request says for itself where its body ends; remove it")
         if not _HEADER_VALUE.fullmatch(value):
             yield Finding(path, "not a header value; accepted: printable ASCII without space at either end")
 

@@ -46,6 +46,8 @@ def of_config(**tables: Any) -> list[str]:
         ({"headers": {"a": "x\ny"}}, "headers.a: not a header value"),
         ({"headers": {"a": " x"}}, "headers.a: not a header value"),
         ({"headers": {"a": "é"}}, "headers.a: not a header value"),
+        ({"headers": {"Content-Length": "3"}}, "headers.Content-Length: each request says for itself where its body"),
+        ({"headers": {"transfer-encoding": "chunked"}}, "headers.transfer-encoding: each request says for itself"),
         ({"api_key": "sk\n"}, "api_key: not a key"),
         ({"api_key": ""}, "api_key: not a key"),
         ({"api_key": "x", "api_key_env": "X"}, "api_key_env: the key is already given by `api_key`"),
