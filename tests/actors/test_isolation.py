@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -267,79 +266,6 @@ async def test_a_grace_for_a_supervisor_is_one_deadline_for_all_below(rig: Rig, 
         await group.stop(grace=4)
 
         assert trio.current_time() - began == 4
-
-
-def test_interrupts_wait_for_the_clean_up() -> None:
-    """However often they come, the block is left once the tree has ended, and then they are told."""
-    story: list[str] = []
-
-    @trio.lowlevel.enable_ki_protection
-    def interrupt() -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    @asynccontextmanager
-    async def start() -> AsyncIterator[Any]:
-        yield trio.sleep
-        for _ in range(3):
-            interrupt()
-            await trio.sleep(1)
-        story.append("cleaned up")
-
-    async def main() -> None:
-        try:
-            async with open_supervisor(SupervisorSpec(name="root")) as root:
-                await root.start(ChildSpec(name="a", start=start, mailbox=1))
-        finally:
-            story.append("left the block")
-
-    with pytest.raises(KeyboardInterrupt):
-        trio.run(main, clock=MockClock(autojump_threshold=0))
-    assert story == ["cleaned up", "left the block"]
-
-
-def test_an_interrupt_does_not_take_back_a_reply() -> None:
-    """Ctrl-C in a `when_done` callback comes after the reply: it is given as it is, and the callback called once."""
-    calls: list[int] = []
-    replies: list[int] = []
-
-    def interrupt() -> None:
-        calls.append(1)
-        signal.raise_signal(signal.SIGINT)
-
-    @asynccontextmanager
-    async def start() -> AsyncIterator[Any]:
-        async def handle(work: Work) -> int:
-            return work.id
-
-        yield handle
-
-    async def main() -> None:
-        async with open_supervisor(SupervisorSpec(name="root"), hooks=()) as root:
-            ref: Ref[Work] = await root.start(ChildSpec(name="a", start=start, mailbox=1))
-            reply = await ref.submit(Work(7))
-            reply.when_done(interrupt)
-            replies.append(await reply.wait())
-
-    with pytest.raises(KeyboardInterrupt):
-        trio.run(main, clock=MockClock(autojump_threshold=0))
-    assert (calls, replies) == ([1], [7])
-
-
-async def test_a_batch_handles_abandoned_asks_all_the_same_if_so_specified(rig: Rig, autojump_clock: MockClock) -> None:
-    """With `abandoned="run"`, behind the first message too."""
-    batches: list[list[int]] = []
-    async with rig.open() as root:
-        spec = msgspec.structs.replace(rig.batching("a", batches, batch=3), abandoned="run")
-        ref = await root.start(spec)
-        await rig.tell(ref, Work(1, seconds=1))
-        await trio.sleep(0.5)
-        await rig.tell(ref, Work(2))
-        reply = ref.submit_nowait(Work(3))
-        rig.fates[3] = "cancelled"
-        reply.abandon()
-        await trio.sleep(2)
-
-    assert batches == [[1], [2, 3]]
 
 
 class Weighty(msgspec.Struct, Request[None], frozen=True, weakref=True):

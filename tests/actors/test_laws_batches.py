@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -140,3 +141,20 @@ async def test_a_batch_tells_its_askers_before_the_hooks(rig: Rig, autojump_cloc
             await reply.wait()
 
     assert answered == [True]
+
+
+async def test_a_batch_handles_abandoned_asks_all_the_same_if_so_specified(rig: Rig, autojump_clock: MockClock) -> None:
+    """With `abandoned="run"`, behind the first message too."""
+    batches: list[list[int]] = []
+    async with rig.open() as root:
+        spec = msgspec.structs.replace(rig.batching("a", batches, batch=3), abandoned="run")
+        ref = await root.start(spec)
+        await rig.tell(ref, Work(1, seconds=1))
+        await trio.sleep(0.5)
+        await rig.tell(ref, Work(2))
+        reply = ref.submit_nowait(Work(3))
+        rig.fates[3] = "cancelled"
+        reply.abandon()
+        await trio.sleep(2)
+
+    assert batches == [[1], [2, 3]]
