@@ -22,8 +22,8 @@ from actors import (
     SupervisorSpec,
     open_supervisor,
 )
-from actors.events import Ended, Event, GaveUp, Passivated, Started
-from tests.actors.rig import Rig, Work
+from actors.events import Crashed, Ended, Event, GaveUp, Passivated, Started
+from tests.actors.rig import Rig, Work, told
 
 
 async def on_demand(root: Supervisor, rig: Rig, *, idle_after: float = 5.0, **fields: Any) -> OnDemand:
@@ -219,3 +219,43 @@ async def test_a_child_whose_restart_hangs_holds_up_no_other(autojump_clock: Moc
 
 class Get(Request[str]):
     """Ask an actor for its key."""
+
+
+def unsaving(rig: Rig, *, cleanup_s: float = 0) -> Any:
+    """Return a maker of specs whose clean-up always fails."""
+
+    def make(key: str) -> ChildSpec[Any]:
+        @asynccontextmanager
+        async def start() -> AsyncIterator[Any]:
+            yield rig.handle
+            await trio.sleep(cleanup_s)
+            raise OSError("cannot save")
+
+        return ChildSpec(name=key, start=start, mailbox=4)
+
+    return make
+
+
+async def test_a_clean_up_that_fails_when_idle_is_not_tried_without_mail(rig: Rig, autojump_clock: MockClock) -> None:
+    """The crash is told once; the next message begins afresh."""
+    async with rig.open() as root:
+        demand = await root.start_on_demand(Rig.group("demand"), unsaving(rig), idle_after=1)
+        await rig.ask(demand.ref("x"), Work(1))
+        await trio.sleep(100)
+        assert told(rig, Crashed) == ["x"]
+
+        await rig.ask(demand.ref("x"), Work(2))
+        await trio.sleep(100)
+        assert told(rig, Crashed) == ["x", "x"]
+
+
+async def test_mail_that_comes_while_an_idle_clean_up_fails_is_kept(rig: Rig, autojump_clock: MockClock) -> None:
+    """The crash is followed by a restart, as any crash of an actor with mail."""
+    async with rig.open() as root:
+        demand = await root.start_on_demand(Rig.group("demand"), unsaving(rig, cleanup_s=1), idle_after=1)
+        await rig.ask(demand.ref("x"), Work(1))
+        await trio.sleep(1.5)
+        await rig.ask(demand.ref("x"), Work(2))
+
+        assert told(rig, Crashed) == ["x"]
+    assert rig.fates == {1: "answered", 2: "answered"}

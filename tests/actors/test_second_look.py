@@ -26,9 +26,9 @@ from actors import (
     SupervisorSpec,
     open_supervisor,
 )
-from actors.events import Crashed, Started
+from actors.events import Started
 from actors.testing import run_taped
-from tests.actors.rig import Rig, Work, told
+from tests.actors.rig import Rig, Work
 
 
 class Get(Request[Any]):
@@ -237,46 +237,6 @@ async def test_what_the_failing_tree_told_the_block_gives_way_to_its_failure(aut
                     await ref.ask(Work(1, raises=ValueError))
 
     assert isinstance(gave_up.value.__cause__, ValueError)
-
-
-def unsaving(rig: Rig, *, cleanup_s: float = 0) -> Any:
-    """Return a maker of specs whose clean-up always fails."""
-
-    def make(key: str) -> ChildSpec[Any]:
-        @asynccontextmanager
-        async def start() -> AsyncIterator[Any]:
-            yield rig.handle
-            await trio.sleep(cleanup_s)
-            raise OSError("cannot save")
-
-        return ChildSpec(name=key, start=start, mailbox=4)
-
-    return make
-
-
-async def test_a_clean_up_that_fails_when_idle_is_not_tried_without_mail(rig: Rig, autojump_clock: MockClock) -> None:
-    """The crash is told once; the next message begins afresh."""
-    async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), unsaving(rig), idle_after=1)
-        await rig.ask(demand.ref("x"), Work(1))
-        await trio.sleep(100)
-        assert told(rig, Crashed) == ["x"]
-
-        await rig.ask(demand.ref("x"), Work(2))
-        await trio.sleep(100)
-        assert told(rig, Crashed) == ["x", "x"]
-
-
-async def test_mail_that_comes_while_an_idle_clean_up_fails_is_kept(rig: Rig, autojump_clock: MockClock) -> None:
-    """The crash is followed by a restart, as any crash of an actor with mail."""
-    async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), unsaving(rig, cleanup_s=1), idle_after=1)
-        await rig.ask(demand.ref("x"), Work(1))
-        await trio.sleep(1.5)
-        await rig.ask(demand.ref("x"), Work(2))
-
-        assert told(rig, Crashed) == ["x"]
-    assert rig.fates == {1: "answered", 2: "answered"}
 
 
 async def test_a_reply_says_when_it_is_there(rig: Rig, autojump_clock: MockClock) -> None:
