@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arawn.wire.asgi import LEAVING_CANCELS, Receive, Scope, Send
+from arawn.wire.asgi import LEAVING_CANCELS, ClientLeft, Event, Receive, Scope, Send
 from arawn.wire.leavers import open_leavers
 from tests.serving import read_body, read_response, respond, serving
 
@@ -138,3 +139,81 @@ def test_exactly_those_are_told_that_leave_while_they_are_watched(steps: list[tu
                         assert sorted(told) == sorted(expected)
 
     trio.run(main)
+
+
+async def test_the_application_hears_at_once_that_the_client_left() -> None:
+    """`http.disconnect` arrives while the application works on its answer."""
+    heard = trio.Event()
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        await read_body(receive)
+        assert (await receive())["type"] == "http.disconnect"
+        heard.set()
+
+    async with serving(app) as served:
+        stream = await served.connect()
+        await stream.send_all(GET + GET)  # what was sent ahead does not hide the end
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await stream.aclose()
+        with trio.fail_after(0.1):
+            await heard.wait()
+
+
+async def test_the_application_hears_it_while_it_streams() -> None:
+    """A task that listens beside a stream being sent is told, though the stream stands still."""
+    heard = trio.Event()
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await read_body(receive)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await receive()
+        heard.set()
+
+    async with serving(app) as served:
+        async with await served.connect() as stream:
+            await stream.send_all(GET)
+            await stream.receive_some()
+        with trio.fail_after(0.1):
+            await heard.wait()
+
+
+async def test_sending_to_a_client_that_left_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """An application that never listens is ended by `ClientLeft` and not reported as faulty."""
+    ended = trio.Event()
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": bytes(10_000), "more_body": True})
+        except ClientLeft:
+            ended.set()
+            raise
+
+    async with serving(app) as served:
+        async with await served.connect() as stream:
+            await stream.send_all(GET)
+            await stream.receive_some()
+        with trio.fail_after(1):
+            await ended.wait()
+
+    assert not caplog.records
+
+
+async def test_a_client_that_leaves_in_its_body_is_told_as_such() -> None:
+    """A body that ends before its announced length is no body: the application gets `http.disconnect`."""
+    events: list[Event] = []
+    over = trio.Event()
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        events.extend([await receive(), await receive(), await receive()])
+        over.set()
+
+    async with serving(app) as served:
+        async with await served.connect() as stream:
+            await stream.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        await over.wait()
+
+    assert [event["type"] for event in events] == ["http.request", "http.disconnect", "http.disconnect"]
