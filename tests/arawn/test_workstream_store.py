@@ -1,4 +1,4 @@
-"""The store puts what comes together on the disk together, and each write still stands or falls alone."""
+"""What comes together is on the disk together, each write stands or falls alone, and a wrong file is refused."""
 
 from __future__ import annotations
 
@@ -91,3 +91,67 @@ async def test_a_batch_does_not_block_the_event_loop(tmp_path: Path) -> None:
         await handle([Query(lambda _: threads.append(trio.lowlevel.in_trio_run())), turn("a")])
 
     assert threads == [False]
+
+
+def test_a_database_in_an_impossible_place_is_one_clear_error(tmp_path: Path) -> None:
+    """A path below a file is named, with the key to set."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StoreFailed, match=r"cannot open .*workstreams\.db.*`workstreams\.database` must name"):
+        WorkstreamStore(tmp_path / "file" / "workstreams.db")
+
+
+def test_a_damaged_database_is_one_clear_error(tmp_path: Path) -> None:
+    """A file that is no database is named, with what to do about it."""
+    path = tmp_path / "workstreams.db"
+    path.write_bytes(b"this is not a database, and longer than a header of one" * 10)
+
+    with pytest.raises(StoreFailed, match=r"cannot open .*workstreams\.db.*move it away"):
+        WorkstreamStore(path)
+
+
+def test_a_database_from_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schema this version does not know is left alone, and the file is closed at once."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*args: Any, **more: Any) -> sqlite3.Connection:
+        opened.append(connect(*args, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    path = tmp_path / "workstreams.db"
+    store = WorkstreamStore(path)
+    store._db.execute("PRAGMA user_version = 99")
+    store.close()
+
+    with pytest.raises(StoreFailed, match="newer Arawn"):
+        WorkstreamStore(path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[-1].execute("SELECT 1")
+
+
+def test_a_store_lists_archives_and_removes(tmp_path: Path) -> None:
+    """An archived workstream is listed only on demand; a removed one is gone with its history."""
+    store = WorkstreamStore(tmp_path / "workstreams.db")
+    store.create(WorkstreamState(name="a", profile="fast", tags={"k": "v"}))
+    store.create(WorkstreamState(name="b"))
+
+    assert store.change(WorkstreamState(name="a", archived=True), {"archived"})
+    assert [row.name for row in store.list()] == ["b"]
+    assert [row.name for row in store.list(archived=True)] == ["a", "b"]
+    assert store.remove("a")
+    assert not store.remove("a")
+    assert store.load("a") is None
+    with pytest.raises(BadInput, match="already"):
+        store.create(WorkstreamState(name="b"))
+    store.close()
+
+
+def test_the_database_is_private(tmp_path: Path) -> None:
+    """Nobody else on the machine can read the conversations."""
+    store = WorkstreamStore(tmp_path / "new" / "workstreams.db")
+    store.close()
+
+    assert (tmp_path / "new" / "workstreams.db").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700

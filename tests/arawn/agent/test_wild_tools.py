@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import subprocess
 import sys
@@ -15,10 +14,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from arawn.agent import ToolEnded, tool
+from arawn.agent import tool
 from arawn.agent.mcp_server import ToolServerFailed
 from arawn.agent.tool import ToolAnswer
-from arawn.messages import Image, Text, ToolResult, ToolUse
+from arawn.messages import Text, ToolUse
 from tests.arawn.agent.turns import LOOK, history, look, playing, results, step
 
 HANGING = """
@@ -269,57 +268,6 @@ async def test_an_answer_without_words_ends_the_turn(
         await history(runtime)
 
     assert (reply.text, reply.iterations, after.text) == ("", 2, "yes")
-
-
-PICTURE = base64.b64encode(b"\x89PNG").decode()
-
-
-@pytest.mark.parametrize(
-    ("picture", "words"),
-    [
-        (Image(media_type="image/svg+xml", data=PICTURE), "[a picture was left out: its type is `image/svg+xml`"),
-        (Image(media_type="image/png", data="no base64!"), "[a picture was left out: it is no base64]"),
-        (Image(media_type="image/png", data="A" * 5_000_004), "[a picture was left out: it has 5,000,004 bytes"),
-        (Image(), "[a picture was left out: it has neither data nor address]"),
-    ],
-)
-async def test_a_picture_that_providers_refuse_is_left_out_by_name(
-    tmp_path: Path, autojump_clock: MockClock, picture: Image, words: str
-) -> None:
-    """One such in the history would make every later call fail."""
-
-    async def shot() -> list[Text | Image]:
-        return [picture, Image(media_type="image/png", data=PICTURE)]
-
-    async with playing(tmp_path, step("shot"), {"text": "ok"}) as runtime:
-        await runtime.workstream("w").send("go", tools=[shot])
-        kept = await history(runtime)
-
-    (result,) = kept[2].content
-    assert isinstance(result, ToolResult)
-    said, shown = result.content
-    assert isinstance(said, Text)
-    assert said.text.startswith(words)
-    assert shown == Image(media_type="image/png", data=PICTURE)
-
-
-async def test_a_result_that_is_too_long_is_cut_and_says_so(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """For the model, the history, the reader and the log alike."""
-
-    async def flood() -> str:
-        return "é" * 10_000_000
-
-    async with playing(tmp_path, step("flood"), {"text": "ok"}) as runtime:
-        async with runtime.workstream("w").stream("go", tools=[flood]) as events:
-            (told,) = [event.text async for event in events if isinstance(event, ToolEnded)]
-        ((is_error, kept),) = results(await history(runtime))
-
-    assert not is_error
-    assert (
-        kept
-        == told
-        == "é" * 131_072 + "[cut: this answer has 20,000,000 bytes of text, of which you see the first 262,144]"
-    )
 
 
 @pytest.mark.slow
