@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from arawn.errors import BadInput, RateLimited
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.encode import encode_line
-from arawn.interactions.filters import Filters, time_window
+from arawn.interactions.filters import Filters
 from arawn.interactions.follow import Follower
 from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.opening import open_day_log
@@ -262,58 +261,6 @@ def test_dense_numbers_take_no_room() -> None:
         seen = SeenLines()
         assert all(seen.is_new("w", number) for number in order)
         assert [(run.first, run.last) for run in seen.runs["w"]] == [(1, len(order))]
-
-
-BERLIN = ZoneInfo("Europe/Berlin")
-
-
-@pytest.mark.parametrize(
-    ("typed", "start", "end"),
-    [
-        ({"on": "2026-01-28"}, "2026-01-27T23:00", "2026-01-28T23:00"),
-        ({"on": "today"}, "2026-01-27T23:00", "2026-01-28T23:00"),
-        ({"on": "yesterday"}, "2026-01-26T23:00", "2026-01-27T23:00"),
-        ({"on": "2026-03-29"}, "2026-03-28T23:00", "2026-03-29T22:00"),  # the day that summer time begins
-        ({"since": "2h"}, "2026-01-28T10:00", None),
-        ({"since": "2026-01-28T08:30", "until": "2026-01-28"}, "2026-01-28T07:30", "2026-01-28T23:00"),
-        ({"until": "2026-01-28T08:30+00:00"}, None, "2026-01-28T08:30"),
-        ({"on": "today", "since": "1h"}, "2026-01-28T11:00", "2026-01-28T23:00"),
-        ({"since": "yesterday", "until": "Today"}, "2026-01-26T23:00", "2026-01-28T23:00"),
-        ({"since": "1.5h", "until": "now"}, "2026-01-28T10:30", "2026-01-28T12:00"),
-        ({"since": "2H", "until": "30M"}, "2026-01-28T10:00", "2026-01-28T11:30"),
-        ({"since": "120s"}, "2026-01-28T11:58", None),
-        ({"since": "1w", "until": "1d"}, "2026-01-21T12:00", "2026-01-27T12:00"),
-        (
-            {"since": "2026-01-28 08:30:00", "until": "2026-01-28T09:30:00.000000Z"},
-            "2026-01-28T07:30",
-            "2026-01-28T09:30",
-        ),
-        ({}, None, None),
-    ],
-)
-def test_times_are_read_in_the_zone_asked_for(typed: dict[str, str], start: str | None, end: str | None) -> None:
-    """Days begin at local midnight and may have 23 hours."""
-    window = time_window(**typed, zone=BERLIN, now=NOON)
-
-    assert window == (start and f"{start}:00.000000Z", end and f"{end}:00.000000Z")
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        {"on": "tomorrow"},
-        {"since": "noon"},
-        {"until": "2026-13-01"},
-        *({"on": text} for text in ("20260128", "2026-W05-3", "now", "2h", "٢٠٢٦-01-28")),
-        *({"since": text} for text in ("20260128", "20260128T1430", "2026-W05-3", "2026-01-28T14", "2026-01-28x14:30")),
-        *({"since": text} for text in ("1.h", ".5h", "1e3s", "-2h", "2y", "2026-01-28T14:30+1", "2026-01-28T25:00")),
-    ],
-    ids=str,
-)
-def test_other_words_for_times_are_refused(typed: dict[str, str]) -> None:
-    """The message shows what would be right."""
-    with pytest.raises(BadInput, match="write it as `2026-01-28`"):
-        time_window(**typed, zone=UTC, now=datetime.combine(date(2026, 1, 28), NOON.timetz()))
 
 
 async def test_follow_begins_with_an_empty_directory(
