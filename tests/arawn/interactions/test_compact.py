@@ -282,23 +282,3 @@ def test_checking_is_done_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> Non
     checks = [step for step in compact_file(with_text(), LOG, FILE) if step.done > len(TEXT)]
 
     assert len(checks) == 5
-
-
-@pytest.mark.parametrize(
-    ("today", "days", "open_day", "closed"),
-    [
-        ("2026-01-21", 1, "2026-01-21", []),
-        ("2026-01-22", 1, "2026-01-22", ["2026-01-20"]),
-        ("2026-01-22", 0, "2026-01-22", ["2026-01-20", "2026-01-21"]),
-        ("2026-01-25", 1, "2026-01-21", ["2026-01-20"]),
-        ("2026-01-20", 0, "2026-01-22", []),
-        ("2026-01-25", 30, "2026-01-25", []),
-    ],
-)
-def test_what_is_closed(today: str, days: int, open_day: str, closed: list[str]) -> None:
-    """Older than so many full days, older than the newest file that a writer has open, never today's."""
-    files = [DayFile(f"2026-01-{day}") for day in (20, 21, 22)] + [DayFile("2026-01-10", compressed=True)]
-
-    found = closed_files([file.name for file in files], date.fromisoformat(today), days, open_day)
-
-    assert [file.day for file in found] == closed

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from arawn.errors import BadInput, LogWriteFailed
@@ -18,10 +14,7 @@ from arawn.interactions.feedback import Judgement, append_feedback, feedback_lin
 from arawn.interactions.files import parse_name
 from arawn.interactions.filters import Filters
 from arawn.interactions.opening import open_day_log
-from arawn.interactions.raw_lines import forward_lines
-from arawn.interactions.reader import LogReader
-from arawn.interactions.removal_marks import texts_of
-from arawn.interactions.remove import Removal, Target, plan_removal, remove
+from arawn.interactions.remove import Target, plan_removal, remove
 from arawn.interactions.repair import repair
 from arawn.interactions.verify import check_directory
 from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
@@ -35,6 +28,7 @@ from tests.arawn.interactions.mending_logs import (
     seal,
     written_log,
 )
+from tests.arawn.interactions.removing import everything, ids_of, lines_of, removed
 from tests.arawn.interactions.samples import NOON
 
 
@@ -48,41 +42,8 @@ def log(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return written_log(tmp_path / "log", sealed=request.param == "sealed")
 
 
-def everything(log: Path) -> bytes:
-    """Return every byte in the directory, and those of compressed files decompressed."""
-    found = []
-    for path in sorted(log.iterdir()):
-        found.append(path.read_bytes())
-        if ".zst" in path.name:
-            found += [text for text in texts_of(path) if text is not None]
-    return b"\n".join(found)
-
-
 def everything_but_pipes(log: Path) -> bytes:
     return b"".join(path.read_bytes() for path in log.iterdir() if path.is_file())
-
-
-def as_version_2(line: dict[str, Any]) -> str:
-    return json.dumps({**line, "v": 2}, separators=(",", ":"))
-
-
-def with_a_new_key(line: dict[str, Any]) -> str:
-    return json.dumps({**line, "of_the_future": [1]}, separators=(",", ":"))
-
-
-def lines_of(log: Path) -> list[bytes]:
-    parts = sorted(path for path in log.iterdir() if parse_name(path.name) is not None)
-    return [line for path in parts for _, line in forward_lines(path)]
-
-
-def removed(log: Path, *ids: str, **wanted: str) -> Removal:
-    target = Target(frozenset(ids), Filters(**wanted) if wanted else None)  # type: ignore[arg-type]  # texts alone
-    return remove(log, CONFIG, target, clock=later)
-
-
-def ids_of(log: Path) -> list[str]:
-    found = [msgspec.json.decode(line) for line in lines_of(log)]
-    return [line["id"] for line in found if line["kind"] == "interaction"]
 
 
 def test_no_byte_of_an_interaction_remains(log: Path) -> None:
@@ -248,44 +209,6 @@ def test_feedback_given_later_goes_with_its_call(tmp_path: Path) -> None:
     assert b"a secret opinion" not in everything(log)
 
 
-@pytest.mark.parametrize("form", [json.dumps, as_version_2, with_a_new_key], ids=lambda form: form.__name__)
-def test_calls_that_readers_show_are_no_damage(tmp_path: Path, form: Callable[[Any], str]) -> None:
-    """Of another version, written anew by a tool, with a key of the future: only the one asked for goes."""
-    log = written_log(tmp_path / "log", days=1)
-    lines = [form(json.loads(line)) + "\n" for line in lines_of(log)]
-    (log / FIRST).write_text("".join(lines))
-    shown = list(LogReader(log, on_damage=print).oldest_first(Filters()))
-
-    removal = removed(log, shown[2].head.id)
-
-    left = list(LogReader(log, on_damage=print).oldest_first(Filters()))
-    assert [entry.head.id for entry in left] == [entry.head.id for entry in shown if entry is not shown[2]]
-    assert (removal.lines, removal.pieces, removal.numbers[0][1:]) == (2, 0, (6, 7))
-    assert shown[2].head.id.encode() not in everything(log)
-
-
-@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "compressed"])
-def test_what_only_a_newer_arawn_can_read_stays_unless_it_names_what_goes(tmp_path: Path, *, sealed: bool) -> None:
-    """Byte for byte beside what was removed; but a line of what was asked for goes, whoever can read it."""
-    log = written_log(tmp_path / "log")
-    identity = ids_of(log)[1]
-    lines = [
-        line.replace(b'"v":1', b'"v":2').replace(b'{"kind":"', b'{"kind":"new_')
-        for line in (log / FIRST).read_bytes().splitlines(keepends=True)[5:]
-    ]
-    named = b'{"kind":"opinion","v":2,"interaction_id":"%s","writer":"w","seq":1}\n' % identity.encode()
-    with (log / FIRST).open("ab") as file:
-        file.write(b"".join([*lines, named]))
-    if sealed:
-        seal(log, FIRST)
-
-    removal = removed(log, identity)
-
-    assert [line for line in lines_of(log) if b'{"kind":"new_' in line] == lines
-    assert identity.encode() not in everything(log)
-    assert (removal.newer, removal.pieces) == (len(lines), 1)
-
-
 def test_a_line_spliced_with_what_goes_is_a_piece(tmp_path: Path) -> None:
     """Its head can be read and is another call's; behind it stands what has to go."""
     log = written_log(tmp_path / "log")
@@ -332,29 +255,6 @@ def test_a_running_daemon_keeps_rm_out(tmp_path: Path) -> None:
         writer.close()
 
     assert identity in ids_of(log)
-
-
-def test_a_line_of_a_newer_arawn_goes_by_an_id_under_any_key(tmp_path: Path) -> None:
-    """Also where it alone, in a later file, is of the call; nobody knows what the newer one calls its keys."""
-    log = written_log(tmp_path / "log")
-    identity = ids_of(log)[1]
-    with (log / SECOND).open("ab") as file:
-        file.write(b'{"kind":"rating","v":1,"about":"%s","text":"SECRET","writer":"w","seq":1}\n' % identity.encode())
-
-    removed(log, identity)
-
-    assert b"SECRET" not in everything(log)
-
-
-def test_rm_says_that_lines_of_a_newer_arawn_may_be_of_the_days_asked_for(tmp_path: Path) -> None:
-    """Where it can read none of them: "nothing is there" would be no answer to whoever wants a day gone."""
-    log = written_log(tmp_path / "log")
-    data = (log / FIRST).read_bytes()
-    (log / FIRST).write_bytes(data.replace(b'"v":1', b'"v":2').replace(b'"duration_ms":', b'"duration_us":'))
-    first_day = Filters(start="2026-01-28T00:00:00.000000Z", end="2026-01-28T13:00:00.000000Z")
-
-    with pytest.raises(BadInput, match="only a newer Arawn can read may be"):
-        plan_removal(log, Target(wanted=first_day))
 
 
 def test_a_time_on_the_last_day_there_is_can_be_asked_for(tmp_path: Path) -> None:

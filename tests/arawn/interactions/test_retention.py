@@ -1,12 +1,14 @@
-"""Which days are past their time."""
+"""Which days are closed, and which are past their time."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arawn.interactions.compact import closed_files
 from arawn.interactions.files import DayFile, day_files, day_of_name, is_unfinished, next_part, parse_name
 from arawn.interactions.retention import LastRun, expired, judge
 
@@ -121,3 +123,23 @@ def test_a_part_that_is_there_twice_is_read_once() -> None:
 
     assert day_files([plain.name, sealed.name, other.name]) == [plain, other]
     assert day_files([other.name, sealed.name, plain.name]) == [plain, other]
+
+
+@pytest.mark.parametrize(
+    ("today", "days", "open_day", "closed"),
+    [
+        ("2026-01-21", 1, "2026-01-21", []),
+        ("2026-01-22", 1, "2026-01-22", ["2026-01-20"]),
+        ("2026-01-22", 0, "2026-01-22", ["2026-01-20", "2026-01-21"]),
+        ("2026-01-25", 1, "2026-01-21", ["2026-01-20"]),
+        ("2026-01-20", 0, "2026-01-22", []),
+        ("2026-01-25", 30, "2026-01-25", []),
+    ],
+)
+def test_what_is_closed(today: str, days: int, open_day: str, closed: list[str]) -> None:
+    """Older than so many full days, older than the newest file that a writer has open, never today's."""
+    files = [DayFile(f"2026-01-{day}") for day in (20, 21, 22)] + [DayFile("2026-01-10", compressed=True)]
+
+    found = closed_files([file.name for file in files], date.fromisoformat(today), days, open_day)
+
+    assert [file.day for file in found] == closed

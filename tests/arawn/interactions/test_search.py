@@ -281,21 +281,3 @@ def test_a_note_of_a_later_day_is_found_by_the_day_of_its_call(tmp_path: Path, l
 
     assert found("2026-01-28", "2026-01-29") == [head.id]
     assert found("2026-01-29", "2026-01-30") == []
-
-
-def test_calls_that_notes_belong_to_are_looked_up_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read backwards, a note stands before its call: a look through the log for each would take for ever."""
-    log = written_log(tmp_path / "log")
-    heads = [entry.head for entry in LogReader(log, on_damage=print).oldest_first(Filters())]
-    notes = [
-        FeedbackLine(interaction_id=head.id, label="meh", note="the tern", timestamp="2026-01-30T13:00:00.000000Z")
-        for head in heads
-    ]
-    with (log / "interactions-2026-01-30.jsonl").open("wb") as file:
-        for number, line in enumerate(notes, 1):
-            file.write(encode_line(msgspec.structs.replace(line, writer="w", seq=number)))
-    monkeypatch.setattr(LogReader, "find", None)
-
-    hits = TextSearch(log, Query("tern"), Filters(session="s1", limit=5), on_damage=print).newest_first()
-
-    assert [hit.id for hit in hits] == [head.id for head in heads[::-1] if head.session_id == "s1"]
