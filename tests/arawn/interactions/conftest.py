@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.arawn.interactions.logs_ahead import FAR, days, write
 from tests.arawn.interactions.mending_logs import written_log
+from tests.arawn.interactions.samples import NOON
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +25,11 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
+
+
+@pytest.fixture
+def pinned(tmp_path: Path) -> Path:
+    """A call, one in 2038, and then calls of that day and of the two after it."""
+    log = tmp_path / "log"
+    write(log, NOON, FAR, *days(0.1, 1, 1.1, 2))
+    return log

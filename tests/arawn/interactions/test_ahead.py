@@ -1,11 +1,10 @@
-"""A clock that was ahead for a moment: the log says so, and `repair` brings its lines back to their days."""
+"""A clock that was ahead for a moment: `repair` brings the lines of its log back to their days."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import logging
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,43 +14,21 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 from typing_extensions import override
 
-from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.ahead import files_ahead
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters
 from arawn.interactions.follow import Follower
-from arawn.interactions.housekeeping import open_housekeeper
 from arawn.interactions.opening import open_day_log
 from arawn.interactions.raw_lines import forward_lines
-from arawn.interactions.record import LogLine
-from arawn.interactions.repair import Repaired, repair
+from arawn.interactions.repair import repair
 from arawn.interactions.verify import check_directory
-from arawn.interactions.writer import open_writer
 from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
+from tests.arawn.interactions.logs_ahead import AHEAD, FAR, days, mended, write
 from tests.arawn.interactions.mending_logs import CONFIG, LAST_OPERATIONS, seal
-from tests.arawn.interactions.samples import NOON, Clock, note, record
-from tests.runtimes import in_place
+from tests.arawn.interactions.samples import NOON, note
 
 BOOT = datetime(1970, 1, 1, tzinfo=UTC)
-FAR = datetime(2038, 1, 19, 3, tzinfo=UTC)
-AHEAD = "interactions-2038-01-19.jsonl"
-
-
-def write(log: Path, *times: datetime) -> None:
-    """Have a process for each time write a call at it."""
-    for at in times:
-        one = open_day_log(log, CONFIG, clock=Clock(at))
-        one.append([record(1, at)])
-        one.close()
-
-
-def days(*offsets: float) -> list[datetime]:
-    return [NOON + timedelta(days=offset) for offset in offsets]
-
-
-def mended(log: Path, at: datetime) -> Repaired:
-    return repair(log, CONFIG, today=at.date(), clock=lambda: at)
 
 
 def names(log: Path) -> list[str]:
@@ -71,18 +48,6 @@ def calls_by_file(log: Path) -> dict[str, list[str]]:
         ]
         for name in names(log)
     }
-
-
-async def _tell(_: LogLine) -> None:
-    pass
-
-
-@pytest.fixture
-def pinned(tmp_path: Path) -> Path:
-    """A call, one in 2038, and then calls of that day and of the two after it."""
-    log = tmp_path / "log"
-    write(log, NOON, FAR, *days(0.1, 1, 1.1, 2))
-    return log
 
 
 def test_repair_moves_lines_to_their_days(pinned: Path) -> None:
@@ -237,86 +202,6 @@ def test_any_walk_of_the_clock_is_mended(tmp_path_factory: pytest.TempPathFactor
     assert [line for line in after if line in set(before)] == before
     assert check_directory(log).clean
     assert all(name < "2026-02-04" for name in names(log))
-
-
-async def test_a_writer_says_what_is_ahead(pinned: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """In one line, with the remedy; it says nothing where all is well, nor of tomorrow's file."""
-    clock = Clock(NOON + timedelta(days=2.1))
-    async with open_writer(InteractionLogConfig(), pinned, clock=clock, run_in_thread=in_place):
-        pass
-    said = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
-    caplog.clear()
-    mended(pinned, clock.at)
-    clock.at -= timedelta(days=1)
-    async with open_writer(InteractionLogConfig(), pinned, clock=clock, run_in_thread=in_place):
-        pass
-
-    assert len(said) == 1
-    assert said[0].startswith(f"{AHEAD} is of a day to come, today being 2026-01-30 (UTC)")
-    assert "if the clock is right by now, stop Arawn and run `arawn interactions repair --today`" in said[0]
-    assert caplog.records == []
-
-
-class ListedOnce(Filesystem):
-    """Has no descriptor left to list a directory once the log is open."""
-
-    listed = 0
-
-    @override
-    def names(self, path: Path) -> list[str]:
-        self.listed += 1
-        if self.listed > 3:
-            raise OSError(errno.EMFILE, "Too many open files")
-        return super().names(path)
-
-
-async def test_a_writer_needs_no_more_than_the_open_log_to_say_so(
-    pinned: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A directory that cannot be listed just then neither ends the start nor leaves the log locked."""
-    for _ in range(2):
-        async with open_writer(
-            CONFIG, pinned, filesystem=ListedOnce(), clock=Clock(NOON + timedelta(days=2.1)), run_in_thread=in_place
-        ):
-            pass
-
-    assert sum(AHEAD in one.getMessage() for one in caplog.records) == 2
-
-
-async def test_the_state_of_the_log_names_what_is_ahead(
-    pinned: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """As long as it is there: neither compaction nor retention takes it, which nobody saw before."""
-    states = []
-    for _ in range(2):
-        async with open_housekeeper(
-            pinned, InteractionLogConfig(), _tell, clock=lambda: days(2.1)[0], run_in_thread=in_place
-        ) as keeper:
-            await keeper.first_day_done.wait()
-            await trio.sleep(60)
-            states.append((keeper.health.state, (keeper.health.reason or "").split(" ", maxsplit=1)[0]))
-        mended(pinned, days(2.1)[0])
-
-    assert states == [("degraded", AHEAD), ("ok", "")]
-
-
-async def test_a_clock_that_is_set_right_ends_it(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """A machine without a battery begins in 1970 and knows better a minute later; so does the state of its log."""
-    write(tmp_path, NOON)
-    clock = Clock(datetime(1970, 1, 1, tzinfo=UTC))
-    async with open_housekeeper(tmp_path, InteractionLogConfig(), _tell, clock=clock, run_in_thread=in_place) as keeper:
-        await trio.sleep(30)
-        before, clock.at = keeper.health.state, NOON
-        await trio.sleep(120)
-
-        assert (before, keeper.health.state) == ("degraded", "ok")
-
-
-def test_tomorrow_is_not_ahead() -> None:
-    """A clock that steps back over midnight is right again within a day."""
-    found = files_ahead([f"interactions-2026-01-{day}.jsonl" for day in (28, 29, 30)], date(2026, 1, 28))
-
-    assert [file.day for file in found] == ["2026-01-30"]
 
 
 def test_notes_go_with_their_calls(tmp_path: Path) -> None:
