@@ -1,4 +1,4 @@
-"""The real file system, but one operation fails as if the process had died there, or the disk is full."""
+"""The real file system, but one operation fails as if the process had died there, the disk is full, or syncs fail."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from typing_extensions import override
 
 from arawn.interactions.filesystem import Filesystem
+from tests.arawn.interactions.simulated_filesystem import os_error
 
 _BLOCK = 4096
 
@@ -60,3 +61,21 @@ class FullDisk(Filesystem):
         if room <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super().write(fd, data[:room])
+
+
+class FailingSyncs(Filesystem):
+    """A disk on which syncs fail as long as `fails`; without descriptors as long as `is_exhausted`."""
+
+    fails = is_exhausted = False
+
+    @override
+    def fdatasync(self, fd: int) -> None:
+        if self.fails:
+            raise os_error(errno.EIO)
+        super().fdatasync(fd)
+
+    @override
+    def dup(self, fd: int) -> int:
+        if self.is_exhausted:
+            raise os_error(errno.EMFILE)
+        return super().dup(fd)

@@ -2,84 +2,30 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
-import trio
-from trio.testing import MockClock
 from typing_extensions import override
 
-from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
 from arawn.interactions.directory import LogInUse
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.lock_file import note_unwritten
-from arawn.interactions.opening import open_day_log
-from arawn.interactions.sync_jobs import run_sync_jobs
-from arawn.interactions.writer import Writer, open_writer
-from tests.arawn.interactions.samples import Clock, log_files, note, notes_of, whole_lines
-from tests.arawn.interactions.simulated_filesystem import os_error
-
-
-def removed(path: Path) -> None:
-    path.unlink()
-
-
-def renamed(path: Path) -> None:
-    path.rename(path.with_name("elsewhere"))
-
-
-def replaced_by_a_directory(path: Path) -> None:
-    renamed(path)
-    path.mkdir()
-
-
-def replaced_by_a_link(path: Path) -> None:
-    renamed(path)
-    path.symlink_to("elsewhere")
-
-
-def replaced_by_a_copy(path: Path) -> None:
-    shutil.copy(path, path.with_name("copy"))
-    path.with_name("copy").replace(path)
-
-
-def removed_with_another_name_left(path: Path) -> None:
-    path.with_name("snapshot").hardlink_to(path)
-    path.unlink()
-
-
-T = TypeVar("T")
-MOVES = [
+from tests.arawn.interactions.failing_filesystem import FailingSyncs
+from tests.arawn.interactions.moving_files import (
+    MOVES,
+    Move,
+    clear,
+    day_file,
+    open_log,
+    readable_notes,
     removed,
     renamed,
-    replaced_by_a_directory,
-    replaced_by_a_link,
     replaced_by_a_copy,
-    removed_with_another_name_left,
-]
-Move = Callable[[Path], None]
-open_log = partial(open_day_log, config=InteractionLogConfig(), clock=Clock())
-
-
-def day_file(directory: Path) -> Path:
-    return max(directory.glob("interactions-*.jsonl"))
-
-
-def readable_notes(directory: Path) -> set[int]:
-    return set(notes_of(whole_lines(log_files(directory))))
-
-
-def clear(path: Path) -> None:
-    """Remove a directory, which is no file for readers."""
-    if path.is_dir():
-        path.rmdir()
+)
+from tests.arawn.interactions.samples import log_files, note, notes_of, whole_lines
 
 
 def write_on(log: DayLog, number: int) -> str:
@@ -279,117 +225,9 @@ def test_a_file_system_that_cannot_tell_is_not_looked_at(tmp_path: Path) -> None
     assert readable_notes(tmp_path) == {1}
 
 
-class FailingSyncs(Filesystem):
-    """A disk on which syncs fail as long as `fails`; without descriptors as long as `is_exhausted`."""
-
-    fails = is_exhausted = False
-
-    @override
-    def fdatasync(self, fd: int) -> None:
-        if self.fails:
-            raise os_error(errno.EIO)
-        super().fdatasync(fd)
-
-    @override
-    def dup(self, fd: int) -> int:
-        if self.is_exhausted:
-            raise os_error(errno.EMFILE)
-        return super().dup(fd)
-
-
 class Untelling(Filesystem):
     """A file system that numbers its files anew for each look."""
 
     @override
     def leads_to(self, path: Path, fd: int) -> bool:
         return False
-
-
-async def here(work: Callable[[], T]) -> T:
-    return work()
-
-
-def test_the_lock_is_looked_after_while_nothing_is_written(tmp_path: Path) -> None:
-    """A second after it was removed it is there again, and keeps other writers out."""
-
-    async def main() -> None:
-        async with open_writer(InteractionLogConfig(), tmp_path, clock=Clock(), run_in_thread=here):
-            (tmp_path / ".lock").unlink()
-            await trio.sleep(1.1)
-            with pytest.raises(LogInUse):
-                open_log(tmp_path)
-
-    trio.run(main, clock=MockClock(autojump_threshold=0))
-
-
-def test_a_look_that_could_not_be_made_is_forgotten_with_the_next(tmp_path: Path) -> None:
-    """The log is degraded while there is no descriptor, and well after, though nothing was written meanwhile."""
-    filesystem, states = FailingSyncs(), list[str]()
-
-    async def main() -> None:
-        opened = open_writer(InteractionLogConfig(), tmp_path, clock=Clock(), run_in_thread=here, filesystem=filesystem)
-        async with opened as writer:
-            await trio.sleep(0.5)  # what was written at the start is synced
-            for filesystem.is_exhausted in (True, False):
-                await trio.sleep(1.1)
-                states.append(writer.health.value.state)
-
-    trio.run(main, clock=MockClock(autojump_threshold=0))
-
-    assert states == ["degraded", "ok"]
-
-
-def test_what_is_given_up_while_it_is_synced_is_written_before_it_is_acknowledged(tmp_path: Path) -> None:
-    """With `sync = "always"`, too, nothing counts that is only in memory."""
-    directory, moved = tmp_path / "log", tmp_path / "moved"
-
-    async def slow_syncs(work: Callable[[], T]) -> T:
-        if isinstance(work, partial) and work.func is run_sync_jobs and work.args[1][0].count is not None:
-            if not moved.exists():
-                directory.rename(moved)
-            await trio.sleep(2.5)  # a look is made meanwhile
-        return work()
-
-    async def main() -> None:
-        config = InteractionLogConfig(sync="always")
-        opened = open_writer(config, directory, clock=Clock(), run_in_thread=slow_syncs)
-        async with opened as writer, trio.open_nursery() as nursery:
-            nursery.start_soon(make_again)
-            await writer.handle([note(1)])
-            assert readable_notes(directory) == {1}
-
-    async def make_again() -> None:
-        await trio.sleep(10)
-        directory.mkdir(0o700)
-
-    trio.run(main, clock=MockClock(autojump_threshold=0))
-
-
-@pytest.mark.parametrize("move", MOVES)
-def test_without_syncs_it_is_seen_within_a_second(tmp_path: Path, move: Move) -> None:
-    """With `sync = "off"` too the state says so, and what is written from then on is found."""
-    directory = tmp_path / "log"
-    states: list[str] = []
-
-    async def watch(writer: Writer) -> None:
-        async for health in writer.health.eventual_values():
-            states.append(f"{health.state} {health.reason}")
-
-    async def main() -> None:
-        config = InteractionLogConfig(sync="off")
-        opened = open_writer(config, directory, clock=Clock(), run_in_thread=here)
-        async with opened as writer, trio.open_nursery() as nursery:
-            nursery.start_soon(watch, writer)
-            await writer.handle([note(1)])
-            file = day_file(directory)
-            move(file)
-            await trio.sleep(1.1)
-            clear(file)
-            await writer.handle([note(2)])
-            nursery.cancel_scope.cancel()
-
-    trio.run(main, clock=MockClock(autojump_threshold=0))
-
-    assert "was removed or moved away" in states[1]
-    assert states[-1] == "ok None"
-    assert 2 in readable_notes(directory)
