@@ -1,0 +1,104 @@
+"""What `repair` will do of each damage is what it does, and what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.arawn.cli.conftest import Command
+from tests.arawn.cli.place import Place
+from tests.arawn.interactions.mending_logs import FIRST, SECOND, seal, written_log
+
+
+def _torn_day(log: Path) -> None:
+    (log / SECOND).write_bytes((log / SECOND).read_bytes()[:-7])
+
+
+def _misnamed_day(log: Path) -> None:
+    (log / "interactions-2026-02-30.jsonl").touch(0o600)
+
+
+def _linked_day(log: Path) -> None:
+    (log / "interactions-2026-01-20.jsonl").symlink_to(log / FIRST)
+
+
+def _renamed_day(log: Path) -> None:
+    (log / FIRST).rename(log / "interactions-2026-02-20.jsonl")
+
+
+def _lost_line(log: Path) -> None:
+    (log / FIRST).write_bytes(b"".join((log / FIRST).read_bytes().splitlines(keepends=True)[1:]))
+
+
+def _lost_manifest(log: Path) -> None:
+    seal(log, FIRST)
+    next(log.glob("*.manifest.json")).unlink()
+
+
+def _orphan(log: Path) -> None:
+    seal(log, FIRST)
+    (log / f"{FIRST}.zst").unlink()
+
+
+def _flipped_frame(log: Path) -> None:
+    seal(log, FIRST, frame_bytes=2_000)
+    data = bytearray((log / f"{FIRST}.zst").read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (log / f"{FIRST}.zst").write_bytes(data)
+
+
+def _wide(log: Path) -> None:
+    (log / FIRST).chmod(0o644)
+    log.chmod(0o755)
+
+
+DAMAGES = [
+    _torn_day,
+    _misnamed_day,
+    _linked_day,
+    _renamed_day,
+    _lost_line,
+    _lost_manifest,
+    _orphan,
+    _flipped_frame,
+    _wide,
+]
+
+
+def _several(log: Path) -> None:
+    for damage in DAMAGES[:4]:
+        damage(log)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, _several], ids=lambda damage: damage.__name__.strip("_"))
+def test_a_dry_run_of_repair_has_the_verdict_of_the_work(
+    command: Command, place: Place, damage: Callable[[Path], None]
+) -> None:
+    """The same exit code, and the same problems that remain."""
+    written_log(place.log)
+    damage(place.log)
+
+    planned = command("interactions", "repair", "--dry-run")
+    as_json = command("interactions", "repair", "--dry-run", "--json")
+    done = command("interactions", "repair")
+
+    remaining = [line.partition(": ")[2] for line in planned.out.splitlines() if line.startswith("would stay wrong: ")]
+    assert (planned.code, as_json.code) == (done.code, done.code)
+    assert remaining == json.loads(as_json.out)["left"]
+    assert remaining == [line.partition(": ")[2] for line in done.out.splitlines() if line.startswith("still wrong: ")]
+    assert bool(remaining) == bool(done.code)
+
+
+def test_a_manifest_is_made_anew_or_set_aside(command: Command, place: Place) -> None:
+    """`repair` says which of the two."""
+    written_log(place.log)
+    _lost_manifest(place.log)
+    anew = command("interactions", "repair").out
+    (place.log / f"{FIRST}.zst").unlink()
+    aside = command("interactions", "repair").out
+
+    assert anew == "interactions-2026-01-28.manifest.json: written anew\n"
+    assert "interactions-2026-01-28.manifest.json: set aside, since the file that it describes is gone\n" in aside
