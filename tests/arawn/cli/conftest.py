@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from arawn.cli.running import run
-from tests.arawn.cli.place import Place
+from tests.arawn.cli.place import ROUTED, Place
 from tests.arawn.interactions.mending_logs import written_log
 from tests.system.unprivileged import Unprivileged
 
@@ -76,3 +76,9 @@ def bound(tmp_path: Path) -> Iterator[Unprivileged]:
         place.configure()
         written_log(place.log)
         yield place
+
+
+@pytest.fixture
+def routed(place: Place, command: Command) -> Command:
+    place.configure(ROUTED)
+    return command

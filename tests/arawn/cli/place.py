@@ -27,6 +27,27 @@ model = "fast-echo"
 listen = "127.0.0.1:0"
 """
 
+ROUTED = """
+[llm]
+backend = "scripted"
+
+[llm_profiles.fast]
+backend = "scripted"
+
+[routing]
+enabled = true
+
+[[routing.rules]]
+name = "tools"
+condition = { has_tools = true, tool_count_gt = 3 }
+profile = "default"
+
+[[routing.rules]]
+name = "short"
+condition = { complexity = "simple", message_length_lt = 20 }
+profile = "fast"
+"""
+
 
 class Place:
     """Directories of one test, and the environment that points there and nowhere else."""

@@ -5,8 +5,7 @@ import json
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.conftest import command as command  # noqa: PLC0414  # a fixture
 from tests.arawn.cli.conftest import place as place  # noqa: PLC0414  # a fixture
-from tests.arawn.cli.place import Place
-from tests.arawn.cli.test_route import ROUTED
+from tests.arawn.cli.place import ROUTED, Place
 
 
 def test_a_question_is_routed_without_a_daemon(place: Place, command: Command) -> None:
