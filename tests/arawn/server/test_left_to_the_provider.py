@@ -20,8 +20,8 @@ from arawn.server.v1.answering import as_said
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.openai_chat_in import read_chat, translate_chat
 from arawn.server.v1.target import choose_target
+from tests.arawn.server.same_dialect import ANSWERS, DIALECTS, PATHS, ask
 from tests.arawn.server.sdk.doors import TOKEN, open_api
-from tests.arawn.server.test_verbatim import ANSWERS, DIALECTS, PATHS, ask
 from tests.fake_provider import FakeProvider, Reply
 from tests.runtimes import records
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.arawn.server.test_verbatim import MESSAGES, ask, streamed
+from tests.arawn.server.same_dialect import MESSAGES, ask, streamed
 from tests.fake_provider import Reply, stream_reply
 from tests.runtimes import records
 

@@ -17,16 +17,8 @@ from arawn.backends.verbatim_reply import VerbatimReading
 from arawn.config.schema import Profile, RetryConfig, TimeoutsConfig
 from arawn.errors import BackendError
 from arawn.messages import Completed, CompletionRequest, user
+from tests.arawn.server.same_dialect import CHAT, CHAT_EVENTS, MESSAGES, MESSAGES_ANSWER, MESSAGES_EVENTS, ask, streamed
 from tests.arawn.server.sdk.doors import TOKEN, open_api
-from tests.arawn.server.test_verbatim import (
-    CHAT,
-    CHAT_EVENTS,
-    MESSAGES,
-    MESSAGES_ANSWER,
-    MESSAGES_EVENTS,
-    ask,
-    streamed,
-)
 from tests.fake_provider import FakeProvider, Fault, Reply, openai_chunk, openai_stream, stream_reply
 from tests.runtimes import configured, records, running
 

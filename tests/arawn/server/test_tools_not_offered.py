@@ -14,8 +14,8 @@ from arawn.messages import RoutingMetadata
 from arawn.server.reply import Refused
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.target import Target
+from tests.arawn.server.same_dialect import ANSWERS
 from tests.arawn.server.sdk.doors import TOKEN, open_api
-from tests.arawn.server.test_verbatim import ANSWERS
 from tests.fake_provider import FakeProvider, Reply
 from tests.runtimes import records
 

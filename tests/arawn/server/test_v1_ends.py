@@ -24,7 +24,7 @@ from arawn.server.v1.openai_stream import ChatChunks
 from arawn.server.v1.responses_in import read_responses
 from arawn.server.v1.responses_out import Frame
 from arawn.server.v1.responses_stream import ResponseEvents
-from tests.arawn.server.test_v1_words import answer, chat_of, message_of, response_of
+from tests.arawn.server.dialect_words import answer, chat_of, message_of, response_of
 
 TOO_LONG = {"reason": "max_output_tokens"}
 ENDS: list[tuple[str | None, str, str, Any]] = [
