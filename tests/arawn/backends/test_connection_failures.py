@@ -1,4 +1,4 @@
-"""Connections that fail because one side speaks TLS and the other one does not."""
+"""Connections that fail are told apart, also where one side speaks TLS and the other one does not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import tempfile
 from contextlib import ExitStack
 from functools import partial
 
+import httpx
 import pytest
 import trio
 
-from arawn.backends.connection_failures import is_own_lack
+from arawn.backends.connection_failures import from_httpx, is_own_lack
 from arawn.errors import BackendError, ConnectionFailed, TimedOut
 from tests.arawn.backends.calling import ASK, SHORT, opened
 from tests.arawn.faults.sockets import untrusted
@@ -63,3 +64,28 @@ async def test_a_process_without_descriptors_says_so() -> None:
 
     assert "may open no more files; raise its limit (`ulimit -n`, `LimitNOFILE=`)" in str(caught.value)
     assert is_own_lack(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "words"),
+    [
+        (httpx.ConnectTimeout("x"), TimedOut, "(TLS included, if it is `https://`) within `connect_s` = 5 s"),
+        (httpx.ReadError("x"), ConnectionFailed, "right one of `http://` and `https://` and the right port"),
+        (httpx.RemoteProtocolError("x"), ConnectionFailed, "before it answered"),
+        (httpx.ProxyError("x"), ConnectionFailed, "proxy"),
+    ],
+)
+def test_broken_connections_are_told_apart(cause: httpx.HTTPError, kind: type[BackendError], words: str) -> None:
+    """Each is retryable: no byte of an answer had come."""
+    error = from_httpx("profile `p`", cause, connect_s=5.0)
+
+    assert (type(error), error.retryable) == (kind, True)
+    assert words in str(error)
+
+
+def test_a_header_that_cannot_be_sent_is_not_quoted() -> None:
+    """The text of the HTTP library may hold the key."""
+    error = from_httpx("profile `p`", httpx.LocalProtocolError("Illegal header value b'secret'"), connect_s=5.0)
+
+    assert not error.retryable
+    assert "secret" not in str(error)

@@ -4,12 +4,11 @@ import json
 from datetime import UTC, datetime
 from typing import Literal
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arawn.backends.connection_failures import from_httpx, timed_out
+from arawn.backends.connection_failures import timed_out
 from arawn.backends.failures import error_text, from_reported, from_status, retry_after
 from arawn.backends.masking import Masking
 from arawn.backends.shape import ReportedError, reported_error
@@ -19,12 +18,10 @@ from arawn.errors import (
     BackendError,
     BadReply,
     BadRequest,
-    ConnectionFailed,
     ContextTooLong,
     ModelNotFound,
     Overloaded,
     RateLimited,
-    TimedOut,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -260,31 +257,6 @@ def test_an_error_inside_a_200_is_what_it_says(
 
     assert (type(error), error.status) == (kind, status)
     assert f"({'an error' if status is None else status} inside a 200" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("cause", "kind", "words"),
-    [
-        (httpx.ConnectTimeout("x"), TimedOut, "(TLS included, if it is `https://`) within `connect_s` = 5 s"),
-        (httpx.ReadError("x"), ConnectionFailed, "right one of `http://` and `https://` and the right port"),
-        (httpx.RemoteProtocolError("x"), ConnectionFailed, "before it answered"),
-        (httpx.ProxyError("x"), ConnectionFailed, "proxy"),
-    ],
-)
-def test_broken_connections_are_told_apart(cause: httpx.HTTPError, kind: type[BackendError], words: str) -> None:
-    """Each is retryable: no byte of an answer had come."""
-    error = from_httpx("profile `p`", cause, connect_s=5.0)
-
-    assert (type(error), error.retryable) == (kind, True)
-    assert words in str(error)
-
-
-def test_a_header_that_cannot_be_sent_is_not_quoted() -> None:
-    """The text of the HTTP library may hold the key."""
-    error = from_httpx("profile `p`", httpx.LocalProtocolError("Illegal header value b'secret'"), connect_s=5.0)
-
-    assert not error.retryable
-    assert "secret" not in str(error)
 
 
 @pytest.mark.parametrize("code", ["4" * 5000, "²²²", 10**30])

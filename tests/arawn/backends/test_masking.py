@@ -10,6 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from arawn.backends.masking import Masking
+from tests.arawn.backends.calling import complete_error, stream_error
+from tests.fake_provider import Reply, stream_reply
 
 
 def test_a_secret_that_holds_another_goes_as_a_whole() -> None:
@@ -32,3 +34,19 @@ def test_a_secret_goes_in_its_escaped_forms_too(escape: Callable[[str], str]) ->
     assert b"odd" not in masked
     assert masked.startswith(b"\xff\xc3 not allowed: ")
     assert masked.endswith((b"[key] \xfe", b'[key]" \xfe'))
+
+
+@pytest.mark.parametrize("before", [60, 484])
+@pytest.mark.parametrize("said", ["an error inside a 200", "an error event", "no reply at all"])
+async def test_a_key_is_taken_out_before_what_quotes_it_is_cut(before: int, said: str) -> None:
+    """Half a key is found by nobody."""
+    key = "local-key-abcdefghijklmnop"
+    quote = f"{'x' * before} {key} is wrong"
+    body = quote if said == "no reply at all" else json.dumps({"error": {"message": quote}})
+    reply = stream_reply([f"data: {body}\n\n".encode()]) if said == "an error event" else Reply(body=body.encode())
+
+    _, streamed = await stream_error(reply, api_key=key)
+
+    assert "local" not in str(streamed)
+    if said != "an error event":
+        assert "local" not in str(await complete_error(reply, api_key=key))
