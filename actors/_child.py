@@ -9,6 +9,7 @@ import msgspec
 import trio
 
 from actors._backoff import RestartDelay
+from actors._latch import Latch
 from actors._seat import RunEnd
 from actors._window import RestartWindow
 from actors.errors import shown
@@ -21,10 +22,13 @@ class Seat(Protocol):
     """What an actor's seat and a nested supervisor have in common; see `ActorSeat` for each method."""
 
     path: str
+    hooks: Hooks
     stopping: bool
-    stopped: trio.Event
-    on_stop: Callable[[], None]
+    stopped: Latch
+    on_stop: Callable[[Any], None] | None
 
+    @property
+    def spec(self) -> ChildSpec[Any] | SupervisorSpec: ...
     def begin(self) -> None: ...
     async def run(self, ready: Callable[[], None]) -> RunEnd: ...
     def request_stop(self, grace: float | None = None) -> None: ...
@@ -59,15 +63,26 @@ class Child:
         self.last_crash: str | None = None
         self.next_start: float | None = None
         self.group: Group | None = None
-        self.settled = trio.Event()
-        self.ended = trio.Event()
-        self._spec = spec
-        self.renew()
+        self.settled = Latch()
+        self.ended = Latch()
+        self._window: RestartWindow | None = None  # most never crash
+        self._delay: RestartDelay | None = None
 
     def renew(self) -> None:
         """Forget past crashes: a supervisor that lives again judges its children anew."""
-        self.window = RestartWindow(self._spec.intensity)
-        self.delay = RestartDelay(self._spec.backoff, seed=self.seat.path)
+        self._window = self._delay = None
+
+    def within_budget(self, now: float) -> bool:
+        """Record a crash at `now`; say whether another restart is in the child's own budget."""
+        if self._window is None:
+            self._window = RestartWindow(self.seat.spec.intensity)
+        return self._window.allows(now)
+
+    def restart_delay(self, now: float) -> float:
+        """Return the seconds until the next incarnation of a child that crashed at `now`."""
+        if self._delay is None:
+            self._delay = RestartDelay(self.seat.spec.backoff, seed=self.seat.path)
+        return self._delay.after(now - self.ready_at if self.ready else 0.0)  # a slow start is no healthy spell
 
     def begin(self, now: float) -> None:
         """A new incarnation begins to start; the one before it must have ended."""
@@ -75,24 +90,18 @@ class Child:
         self.incarnation += 1
         self.born, self.ready_at, self.alive, self.ready = now, now, True, False
         self.outcome = self.next_start = None
-        self.settled, self.ended = trio.Event(), trio.Event()
+        self.settled, self.ended = Latch(), Latch()
         self.seat.begin()
 
-    async def live(self, hooks: Hooks) -> None:
-        """Run the incarnation to its end, clean-up included; how it ended is its `outcome`.
+    async def live(self, tell: Callable[[Child], None]) -> None:
+        """Run the incarnation to its end, clean-up included; how it ended is its `outcome`, and then `tell` is called.
 
         Checkpoint: as `ActorSeat.run`.
         If cancelled: the incarnation is cut short, and this is over when its clean-up is; there is no `outcome`.
         """
-
-        def ready() -> None:
-            self.hired = self.ready = True
-            self.ready_at = trio.current_time()
-            self.settled.set()
-            hooks.emit(Started(self.seat.path, self.incarnation))
-
+        hooks = self.seat.hooks
         try:
-            self.outcome = await self.seat.run(ready)
+            self.outcome = await self.seat.run(self._become_ready)
         except Exception as error:  # noqa: BLE001  # the supervisor judges it, or whoever waits for the start raises it
             self.outcome = error
             self.last_crash = shown(error)
@@ -103,6 +112,13 @@ class Child:
             self.ended.set()
         if self.outcome == "interrupted":
             hooks.emit(Interrupted(self.seat.path, self.incarnation))
+        tell(self)
+
+    def _become_ready(self) -> None:
+        self.hired = self.ready = True
+        self.ready_at = trio.current_time()
+        self.settled.set()
+        self.seat.hooks.emit(Started(self.seat.path, self.incarnation))
 
     async def interrupt(self, reason: str) -> None:
         """End the incarnation there is, if any, and wait until it has ended.

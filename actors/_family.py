@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import trio
 
-from actors._child import Child
+from actors._child import Child, Seat
 from actors.errors import NotStarted, Restarting, Stopped
 from actors.events import Ended, Hooks
 from actors.status import State
@@ -61,11 +61,12 @@ class Family(ABC):
 
     def _adopt(self, child: Child) -> None:
         self.children[child.name] = child
-        child.seat.on_stop = lambda: self._stop_asked(child)
+        child.seat.on_stop = self._stop_asked
 
-    def _stop_asked(self, child: Child) -> None:
+    def _stop_asked(self, seat: Seat) -> None:
         """A child was told to stop: forget it at once if it has no incarnation that would say so itself."""
-        if not child.alive:
+        child = self.children.get(seat.spec.name)
+        if child is not None and child.seat is seat and not child.alive:
             self._forget(child, "stopped")
 
     def _forget(self, child: Child, reason: str, cause: Exception | None = None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
 
 import trio
 
@@ -15,6 +16,8 @@ M = TypeVar("M")
 
 Refusal = Callable[[object], NotStarted]
 
+_NONE_QUEUED = cast("deque[Any]", ())  # in place of an empty queue, which weighs 700 bytes, until there is mail
+
 
 class Mailbox(Generic[M]):
     """Mail in the order it was sent, at most `bound` messages.
@@ -23,16 +26,27 @@ class Mailbox(Generic[M]):
     in the same moment leaves it where it is. Senders wait only while the box is full, in the order they came.
     """
 
+    __slots__ = (
+        "_plain_below",
+        "_queue",
+        "_readers",
+        "_refusal",
+        "_senders",
+        "bound",
+        "finished",
+        "owner",
+        "peak",
+    )
+
     def __init__(self, owner: str, bound: int) -> None:
         self.owner = owner
         self.bound = bound
         self.peak = 0
         self.finished = False
         self._plain_below = 0  # with less mail than that `offer` has but to queue; 0 is always right
-        self._queue: deque[Mail[M]] = deque()
+        self._queue: deque[Mail[M]] = _NONE_QUEUED
         self._readers: dict[trio.lowlevel.Task, None] = {}
         self._senders: dict[trio.lowlevel.Task, Mail[M]] = {}
-        self._turned_away: dict[trio.lowlevel.Task, NotStarted] = {}
         self._refusal: Refusal | None = None
 
     # -- mail in ----------------------------------------------------------------------------------------------------
@@ -44,6 +58,8 @@ class Mailbox(Generic[M]):
             return True
         if self._refusal is not None or len(self._queue) >= self.bound:
             return False
+        if self._queue is _NONE_QUEUED:
+            self._queue = deque()
         self._queue.append(mail)
         if len(self._queue) > self.peak:  # noqa: PLR1730  # a third of the price of `max`
             self.peak = len(self._queue)
@@ -91,8 +107,7 @@ class Mailbox(Generic[M]):
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
-        refused = self._turned_away.pop(task, None)
-        if refused is not None:
+        if isinstance(refused := task.custom_sleep_data, NotStarted):  # else trio has cleared it
             raise refused
 
     # -- mail out ---------------------------------------------------------------------------------------------------
@@ -118,15 +133,14 @@ class Mailbox(Generic[M]):
                 return False
             task = trio.lowlevel.current_task()
             self._readers[task] = None
-            self._plain_below = 0
-
-            def abort(_raise_cancel: object, task: trio.lowlevel.Task = task) -> trio.lowlevel.Abort:
-                del self._readers[task]
-                return trio.lowlevel.Abort.SUCCEEDED
-
-            await trio.lowlevel.wait_task_rescheduled(abort)
+            self._queue, self._plain_below = _NONE_QUEUED, 0
+            await trio.lowlevel.wait_task_rescheduled(partial(self._forget_reader, task))
             await trio.lowlevel.checkpoint_if_cancelled()
         return True
+
+    def _forget_reader(self, task: trio.lowlevel.Task, _raise_cancel: object) -> trio.lowlevel.Abort:
+        del self._readers[task]
+        return trio.lowlevel.Abort.SUCCEEDED
 
     @property
     def queued(self) -> int:
@@ -145,8 +159,8 @@ class Mailbox(Generic[M]):
         self._refusal, self._plain_below = refusal, 0
         senders, self._senders = self._senders, {}
         for task, mail in senders.items():
-            self._turned_away[task] = refusal(content(mail))
             trio.lowlevel.reschedule(task)
+            task.custom_sleep_data = refusal(content(mail))
 
     def reopen(self) -> None:
         """Accept mail again after `refuse`, unless the box is finished."""

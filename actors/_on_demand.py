@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from actors._child import Child
 from actors._envelope import about
+from actors._idle import IdleTimes
 from actors._seat import ActorSeat
 from actors._supervisor import Supervisor
 from actors.errors import shown
@@ -35,7 +36,7 @@ class OnDemand(Supervisor):
     ) -> None:
         super().__init__(spec, path, hooks)
         self._make = make
-        self._idle_after = idle_after
+        self._idle = IdleTimes(idle_after)
 
     def ref(self, key: str) -> Ref[Any]:
         """Return the handle of the child called `key`, which need not exist yet.
@@ -64,7 +65,7 @@ class OnDemand(Supervisor):
         spec = self._make(key)
         if spec.name != key:
             raise ValueError(f"the spec made for `{key}` of `{self.path}` is called `{spec.name}`")
-        seat = ActorSeat(spec, f"{self.path}/{key}", self.hooks, self._idle_after)
+        seat = ActorSeat(spec, f"{self.path}/{key}", self.hooks, self._idle)
         child = Child(key, seat, spec)
         child.hired = True  # nobody waits for its start: a failed one is a crash like any other
         self._adopt(child)
@@ -93,6 +94,11 @@ class OnDemand(Supervisor):
         else:
             self._drop(child, "it was idle")
 
+    async def _watch(self) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(self._idle.watch)
+        await super()._watch()
+
     async def _stop_children(self) -> None:
         for child in list(self.children.values()):  # all at once: they have no order
             if self.stopping:
@@ -102,7 +108,7 @@ class OnDemand(Supervisor):
         await super()._stop_children()
 
     def _within_budget(self, child: Child, now: float) -> bool:
-        return child.window.allows(now)  # the children are independent: no one's crashes are charged to another
+        return child.within_budget(now)  # the children are independent: no one's crashes are charged to another
 
     def _give_up(self, child: Child, error: Exception) -> None:
         self.hooks.emit(GaveUp(self.path, child.name, error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from inspect import isasyncgen
 from typing import Any, Generic, Literal, TypeVar
@@ -12,6 +12,8 @@ import trio
 
 from actors._cycles import Worker, find_cycle
 from actors._envelope import NO_MAIL, Asked, about, content
+from actors._idle import IdleTimes
+from actors._latch import Latch
 from actors._mailbox import Mailbox
 from actors._work import asking_worker, begin_work, work
 from actors.errors import ActorError, AskCycle, Restarting, Stopped
@@ -29,20 +31,19 @@ class ActorSeat(Generic[M]):
 
     kind = "actor"
 
-    def __init__(self, spec: ChildSpec[M], path: str, hooks: Hooks, idle_after: float | None = None) -> None:
+    def __init__(self, spec: ChildSpec[M], path: str, hooks: Hooks, idle: IdleTimes | None = None) -> None:
         self.spec = spec
         self.path = path
         self.state: State = "starting"
         self.mailbox: Mailbox[M] = Mailbox(path, spec.mailbox)
         self.stopping = False
-        self.stopped = trio.Event()
-        self.on_stop: Callable[[], None] = lambda: None
+        self.stopped = Latch()
+        self.on_stop: Callable[[ActorSeat[M]], None] | None = None
         self.workers: Sequence[Worker] = ()
         self.hooks = hooks
         self.cut_at = math.inf  # from then on no more mail is begun
         self.was_idle = False
-        self.idle_after = idle_after
-        self._idle_since = 0.0
+        self.idle = idle
         self._stop_by = math.inf
         self._interrupted = False
         self._ready = False
@@ -71,6 +72,8 @@ class ActorSeat(Generic[M]):
             return await envelope.wait()
         finally:
             del asker.awaiting[envelope]
+            if not asker.awaiting:
+                asker.awaiting.clear()  # gives the room back as well
 
     # -- one incarnation --------------------------------------------------------------------------------------------
 
@@ -102,7 +105,9 @@ class ActorSeat(Generic[M]):
                     await trio.lowlevel.checkpoint_if_cancelled()  # ended while it started: it never was ready
                     self._open(handler)
                     ready()
-                    end = await self._serve(handler)
+                    with self._work:
+                        await self._serve(handler)
+                    end = "idle"
                 except Exception as error:
                     crash = error
                     raise
@@ -133,16 +138,17 @@ class ActorSeat(Generic[M]):
         self.state = "stopping" if self.stopping else "running"
         self.mailbox.reopen()
 
-    async def _serve(self, handler: Handler[M] | BatchHandler[M]) -> RunEnd:
+    def _serve(self, handler: Handler[M] | BatchHandler[M]) -> Awaitable[None]:
+        """Return what is to be awaited: for one worker nothing but its work, of which there may be very many."""
         self.workers = [Worker(self) for _ in range(self.spec.workers)]
-        with self._work:
-            if self.spec.workers == 1:
-                await work(self, self.workers[0], handler)
-            else:
-                async with trio.open_nursery() as nursery:
-                    for worker in self.workers:
-                        nursery.start_soon(work, self, worker, handler, name=self.path)
-        return "idle"
+        if self.spec.workers == 1:
+            return work(self, self.workers[0], handler)
+        return self._serve_together(handler)
+
+    async def _serve_together(self, handler: Handler[M] | BatchHandler[M]) -> None:
+        async with trio.open_nursery() as nursery:
+            for worker in self.workers:
+                nursery.start_soon(work, self, worker, handler, name=self.path)
 
     async def wait_mail(self) -> bool:
         """Wait until there is mail (True), or this incarnation has none to wait for (False).
@@ -150,23 +156,19 @@ class ActorSeat(Generic[M]):
         Checkpoint: only when there is no mail.
         If cancelled: mail that has come meanwhile stays in the box.
         """
-        if self.idle_after is None:
+        if self.idle is None or self.mailbox.queued:
             return await self.mailbox.wait_mail()
-        self._idle_since = trio.current_time()
-        while True:
-            with trio.move_on_at(self._idle_since + self.idle_after):
-                return await self.mailbox.wait_mail()
-            if self._is_idle(trio.current_time()):
-                self._work.cancel(reason=f"`{self.path}` is idle")
-                self.was_idle = True
-                return False
+        self.idle.enter(self)
+        try:
+            return await self.mailbox.wait_mail()
+        finally:
+            self.idle.leave(self)
 
-    def _is_idle(self, now: float) -> bool:
-        """Say whether no worker has had mail for `idle_after`; while one is busy, the time begins anew."""
-        assert self.idle_after is not None
-        if self.mailbox.waiting or any(worker.in_hand for worker in self.workers):
-            self._idle_since = now
-        return now >= self._idle_since + self.idle_after  # the very sum of the deadline: no rounding in between
+    def end_idle(self) -> None:
+        """End this incarnation, unless a worker is busy: it enters the idle times again when it no longer is."""
+        if not (self.mailbox.waiting or any(worker.in_hand for worker in self.workers)):
+            self._work.cancel(reason=f"`{self.path}` is idle")
+            self.was_idle = True
 
     # -- the end of it ----------------------------------------------------------------------------------------------
 
@@ -189,7 +191,8 @@ class ActorSeat(Generic[M]):
             self._life.deadline = min(self._life.deadline, self._stop_by)
             if not self.mailbox.queued:
                 self._life.cancel(reason=f"stop of `{self.path}`, which was starting and has no mail")
-        self.on_stop()
+        if self.on_stop is not None:
+            self.on_stop(self)
 
     async def stop(self, grace: float | None) -> None:
         """Stop for good and wait for the end; all else as for `Ref.stop`."""

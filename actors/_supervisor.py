@@ -12,6 +12,7 @@ import trio
 
 from actors._child import Child, Group, affected
 from actors._family import Family
+from actors._latch import Latch
 from actors._seat import ActorSeat, RunEnd, require_grace
 from actors._window import RestartWindow
 from actors.errors import ActorError, SupervisorGaveUp, shown
@@ -39,8 +40,8 @@ class Supervisor(Family):
     def __init__(self, spec: SupervisorSpec, path: str, hooks: Hooks) -> None:
         super().__init__(path, hooks)
         self.spec = spec
-        self.stopped = trio.Event()
-        self.on_stop: Callable[[], None] = lambda: None
+        self.stopped = Latch()
+        self.on_stop: Callable[[Supervisor], None] | None = None
         self._stop_by: float | None = None
         self.begin()
 
@@ -165,7 +166,7 @@ class Supervisor(Family):
         if not self._within_budget(child, now):
             self._give_up(child, error)
             return
-        delay = child.delay.after(now - child.ready_at if child.ready else 0.0)  # a slow start is no healthy spell
+        delay = child.restart_delay(now)
         members = affected(self.spec.strategy, child, self.children.values())
         self._dissolve_groups(members, f"a newer restart, of `{child.seat.path}`")
         group = Group(members, now + delay)
@@ -182,7 +183,7 @@ class Supervisor(Family):
                 member.group.dissolve(reason)
 
     def _within_budget(self, child: Child, now: float) -> bool:
-        return child.window.allows(now) and self._total.allows(now)
+        return child.within_budget(now) and self._total.allows(now)
 
     def _give_up(self, child: Child, error: Exception) -> None:
         self.hooks.emit(GaveUp(self.path, child.name, error))
@@ -209,10 +210,9 @@ class Supervisor(Family):
     def _begin(self, child: Child) -> None:
         child.begin(trio.current_time())
         assert self._nursery is not None  # in the supervisor's own context, not in that of who asked for the child
-        self._context.run(partial(self._nursery.start_soon, self._live, child, name=child.seat.path))
+        self._context.run(partial(self._nursery.start_soon, child.live, self._hear_of, name=child.seat.path))
 
-    async def _live(self, child: Child) -> None:
-        await child.live(self.hooks)
+    def _hear_of(self, child: Child) -> None:
         self._ended.append(child)
         self._woken.set()
 
@@ -234,7 +234,8 @@ class Supervisor(Family):
                 if child.seat.stopping:
                     child.seat.request_stop(grace)
         self._woken.set()
-        self.on_stop()
+        if self.on_stop is not None:
+            self.on_stop(self)
 
     async def stop(self, grace: float | None = None) -> None:
         """Stop everything below, right to left; `grace` (seconds, for all together) overrides the children's own.

@@ -56,19 +56,24 @@ async def work(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHa
     if seat.spec.abandoned != "cancel":
         await _handle(seat, worker, handler, seat.wait_mail)
         return
-    wait = seat.wait_mail if seat.idle_after is None else _give_way
     while await seat.wait_mail():
-        try:
-            with trio.CancelScope() as scope:
-                await _handle(seat, worker, handler, wait, partial(scope.cancel, reason="its asker is gone"))
-        except seat.spec.reply_errors as error:
-            if not worker.in_hand:  # as what was called off is
-                raise
-            _fail_all(seat, worker, error)
-        except BaseException as error:
-            _fail_all(seat, worker, error)
+        await _handle_in_scope(seat, worker, handler)
+
+
+async def _handle_in_scope(seat: ActorSeat[M], worker: Worker, handler: Handler[M] | BatchHandler[M]) -> None:
+    """Handle mail in one scope, until a message has been called off; on demand, only until there is none."""
+    wait = seat.wait_mail if seat.idle is None else _give_way
+    try:
+        with trio.CancelScope() as scope:
+            await _handle(seat, worker, handler, wait, partial(scope.cancel, reason="its asker is gone"))
+    except seat.spec.reply_errors as error:
+        if not worker.in_hand:  # as what was called off is
             raise
-        worker.in_hand = ()
+        _fail_all(seat, worker, error)
+    except BaseException as error:
+        _fail_all(seat, worker, error)
+        raise
+    worker.in_hand = ()
 
 
 async def _give_way() -> bool:

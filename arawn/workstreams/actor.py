@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from itertools import takewhile
 from shlex import quote
 from typing import TypeVar
@@ -107,11 +107,10 @@ class WorkstreamParts(msgspec.Struct, frozen=True):
     config: Callable[[], Config]
 
 
-@asynccontextmanager
-async def open_workstream(
+def open_workstream(
     name: str, parts: WorkstreamParts
-) -> AsyncIterator[Callable[[WorkstreamMessage], Awaitable[CompletionResponse | bool | None]]]:
-    """Yield the handler of one conversation's messages.
+) -> AbstractAsyncContextManager[Callable[[WorkstreamMessage], Awaitable[CompletionResponse | bool | None]]]:
+    """Open a conversation, as the handler of its messages.
 
     Args:
         name: The workstream's name.
@@ -119,7 +118,7 @@ async def open_workstream(
 
     Checkpoint: never; the history is loaded by the first message. If cancelled: there is nothing to undo.
     """
-    yield _Workstream(WorkstreamState(name=name), parts).handle
+    return nullcontext(_Workstream(WorkstreamState(name=name), parts).handle)
 
 
 class _Workstream:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -76,6 +78,49 @@ async def test_a_child_is_idle_only_when_all_its_workers_are(rig: Rig, autojump_
         assert ref.status().in_hand == 3
         await trio.sleep(7)
         assert list(demand.children) == []
+
+
+async def test_a_child_is_idle_since_its_last_worker_is(rig: Rig, autojump_clock: MockClock) -> None:
+    """The whole time counts from the end of the last message, and nobody else's time is touched by it."""
+    async with rig.open() as root, trio.open_nursery() as nursery:
+        demand = await on_demand(root, rig, idle_after=5, workers=2)
+        for number, seconds in ((1, 1), (2, 4)):
+            nursery.start_soon(rig.ask, demand.ref("x"), Work(number, seconds=seconds))
+        nursery.start_soon(rig.ask, demand.ref("y"), Work(3, seconds=2))
+        await trio.sleep(6.9)
+        assert sorted(demand.children) == ["x", "y"]
+        await trio.sleep(0.2)
+        assert list(demand.children) == ["x"]
+        await trio.sleep(1.8)
+        assert list(demand.children) == ["x"]
+        await trio.sleep(0.2)
+        assert list(demand.children) == []
+
+
+async def test_an_idle_child_weighs_little() -> None:
+    """Hundreds of thousands may wait for mail: 8 kB of Python objects each, with all that keeps watch over them."""
+
+    async def handle(message: Work) -> None:
+        pass
+
+    def make(key: str) -> ChildSpec[Work]:
+        return ChildSpec(name=key, start=lambda: nullcontext(handle), mailbox=8, abandoned="cancel")
+
+    async with open_supervisor(SupervisorSpec(name="root")) as root:
+        demand = await root.start_on_demand(SupervisorSpec(name="demand"), make, idle_after=900)
+        for number in range(100):
+            await demand.ref(f"warm-{number}").ask(Work(number))
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for number in range(300):
+                await demand.ref(f"child-{number}").ask(Work(number))
+            gc.collect()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert held / 300 < 8_000
 
 
 async def test_a_child_that_spends_its_budget_goes_alone(rig: Rig, autojump_clock: MockClock) -> None:
