@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -134,7 +134,7 @@ def remove_left(destination: Destination) -> Iterator[str]:
     Raises:
         OSError: The directory cannot be read, or what was left not be removed.
     """
-    shape = re.compile(re.escape(destination.room_prefix) + r"\w{8}" + re.escape(_UNFINISHED))
+    shape = re.compile(re.escape(destination.room_prefix) + r"\w{8,16}" + re.escape(_UNFINISHED))
     for room in sorted(destination.path.parent.iterdir()):
         if shape.fullmatch(room.name) and room.is_dir() and not room.is_symlink():
             with suppress(BlockingIOError), _held(room):
@@ -168,8 +168,9 @@ def unfinished(destination: Destination) -> Iterator[Unfinished]:
         OSError: The directory cannot be written to.
     """
     path = destination.path
-    room = Path(tempfile.mkdtemp(prefix=destination.room_prefix, suffix=_UNFINISHED, dir=path.parent))
-    try:
+    room = path.with_name(f"{destination.room_prefix}{secrets.token_hex(8)}{_UNFINISHED}")
+    try:  # from before it is there: a signal may come at any moment
+        room.mkdir(mode=DIRECTORY_MODE)
         with _held(room):
             data, scratch = room / "data", room / "scratch"
             scratch.mkdir(mode=DIRECTORY_MODE)
@@ -177,7 +178,8 @@ def unfinished(destination: Destination) -> Iterator[Unfinished]:
                 data.mkdir(mode=DIRECTORY_MODE)
             yield Unfinished(destination, data, scratch)
     finally:
-        shutil.rmtree(room)
+        if room.exists():
+            shutil.rmtree(room)
 
 
 def _move_back(replaced: Sequence[tuple[Path, Path]]) -> None:

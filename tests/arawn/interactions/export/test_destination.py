@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -67,6 +68,21 @@ def test_an_export_is_private_under_any_umask(tmp_path: Path) -> None:
     assert modes.pop("table") == 0o700
     assert set(modes.values()) == {0o600}
     assert read_export_manifest((tmp_path / "table.manifest.json").read_bytes()) == MANIFEST
+
+
+def test_a_signal_while_the_room_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come between any two steps, the first ones too."""
+    real = Path.mkdir
+
+    def make_and_be_interrupted(path: Path, *args: Any, **kwargs: Any) -> None:
+        real(path, *args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", make_and_be_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make(Destination(tmp_path / "rows", is_directory=False), b"rows")
+
+    assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize("is_directory", [False, True])
