@@ -33,6 +33,7 @@ from tests.runtimes import configured
 
 T = TypeVar("T")
 _LONGEST_S = 100_000.0  # of virtual time: what has not ended by then never does
+_LOOK_S = 60.0  # between looks at files that nobody moves: each second they would take most of a run
 
 
 @dataclass
@@ -160,6 +161,8 @@ async def carry_out(plan: Plan, directory: Path) -> Ran:
         patch.setattr("arawn.backends.open.Transport", lambda _limits: _Provider(plan, ran))
         patch.setattr("arawn.backends.actor.open_provider", _crashing(plan))
         patch.setattr("arawn.interactions.writer.Filesystem", lambda: _Disk(plan))
+        patch.setattr("arawn.interactions.writer._LOOK_SECONDS", _LOOK_S)
+        patch.setattr("arawn.workstreams.store_actor.LOOK_S", _LOOK_S)
         async with trio.open_nursery() as outside:
             runtimes: list[Runtime] = []
             try:
