@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
 
 _LOG = logging.getLogger("arawn.backends")
+_READER_GONE = "the reader of the stream went away"
 _RECORD_S = 5.0  # bounds the record of a failed call when the log has no room; it is counted as lost then
 
 __all__ = ["Attempt", "Outcome", "ReaderGone", "with_profile"]
@@ -84,12 +85,20 @@ class Attempt:
             return await provider.complete(self._request)
         return await provider.stream(self._request, self._emit)
 
-    async def _emit(self, event: StreamEvent | Begun) -> None:
+    def _emit(self, event: StreamEvent | Begun) -> Awaitable[None] | None:
+        """Hand an event to the reader, if it waits for one; else return what is to be awaited until it does."""
+        assert self._call.sink is not None
         if isinstance(event, Begun):
             event = self._begun(event)
         else:
             self._received.add(event)
-        await self._send(event)
+        try:
+            self._call.sink.send_nowait(event)
+        except trio.WouldBlock:
+            return self._send(event)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise ReaderGone(_READER_GONE) from error
+        return None
 
     def _begun(self, begun: Begun) -> Begun:
         """Return `begun` with its profile and the record of its answer: once begun, there is no other attempt."""
@@ -106,12 +115,9 @@ class Attempt:
     async def _send(self, event: StreamEvent | Begun) -> None:
         assert self._call.sink is not None
         try:
-            try:
-                self._call.sink.send_nowait(event)  # to a reader that waits: half the price of `send`
-            except trio.WouldBlock:
-                await self._call.sink.send(event)
+            await self._call.sink.send(event)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise ReaderGone("the reader of the stream went away") from error
+            raise ReaderGone(_READER_GONE) from error
 
     def failed(self, error: Exception) -> Outcome:
         """Return the outcome of an attempt that ended with `error`."""

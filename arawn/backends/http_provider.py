@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from typing import Literal
 
 import httpx
 import msgspec
@@ -21,13 +19,14 @@ from arawn.backends.masking import Masking
 from arawn.backends.protocol import Dialect, Emit
 from arawn.backends.response_body import close, content_at_hand, content_of, content_type_of, next_piece, read_all
 from arawn.backends.shape import ReportedError, WrongShapeError
+from arawn.backends.stream_deadline import StreamDeadline
 from arawn.backends.stream_reading import StreamReading
 from arawn.backends.verbatim import asks_for_usage
 from arawn.backends.verbatim_reply import ProviderAnswer, VerbatimReading, other_answer, with_bytes
 from arawn.config.hidden import is_secret
 from arawn.config.schema import Profile
 from arawn.errors import BackendError
-from arawn.messages import Begun, CompletionRequest, CompletionResponse
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent
 
 __all__ = ["Carrier", "Endpoint", "HttpProvider"]
 
@@ -99,7 +98,7 @@ class HttpProvider:
         return self._completed(with_bytes(answer, body) if call.verbatim else answer, call, response)
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
-        """Await `emit` for every delta, then return the assembled answer; all four deadlines apply.
+        """Call `emit` for every delta, then return the assembled answer; all four deadlines apply.
 
         Raises:
             BackendError: The call failed; `partial` holds what had arrived.
@@ -132,41 +131,32 @@ class HttpProvider:
         )
 
     async def _stream(self, call: Asked, reading: StreamReading, emit: Emit) -> CompletionResponse:
-        """Read the stream within one scope, whose deadline moves: a scope for each piece costs as much as the piece."""
-        which: Literal["first_token", "idle"] = "first_token"
-        first = trio.current_time() + self._profile.timeouts.first_token_s  # comments do not put it off
-        with trio.CancelScope(deadline=first) as scope:
+        deadline = StreamDeadline(self._profile.timeouts)
+        with deadline.scope:
             response = await self._send(call)
             chunks = content_of(response)
             try:
                 reading.content_type = content_type_of(response)
                 head = await self._head_of_stream(response, chunks, call)
                 if isinstance(head, CompletionResponse):
-                    scope.deadline = math.inf  # while the reader of the events takes its time
-                    for event in reading.whole(head):
-                        await emit(event)
+                    await _pass_on(reading.whole(head), emit, deadline)
                     return self._completed(head, call, response)
                 while not reading.finished:
                     chunk, head = head or await next_piece(self._where, chunks), b""
                     if chunk is None:
                         chunk = reading.end()
-                    scope.deadline = math.inf  # while the reader of the events takes its time
                     try:
-                        for event in reading.feed(chunk):
-                            await emit(event)
+                        await _pass_on(reading.feed(chunk), emit, deadline)
                     except BackendError:
                         await self._pass_rest(chunks, reading, emit)  # noqa: ASYNC120  # cancelled: nobody to tell
                         raise
-                    if reading.started:
-                        which = "idle"
-                    idle = trio.current_time() + self._profile.timeouts.idle_s
-                    scope.deadline = idle if reading.started else first
+                    deadline.piece_came(started=reading.started)
             finally:
                 await close(  # noqa: ASYNC102  # shielded, with a deadline, inside
                     response, chunks, drain_s=_DRAIN_S if reading.finished else 0
                 )
             return self._completed(reading.response(), call, response)
-        raise timed_out(self._where, self._profile.timeouts, which)
+        raise timed_out(self._where, self._profile.timeouts, deadline.which)
 
     async def _pass_rest(self, chunks: AsyncIterator[bytes], reading: StreamReading, emit: Emit) -> None:
         """Pass on what the provider says right after an error event, such as the end; faults change nothing by now."""
@@ -174,7 +164,8 @@ class HttpProvider:
             with trio.move_on_after(_DRAIN_S), contextlib.suppress(BackendError):
                 while (chunk := await next_piece(self._where, chunks)) is not None:
                     for event in reading.feed(chunk):
-                        await emit(event)
+                        if (waiting := emit(event)) is not None:
+                            await waiting
 
     async def _send(self, call: Asked) -> httpx.Response:
         """Return the answer's head; its body is still to be read and closed."""
@@ -243,3 +234,11 @@ class HttpProvider:
             warnings=call.warnings + answer.warnings,
             left_out=call.left_out,
         )
+
+
+async def _pass_on(events: Iterator[StreamEvent], emit: Emit, deadline: StreamDeadline) -> None:
+    """Hand the events on; the time that their reader takes counts for no limit."""
+    for event in events:
+        if (waiting := emit(event)) is not None:
+            deadline.suspend()
+            await waiting

@@ -57,7 +57,7 @@ class LocalProvider:
             raise await self._explained(error) from error
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
-        """Await `emit` for every delta, then return the assembled answer.
+        """Call `emit` for every delta, then return the assembled answer.
 
         Raises:
             Unavailable: The model server has died; `partial` holds what had arrived. Open the backend anew.

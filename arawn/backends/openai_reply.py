@@ -32,6 +32,7 @@ ReasoningField = Literal["reasoning_content", "reasoning"]
 _OLD_FORM = -1  # the index of a `function_call`: no `tool_calls` has it
 
 _NOTHING = (None,) * 4
+_NOTHING_BESIDE = (None,) * (len(Said.__struct_fields__) - 1)
 _STOP_REASONS = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -221,6 +222,8 @@ class OpenAIAssembler:
         return self._calls.begin_all()
 
     def _said(self, said: Said) -> list[StreamEvent]:
+        if said.content and isinstance(said.content, str) and msgspec.structs.astuple(said)[1:] == _NOTHING_BESIDE:
+            return [self._grown("text", said.content)]  # nearly all of a stream, for a third of what follows
         if isinstance(said.reasoning_content, str):
             self._note("reasoning_content")
         elif isinstance(said.reasoning, str):

@@ -13,7 +13,8 @@ from arawn.wire.sse import SseEvent
 
 __all__ = ["Assembler", "Dialect", "Emit", "EncodedRequest", "Provider"]
 
-Emit = Callable[[StreamEvent | Begun], Awaitable[None]]
+Emit = Callable[[StreamEvent | Begun], Awaitable[None] | None]
+"""Hands an event on. It returns None if its reader has it at once, else what is to be awaited until then."""
 
 
 class Provider(Protocol):
@@ -39,12 +40,12 @@ class Provider(Protocol):
         """
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
-        """Await `emit` for every delta in order (never with `Completed`), then return the assembled answer.
+        """Call `emit` for every delta in order (never with `Completed`), then return the assembled answer.
 
-        Right before the first delta it is awaited with a `Begun`, whose `interaction_id` and `routing` are not for a
+        Right before the first delta it is called with a `Begun`, whose `interaction_id` and `routing` are not for a
         provider to know.
 
-        The next bytes are read only after `emit` returned, so the reader's pace is the provider's pace.
+        The next bytes are read only once `emit` is done, so the reader's pace is the provider's pace.
 
         Raises:
             BackendError: As for `complete`; `partial` holds what had arrived. Never retryable after the first `emit`.

@@ -76,7 +76,7 @@ class ScriptedProvider:
         return self._response(answer, step, number, request)
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
-        """Await `emit` for every word and tool call, then return the answer; the stream deadlines apply.
+        """Call `emit` for every word and tool call, then return the answer; the stream deadlines apply.
 
         Raises:
             TimedOut: It took longer than one of the deadlines; `partial` holds what was emitted.
@@ -112,7 +112,8 @@ class ScriptedProvider:
             if position:
                 await self._pause(step.token_delay_s, "idle")
             answer.add(event)
-            await emit(event)
+            if (waiting := emit(event)) is not None:
+                await waiting
         if step.cut_after is not None:
             await self._pause(math.inf if step.hang else 0, "idle")
             raise self._cut()

@@ -14,6 +14,7 @@ __all__ = ["ChunkedBody", "LengthBody"]
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 _SIZE_LINE_BYTES = 256
+_PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _PLAIN_SIZE_BYTES = 16  # what the size line of an honest chunk needs at most
 _EXCESS_BYTES = 16 * 1024
 _TRAILERS = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
@@ -65,9 +66,22 @@ class ChunkedBody:
             RequestError: The coding is broken; the connection must be closed.
         """
         pieces: list[bytes] = []
-        while self._step(buffer, pieces):
+        while buffer and (self._take_whole(buffer, pieces) or self._step(buffer, pieces)):
             pass
         return b"".join(pieces)
+
+    def _take_whole(self, buffer: bytearray, pieces: list[bytes]) -> bool:
+        """Take a plain chunk that is all there, as most are: a sixth of what its elements cost one by one."""
+        head = None if self._excess or self._next != "size" else _PLAIN_SIZE.match(buffer)
+        if head is None:
+            return False
+        begin, size = head.end(), int(head[1], 16)
+        end = begin + size
+        if not size or buffer[end : end + 2] != b"\r\n":
+            return False
+        pieces.append(bytes(buffer[begin:end]))
+        del buffer[: end + 2]
+        return True
 
     def _step(self, buffer: bytearray, pieces: list[bytes]) -> bool:
         """Take one element; False when `buffer` holds no whole one."""

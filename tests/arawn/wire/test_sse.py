@@ -74,6 +74,23 @@ def test_the_events_are_those_of_the_standard(stream: bytes, cuts: list[int]) ->
     assert events == read_by_the_book(stream)
 
 
+@given(
+    pieces=st.lists(
+        st.sampled_from(
+            [b"data: a\n\n", b"data: \n\n", b"data: \xff\n\n", b"data:b\n\n", b"data: c\r\n\r\n", b"data: d\n", b"\n",
+             b"event: e\n", b"\r", b"da", b"ta: f\n\n", b"\xef\xbb\xbf", b": note\n\n", b"data: g\n\ndata: h\n\n"]
+        )
+    )
+)  # fmt: skip
+def test_an_event_may_come_in_a_piece_of_its_own(pieces: list[bytes]) -> None:
+    """As most servers send them: whatever has begun before goes on in it."""
+    parser = SseParser()
+
+    events = [event for piece in pieces for event in parser.feed(piece)]
+
+    assert events == read_by_the_book(b"".join(pieces))
+
+
 @example(stream=b"\ndata: 12345\n", limit=8, cuts=[11])  # the name counts, however much of the line is there
 @given(stream=STREAMS, limit=st.integers(1, 40), cuts=st.lists(st.integers(0, 200), max_size=8))
 def test_where_the_stream_is_cut_does_not_change_what_is_refused(stream: bytes, limit: int, cuts: list[int]) -> None:
