@@ -74,6 +74,9 @@ def test_the_events_are_those_of_the_standard(stream: bytes, cuts: list[int]) ->
     assert events == read_by_the_book(stream)
 
 
+@example(pieces=[b"\n", b"da", b"data: a\n\n"])
+@example(pieces=[b"\n", b"data: d\n", b"data: a\n\n"])
+@example(pieces=[b"data: a\n\n", b"\xef\xbb\xbfdata: a\n\n"])  # a mark counts only at the very start
 @given(
     pieces=st.lists(
         st.sampled_from(
