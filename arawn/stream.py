@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 import trio
@@ -25,9 +25,13 @@ class EventStream:
     """
 
     def __init__(
-        self, events: trio.MemoryReceiveChannel[StreamEvent | Begun], reply: Reply[CompletionResponse]
+        self,
+        events: trio.MemoryReceiveChannel[StreamEvent | Begun | None],
+        nudges: trio.MemorySendChannel[StreamEvent | Begun | None],
+        reply: Reply[CompletionResponse],
     ) -> None:
         self._events = events
+        self._nudges = nudges  # the other end of `events`
         self._reply = reply
         self._over = False
         self.begun: Begun | None = None
@@ -49,10 +53,30 @@ class EventStream:
         return self
 
     async def __anext__(self) -> StreamEvent:
+        while (event := await self.next_or_nudge()) is None:
+            pass
+        return event
+
+    def nudge(self) -> None:
+        """Have whoever waits in `next_or_nudge` get None; if nobody waits there just now, nothing happens."""
+        with suppress(trio.WouldBlock, trio.ClosedResourceError):
+            self._nudges.send_nowait(None)
+
+    async def next_or_nudge(self) -> StreamEvent | None:
+        """Return the next event, or None for a nudge; all else as for the next step of an iteration.
+
+        To be nudged costs a reader nothing, where a scope with a deadline around each wait costs as much as the event.
+
+        Raises:
+            StopAsyncIteration: It is over.
+
+        Checkpoint: always. If cancelled: nothing is lost; call again.
+        """
         if self._over:
             raise StopAsyncIteration
         try:
-            return await self._next()
+            while isinstance(event := await self._events.receive(), Begun):
+                self.begun = event
         except trio.EndOfChannel:
             try:
                 response = await self._reply.wait()  # waiting again after a cancellation is safe: the reply is there
@@ -61,29 +85,23 @@ class EventStream:
                 raise
             self._over = True
             return Completed(response)
-
-    async def _next(self) -> StreamEvent:
-        event = await self._events.receive()
-        while isinstance(event, Begun):
-            self.begun = event
-            event = await self._events.receive()
         return event
 
 
 @asynccontextmanager
 async def open_stream(
-    submit: Callable[[trio.MemorySendChannel[StreamEvent | Begun]], Awaitable[Reply[CompletionResponse]]],
+    submit: Callable[[trio.MemorySendChannel[StreamEvent | Begun | None]], Awaitable[Reply[CompletionResponse]]],
 ) -> AsyncIterator[EventStream]:
     """Submit a streamed call and yield its events; leaving the block early cancels the call.
 
     Checkpoint: only as `submit` has them, and at each event.
     If cancelled: the call is cancelled, and recorded as such.
     """
-    send, receive = trio.open_memory_channel[StreamEvent | Begun](0)
+    send, receive = trio.open_memory_channel[StreamEvent | Begun | None](0)
     with send, receive:
         reply = await submit(send)
         reply.when_done(send.close)
         try:
-            yield EventStream(receive, reply)
+            yield EventStream(receive, send, reply)
         finally:
             reply.abandon()

@@ -38,11 +38,15 @@ class Events:
     def __init__(self, events: AsyncIterator[StreamEvent]) -> None:
         self._events = events
 
-    def __aiter__(self) -> AsyncIterator[StreamEvent]:
-        return self
+    def nudge(self) -> None:
+        """As of an `EventStream`."""
+        self._waiting.cancel(reason="a nudge")
 
-    async def __anext__(self) -> StreamEvent:
-        return await anext(self._events)
+    async def next_or_nudge(self) -> StreamEvent | None:
+        """As of an `EventStream`."""
+        with trio.CancelScope() as self._waiting:
+            return await anext(self._events)
+        return None
 
 
 class MemoryRuntime:

@@ -161,7 +161,7 @@ class Call:
         Raises:
             ClientLeft: There is nobody to send them to.
 
-        Checkpoint: always. If cancelled: a part may have been sent.
+        Checkpoint: unless the task has slept since it was called last. If cancelled: a part may have been sent.
         """
         if not self.streaming:
             self.streaming = True

@@ -11,6 +11,7 @@ import trio
 
 from arawn.backends.shape import ReportedError
 from arawn.backends.verbatim_reply import bytes_of
+from arawn.beside import open_beside
 from arawn.messages import Begun, Completed, StreamEvent
 from arawn.server.call import Call
 from arawn.server.reply import FAILURES, Failure, Headers
@@ -59,7 +60,7 @@ async def answer_with_events(call: Call, stream: EventSource, encoder: EventEnco
 
     Args:
         call: Whom to answer.
-        stream: The events. Waiting for the next one may be cancelled and begun again.
+        stream: The events.
         encoder: Says them; those that carry the provider's own bytes are passed on in these.
         headers: Says what goes with the head.
 
@@ -93,6 +94,7 @@ class _Answer:
         self._encoder = encoder
         self._headers = headers
         self._begun: Begun | None = None
+        self._waits_since = trio.current_time()
         self._passed = b""  # the provider's own bytes that were sent last
 
     async def forward(self, source: EventStream) -> Failure | None:
@@ -101,21 +103,32 @@ class _Answer:
         A failure is returned, not raised: raised here it would pass through whatever nurseries `source` stands on, and
         come out in a group.
         """
-        while True:
-            event = None
-            with trio.move_on_after(KEEP_ALIVE_SECONDS) as waiting:
+        async with open_beside() as nursery:
+            nursery.start_soon(self._nudge_when_quiet, source)
+            while True:
+                self._waits_since = trio.current_time()
                 try:
-                    event = await anext(source, None)
+                    event = await source.next_or_nudge()
+                except StopAsyncIteration:
+                    return None
                 except FAILURES as error:
                     return error
-            if waiting.cancelled_caught:
-                await self._send(self._encoder.keep_alive)
-                continue
-            if event is None:
-                return None
-            if self._begun is None:
-                self._begin(source, event)
-            await self._send(self._said(event), event)
+                if event is None:
+                    await self._send(self._encoder.keep_alive)
+                    continue
+                if self._begun is None:
+                    self._begin(source, event)
+                await self._send(self._said(event), event)
+        raise AssertionError("the block is left by its returns")
+
+    async def _nudge_when_quiet(self, source: EventStream) -> None:
+        """Nudge the source whenever nothing has come from it for a while, for ever."""
+        while True:
+            due = self._waits_since + KEEP_ALIVE_SECONDS
+            if trio.current_time() >= due:
+                source.nudge()  # nobody hears it while an event is being sent, and none is needed then
+                due = trio.current_time() + KEEP_ALIVE_SECONDS
+            await trio.sleep_until(due)
 
     def _begin(self, source: EventStream, event: StreamEvent) -> None:
         """Take note of what is known of the answer now that its first event is there."""

@@ -195,8 +195,8 @@ class Exchange:
             ClientLeft: The connection is gone, the client has stopped reading, or the request was refused meanwhile.
             RuntimeError, ValueError: The application sent what ASGI or HTTP does not allow.
 
-        Checkpoint: in a stream, always; for a whole or last piece only when the client is slow. If cancelled: a part
-        may have been written; the connection is closed after this exchange.
+        Checkpoint: in a stream, unless the task has slept since the last piece; for a whole one only when the client is
+        slow. If cancelled: a part may have been written; the connection is closed after this exchange.
         """
         if self._over:
             raise ClientLeft("the client is gone or its request was refused; nothing can be sent to it")
@@ -215,8 +215,11 @@ class Exchange:
             self.leave()
             raise
         self._writing = False
-        if not response.complete:  # a stream made faster than it is read must not starve the others
-            await trio.lowlevel.checkpoint()
+        task = trio.lowlevel.current_task()
+        if task.custom_sleep_data is self:  # which trio clears when a task sleeps
+            await trio.lowlevel.checkpoint()  # a stream made faster than it is read must not starve the others
+        if not response.complete:
+            task.custom_sleep_data = self
 
     def _keeps_alive(self) -> bool:
         """Whether the connection can go on after this response: the body's end must be in sight already."""
