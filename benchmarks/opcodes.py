@@ -1,4 +1,4 @@
-"""How many opcodes of Python does a completion take, in this process and through `arawn start`, and in which part?
+"""How many opcodes of Python does a completion or a token take, here and through `arawn start`, and in which part?
 
 They are counted, not timed: any machine finds the same, however busy it is. An opcode stands for 10 to 20 ns here; what
 the kernel and libraries in C do is not in it, so a figure tells of a change of this code and not of a rate.
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -28,18 +28,22 @@ import arawn
 from arawn import open_runtime
 from arawn.cli import main
 from arawn.config.schema import Config, InteractionLogConfig, LoggingConfig
+from arawn.messages import CompletionRequest, user
 from arawn.runtime_door import Runtime
 from benchmarks.completion import Ask, MakeAsk, call_together, completing, configured
 from benchmarks.gateway import AUTH, CONNECTIONS, ROUTES, open_arawn
-from benchmarks.load import Asked, Loads, open_loads, post
+from benchmarks.load import Asked, open_loads, post
 from benchmarks.log_cost import Conversation
 from benchmarks.measure import Finding, figure
-from benchmarks.upstream import open_upstream
+from benchmarks.upstream import PIECES, REQUEST_TEXT, open_upstream
 
 if TYPE_CHECKING:
     from benchmarks.rivals import Server
 
 CALLS = 640  # twenty of each caller
+STREAMS = 12  # more at once would be slower than their tokens come, while they are counted
+TOKENS = STREAMS * PIECES
+_STREAM_GAP_S = 0.02
 _PACKAGES: tuple[ModuleType, ...] = (arawn, actors, trio)
 
 
@@ -116,18 +120,60 @@ def count_completions(address: str, make: MakeAsk = completing, *, log: bool = T
         return trio.run(run, config)
 
 
-def _count_gateway(address: str, loads: Loads) -> Counter[str]:
-    """Return the opcodes, by part, of `CALLS` requests to a daemon that counts."""
-    path, body = ROUTES["chat"]
+async def _read_together(read: Callable[[], Awaitable[None]]) -> None:
+    """Read `STREAMS` streams, begun one after the other."""
+    async with trio.open_nursery() as nursery:
+        for _ in range(STREAMS):
+            nursery.start_soon(read)
+            await trio.sleep(_STREAM_GAP_S)
+
+
+def count_streams(address: str) -> Counter[str]:
+    """Return the opcodes, by part, of `TOKENS` streamed tokens in this process."""
+
+    async def run(config: Config) -> Counter[str]:
+        counted = OpcodeCount()
+        async with open_runtime(config, environ={}) as runtime:
+
+            async def read() -> None:
+                async with runtime.stream(CompletionRequest(messages=(user(REQUEST_TEXT),))) as events:
+                    async for _ in events:
+                        pass
+
+            await _read_together(read)
+            counted.start()
+            await _read_together(read)
+            counted.stop()
+        return in_parts(counted.in_file)
+
+    with tempfile.TemporaryDirectory() as directory:
+        return trio.run(run, configured(Path(directory), address, at_once=STREAMS))
+
+
+def _count_daemon(address: str, ask: Callable[[Server], None]) -> Counter[str]:
+    """Return the opcodes, by part, that a daemon runs when it is asked again."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "counted"
         with open_arawn(Path(directory), address, program=("benchmarks.opcodes", str(file))) as server:
-            asked = Asked(server.port, post(path, body, AUTH), CONNECTIONS, CALLS)
-            loads.ask(asked)
+            ask(server)
             _signal(server, file)
-            loads.ask(asked)
+            ask(server)
             _signal(server, file)
         return in_parts(msgspec.json.decode(file.read_bytes(), type=dict[str, int]))
+
+
+def _ask_for_streams(server: Server) -> None:
+    path, body = ROUTES["openai"]
+    raw = post(path, msgspec.json.encode({**msgspec.json.decode(body), "stream": True}), AUTH)
+
+    async def read() -> None:
+        data = b""
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+            await stream.send_all(raw)
+            while not data.endswith(b"0\r\n\r\n"):
+                data += await stream.receive_some()
+
+    trio.run(_read_together, read)
 
 
 def _signal(server: Server, file: Path) -> None:
@@ -141,22 +187,31 @@ def _signal(server: Server, file: Path) -> None:
         time.sleep(0.01)
 
 
-def _found(what: str, parts: Mapping[str, int]) -> Finding:
-    each = {name: opcodes / CALLS for name, opcodes in sorted(parts.items(), key=lambda part: -part[1])}
+def _found(what: str, parts: Mapping[str, int], number: int = CALLS, together: int = CONNECTIONS) -> Finding:
+    each = {name: opcodes / number for name, opcodes in sorted(parts.items(), key=lambda part: -part[1])}
     figures = [figure("together", [sum(each.values())], "opcodes")]
     figures += [figure(name, [opcodes], "opcodes") for name, opcodes in each.items() if opcodes >= 1]
-    return Finding(f"How many opcodes does {what} take, {CONNECTIONS} at once?", "none", tuple(figures))
+    return Finding(f"How many opcodes does {what} take, {together} at once?", "none", tuple(figures))
 
 
 def run() -> Iterator[Finding]:
-    """Count completions with and without the log, and requests through the daemon."""
+    """Count completions with and without the log, requests through the daemon, and streamed tokens by either way."""
     with ExitStack() as stack:
         upstream = stack.enter_context(open_upstream())
         loads = stack.enter_context(open_loads())
         for what, make in (("a completion", completing), ("a completion in a conversation", _conversing)):
             yield _found(what, count_completions(upstream.address, make))
             yield _found(f"{what} without the log", count_completions(upstream.address, make, log=False))
-        yield _found("a request through `POST /chat`", _count_gateway(upstream.address, loads))
+        path, body = ROUTES["chat"]
+        raw = post(path, body, AUTH)
+
+        def ask(server: Server) -> None:
+            loads.ask(Asked(server.port, raw, CONNECTIONS, CALLS))
+
+        yield _found("a request through `POST /chat`", _count_daemon(upstream.address, ask))
+        yield _found("a streamed token", count_streams(upstream.address), TOKENS, STREAMS)
+        tokens = _count_daemon(upstream.address, _ask_for_streams)
+        yield _found("a streamed token through `POST /v1/chat/completions`", tokens, TOKENS, STREAMS)
 
 
 def _serve(file: Path) -> None:
