@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from itertools import takewhile
 from typing import Protocol
 
@@ -25,7 +26,7 @@ class IdleTimes:
 
     def __init__(self, idle_after: float) -> None:
         self._idle_after = idle_after
-        self._since: dict[Idler, float] = {}
+        self._since: OrderedDict[Idler, float] = OrderedDict()  # whose first is quick to find after many have gone
         self._entered = trio.Event()
 
     def enter(self, idler: Idler) -> None:

@@ -16,6 +16,7 @@ class Latch:
         self._is_set = False
         self._event: trio.Event | None = None
 
+    @trio.lowlevel.enable_ki_protection  # a stop that waits for it would wait for ever
     def set(self) -> None:
         """Let everybody who waits, or will wait, go on."""
         self._is_set = True

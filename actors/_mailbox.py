@@ -148,6 +148,11 @@ class Mailbox(Generic[M]):
         return len(self._queue)
 
     @property
+    def readers(self) -> int:
+        """Readers that wait for mail."""
+        return len(self._readers)
+
+    @property
     def waiting(self) -> int:
         """Messages in the box, and those of senders still waiting for room."""
         return len(self._queue) + len(self._senders)

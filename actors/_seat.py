@@ -165,8 +165,8 @@ class ActorSeat(Generic[M]):
             self.idle.leave(self)
 
     def end_idle(self) -> None:
-        """End this incarnation, unless a worker is busy: it enters the idle times again when it no longer is."""
-        if not (self.mailbox.waiting or any(worker.in_hand for worker in self.workers)):
+        """End this incarnation, unless a worker is busy or has just ended: a busy one enters the idle times again."""
+        if self.mailbox.readers == len(self.workers):
             self._work.cancel(reason=f"`{self.path}` is idle")
             self.was_idle = True
 

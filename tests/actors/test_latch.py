@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import trio
 from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 
@@ -30,3 +32,18 @@ async def test_everybody_who_waits_goes_on_when_it_happens() -> None:
 
     assert latch.is_set()
     assert sorted(gone_on) == ["first", "late", "second"]
+
+
+async def test_an_interrupt_waits_until_everybody_has_been_told() -> None:
+    """Half set, it would keep a stop waiting for ever."""
+    seen: list[bool] = []
+
+    class Told:
+        def set(self) -> None:
+            seen.append(trio.lowlevel.currently_ki_protected())
+
+    latch = Latch()
+    latch._event = cast("trio.Event", Told())
+    latch.set()
+
+    assert seen == [True]

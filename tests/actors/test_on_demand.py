@@ -24,8 +24,8 @@ from actors import (
     SupervisorSpec,
     open_supervisor,
 )
-from actors.events import Crashed, Ended, Event, GaveUp, Passivated, Started
-from tests.actors.rig import Rig, Work, told
+from actors.events import BackingOff, Crashed, Ended, Event, GaveUp, Passivated, Started
+from tests.actors.rig import GENEROUS, Rig, Work, told
 
 
 async def on_demand(root: Supervisor, rig: Rig, *, idle_after: float = 5.0, **fields: Any) -> OnDemand:
@@ -95,6 +95,19 @@ async def test_a_child_is_idle_since_its_last_worker_is(rig: Rig, autojump_clock
         assert list(demand.children) == ["x"]
         await trio.sleep(0.2)
         assert list(demand.children) == []
+
+
+async def test_a_crash_at_the_end_of_the_idle_time_is_a_crash(rig: Rig, autojump_clock: MockClock) -> None:
+    """Whichever comes first of the two, the child is restarted like any other: it was not idle."""
+    names = [str(number) for number in range(20)]
+    async with rig.open() as root, trio.open_nursery() as nursery:
+        demand = await on_demand(root, rig, idle_after=5, workers=2, intensity=GENEROUS)
+        for name in names:
+            nursery.start_soon(rig.ask, demand.ref(name), Work(int(name), seconds=6, raises=ValueError))
+            nursery.start_soon(rig.ask, demand.ref(name), Work(100 + int(name), seconds=1))
+        await trio.sleep(6.1)
+
+    assert {event.actor for event in rig.events if isinstance(event, BackingOff)} == {f"root/demand/{n}" for n in names}
 
 
 async def test_an_idle_child_weighs_little() -> None:
