@@ -25,7 +25,7 @@ class Seat(Protocol):
     hooks: Hooks
     stopping: bool
     stopped: Latch
-    on_stop: Callable[[Any], None] | None
+    on_stop: Callable[[Any], None]
 
     @property
     def spec(self) -> ChildSpec[Any] | SupervisorSpec: ...

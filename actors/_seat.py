@@ -38,7 +38,7 @@ class ActorSeat(Generic[M]):
         self.mailbox: Mailbox[M] = Mailbox(path, spec.mailbox)
         self.stopping = False
         self.stopped = Latch()
-        self.on_stop: Callable[[ActorSeat[M]], None] | None = None
+        self.on_stop: Callable[[ActorSeat[M]], None] = tell_nobody
         self.workers: Sequence[Worker] = ()
         self.hooks = hooks
         self.cut_at = math.inf  # from then on no more mail is begun
@@ -191,8 +191,7 @@ class ActorSeat(Generic[M]):
             self._life.deadline = min(self._life.deadline, self._stop_by)
             if not self.mailbox.queued:
                 self._life.cancel(reason=f"stop of `{self.path}`, which was starting and has no mail")
-        if self.on_stop is not None:
-            self.on_stop(self)
+        self.on_stop(self)
 
     async def stop(self, grace: float | None) -> None:
         """Stop for good and wait for the end; all else as for `Ref.stop`."""
@@ -253,6 +252,10 @@ class ActorSeat(Generic[M]):
                 mail.fail(error)
             else:
                 self.hooks.emit(DeadLetter(self.path, content(mail), str(error), error=error))
+
+
+def tell_nobody(_seat: object) -> None:
+    """Do nothing: what a stop calls as long as nobody wants to know of it."""
 
 
 def require_grace(grace: float | None) -> None:

@@ -13,7 +13,7 @@ import trio
 from actors._child import Child, Group, affected
 from actors._family import Family
 from actors._latch import Latch
-from actors._seat import ActorSeat, RunEnd, require_grace
+from actors._seat import ActorSeat, RunEnd, require_grace, tell_nobody
 from actors._window import RestartWindow
 from actors.errors import ActorError, SupervisorGaveUp, shown
 from actors.events import BackingOff, GaveUp, Hooks
@@ -41,7 +41,7 @@ class Supervisor(Family):
         super().__init__(path, hooks)
         self.spec = spec
         self.stopped = Latch()
-        self.on_stop: Callable[[Supervisor], None] | None = None
+        self.on_stop: Callable[[Supervisor], None] = tell_nobody
         self._stop_by: float | None = None
         self.begin()
 
@@ -234,8 +234,7 @@ class Supervisor(Family):
                 if child.seat.stopping:
                     child.seat.request_stop(grace)
         self._woken.set()
-        if self.on_stop is not None:
-            self.on_stop(self)
+        self.on_stop(self)
 
     async def stop(self, grace: float | None = None) -> None:
         """Stop everything below, right to left; `grace` (seconds, for all together) overrides the children's own.
