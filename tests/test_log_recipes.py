@@ -172,6 +172,7 @@ def told_by_python(code: str, file: Path) -> list[tuple[str, ...]]:
     return sorted(tuple(map(str, row)) for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ANSWERS if name != "trl"])
 def test_a_recipe_tells_what_is_in_the_log(
     name: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -51,6 +51,7 @@ def in_flight(daemon: Daemon, provider: FakeProvider) -> Iterator[Any]:
         yield answer
 
 
+@pytest.mark.slow
 def test_a_call_over_tcp_needs_the_token_and_leaves_its_record(place: Place) -> None:
     """401 without, 200 with, and the line on the disk has the id of the answer."""
     with FakeProvider(stream_reply(openai_stream("Hel", "lo"))) as provider:
@@ -69,6 +70,7 @@ def test_a_call_over_tcp_needs_the_token_and_leaves_its_record(place: Place) -> 
             assert daemon.end(signal.SIGTERM) == (0, "")
 
 
+@pytest.mark.slow
 def test_what_the_server_refuses_has_the_words_of_the_dialect(place: Place) -> None:
     """Headers that are too long are a 431 with an id, which clients of Anthropic look for in three places."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=10))
@@ -79,6 +81,7 @@ def test_what_the_server_refuses_has_the_words_of_the_dialect(place: Place) -> N
     assert refused.json()["request_id"] == refused.headers["request-id"] == refused.headers["x-request-id"]
 
 
+@pytest.mark.slow
 def test_the_token_is_not_in_the_log(place: Place) -> None:
     """A token pasted into a message is redacted like any other secret that the daemon holds."""
     place.configure('[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\n')
@@ -89,6 +92,7 @@ def test_the_token_is_not_in_the_log(place: Place) -> None:
         assert records(place)[0]["redactions"]
 
 
+@pytest.mark.slow
 def test_the_token_is_nobody_elses(place: Place) -> None:
     """Nothing printed shows it; token and socket are for the owner alone; the socket goes with the daemon."""
     place.configure(CONFIG.format(url="http://127.0.0.1:9", grace=0))
@@ -120,6 +124,7 @@ def test_a_call_in_flight_is_finished_within_the_grace(place: Place) -> None:
         assert [record["status"] for record in records(place)] == ["ok"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("grace", "signals"), [(0.3, [signal.SIGTERM]), (600, [signal.SIGTERM, signal.SIGTERM])], ids=["expired", "hurried"]
 )
@@ -141,6 +146,7 @@ def test_what_outlives_the_grace_is_cancelled_and_recorded(
             assert provider.hung_up.wait(PATIENCE)
 
 
+@pytest.mark.slow
 def test_a_signal_during_the_start_ends_it(place: Place) -> None:
     """A daemon that waits for something is stopped as quickly as one that is ready."""
     place.configure('[llm]\nbackend = "openai"\nmodel = "m"\napi_key_command = ["sleep", "600"]\n')

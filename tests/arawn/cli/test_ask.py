@@ -124,6 +124,7 @@ def test_a_configuration_that_comes_through_a_pipe_is_read_once(command: Command
     assert result.code == 0, result.err
 
 
+@pytest.mark.slow
 def test_the_file_of_the_daemon_finds_it(command: Command, place: Place) -> None:
     """`--config` is accepted if the daemon was started with that very file, whatever its name; of another, refused."""
     runtime = place.environ["ARAWN_RUNTIME_DIR"]
@@ -151,6 +152,7 @@ def test_one_call_starts_no_profile_that_it_does_not_use(command: Command, place
     assert command("ask", "-q", "-p", "fast", "hi").out == "echo: hi\n"
 
 
+@pytest.mark.slow
 def test_a_failed_answer_is_one_message(place: Place) -> None:
     """What its retries log stays off the terminal, in a process that nothing else has set up."""
     script = place.directory / "cut.toml"

@@ -41,6 +41,7 @@ def said(place: Place, code: int, *arguments: str) -> str:
 SLOW_START = pytest.param(["start"], marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["ask", "hi"], SLOW_START, ["config", "check"]])
 def test_every_problem_of_a_configuration_is_listed(place: Place, arguments: list[str]) -> None:
     """Each has its line with file, line and key; code 2."""
@@ -54,6 +55,7 @@ def test_every_problem_of_a_configuration_is_listed(place: Place, arguments: lis
     assert "did you mean `openai`?" in "\n".join(problems)
 
 
+@pytest.mark.slow
 def test_a_configuration_that_cannot_be_read(place: Place) -> None:
     """Not TOML, and not there."""
     place.configure("[llm\n")
@@ -62,6 +64,7 @@ def test_a_configuration_that_cannot_be_read(place: Place) -> None:
     assert "nowhere.toml: no such file" in said(place, 2, "ask", "--config", "nowhere.toml", "hi")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["ask", "hi"], SLOW_START])
 def test_a_missing_key(place: Place, arguments: list[str]) -> None:
     """The variable to set is named; code 1."""
@@ -70,6 +73,7 @@ def test_a_missing_key(place: Place, arguments: list[str]) -> None:
     assert "set the environment variable `OPENAI_API_KEY`" in said(place, 1, *arguments)
 
 
+@pytest.mark.slow
 def test_a_wrong_address(place: Place) -> None:
     """It is found before anything is sent."""
     place.configure(CUSTOM.format(url="htp:/here"))
@@ -77,6 +81,7 @@ def test_a_wrong_address(place: Place) -> None:
     assert "llm.base_url: not an address" in said(place, 2, "ask", "hi")
 
 
+@pytest.mark.slow
 def test_a_refused_connection(place: Place) -> None:
     """The message says that nothing listens there; code 1."""
     place.configure(CUSTOM.format(url="http://127.0.0.1:9/v1"))
@@ -84,6 +89,7 @@ def test_a_refused_connection(place: Place) -> None:
     assert "connection refused" in said(place, 1, "ask", "hi")
 
 
+@pytest.mark.slow
 def test_a_provider_that_answers_with_a_web_page(place: Place) -> None:
     """The message shows what came and asks to check the address."""
     page = Reply(body=b"<html><title>Router</title></html>", content_type="text/html")
@@ -96,6 +102,7 @@ def test_a_provider_that_answers_with_a_web_page(place: Place) -> None:
     assert "base_url" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["ask", "-q", "hi"], SLOW_START])
 def test_a_model_file_that_is_not_there(place: Place, arguments: list[str]) -> None:
     """Named with its path; code 2, since no waiting mends it."""
@@ -104,6 +111,7 @@ def test_a_model_file_that_is_not_there(place: Place, arguments: list[str]) -> N
     assert "there is no file `/nowhere/model.gguf`" in said(place, 2, *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["ask", "hi"], SLOW_START])
 def test_a_log_directory_that_cannot_be(place: Place, arguments: list[str]) -> None:
     """A path below a file."""
@@ -128,6 +136,7 @@ def _log_to(place: Place, path: Path) -> None:
     place.configure(f'[llm]\nbackend = "scripted"\n[logging.interactions]\npath = "{path}"\n')
 
 
+@pytest.mark.slow
 def test_an_unknown_profile(place: Place) -> None:
     """The message lists those there are."""
     assert "unknown profile `nope`; the profiles are: `default`, `fast`" in said(place, 2, "ask", "-p", "nope", "hi")
@@ -146,12 +155,14 @@ def test_a_bad_workstream_name(place: Place, arguments: list[str]) -> None:
     assert "cannot name a workstream" in said(place, 2, *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["stop"], ["status"]])
 def test_no_daemon(place: Place, arguments: list[str]) -> None:
     """The message says how to run one."""
     assert "`arawn start` runs one" in said(place, 1, *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["status"], ["doctor"], ["ask", "hi"]])
 def test_a_home_of_another_user(place: Place, arguments: list[str]) -> None:
     """As after `su`, which keeps `HOME`: what to set is said, by `doctor` in a row of its table."""

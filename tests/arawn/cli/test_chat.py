@@ -72,6 +72,7 @@ def test_an_unknown_profile_is_refused_before_anything_is_said(command: Command)
     assert command("chat", "-p", "nope", piped="hi\n").code == 2
 
 
+@pytest.mark.slow
 def test_a_person_cancels_an_answer_and_goes_on(place: Place) -> None:
     """Ctrl-C ends the answer, not the conversation; Ctrl-D ends the conversation."""
     script = place.directory / "slow.toml"
@@ -93,6 +94,7 @@ def test_a_person_cancels_an_answer_and_goes_on(place: Place) -> None:
     assert terminal.child.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_prompt_leaves(place: Place) -> None:
     """With 130, as any other interrupted command."""
     terminal = Terminal(place, "chat")

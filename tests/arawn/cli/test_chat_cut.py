@@ -23,6 +23,7 @@ from tests.arawn.cli.place import PATIENCE, Place
 from tests.arawn.cli.terminal import Terminal
 
 
+@pytest.mark.slow
 def test_a_cancelled_turn_says_what_stays(place: Place) -> None:
     """Not that nothing has happened: a tool had run, and the conversation knows it."""
     steps = [step({"name": "shout", "arguments": {"text": "tea"}}), {"hang": True}]

@@ -12,6 +12,7 @@ from arawn.owners import way_in
 from tests.system.unprivileged import Unprivileged
 
 
+@pytest.mark.slow
 def test_a_log_that_is_closed_to_us_hides_nothing_else(bound: Unprivileged) -> None:
     """Doctor has a row that says what to do, and looks at all the rest; so do the commands that read the log."""
     bound.log.chmod(0)
@@ -28,6 +29,7 @@ def test_a_log_that_is_closed_to_us_hides_nothing_else(bound: Unprivileged) -> N
     assert [(each.returncode, each.stderr) for each in readers] == [(1, f"arawn: {right}\n")] * 3
 
 
+@pytest.mark.slow
 def test_a_directory_that_is_there_is_to_be_made_writable(bound: Unprivileged) -> None:
     """Another path would tear the log apart, and lose the conversations; for one still to be made it is well enough."""
     other = bound.directory / "other"

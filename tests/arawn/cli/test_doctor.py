@@ -73,6 +73,7 @@ def test_all_is_well_with_and_without_a_daemon(place: Place) -> None:
     assert fake.received == []
 
 
+@pytest.mark.slow
 def test_a_wrong_configuration_is_all_there_is(place: Place) -> None:
     """Every problem is a row."""
     place.configure('[llm]\nbackend = "grog"\ntop_p = 7\n')
@@ -83,6 +84,7 @@ def test_a_wrong_configuration_is_all_there_is(place: Place) -> None:
     assert any("grog" in text for _, text in found)
 
 
+@pytest.mark.slow
 def test_a_database_of_a_newer_version_is_one_row(place: Place) -> None:
     """What is wrong with it; not beside it that its disk has room."""
     place.configure('[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\n')
@@ -97,6 +99,7 @@ def test_a_database_of_a_newer_version_is_one_row(place: Place) -> None:
     assert (ok, "was written by a newer Arawn" in found, "MiB" in found) == (False, True, False)
 
 
+@pytest.mark.slow
 def test_a_missing_key_and_a_taken_address_are_named(place: Place) -> None:
     """What to set, and what to end."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -129,6 +132,7 @@ def test_the_key_of_a_running_daemon_is_its_own(place: Place) -> None:
     assert "GROQ_API_KEY" in alone["profile default"]
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_not_there_is_named(place: Place) -> None:
     """In the words in which a call would fail."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
@@ -138,6 +142,7 @@ def test_a_provider_that_is_not_there_is_named(place: Place) -> None:
     assert "connection refused, nothing listens there" in dict(wrong(place))["profile default"]
 
 
+@pytest.mark.slow
 def test_a_daemon_without_its_socket_file_is_found(place: Place) -> None:
     """It still runs, and nobody can reach it: end it and start it again."""
     place.configure('[llm]\nbackend = "scripted"\n[server]\nlisten = "127.0.0.1:0"\n')
@@ -278,6 +283,7 @@ def test_a_profile_that_is_ready_is_not_so_because_of_a_fault(health: str, reaso
     assert health_of(backend, NOW, None).found == words
 
 
+@pytest.mark.slow
 def test_tools_that_cannot_be_used_are_found(place: Place) -> None:
     """A missing program, without starting any."""
     place.configure('[llm]\nbackend = "scripted"\n[tools.x]\ncommand = ["no-such-program"]\n')

@@ -82,6 +82,7 @@ def test_without_a_log_there_is_nothing_to_read(command: Command, arguments: lis
     assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

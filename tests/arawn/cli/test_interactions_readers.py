@@ -139,6 +139,7 @@ def test_parts_of_a_call_are_json_too(asked: list[str], command: Command) -> Non
     assert response["response_content"][0]["type"] == "text"
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_match_stands_out(asked: list[str], place: Place) -> None:
     """In bold, unless colours are not wanted."""
     assert "\x1b[1mheron\x1b[0m" in Terminal(place, "interactions", "search", "heron").rest()

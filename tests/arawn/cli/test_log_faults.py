@@ -16,6 +16,7 @@ from tests.arawn.interactions.mending_logs import FIRST, SECOND, seal, written_l
 from tests.system.unprivileged import Unprivileged
 
 
+@pytest.mark.slow
 def test_a_sealed_day_that_is_closed_to_us_is_not_lost(bound: Unprivileged) -> None:
     """It cannot be read, and the message says what to do; then all is well."""
     seal(bound.log, FIRST)
@@ -33,6 +34,7 @@ def test_a_sealed_day_that_is_closed_to_us_is_not_lost(bound: Unprivileged) -> N
     assert bound.run("interactions", "verify").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_day_that_is_closed_to_us_keeps_repair_from_nothing_else(bound: Unprivileged) -> None:
     """The other day is mended, the file is named, and nothing in it is declared as lost."""
     first, second = bound.log / FIRST, bound.log / SECOND
@@ -59,6 +61,7 @@ def test_a_day_that_is_closed_to_us_keeps_repair_from_nothing_else(bound: Unpriv
     assert bound.run("interactions", "verify").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_day_that_is_closed_to_us_holds_up_no_writer(bound: Unprivileged) -> None:
     """A question is asked and recorded beside it."""
     (bound.log / SECOND).chmod(0)

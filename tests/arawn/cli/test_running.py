@@ -114,6 +114,7 @@ def test_an_interrupt_is_code_130(command: Command, monkeypatch: pytest.MonkeyPa
     assert (command("ask").code, command("ask").err) == (130, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["ask", "hi"], ["config", "show"]])
 def test_the_reader_may_leave(place: Place, arguments: list[str]) -> None:
     """A broken pipe is silent."""
@@ -130,6 +131,7 @@ def test_the_reader_may_leave(place: Place, arguments: list[str]) -> None:
 SLOW = '[[steps]]\ntext = "one two"\ntoken_delay_s = 600.0\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_cancels_the_call_in_order(place: Place, number: signal.Signals, code: int) -> None:
     """The call is recorded as cut off before the process ends."""

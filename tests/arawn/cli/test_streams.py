@@ -49,6 +49,7 @@ def test_a_closed_stream_is_one_to_nowhere(place: Place, command: str, code: int
     assert "unexpected" not in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_printed_to_a_closed_stdout_reaches_no_file(place: Place) -> None:
     """No file that is opened later takes its number."""
     through_shell(place, "ask -q hello", ">&-")
@@ -56,6 +57,7 @@ def test_what_is_printed_to_a_closed_stdout_reaches_no_file(place: Place) -> Non
     assert "echo: hello\n" not in next(place.log.glob("*.jsonl")).read_text()
 
 
+@pytest.mark.slow
 def test_what_the_encoding_of_stdout_lacks_is_escaped(place: Place) -> None:
     """As it is on stderr: nothing that others wrote cuts the output short."""
     place.environ["PYTHONIOENCODING"] = "latin-1"
@@ -79,6 +81,7 @@ def test_a_full_device_is_one_clear_message(place: Place, command: str) -> None:
     assert (done.returncode, done.stderr) == (1, "arawn: cannot write the output: No space left on device\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
 @pytest.mark.parametrize(("command", "code"), [("nope", 2), ("ask -q hi", 0)])
 def test_a_full_stderr_leaves_the_exit_code(place: Place, command: str, code: int) -> None:

@@ -170,6 +170,7 @@ def test_no_line_is_wider_than_the_terminal(command: Command, place: Place, colu
     assert max(map(text_width, lines)) <= columns, lines
 
 
+@pytest.mark.slow
 def test_a_shown_id_is_a_usable_one(command: Command, place: Place) -> None:
     """On a terminal its beginning, which `show` takes; with `--fields id` the whole, never cut."""
     for number in range(3):

@@ -41,6 +41,7 @@ def _on_a_terminal(monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
     monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_none_of_the_escapes_of_others(place: Place) -> None:
     """The answer, the lines about it, the log in every form, the configuration: not one of them, on either stream."""
     _hostile(place)
@@ -83,6 +84,7 @@ def test_no_view_of_the_log_lets_one_through(place: Place, arguments: str) -> No
     assert _raw(shown) == []
 
 
+@pytest.mark.slow
 def test_what_is_piped_stays_as_it_was(place: Place) -> None:
     """Byte for byte, but for colours in the lines on stderr, which click has always left out there."""
     _hostile(place)
@@ -92,6 +94,7 @@ def test_what_is_piped_stays_as_it_was(place: Place) -> None:
     assert f"model    {click.unstyle(HOSTILE)}".replace("\r", "\n") in done.stderr
 
 
+@pytest.mark.slow
 def test_the_error_of_a_provider_is_no_line_of_its_own_and_no_command(place: Place) -> None:
     """Whatever its message holds."""
     _hostile(place, error={"status": 400, "message": f"{HOSTILE}\narawn: forged"})

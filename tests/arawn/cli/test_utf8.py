@@ -39,6 +39,7 @@ def test_a_conversation_ends_at_a_piped_line_that_is_not_utf8(command: Command) 
     assert result.err == f"arawn: line 2 of what is piped in {REMEDY}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
 def test_a_person_is_told_and_goes_on(place: Place, errors: str) -> None:
     """Whether or not Python is strict with what a terminal says. In other locales the line editor drops the byte."""

@@ -27,6 +27,7 @@ def ready(request: pytest.FixtureRequest, place: Place) -> Iterator[None]:
     assert (child.wait(20), child.communicate()[1]) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_workstream_from_beginning_to_end(ready: None, command: Command) -> None:
     """Made, shown, talked in, bound, listed, deleted."""
     assert command("workstreams", "new", "a b/".strip("/"), "-s", "be brief", "--tag", "k=v").code == 0
@@ -42,6 +43,7 @@ def test_a_workstream_from_beginning_to_end(ready: None, command: Command) -> No
     assert json.loads(command("workstreams", "list", "--json").out) == []
 
 
+@pytest.mark.slow
 def test_what_was_deleted_is_forgotten(ready: None, command: Command) -> None:
     """A conversation of the same name begins afresh, although its actor was in memory."""
     command("ask", "-q", "-w", "x", "one")
@@ -51,6 +53,7 @@ def test_what_was_deleted_is_forgotten(ready: None, command: Command) -> None:
     assert json.loads(command("workstreams", "show", "x", "--json").out)["turns"] == 1
 
 
+@pytest.mark.slow
 def test_what_is_archived_takes_no_messages_until_it_is_back(ready: None, command: Command) -> None:
     """Although its actor was in memory when it was put away."""
     command("ask", "-q", "-w", "x", "one")
@@ -65,6 +68,7 @@ def test_what_is_archived_takes_no_messages_until_it_is_back(ready: None, comman
     assert command("ask", "-q", "-w", "x", "two").out == "echo: two\n"
 
 
+@pytest.mark.slow
 def test_settings_reach_an_actor_that_failed_before(ready: None, command: Command) -> None:
     """Made after a first call that went nowhere, it has its settings all the same."""
     command("ask", "-q", "-w", "x", "-p", "nope", "hi")
@@ -93,6 +97,7 @@ def test_what_cannot_be_is_wrong_use(command: Command, arguments: list[str], sai
     assert result.err.startswith(f"arawn: {said}")
 
 
+@pytest.mark.slow
 def test_the_daemon_refuses_in_the_same_words(place: Place, command: Command) -> None:
     """Whether a daemon runs makes no difference to a person."""
     alone = [command("workstreams", *words) for words in (["bind", "x", "nope"], ["show", "x"], ["show", "a/b"])]
