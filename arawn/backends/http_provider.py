@@ -148,6 +148,7 @@ class HttpProvider:
                     try:
                         await _pass_on(reading.feed(chunk), emit, deadline)
                     except BackendError:
+                        deadline.suspend()  # `_pass_rest` has a limit of its own
                         await self._pass_rest(chunks, reading, emit)  # noqa: ASYNC120  # cancelled: nobody to tell
                         raise
                     deadline.piece_came(started=reading.started)

@@ -38,8 +38,7 @@ class StreamDeadline:
     def piece_came(self, *, started: bool) -> None:
         """Wait for the next piece from now on; `started` says whether something of an answer has come."""
         if not started:
-            if self.scope.deadline != self._first:
-                self.scope.deadline = self._first
+            self.scope.deadline = self._first
             return
         self.which = "idle"
         now = trio.current_time()

@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from arawn.backends.http_provider import Endpoint, HttpProvider
+from arawn.backends.openai import OpenAIDialect
 from arawn.backends.stream_deadline import StreamDeadline
-from arawn.config.schema import TimeoutsConfig
+from arawn.backends.verbatim import Verbatim, VerbatimMessages
+from arawn.config.schema import Profile, TimeoutsConfig
+from arawn.errors import BackendError
+from arawn.messages import CompletionRequest, user
+from tests.arawn.faults.edge import FOREVER, Piece, Play, PlayedTransport
+from tests.fake_provider import openai_stream
 
 TIMEOUTS = TimeoutsConfig(first_token_s=20.0, idle_s=10.0)
 GAPS = st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.1, 1.0, 9.9]), max_size=60)
@@ -69,3 +76,17 @@ async def test_a_comment_after_a_pause_brings_the_first_limit_back(autojump_cloc
         await trio.sleep_forever()
 
     assert trio.current_time() == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("after", [[FOREVER], [0.15, b"data: [DONE]\n\n"]])
+async def test_an_error_at_the_last_moment_is_that_error(after: list[Piece], autojump_clock: MockClock) -> None:
+    """The wait for what the provider may still say after it has a limit of its own."""
+    said, fault = b"".join(openai_stream("one")[:2]), b'data: {"error":{"message":"overloaded"}}\n\n'
+    transport = PlayedTransport(Play([said, 10.05, fault, *after], headers={"content-type": "text/event-stream"}))
+    profile = Profile(backend="custom", model="m", timeouts=TIMEOUTS)
+    provider = HttpProvider("p", profile, OpenAIDialect(), Endpoint("custom", "http://played.test", "k"), transport)
+    body = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}'
+    messages = VerbatimMessages.of((user("hi"),), Verbatim("openai", body))
+
+    with pytest.raises(BackendError, match="overloaded"):
+        await provider.stream(CompletionRequest(messages=messages, model="m"), lambda _: None)
