@@ -143,6 +143,7 @@ async def test_a_pipe_that_nobody_writes_to_can_be_left(named: bool, tmp_path: P
         nursery.start_soon(partial(read_config, config_file, environ=environ, cwd=tmp_path))
         writer = await trio.to_thread.run_sync(os.open, pipe, os.O_WRONLY)  # once it is being read
         nursery.cancel_scope.cancel()
+    assert nursery.cancel_scope.cancelled_caught  # before the writer closed its end
     os.close(writer)
 
 
