@@ -23,5 +23,8 @@ async def open_beside() -> AsyncIterator[trio.Nursery]:
         except Exception as error:  # noqa: BLE001  # raised below, outside the nursery and its groups
             failure = error
         nursery.cancel_scope.cancel(reason="the block has ended")
-    if failure is not None:
-        raise failure
+    try:
+        if failure is not None:
+            raise failure
+    finally:
+        del failure  # it has this frame, which would keep it

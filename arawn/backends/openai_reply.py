@@ -11,7 +11,16 @@ from arawn.backends.assembly import ContentAssembly
 from arawn.backends.failures import error_text
 from arawn.backends.lenient import Lenient
 from arawn.backends.openai_calls import CallPiece, ToolCalls
-from arawn.backends.openai_shape import COMPLETION, Choice, Completion, Function, Said, ToolCall, reported, usage_of
+from arawn.backends.openai_shape import (
+    COMPLETION,
+    Choice,
+    Completion,
+    Function,
+    Said,
+    ToolCall,
+    require_no_error,
+    usage_of,
+)
 from arawn.backends.shape import ReportedError, WrongShapeError, decode_as, reported_error
 from arawn.messages import (
     CompletionResponse,
@@ -151,9 +160,7 @@ class OpenAIAssembler:
         Raises:
             ReportedError: It is an error, or ends with one.
         """
-        error = reported(completion)
-        if error is not None:
-            raise error
+        require_no_error(completion)
         self._id = self._lenient.word(completion.id, "id") or self._id
         self.model = self._lenient.word(completion.model, "model") or self.model
         if completion.usage is not None:

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from arawn.backends.lenient import Lenient
-from arawn.backends.shape import ReportedError, reported_error
+from arawn.backends.shape import reported_error
 from arawn.messages import Usage
 
-__all__ = ["COMPLETION", "Choice", "Completion", "Function", "Said", "ToolCall", "reported", "usage_of"]
+__all__ = ["COMPLETION", "Choice", "Completion", "Function", "Said", "ToolCall", "require_no_error", "usage_of"]
 
 
 class Function(msgspec.Struct, gc=False):
@@ -76,18 +76,21 @@ class Completion(msgspec.Struct, gc=False):
 COMPLETION = msgspec.json.Decoder(Completion)
 
 
-def reported(completion: Completion) -> ReportedError | None:
-    """Return the error that a reply or a chunk stands for, in one of three forms."""
+def require_no_error(completion: Completion) -> None:
+    """Let through what is no error.
+
+    Raises:
+        ReportedError: The reply or the chunk stands for one, in one of three forms.
+    """
     if completion.error is not None:
-        return reported_error(completion.error)
+        raise reported_error(completion.error)
     if completion.object == "error":  # as vLLM says it: without an envelope
-        return reported_error({"message": completion.message, "code": completion.code})
+        raise reported_error({"message": completion.message, "code": completion.code})
     if completion.choices is None and completion.detail:  # as frameworks of web servers say it
         words = (
             completion.detail if isinstance(completion.detail, str) else msgspec.json.encode(completion.detail).decode()
         )
-        return reported_error({"message": words, "code": completion.code})
-    return None
+        raise reported_error({"message": words, "code": completion.code})
 
 
 def usage_of(value: Any, lenient: Lenient) -> Usage:

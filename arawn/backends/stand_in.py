@@ -111,9 +111,12 @@ class StandIn:
         """Answer with the reason, and leave a record of it."""
         error = Unavailable(self._reason.user_message, retryable=self._reason.retryable)
         attempt = self._attempt(call)
-        await attempt.record_shielded(Outcome("error", error=error))  # this stand-in may end at any moment
-        attempt.explain(error)
-        raise error
+        try:
+            await attempt.record_shielded(Outcome("error", error=error))  # this stand-in may end at any moment
+            attempt.explain(error)
+            raise error
+        finally:
+            del error  # it has this frame, which would keep it
 
     def _attempt(self, call: Call) -> Attempt:
         parts = self._parts

