@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,16 +29,33 @@ T = TypeVar("T")
 
 
 class HungFilesystem(SimulatedFilesystem):
-    """Its operation `hangs` blocks its thread until `thaw`; the last test statement must thaw it."""
+    """Its operation `hangs` blocks its thread until `thaw`; the last test statement must thaw it.
 
-    def __init__(self) -> None:
+    The clock jumps past no thread that works: only where there is none, or where it hangs.
+    """
+
+    def __init__(self, clock: MockClock) -> None:
         super().__init__()
         self.hangs = ""
         self.thawed = threading.Event()
         self.fault = self._hang
+        self._clock = clock
+        self._loop = trio.lowlevel.current_trio_token()
+
+    async def thread(self, work: Callable[[], T]) -> T:
+        """Work in a thread, as the writer does by itself."""
+        self._may_jump(may=False)
+        try:
+            return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+        finally:
+            self._may_jump(may=True)
+
+    def _may_jump(self, *, may: bool) -> None:
+        self._clock.autojump_threshold = 0 if may else math.inf
 
     def _hang(self, _: int, name: str) -> None:
         if name == self.hangs:
+            self._loop.run_sync_soon(partial(self._may_jump, may=True))
             self.thawed.wait(60)
 
     def thaw(self) -> None:
@@ -48,7 +67,8 @@ async def left_hanging(filesystem: HungFilesystem, sync: str, hangs: str) -> tup
     """Write a line, let the disk hang, write another, leave; return the writer and how long leaving took."""
     config = InteractionLogConfig(sync=sync)  # type: ignore[arg-type]
     with trio.CancelScope() as scope:
-        async with open_writer(config, LOG, filesystem=filesystem, clock=Clock()) as writer:
+        opened = open_writer(config, LOG, filesystem=filesystem, clock=Clock(), run_in_thread=filesystem.thread)
+        async with opened as writer:
             await writer.handle([note(1)])
             filesystem.hangs = hangs
             with trio.move_on_after(1):
@@ -62,7 +82,7 @@ async def left_hanging(filesystem: HungFilesystem, sync: str, hangs: str) -> tup
 @pytest.mark.parametrize("sync", ["group", "always", "off"])
 async def test_a_sync_that_hangs_holds_up_the_end_for_seconds_only(autojump_clock: MockClock, sync: str) -> None:
     """The log ends, and its error names what a power loss could still take."""
-    filesystem = HungFilesystem()
+    filesystem = HungFilesystem(autojump_clock)
     try:
         with pytest.RaisesGroup(
             pytest.RaisesExc(LogWriteFailed, match="has not answered for 8 s"), flatten_subgroups=True
@@ -131,11 +151,14 @@ async def test_a_sync_begun_in_the_moment_of_leaving_is_not_trusted(
 
 async def test_a_file_that_cannot_be_made_holds_up_the_end_for_seconds_only(autojump_clock: MockClock) -> None:
     """The line that needs it is named as lost."""
-    filesystem = HungFilesystem()
+    filesystem = HungFilesystem(autojump_clock)
     kept: list[Writer] = []
 
     async def over_midnight() -> None:
-        async with open_writer(InteractionLogConfig(), LOG, filesystem=filesystem, clock=Clock()) as writer:
+        opened = open_writer(
+            InteractionLogConfig(), LOG, filesystem=filesystem, clock=Clock(), run_in_thread=filesystem.thread
+        )
+        async with opened as writer:
             kept.append(writer)
             filesystem.hangs = "fsync_directory"
             with trio.move_on_after(1):
