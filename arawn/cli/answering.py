@@ -99,7 +99,8 @@ def _tell_of_unread(here: Iterable[Path], daemon: DaemonClient) -> None:
 
 @asynccontextmanager
 async def _open_in_process(wanted: Wanted, loaded: Loaded) -> AsyncIterator[Answerer]:
-    from arawn.runtime import start_runtime  # not needed when a daemon answers, and slow to load
+    from arawn.backends.secret_values import secret_values
+    from arawn.runtime import start_runtime  # neither is needed when a daemon answers, and both are slow to load
 
     found = await with_profiles(loaded, os.environ)
     every = found.config
@@ -111,7 +112,8 @@ async def _open_in_process(wanted: Wanted, loaded: Loaded) -> AsyncIterator[Answ
         note(f"starting the local model `{local.model}` …")
     quiet_retries()
     converses = wanted.workstream is not None
-    async with start_runtime(config, os.environ, converses=converses) as runtime:
+    secrets = tuple(secret_values(every.profiles, os.environ))  # of those too that do not start
+    async with start_runtime(config, os.environ, secrets=secrets, converses=converses) as runtime:
         yield InProcessAnswerer(runtime, found.why, every)
 
 

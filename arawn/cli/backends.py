@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from actors import ActorError
+from arawn.backends.secret_values import secret_values
 from arawn.cli.answering import narrowed
 from arawn.cli.daemon_client import DaemonClient, find_daemon
 from arawn.cli.door import door_of, refuse_other_file
@@ -153,6 +154,7 @@ async def _ask_daemon(daemon: DaemonClient, name: str) -> str:
 
 async def _ask_here(config: Config, name: str) -> str:
     quiet_retries()
-    async with start_runtime(narrowed(config, name), os.environ, converses=False) as runtime:
+    secrets = tuple(secret_values(config.profiles, os.environ))
+    async with start_runtime(narrowed(config, name), os.environ, secrets=secrets, converses=False) as runtime:
         request = CompletionRequest(messages=(user(_PROMPT),), max_tokens=_MAX_TOKENS)
         return (await runtime.complete(request, profile=name)).text

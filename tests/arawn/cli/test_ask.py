@@ -152,6 +152,26 @@ def test_one_call_starts_no_profile_that_it_does_not_use(command: Command, place
     assert command("ask", "-q", "-p", "fast", "hi").out == "echo: hi\n"
 
 
+@pytest.mark.parametrize("arguments", ["ask -q -p fast SECRET", "chat -q -p fast", "backends test fast"])
+def test_the_secrets_of_profiles_that_do_not_start_reach_no_record(
+    command: Command, place: Place, arguments: str
+) -> None:
+    """What was asked and what was answered hold the key of a profile that this call has no use for."""
+    secret, script = "my-weird-secret-9f8a7b6c", place.directory / "says.toml"
+    script.write_text(f'[[steps]]\ntext = "it is {secret}"\n')
+    place.configure(
+        f'llm = {{ backend = "openai", model = "m", api_key = "{secret}" }}\n'
+        f'llm_profiles.fast = {{ backend = "scripted", script = "{script}" }}\n'
+    )
+
+    result = command(*arguments.replace("SECRET", secret).split(), piped=f"{secret}\n")
+
+    assert result.code == 0, result.err
+    log = next(place.log.glob("*.jsonl")).read_text()
+    assert "it is" in log
+    assert secret not in log
+
+
 @pytest.mark.slow
 def test_a_failed_answer_is_one_message(place: Place) -> None:
     """What its retries log stays off the terminal, in a process that nothing else has set up."""
