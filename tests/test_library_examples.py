@@ -93,7 +93,7 @@ def test_an_asyncio_stream_that_is_left_cancels_its_call(config: arawn.Config, t
     asyncio.run(main())
 
     (record,) = records(tmp_path)
-    assert record["status"] == "partial"
+    assert record["status"] == "cancelled"
     assert record["response_content"] == [{"type": "text", "text": "one"}]
 
 

@@ -121,15 +121,16 @@ class Attempt:
 
     def failed(self, error: Exception) -> Outcome:
         """Return the outcome of an attempt that ended with `error`."""
+        if isinstance(error, ReaderGone):
+            return Outcome("cancelled", self._arrived(), error)
         partial = error.partial if isinstance(error, BackendError) else None
         partial = partial or self._arrived()
         return Outcome("partial" if partial is not None else "error", partial, error)
 
     def cancelled(self) -> Outcome:
-        """Return the outcome of an attempt whose caller went away."""
-        partial = self._arrived()
-        cut = CallCancelled("cancelled before the answer was there: the caller left, or the backend was stopped")
-        return Outcome("cancelled" if partial is None else "partial", partial, cut)
+        """Return the outcome of an attempt whose caller went away, with what had arrived of a stream."""
+        cut = CallCancelled("cancelled before the answer was whole: the caller left, or the backend was stopped")
+        return Outcome("cancelled", self._arrived(), cut)
 
     def _arrived(self) -> CompletionResponse | None:
         """Return what has arrived of a stream as an answer without an end; None if nothing has."""

@@ -58,7 +58,7 @@ async def test_a_stream_ends_with_its_whole_answer(tmp_path: Path) -> None:
     assert on_disk[0]["ttft_ms"] is not None
 
 
-async def test_a_reader_that_leaves_a_stream_leaves_a_partial_record(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_reader_that_leaves_a_stream_cancels_it(tmp_path: Path, autojump_clock: MockClock) -> None:
     """Leaving the block early cancels the provider call; what had arrived is in the record."""
     profile = scripted(tmp_path, [{"text": "a b c d e f", "token_delay_s": 1}])
 
@@ -69,7 +69,7 @@ async def test_a_reader_that_leaves_a_stream_leaves_a_partial_record(tmp_path: P
         await trio.sleep(0.1)
 
     (record,) = records(tmp_path)
-    assert record["status"] == "partial"
+    assert record["status"] == "cancelled"
     assert record["response_content"][0]["text"].strip() == "a"
     assert record["duration_ms"] < 3000
 

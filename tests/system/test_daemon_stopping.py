@@ -125,7 +125,7 @@ def test_a_stream_under_way_ends_in_the_way_of_its_dialect(place: Place) -> None
     assert last.startswith("event: error\n")
     assert json.loads(last.partition("data: ")[2])["request_id"] == message.headers["x-request-id"]
     assert response.text.rpartition("event: ")[2].startswith("response.failed\n")
-    assert {record["status"] for record in records(place)} == {"partial"}
+    assert {record["status"] for record in records(place)} == {"cancelled"}
 
 
 def test_a_call_that_still_waits_for_a_worker_may_be_sent_again(place: Place) -> None:

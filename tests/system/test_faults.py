@@ -222,7 +222,7 @@ def _calling(daemon: Daemon, calls: int, **fields: object) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("reply", "calls", "fields", "ends"),
     [
-        (STREAMS, 1, {"stream": True}, {"partial"}),
+        (STREAMS, 1, {"stream": True}, {"cancelled"}),
         (Reply(before=Fault.STALL), 1, {}, {"cancelled"}),
         (Reply(before=Fault.STALL), 6, {}, {"cancelled"}),
         (BUSY, 1, {}, {"error"}),

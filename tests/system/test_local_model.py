@@ -152,7 +152,7 @@ async def test_a_model_server_killed_while_idle_is_back_for_the_next_call(tmp_pa
 
 
 async def test_a_reader_that_leaves_stops_the_model(tmp_path: Path) -> None:
-    """The record says `partial`, and the next call does not wait for the abandoned story."""
+    """The record says `cancelled`, and the next call does not wait for the abandoned story."""
     with trio.fail_after(60):
         async with running(configured(tmp_path, {"default": LOCAL})) as runtime:
             async with runtime.stream(STORY) as events:
@@ -160,7 +160,7 @@ async def test_a_reader_that_leaves_stops_the_model(tmp_path: Path) -> None:
                     break
             await runtime.complete(CompletionRequest(messages=(user("Say hi"),), max_tokens=4))
 
-    assert [record["status"] for record in records(tmp_path)] == ["partial", "ok"]
+    assert [record["status"] for record in records(tmp_path)] == ["cancelled", "ok"]
 
 
 def test_the_real_program_on_the_real_model(place: Place) -> None:

@@ -61,8 +61,8 @@ def test_what_was_answered_since_is_not_told(tmp_path: Path, after: list[dict[st
     "fields",
     [
         {"status": "cancelled"},
-        {"status": "partial", "error": CallCancelled("the caller left")},
-        {"status": "partial", "error": ReaderGone("gone")},
+        {"status": "cancelled", "error": CallCancelled("the caller left")},
+        {"status": "cancelled", "error": ReaderGone("gone")},
         failed(BAD),
     ],
     ids=["cancelled", "cancelled in the middle", "a reader that left", "a bad request"],

@@ -148,7 +148,7 @@ def test_a_signal_cancels_the_call_in_order(place: Place, number: signal.Signals
 
     assert (child.returncode, err) == (code, "")
     assert time.monotonic() - began < 5
-    assert '"status":"partial"' in next(place.log.glob("*.jsonl")).read_text()
+    assert '"status":"cancelled"' in next(place.log.glob("*.jsonl")).read_text()
 
 
 @pytest.mark.parametrize("group", ["interactions", "workstreams", "config", "backends"])

@@ -64,7 +64,7 @@ async def test_the_record_of_a_stream_that_is_left_has_that_name_too(tmp_path: P
             async with runtime.stream(CompletionRequest(messages=(user("hi"),))) as stream:
                 await anext(stream)
 
-    assert [(record["status"], record["model_used"]) for record in records(tmp_path)] == [("partial", "fake-1")]
+    assert [(record["status"], record["model_used"]) for record in records(tmp_path)] == [("cancelled", "fake-1")]
 
 
 @pytest.mark.parametrize(("path", "dialect"), ROUTES[:2])

@@ -93,14 +93,14 @@ async def test_a_scripted_model_has_one_name(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_client_that_leaves_in_the_middle_leaves_a_partial_record(tmp_path: Path, path: str) -> None:
+async def test_a_client_that_leaves_in_the_middle_cancels_its_call(tmp_path: Path, path: str) -> None:
     """What had arrived is in the record."""
     profile = scripted(tmp_path, [{"text": "first second", "cut_after": 1, "hang": True}])
     async with open_api(tmp_path, {"default": profile}) as url:
         await read_until(url, path, b"first")
         await until(lambda: bool(records(tmp_path)))
 
-    assert [record["status"] for record in records(tmp_path)] == ["partial"]
+    assert [record["status"] for record in records(tmp_path)] == ["cancelled"]
 
 
 @pytest.mark.parametrize(

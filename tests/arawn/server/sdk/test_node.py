@@ -149,7 +149,7 @@ async def test_an_abort_reaches_the_provider(client: str, tmp_path: Path, script
         assert provider.hung_up.is_set()
 
     assert understood == {"said": "left"}
-    assert [record["status"] for record in records(tmp_path)] == ["partial"]
+    assert [record["status"] for record in records(tmp_path)] == ["cancelled"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)

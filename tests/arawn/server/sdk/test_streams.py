@@ -155,7 +155,7 @@ LEAVERS: dict[str, Leave] = {"chat": leave_openai, "responses": leave_responses,
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
 @pytest.mark.parametrize("route", LEAVERS)
 async def test_a_cancelled_task_reaches_the_provider(route: str, kind: str, tmp_path: Path) -> None:
-    """asyncio cancels the client in the middle: the provider's connection is closed, the record is partial."""
+    """asyncio cancels the client in the middle: the provider's connection is closed, and the record says so."""
 
     async def work() -> None:
         with pytest.raises(asyncio.TimeoutError):
@@ -168,7 +168,7 @@ async def test_a_cancelled_task_reaches_the_provider(route: str, kind: str, tmp_
             await recorded(tmp_path)
 
     assert stalling.hung_up.is_set()
-    assert [record["status"] for record in records(tmp_path)] == ["partial"]
+    assert [record["status"] for record in records(tmp_path)] == ["cancelled"]
 
 
 def stalled(up: Upstream) -> FakeProvider:
