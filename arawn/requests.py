@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, repeat
+from math import isfinite
 from operator import attrgetter
 from types import MappingProxyType, NoneType
 from typing import Any
@@ -65,6 +66,7 @@ _FIELDS: Mapping[type, _Fields] = MappingProxyType(
 _WANTED = {kind: tuple(wanted for _, wanted in fields) for kind, fields in _FIELDS.items()}
 _BLOCKS = (Text, Thinking, Image, ToolUse, ToolResult)
 _PARTS = (Text, Image)
+_CHOICES = (None, "auto", "none", "required")
 _ROLES = ("user", "assistant")
 _ROLE, _CONTENT = attrgetter("role"), attrgetter("content")
 _ARGUMENTS = attrgetter("arguments", "invalid_arguments")
@@ -90,9 +92,24 @@ def require_request(request: CompletionRequest) -> CompletionRequest:
     misfit = _misfit(request, (CompletionRequest,)) or _misfit_inside(request)
     if misfit is not None:
         raise BadInput(f"the request does not fit: `request{misfit}")
-    if request.max_tokens is not None and request.max_tokens < 1 and not said_elsewhere:
-        raise BadInput(f"`max_tokens` is {request.max_tokens}; it must be at least 1")
+    if not said_elsewhere:
+        _require_settings(request)
     return request
+
+
+def _require_settings(request: CompletionRequest) -> None:
+    """Refuse what no provider can be told, or would be told as something else; how hot is too hot is for it to say."""
+    for name in ("max_tokens", "temperature", "top_p"):
+        value = getattr(request, name)
+        if isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):
+            raise BadInput(f"`{name}` is {value}; it must be a finite number")
+    if request.max_tokens is not None and request.max_tokens < 1:
+        raise BadInput(f"`max_tokens` is {request.max_tokens}; it must be at least 1")
+    if request.tool_choice not in _CHOICES and request.tool_choice not in (tool.name for tool in request.tools):
+        raise BadInput(
+            f"`tool_choice` is `{request.tool_choice}`, which is no tool of the request; it must be one of its tools, "
+            "or `auto`, `none` or `required`"
+        )
 
 
 def call_context(

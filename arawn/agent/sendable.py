@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 
 from arawn.messages import Image, Text
@@ -13,6 +14,7 @@ __all__ = ["Content", "sendable"]
 Content = tuple[Text | Image, ...]
 
 _PICTURES = {"image/gif", "image/jpeg", "image/png", "image/webp"}  # what every provider that takes pictures takes
+_HALF = re.compile("[\ud800-\udfff]")  # Python has them for bytes that it could not read, as in names of files
 _PICTURE_BYTES = 5_000_000  # of base64: no provider takes more
 
 
@@ -29,20 +31,23 @@ def sendable(content: Content, limit: int) -> Content:
 
 
 def _kept(content: Content, limit: int) -> Iterator[Text | Image]:
-    found = 0
+    found = halves = 0
     for block in content:
         fault = _fault(block) if isinstance(block, Image) else None
         if isinstance(block, Image) and fault is None:
             yield block
             continue
         text = f"[a picture was left out: {fault}]" if isinstance(block, Image) else block.text
-        data = text.encode("utf-8", "replace")  # half characters become whole ones
+        data = text.encode("utf-8", "replace")
+        halves += len(_HALF.findall(text))
         room = max(0, limit - found)
         found += len(data)
         if room or not data:
             yield Text(data[:room].decode("utf-8", "ignore"))
     if found > limit:
         yield Text(f"[cut: this answer has {found:,} bytes of text, of which you see the first {limit:,}]")
+    if halves:
+        yield Text(f"[changed: {halves:,} x `?` stands for half a character or a byte that is no UTF-8]")
 
 
 def _fault(picture: Image) -> str | None:

@@ -186,7 +186,8 @@ class Workstream:
             ActorError: A part of the runtime was stopped or crashed; the type says whether the call was made.
 
         Checkpoint: always.
-        If cancelled: the provider call is cancelled and recorded; the conversation is as after a `BackendError`.
+        If cancelled: the provider call is cancelled and recorded, and the conversation is as after a `BackendError`; if
+            the answer was there already, it is kept, and nobody has read it: `Runtime.stored_workstream` tells.
         """
         require_run(self._run)
         said = Say(text=text, session_id=session_id, profile=profile, system=system, tags=require_tags(tags))
@@ -233,6 +234,8 @@ class Workstream:
 
         The last event is `Completed`. Arguments and errors as for `send`; leaving the block early cancels the call.
         With tools there is also `ToolStarted` and `ToolEnded`, and the response of `Completed` is a `TurnReply`.
+        The conversation takes nothing else until then: a `send` to it from within the block waits for this answer, and
+        nobody reads it, so that only `total_s` ends both.
         """
         named = None if tools is None else tools_by_name(tools)
 

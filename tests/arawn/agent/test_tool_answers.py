@@ -76,11 +76,13 @@ def test_what_json_cannot_hold_is_an_error_that_says_so() -> None:
 
 @given(st.text(st.characters(), max_size=40))
 def test_every_answer_can_be_sent_and_stored(text: str) -> None:
-    """Half characters too: they become whole ones."""
+    """Half characters too: they become whole ones, and the model is told."""
     sent = sendable(as_answer(text).content, 1_000)
+    halves = sum("\ud800" <= letter <= "\udfff" for letter in text)
     stored = msgspec.json.decode(msgspec.json.encode(sent), type=tuple[Text | Image, ...])
 
     assert stored == sent
+    assert (halves > 0) == any(isinstance(part, Text) and f"[changed: {halves} x `?`" in part.text for part in sent[1:])
 
 
 async def test_what_a_tool_leaves_to_be_awaited_is_awaited() -> None:

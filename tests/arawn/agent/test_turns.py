@@ -215,4 +215,5 @@ async def test_what_a_tool_says_can_always_be_stored(tmp_path: Path, autojump_cl
         found = results(await history(runtime))
 
     msgspec.json.encode(found)
-    assert found == [(False, "a?b"), (True, "`half` failed: ValueError('\\ud800')")]
+    told = "[changed: 1 x `?` stands for half a character or a byte that is no UTF-8]"
+    assert found == [(False, f"a?b{told}"), (True, "`half` failed: ValueError('\\ud800')")]
