@@ -74,17 +74,20 @@ class Supervisor(Family):
         """Start a supervisor whose children start with their first message; see `OnDemand`. All else as for `start`.
 
         Args:
-            spec: The supervisor's spec; its strategy is `one_for_one`, for its children have no order.
+            spec: The supervisor's spec; its strategy is `one_for_one`, for its children have no order, and its `total`
+                is left out: each child has the `intensity` of its own spec only.
             make: Makes the spec of the child of a name.
             idle_after: Seconds, > 0, without mail or work after which a child ends.
 
         Raises:
-            ValueError: The strategy, `idle_after` or the name cannot be taken.
+            ValueError: The strategy, `total`, `idle_after` or the name cannot be taken.
         """
         from actors._on_demand import OnDemand
 
         if spec.strategy != "one_for_one":
             raise ValueError(f"`{spec.name}`: children on demand have no order; need one_for_one, got {spec.strategy}")
+        if spec.total != SupervisorSpec(name=spec.name).total:
+            raise ValueError(f"`{spec.name}`: children on demand are independent; leave out `total`, got {spec.total}")
         if not idle_after > 0:  # `not >` also refuses NaN
             raise ValueError(f"`{spec.name}`: need idle_after > 0, got {idle_after}")
         nested = OnDemand(spec, f"{self.path}/{spec.name}", self.hooks, make, idle_after)

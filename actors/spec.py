@@ -108,7 +108,7 @@ class ChildSpec(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
 
 
 class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A supervisor: its strategy, and `total`, the restart budget over all its children together."""
+    """A supervisor: its strategy, and `total`, the restart budget over all its children together (none on demand)."""
 
     name: str
     strategy: Strategy = "one_for_one"

@@ -33,6 +33,7 @@ HOUR = 3600.0  # as good as for ever, but a test that waits for it fails instead
 GENEROUS = Intensity(limit=1000, period=1.0)
 AT_ONCE = Backoff(initial=0, jitter=0)
 ROOT = SupervisorSpec(name="root", total=GENEROUS)
+DEMAND = SupervisorSpec(name="demand", intensity=GENEROUS, backoff=AT_ONCE)
 
 
 class Refused(Exception):

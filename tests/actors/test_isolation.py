@@ -28,7 +28,7 @@ from actors import (
     open_supervisor,
 )
 from actors.events import Crashed, DeadLetter, Started
-from tests.actors.rig import HOUR, Rig, Work, told
+from tests.actors.rig import DEMAND, HOUR, Rig, Work, told
 
 _request_id: ContextVar[str] = ContextVar("request id", default="none")
 
@@ -104,7 +104,7 @@ async def test_an_actor_lives_in_the_context_of_its_supervisor(rig: Rig, autojum
         return _request_id.get()
 
     async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), lambda key: actor(handle, name=key), idle_after=HOUR)
+        demand = await root.start_on_demand(DEMAND, lambda key: actor(handle, name=key), idle_after=HOUR)
         _request_id.set("of the starter")
         ref: Ref[Any] = await root.start(actor(handle))
 
@@ -162,7 +162,7 @@ async def test_a_cycle_is_refused_with_a_checkpoint(rig: Rig, autojump_clock: Mo
 async def test_a_closed_supervisor_on_demand_refuses_with_a_checkpoint(rig: Rig, autojump_clock: MockClock) -> None:
     """Its refs fail as those of a stopped actor do."""
     async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), rig.actor, idle_after=HOUR)
+        demand = await root.start_on_demand(DEMAND, rig.actor, idle_after=HOUR)
         ref = demand.ref("x")
         await demand.stop()
 
@@ -221,7 +221,7 @@ async def test_mail_for_a_child_that_cannot_start_says_why(rig: Rig, autojump_cl
         return ChildSpec(name=key, start=start, mailbox=1)
 
     async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), make, idle_after=HOUR)
+        demand = await root.start_on_demand(DEMAND, make, idle_after=HOUR)
 
         with pytest.raises(Stopped, match="it crashed too often; last: LookupError") as stopped:
             await demand.ref("x").ask(Work(1))
@@ -235,7 +235,7 @@ async def test_while_its_supervisor_restarts_a_child_on_demand_says_restarting(
     """It is safe to send again, and worth it."""
     async with rig.open(Rig.group("root", strategy="one_for_all")) as root:
         crashing = await root.start(rig.actor("crashing", backoff=Backoff(initial=1, jitter=0)))
-        demand = await root.start_on_demand(Rig.group("demand"), rig.actor, idle_after=HOUR)
+        demand = await root.start_on_demand(DEMAND, rig.actor, idle_after=HOUR)
         await rig.tell(crashing, Work(1, raises=ValueError))
         await trio.sleep(0.5)  # all are to start again together
 
@@ -246,7 +246,7 @@ async def test_while_its_supervisor_restarts_a_child_on_demand_says_restarting(
 async def test_a_key_may_hold_any_text(rig: Rig, autojump_clock: MockClock) -> None:
     """The status of a child on demand has its key as the name, passive or not."""
     async with rig.open() as root:
-        ref = (await root.start_on_demand(Rig.group("demand"), rig.actor, idle_after=HOUR)).ref("a/b")
+        ref = (await root.start_on_demand(DEMAND, rig.actor, idle_after=HOUR)).ref("a/b")
         assert (ref.name, ref.status().name, ref.status().state) == ("root/demand/a/b", "a/b", "passive")
 
         await rig.ask(ref, Work(1))

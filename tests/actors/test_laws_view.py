@@ -17,7 +17,7 @@ from actors import (
     open_supervisor,
 )
 from actors.events import BackingOff, Crashed, Ended, Event, Started
-from tests.actors.rig import HOUR, Rig, Work
+from tests.actors.rig import DEMAND, HOUR, Rig, Work
 
 # -- G14: refs stay valid -------------------------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ async def test_g18_status_is_one_tree_and_has_no_side_effects(rig: Rig, autojump
     async with rig.open() as root:
         ref = await root.start(rig.actor("a", backoff=Backoff(initial=4, jitter=0)))
         other = await root.start(rig.actor("b"))
-        demand = await root.start_on_demand(Rig.group("demand"), rig.actor, idle_after=5)
+        demand = await root.start_on_demand(DEMAND, rig.actor, idle_after=5)
         await rig.tell(ref, Work(1, raises=ValueError))
         await rig.tell(other, Work(2, seconds=10))
         await wait_all_tasks_blocked()

@@ -26,11 +26,11 @@ from actors import (
     open_supervisor,
 )
 from actors.events import BackingOff, Crashed, Ended, Event, GaveUp, Passivated, Started
-from tests.actors.rig import GENEROUS, Rig, Work, told
+from tests.actors.rig import DEMAND, GENEROUS, Rig, Work, told
 
 
 async def on_demand(root: Supervisor, rig: Rig, *, idle_after: float = 5.0, **fields: Any) -> OnDemand:
-    return await root.start_on_demand(Rig.group("demand"), lambda key: rig.actor(key, **fields), idle_after=idle_after)
+    return await root.start_on_demand(DEMAND, lambda key: rig.actor(key, **fields), idle_after=idle_after)
 
 
 async def test_an_idle_child_is_passivated_and_starts_again(rig: Rig, autojump_clock: MockClock) -> None:
@@ -160,7 +160,7 @@ async def test_what_the_maker_of_a_spec_raises_reaches_the_sender(rig: Rig, auto
         raise LookupError(key)
 
     async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), make, idle_after=1)
+        demand = await root.start_on_demand(DEMAND, make, idle_after=1)
 
         with pytest.raises(LookupError, match="x"):
             await demand.ref("x").ask(Work(1))
@@ -188,7 +188,7 @@ async def test_children_on_demand_have_no_order(rig: Rig) -> None:
     """Only `one_for_one` makes sense for them."""
     async with rig.open() as root:
         with pytest.raises(ValueError, match="children on demand have no order; need one_for_one, got one_for_all"):
-            await root.start_on_demand(Rig.group("demand", strategy="one_for_all"), rig.actor, idle_after=1)
+            await root.start_on_demand(SupervisorSpec(name="demand", strategy="one_for_all"), rig.actor, idle_after=1)
 
 
 @pytest.mark.parametrize("ending", ["stop", "restart"])
@@ -198,7 +198,7 @@ async def test_children_on_demand_end_all_at_once(rig: Rig, autojump_clock: Mock
         group = await root.start_supervisor(Rig.group(strategy="one_for_all"))
         first = await group.start(rig.actor("a"))
         demand = await group.start_on_demand(
-            Rig.group("demand"), lambda key: rig.actor(key, cleanup_s=1, stop_grace=2), idle_after=60
+            DEMAND, lambda key: rig.actor(key, cleanup_s=1, stop_grace=2), idle_after=60
         )
         for number, key in enumerate("vwxyz"):
             nursery.start_soon(rig.ask, demand.ref(key), Work(number, seconds=math.inf))
@@ -299,7 +299,7 @@ def unsaving(rig: Rig, *, cleanup_s: float = 0) -> Any:
 async def test_a_clean_up_that_fails_when_idle_is_not_tried_without_mail(rig: Rig, autojump_clock: MockClock) -> None:
     """The crash is told once; the next message begins afresh."""
     async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), unsaving(rig), idle_after=1)
+        demand = await root.start_on_demand(DEMAND, unsaving(rig), idle_after=1)
         await rig.ask(demand.ref("x"), Work(1))
         await trio.sleep(100)
         assert told(rig, Crashed) == ["x"]
@@ -312,7 +312,7 @@ async def test_a_clean_up_that_fails_when_idle_is_not_tried_without_mail(rig: Ri
 async def test_mail_that_comes_while_an_idle_clean_up_fails_is_kept(rig: Rig, autojump_clock: MockClock) -> None:
     """The crash is followed by a restart, as any crash of an actor with mail."""
     async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), unsaving(rig, cleanup_s=1), idle_after=1)
+        demand = await root.start_on_demand(DEMAND, unsaving(rig, cleanup_s=1), idle_after=1)
         await rig.ask(demand.ref("x"), Work(1))
         await trio.sleep(1.5)
         await rig.ask(demand.ref("x"), Work(2))

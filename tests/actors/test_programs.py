@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from actors import Backoff, Ref, Supervisor, SupervisorGaveUp, SupervisorSpec
 from actors.events import Crashed
 from actors.testing import AtStep, run_taped
-from tests.actors.rig import ROOT, Refused, Rig, Work
+from tests.actors.rig import DEMAND, ROOT, Refused, Rig, Work
 
 Step = tuple[str, str, float, type[Exception] | None]
 
@@ -65,7 +65,7 @@ class Program:
         self._refs["c"] = await group.start(make("c", mailbox=2, while_restarting="fail", cleanup_s=1, backoff=wait))
         self._refs["d"] = await group.start(make("d", mailbox=1, restart="temporary", stop_grace=0))
         demand = await root.start_on_demand(
-            Rig.group("demand"), lambda key: make(key, mailbox=1, workers=2, cleanup_s=0.5), idle_after=1
+            DEMAND, lambda key: make(key, mailbox=1, workers=2, cleanup_s=0.5), idle_after=1
         )
         self._refs |= {"x": demand.ref("x"), "y": demand.ref("y")}
 

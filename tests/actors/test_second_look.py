@@ -28,7 +28,7 @@ from actors import (
 )
 from actors.events import Started
 from actors.testing import run_taped
-from tests.actors.rig import Rig, Work
+from tests.actors.rig import DEMAND, Rig, Work
 
 
 class Get(Request[Any]):
@@ -191,7 +191,14 @@ async def test_children_on_demand_need_some_time_to_be_idle(rig: Rig, idle_after
     """Zero would end workers that are at work."""
     async with rig.open() as root:
         with pytest.raises(ValueError, match="`demand`: need idle_after > 0"):
-            await root.start_on_demand(Rig.group("demand"), rig.actor, idle_after=idle_after)
+            await root.start_on_demand(DEMAND, rig.actor, idle_after=idle_after)
+
+
+async def test_children_on_demand_have_no_budget_together(rig: Rig) -> None:
+    """A `total` that nothing would ever count is refused."""
+    async with rig.open() as root:
+        with pytest.raises(ValueError, match="`group`: children on demand are independent; leave out `total`"):
+            await root.start_on_demand(Rig.group(), rig.actor, idle_after=1)
 
 
 @pytest.mark.parametrize("grace", [-1, math.nan, "x", -(10**400)])
@@ -259,7 +266,7 @@ async def test_a_reply_says_when_it_is_there(rig: Rig, autojump_clock: MockClock
 async def test_a_spec_made_under_another_name_is_refused(rig: Rig, autojump_clock: MockClock) -> None:
     """Its path and its status would name two actors."""
     async with rig.open() as root:
-        demand = await root.start_on_demand(Rig.group("demand"), lambda _key: rig.actor("other"), idle_after=1)
+        demand = await root.start_on_demand(DEMAND, lambda _key: rig.actor("other"), idle_after=1)
 
         with pytest.raises(ValueError, match="the spec made for `x` of `root/demand` is called `other`"):
             await demand.ref("x").tell(Work(1))

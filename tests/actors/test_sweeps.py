@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from actors import Backoff, Ref, Stopped, Supervisor, SupervisorGaveUp
 from actors.testing import AtStep, CrashPoints, crash_sweep, run_taped, step_sweep
-from tests.actors.rig import Refused, Rig, Work
+from tests.actors.rig import DEMAND, Refused, Rig, Work
 
 GRACE, CLEANUP = 2.0, 0.5
 
@@ -39,9 +39,7 @@ class Scenario:
                 group = await self.root.start_supervisor(self._group)
                 first = await group.start(rig.actor("a", mailbox=1, start_s=0.5, **timed))
                 second = await group.start(rig.actor("b", workers=2, abandoned="cancel", backoff=wait, **timed))
-                demand = await self.root.start_on_demand(
-                    Rig.group("demand"), lambda key: rig.actor(key, **timed), idle_after=1
-                )
+                demand = await self.root.start_on_demand(DEMAND, lambda key: rig.actor(key, **timed), idle_after=1)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._impatient, second)
                     nursery.start_soon(self._teller, first, name="teller")
