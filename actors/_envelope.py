@@ -47,7 +47,10 @@ class Asked(msgspec.Struct, Generic[M], eq=False):
     def _end(self) -> None:
         self.state = "done"
         if self.asker is not None:
-            trio.lowlevel.reschedule(self.asker)
+            try:
+                trio.lowlevel.reschedule(self.asker)
+            except AssertionError as error:  # so trio refuses the task of another run
+                raise RuntimeError("the asker waits in another trio run, where nobody can wake it from here") from error
             self.asker = None
         if self.on_done is not None:
             notify(self.on_done)

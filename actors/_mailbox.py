@@ -60,11 +60,11 @@ class Mailbox(Generic[M]):
             return False
         if self._queue is _NONE_QUEUED:
             self._queue = deque()
+        if self._readers:
+            self._wake_reader()  # before anything is queued: it refuses other runs
         self._queue.append(mail)
         if len(self._queue) > self.peak:  # noqa: PLR1730  # a third of the price of `max`
             self.peak = len(self._queue)
-        if self._readers:
-            self._wake_reader()
         self._plain_below = 0 if self._readers else self.peak
         return True
 
@@ -181,7 +181,12 @@ class Mailbox(Generic[M]):
 
     def _wake_reader(self) -> None:
         task = next(iter(self._readers))
-        trio.lowlevel.reschedule(task)  # refuses other threads
+        try:
+            trio.lowlevel.reschedule(task)
+        except AssertionError as error:  # so trio refuses the task of another run
+            raise RuntimeError(
+                f"`{self.owner}` belongs to another trio run: nothing was sent; threads use `trio.from_thread.run`"
+            ) from error
         del self._readers[task]
 
     def _admit_sender(self) -> None:

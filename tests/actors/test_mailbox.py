@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import trio
@@ -10,6 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors._mailbox import Mailbox
 from actors.errors import NotStarted, Restarting, Stopped
+from tests.actors.rig import Rig, Work
 
 
 @pytest.fixture
@@ -120,3 +121,21 @@ async def test_a_finished_box_does_not_open_again(box: Mailbox[int]) -> None:
 
     with pytest.raises(Stopped, match="it is over"):
         await box.put(1)
+
+
+async def test_a_sender_in_another_run_is_told_and_has_sent_nothing(rig: Rig) -> None:
+    """An actor that waits for mail gets none from another `trio.run`: the error says what is right."""
+    async with rig.open() as root:
+        ref = await root.start(rig.actor("a"))
+        await wait_all_tasks_blocked()
+        sends: list[Callable[[Work], Awaitable[object]]] = [ref.ask, ref.submit, ref.tell]
+
+        for number, send in enumerate(sends):
+            with pytest.raises(
+                RuntimeError, match="`root/a` belongs to another trio run: nothing was sent; threads use"
+            ):
+                await trio.to_thread.run_sync(trio.run, send, Work(number))
+        rig.fates[3] = "answered"
+        assert await ref.ask(Work(3)) == 3
+
+    assert rig.started == [3]

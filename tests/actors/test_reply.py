@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import ActorError
+from actors._envelope import Asked
 from tests.actors.rig import Refused, Rig, Work
 
 
@@ -55,3 +56,18 @@ async def test_only_one_task_waits_for_a_reply(rig: Rig, autojump_clock: MockClo
 
         with pytest.raises(trio.BusyResourceError, match="another task waits for this reply"):
             await reply.wait()
+
+
+async def test_a_reply_to_another_run_says_why_it_fails() -> None:
+    """Who waits there cannot be woken: the crash that follows tells of it."""
+    asked = Asked(1)
+
+    async def reply() -> None:
+        asked.reply(1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(asked.wait)
+        await wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match="the asker waits in another trio run"):
+            await trio.to_thread.run_sync(trio.run, reply)
+        nursery.cancel_scope.cancel()
