@@ -58,7 +58,7 @@ class ChildSpec(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
     """One actor.
 
     Attributes:
-        name: Unique among its siblings.
+        name: Any text, unique among its siblings. With a `/` in it, its path may be that of another actor as well.
         start: Opens one incarnation: entering is its start (it is ready once entered), the value is its message
             handler, leaving is its clean-up.
         mailbox: Messages that may wait, >= 1.
