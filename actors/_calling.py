@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from actors._cycles import Worker
@@ -66,6 +67,14 @@ def _error_for(seat: ActorSeat[M], message: M, cause: BaseException) -> Exceptio
     if isinstance(cause, seat.spec.reply_errors):
         return cause
     what = str(cause) if isinstance(cause, ActorError) else type(cause).__name__  # other texts may hold content
+    if isinstance(cause, TypeError) and _in_the_call(cause):
+        what += "; it must be an async function of one message, or with `batch` of a list"
     failed = HandlerFailed(about(seat.path, message, f"its handler failed: {what}"))
     failed.__cause__ = cause
     return failed
+
+
+def _in_the_call(error: TypeError) -> bool:
+    """Say whether it was calling the handler, or awaiting what that gave, that failed, and no code of the handler."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__") in {"actors._work", __name__}

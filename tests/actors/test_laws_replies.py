@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -15,6 +16,7 @@ from actors import (
     ChildSpec,
     HandlerFailed,
     OutcomeUnknown,
+    Ref,
     Restarting,
     Stopped,
     SupervisorSpec,
@@ -35,6 +37,36 @@ async def test_g4_a_crash_is_told_with_its_cause(rig: Rig, autojump_clock: MockC
 
     rig.fates[1] = "failed"
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+async def no_message() -> None: ...
+
+
+def plain(_message: object) -> int:
+    return 1
+
+
+async def wrong_inside(message: object) -> None:
+    plain(message)(message)  # type: ignore[operator]  # that is the point
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(("handler", "told"), [(plain, True), (no_message, True), (wrong_inside, False)])
+async def test_g4_what_is_no_handler_is_told_as_such(
+    autojump_clock: MockClock, handler: Any, batch: int, *, told: bool
+) -> None:
+    """A function that is not async, or takes no message, is told; a `TypeError` of its own is like any error."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Any]:
+        yield handler
+
+    async with open_supervisor(SupervisorSpec(name="root"), hooks=[]) as root:
+        ref: Ref[Work] = await root.start(ChildSpec(name="a", start=start, mailbox=4, batch=batch))
+        with pytest.raises(HandlerFailed, match="its handler failed: TypeError") as caught:
+            await ref.ask(Work(1))
+
+    assert ("it must be an async function of one message, or with `batch` of a list" in str(caught.value)) is told
 
 
 async def test_g4_a_declared_error_is_an_answer(rig: Rig, autojump_clock: MockClock) -> None:
