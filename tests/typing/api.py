@@ -50,6 +50,19 @@ async def a_ref_of_more_messages_serves_as_one_of_fewer(ref: Ref[Get | Put]) -> 
     await fewer.tell(Get("a"))
 
 
+@asynccontextmanager
+async def start_batch() -> AsyncIterator[Callable[[list[Get]], Awaitable[list[int]]]]:
+    async def handle(messages: list[Get]) -> list[int]:
+        return [len(message.key) for message in messages]
+
+    yield handle
+
+
+async def a_ref_of_an_actor_that_takes_batches_is_annotated(root: Supervisor) -> None:
+    ref: Ref[Get] = await root.start(ChildSpec(name="a", start=start_batch, mailbox=4, batch=4))
+    await ref.tell(Get("a"))
+
+
 async def a_supervisor_gives_refs_of_the_messages_that_its_child_handles() -> None:
     async with open_supervisor(SupervisorSpec(name="root")) as root:
         assert_type(root, Supervisor)
