@@ -99,12 +99,13 @@ def require_request(request: CompletionRequest) -> CompletionRequest:
 
 def _require_settings(request: CompletionRequest) -> None:
     """Refuse what no provider can be told, or would be told as something else; how hot is too hot is for it to say."""
-    for name in ("max_tokens", "temperature", "top_p"):
-        value = getattr(request, name)
-        if isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):
-            raise BadInput(f"`{name}` is {value}; it must be a finite number")
-    if request.max_tokens is not None and request.max_tokens < 1:
-        raise BadInput(f"`max_tokens` is {request.max_tokens}; it must be at least 1")
+    if not request.max_tokens is request.temperature is request.top_p is None:  # nearly all calls leave that to others
+        for name in ("max_tokens", "temperature", "top_p"):
+            value = getattr(request, name)
+            if isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):
+                raise BadInput(f"`{name}` is {value}; it must be a finite number")
+        if request.max_tokens is not None and request.max_tokens < 1:
+            raise BadInput(f"`max_tokens` is {request.max_tokens}; it must be at least 1")
     if request.tool_choice not in _CHOICES and request.tool_choice not in (tool.name for tool in request.tools):
         raise BadInput(
             f"`tool_choice` is `{request.tool_choice}`, which is no tool of the request; it must be one of its tools, "
