@@ -80,7 +80,8 @@ def _asked(backend: str | None, given: dict[str, str | None]) -> Profile:
             given["base_url"] = given["base_url"] or _answer("base_url")
             given["dialect"] = given["dialect"] or _answer(f"dialect ({', '.join(_DIALECTS)})", _DIALECTS[0])
             given["api_key_env"] = given["api_key_env"] or _answer("variable that holds the key, if any", "") or None
-    missing = [name for name, value in (("--backend", backend), ("--model", given["model"])) if not value]
+    has_model = given["model"] or backend == "scripted"  # which needs none
+    missing = [name for name, value in (("--backend", backend), ("--model", has_model)) if not value]
     if missing or not backend:
         raise click.UsageError(f"{_all_of(missing)} missing, and stdin is no terminal on which to ask")
     if backend not in PRESETS:

@@ -46,6 +46,15 @@ def test_flags_make_the_users_file(command: Command, file: Path) -> None:
     assert "hello" in command("ask", "hello").out
 
 
+def test_the_scripted_backend_needs_no_model(command: Command, file: Path) -> None:
+    """As everywhere: without a terminal to ask on, none is missing."""
+    result = command("init", "--backend", "scripted")
+
+    assert (result.code, result.out) == (0, f"written: {file}\n"), result.err
+    assert _loaded(file).profiles == {"default": Profile(backend="scripted")}
+    assert "hello" in command("ask", "hello").out
+
+
 def test_every_flag_stands_in_the_file(command: Command, file: Path, tmp_path: Path) -> None:
     """With whatever characters a model's name has."""
     where = tmp_path / "some where" / "a.toml"
@@ -77,7 +86,7 @@ def test_a_file_that_is_there_stays(command: Command, place: Place) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--backend", "scripted"), "`--model` is missing"),
+        (("--backend", "groq"), "`--model` is missing"),
         ((), "`--backend` and `--model` are missing"),
         (("--backend", "grok", "--model", "m"), "`grok` is no backend"),
         (("--backend", "custom", "--model", "m", "--dialect", "latin"), "`latin` is no dialect"),
