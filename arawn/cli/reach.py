@@ -150,9 +150,9 @@ def _hidden_daemon(door: Door, log: Path) -> Finding:
     where = f"and nothing answers on `{door}`" if door.socket else "and no daemon of this configuration is known"
     return Finding(
         "daemon",
-        door.socket is None,
-        f"a process writes the log `{log}` {where}; if it is a daemon that has lost its file, end it with "
-        f"`kill` (its number is in `{log / '.lock'}`) and start it again",
+        True,  # nothing tells a program that uses the library from a daemon that has lost its file
+        f"a process writes the log `{log}` {where}: so it is while a program uses the library; if it is a daemon that "
+        f"has lost its file, end it with `kill` (its number is in `{log / '.lock'}`) and start it again",
     )
 
 

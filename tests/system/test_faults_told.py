@@ -24,7 +24,14 @@ from tests.system.unprivileged import Unprivileged, read_only
 
 pytestmark = pytest.mark.slow  # real processes
 
-HARMLESS = {"a reload has replaced a busy profile", "the daemon was killed"}
+HARMLESS = {
+    "a reload has replaced a busy profile",
+    "a second daemon",
+    "the daemon was killed",
+    # doctor cannot tell either from a program that uses the library
+    "the log is another process's, such as a daemon that has lost its file",
+    "the runtime directory is deleted",
+}
 
 
 @pytest.fixture
@@ -168,7 +175,7 @@ def test_a_start_that_cannot_be_is_one_message(bound: Place, fault: str) -> None
     assert start.stderr.startswith("arawn: ")
     assert start.stderr.count("\n") == 1
     assert missing(by_doctor, doctor.stdout) == []
-    assert doctor.returncode == (0 if fault == "a second daemon" else 1)
+    assert doctor.returncode == (0 if fault in HARMLESS else 1)
 
 
 def test_a_directory_that_is_read_only_for_a_while_costs_no_record(bound: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -71,3 +72,13 @@ def test_a_daemon_that_has_lost_its_file_is_named(command: Command, place: Place
     assert "its file in the runtime directory is gone or elsewhere: end it with `arawn stop` where" in result.err
     assert f", or with `kill {PID}`; if not, wait until it has ended" in result.err
     assert "`arawn start` runs one" not in result.err
+
+
+def test_a_program_that_uses_the_library_is_no_fault_for_doctor(command: Command) -> None:
+    """Its exit code is 0; a daemon that has lost its file looks the same, and the row says what to do then."""
+    result = command("doctor", "--json")
+
+    (row,) = [one for one in json.loads(result.out) if one["what"] == "daemon"]
+    assert (result.code, row["ok"]) == (0, True), result.out
+    assert "so it is while a program uses the library" in row["found"]
+    assert "if it is a daemon that has lost its file, end it with `kill`" in row["found"]
