@@ -17,6 +17,7 @@ from arawn.interactions import entry as entries
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.record import InteractionHead
+from arawn.interactions.zones import shown_time
 
 __all__ = [
     "ELASTIC",
@@ -62,7 +63,7 @@ def short_id(identity: str) -> str:
 def row(head: InteractionHead, zone: tzinfo, id_characters: int) -> tuple[str, ...]:
     """Return the cells of one interaction."""
     return (
-        f"{moment(head, zone):%Y-%m-%d %H:%M:%S}",
+        shown_time(moment(head, zone), zone),
         head.id[: max(id_characters, _SHORTEST_ID)],
         head.profile,
         head.model_used or head.model_requested or "",

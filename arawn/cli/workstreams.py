@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from arawn.cli.output import note, print_chosen, print_json, say
 from arawn.cli.prompt import confirm_or_leave
 from arawn.cli.transcript import message_lines
 from arawn.cli.workstream_access import WorkstreamAccess, open_access
+from arawn.interactions.zones import LocalZone, shown_time
 from arawn.server.workstreams import WorkstreamChange, WorkstreamSettings
 from arawn.workstreams.settings import require_settings
 from arawn.workstreams.store import Summary, WorkstreamState
@@ -57,7 +59,8 @@ def list_workstreams(archived: bool, as_json: bool, config_file: Path | None) ->
 def _row(summary: Summary) -> tuple[str, ...]:
     name = f"{summary.name} (archived)" if summary.archived else summary.name
     tags = " ".join(f"{key}={value}" for key, value in summary.tags.items())
-    return name, summary.profile or "", str(summary.turns), summary.updated, tags
+    changed = shown_time(datetime.fromisoformat(summary.updated), LocalZone())
+    return name, summary.profile or "", str(summary.turns), changed, tags
 
 
 @click.command()

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from arawn.config.describe import ticked
 from arawn.errors import BadInput
 
-__all__ = ["LocalZone", "zone_of"]
+__all__ = ["LocalZone", "shown_time", "zone_of"]
 
 _DAY_S = 86_400
 _OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", re.ASCII)
@@ -35,6 +35,11 @@ def zone_of(name: str | None) -> tzinfo:
         raise BadInput(
             f"there is no time zone {ticked(name)}; write it as `Europe/Berlin`, `UTC` or `+02:00`"
         ) from error
+
+
+def shown_time(moment: datetime, zone: tzinfo) -> str:
+    """Return what clocks in `zone` show at `moment`, to the second, as tables have it; errors as for `LocalZone`."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 class LocalZone(tzinfo):

@@ -103,6 +103,18 @@ def test_a_process_of_its_own_takes_the_zone_from_its_environment(calls: None, p
     assert sorted(times(place.run("interactions", "list", "-n", "99").stdout)) == TIMES
 
 
+def test_conversations_are_listed_at_local_times(berlin: Command) -> None:
+    """As calls are; JSON has the time in UTC, as it is stored."""
+    berlin("workstreams", "new", "x")
+
+    (stored,) = json.loads(berlin("workstreams", "list", "--json").out)
+    _, row = berlin("workstreams", "list").out.splitlines()
+
+    changed = datetime.fromisoformat(stored["updated"])
+    assert stored["updated"].endswith("+00:00")
+    assert row.split(maxsplit=2)[2] == f"{changed.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def test_calls_are_counted_in_the_day_of_then(berlin: Command) -> None:
     """A day has 23 hours, and another one 25."""
     counted = json.loads(berlin("interactions", "stats", "--by", "day", "--json").out)["rows"]
