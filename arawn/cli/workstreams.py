@@ -131,6 +131,7 @@ def archive(name: str, undo: bool, config_file: Path | None) -> None:
 def remove(name: str, yes: bool, config_file: Path | None) -> None:
     """Delete a conversation with its settings and messages; its records in the log stay."""
     if not yes:
+        _with_access(config_file, lambda access: access.load(name))  # nobody is asked about what is not there
         confirm_or_leave(f"delete workstream `{name}` and all that was said in it?", otherwise="nothing was deleted")
     _with_access(config_file, lambda access: access.remove(name))
     note(f"deleted workstream `{name}`")

@@ -85,6 +85,7 @@ def test_settings_reach_an_actor_that_failed_before(ready: None, command: Comman
         (["show", "x"], "there is no workstream `x`"),
         (["archive", "x"], "there is no workstream `x`"),
         (["rm", "-y", "x"], "there is no workstream `x`"),
+        (["rm", "x"], "there is no workstream `x`"),
         (["show", "a/b"], "'a/b' cannot name a workstream"),
         (["bind", " x", "fast"], "' x' cannot name a workstream"),
     ],
