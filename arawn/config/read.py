@@ -5,6 +5,7 @@ A project's file that another user wrote, or can write, is not obeyed.
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import re
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from arawn.config.keypath import KeyPath
+from arawn.config.keypath import KeyPath, dotted
 from arawn.config.layers import Layer
 from arawn.config.locate import key_lines
 from arawn.config.paths import config_dir, expanded
@@ -26,6 +27,7 @@ from arawn.owners import stranger
 __all__ = ["Reading", "read_files", "why_foreign"]
 
 _SYNTAX_ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
+_KEY = re.compile(r"(?<= )\(['\"].*\)")  # how `tomllib` writes one
 
 _DEEPEST = 100
 _TOO_DEEP = f"{{name}}: nested too deeply: tables, arrays and dotted keys may be {_DEEPEST} deep in each other"
@@ -134,7 +136,8 @@ def _syntax_problem(name: str, text: str, message: str) -> str:
     """Return the problem line of a syntax error; before Python 3.14 only the message of `tomllib` has its place."""
     place = _SYNTAX_ERROR_LINE.search(message)
     line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
-    return f"{name}:{line}: not TOML: {_SYNTAX_ERROR_LINE.sub('', message)}; see https://toml.io"
+    found = _KEY.sub(lambda key: f"`{dotted(ast.literal_eval(key[0]))}`", _SYNTAX_ERROR_LINE.sub("", message))
+    return f"{name}:{line}: not TOML: {found}; see https://toml.io"
 
 
 def _mistrusted(path: Path, descriptor: int) -> str | None:

@@ -56,5 +56,22 @@ def test_a_file_of_another_user_is_told_with_what_to_set(tmp_path: Path, monkeyp
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[llm]\n[llm]\n", "2: not TOML: Cannot declare `llm` twice; "),
+        ("[a.\"it's ('x')\"]\n[a.\"it's ('x')\"]\n", "2: not TOML: Cannot declare `a.\"it's ('x')\"` twice; "),
+        ("a = []\n[[a]]\n", "2: not TOML: Cannot mutate immutable namespace `a`; "),
+        ("a = (\n", "1: not TOML: Invalid value; "),
+    ],
+)
+def test_a_key_in_a_syntax_error_is_written_as_in_the_file(tmp_path: Path, text: str, said: str) -> None:
+    """With its dots, and quotes where it needs them."""
+    path = tmp_path / "arawn.toml"
+    path.write_text(text, encoding="utf-8")
+
+    assert problem_of(path) == f"{path}:{said}see https://toml.io"
+
+
 def _refused(*_: object, **__: object) -> None:
     raise PermissionError(13, "Permission denied")
