@@ -92,7 +92,7 @@ def print_table(
     Args:
         headers, rows: The table.
         elastic: Makes every row one line of the terminal by cutting these columns alone; see `fitted`. Without it,
-            long cells are wrapped.
+            long cells are wrapped, and words that are too long, such as paths, folded.
     """
     if sys.stdout.isatty():
         _print_rich_table(headers, rows, elastic)
@@ -121,7 +121,7 @@ def _print_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], ela
         console.width = max(console.width, sum(widths) + GAP * (len(widths) - 1))
     else:
         for header in headers:
-            table.add_column(Text(header))
+            table.add_column(Text(header), overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)

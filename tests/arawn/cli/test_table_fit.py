@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arawn.cli.output import print_table
 from arawn.cli.record_view import ELASTIC, HEADERS
 from arawn.cli.table_fit import GAP, evenly, fitted, shortened, text_width
 from arawn.interactions.record import InteractionRecord
@@ -70,6 +73,27 @@ def test_a_text_is_cut_to_what_a_terminal_shows(text: str, columns: int) -> None
 
     assert text_width(short) <= columns
     assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+class Screen(io.StringIO):
+    """What a terminal shows."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_path_is_folded_and_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal all of it can be read: two that begin alike are told apart."""
+    paths = [f"/somewhere/in/a/deep/directory/of/many/names/{name}.toml" for name in "ab"]
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    monkeypatch.setenv("COLUMNS", "40")
+
+    print_table(("check", "result", "found"), [("configuration", "wrong", " and ".join(paths))])
+
+    _, *lines = screen.getvalue().splitlines()
+    assert max(map(text_width, lines)) <= 40
+    found = "".join(line[lines[0].index("/") :].strip() for line in lines)
+    assert all(path in found for path in paths), lines
 
 
 @pytest.fixture
