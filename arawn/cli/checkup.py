@@ -103,13 +103,26 @@ def _too_long(socket: Path | None) -> Iterator[str]:
 def _room(what: str, directory: Path) -> Finding:
     """Say whether the disk has room; `directory` need not exist yet."""
     nearest = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
-    free = shutil.disk_usage(nearest).free
+    total, _, free = shutil.disk_usage(nearest)
+    if not total:  # as of `/proc`, which keeps no files, and of memory without a bound, which does
+        return _unsized(what, directory, nearest)
     if free >= _ROOM_BYTES:
         return Finding(what, True, f"{free >> 20:,} MiB are free at `{directory}`")
     return Finding(
         what,
         False,
         f"the disk of `{directory}` is nearly full, {free >> 20:,} MiB are free; make room, calls will wait",
+    )
+
+
+def _unsized(what: str, directory: Path, nearest: Path) -> Finding:
+    if directory.exists():
+        return Finding(what, True, f"how much is free at `{directory}` cannot be seen: its file system has no size")
+    return Finding(
+        what,
+        False,
+        f"`{directory}` is not there, and the file system of `{nearest}` has no size and may keep no files; make the "
+        "directory, or give another path",
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from arawn.cli.checkup import look_around
 from arawn.config.paths import database_path, interactions_dir
-from arawn.config.schema import Config, ServerConfig
+from arawn.config.schema import Config, ServerConfig, WorkstreamsConfig
 from arawn.errors import StoreFailed
 from arawn.interactions.opening import open_day_log
 from arawn.messages import user
@@ -44,6 +44,25 @@ def test_a_socket_path_that_start_cannot_take_is_found(tmp_path: Path, size: int
     assert fits or f"has {size} bytes, and a Unix socket path may have 107" in found[0][1]
     with nullcontext() if fits else pytest.raises(OSError, match="may have 107 bytes"), open_unix_listener(socket):
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no such file system here")
+@pytest.mark.parametrize(
+    ("database", "told"),
+    [
+        ("/proc/x/y.db", (False, "`/proc/x` is not there, and the file system of `/proc` has no size")),
+        ("/proc/x.db", (True, "how much is free at `/proc` cannot be seen")),
+    ],
+)
+def test_a_file_system_without_a_size_is_not_said_to_be_full(
+    tmp_path: Path, database: str, told: tuple[bool, str]
+) -> None:
+    """Where nothing is there yet, it may well be none that keeps files."""
+    config = msgspec.structs.replace(configured(tmp_path), workstreams=WorkstreamsConfig(database=database))
+
+    found = [one for one in look_around(config, {"HOME": str(tmp_path)}, NOW) if one.what == "workstreams"]
+
+    assert [(one.ok, one.found[: len(told[1])]) for one in found] == [told]
 
 
 @pytest.fixture
