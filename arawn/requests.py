@@ -150,14 +150,17 @@ def require_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     """Return the tags as a dict of texts.
 
     Raises:
-        BadInput: A key or value is no text.
+        BadInput: A key or value is no text, or a key is empty.
     """
     if not tags:
         return {}
     try:
-        return msgspec.convert(dict(tags), dict[str, str])
+        texts = msgspec.convert(dict(tags), dict[str, str])
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise BadInput(f"tags are texts by name: {error}") from error
+    if "" in texts:
+        raise BadInput("tags are texts by name: one has an empty key; give it a name")
+    return texts
 
 
 def _misfit(value: Any, kinds: Sequence[type]) -> str | None:

@@ -35,6 +35,7 @@ def config_findings(config: Config, entries: Iterable[NamedProfile]) -> Iterator
     for entry in entries:
         yield from profile_findings(entry)
     yield from _profile_names(config)
+    yield from _tag_names(config)
     yield from routing_findings(config)
     yield from tool_findings(config.tools)
     yield from host_findings(config.server.allowed_hosts)
@@ -77,6 +78,12 @@ def _profile_names(config: Config) -> Iterator[Finding]:
     for path, name in _named_profiles(config):
         if name not in known:
             yield Finding(path, f"unknown profile {ticked(name)}; {there_are}{suggestion(name, known)}")
+
+
+def _tag_names(config: Config) -> Iterator[Finding]:
+    for name, workstream in config.workstreams.named.items():
+        if "" in workstream.tags:
+            yield Finding(("workstreams", "named", name, "tags"), "one has an empty key; give it a name")
 
 
 def _named_profiles(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -175,6 +175,7 @@ def test_no_profile_is_called_auto() -> None:
             {"workstreams": {"named": {"r": {"profile": "fats"}}}},
             "workstreams.named.r.profile: unknown profile `fats`; the profiles are: `default` or `fast` (did you mean",
         ),
+        ({"workstreams": {"named": {"r": {"tags": {"": "x"}}}}}, "workstreams.named.r.tags: one has an empty key"),
         ({"routing": {"default": "x"}}, "routing.default: unknown profile `x`; the profiles are: `default` or `fast`"),
         ({"server": {"listen": "8470"}}, "server.listen: found `8470`; accepted: `host:port`"),
         ({"server": {"listen": "0.0.0.0:1", "auth": "none"}}, 'server.auth: "none" lets anyone'),
