@@ -22,6 +22,7 @@ from arawn.backends.openai_shape import (
     usage_of,
 )
 from arawn.backends.shape import ReportedError, WrongShapeError, decode_as, reported_error
+from arawn.backends.worded_refusal import RefusalDelta
 from arawn.messages import (
     CompletionResponse,
     StreamEvent,
@@ -235,9 +236,10 @@ class OpenAIAssembler:
             self._note("reasoning_content")
         elif isinstance(said.reasoning, str):
             self._note("reasoning")
-        events = [self._grown(kind, piece) for kind, piece in _pieces(said, self._lenient.warnings)]
+        events: list[StreamEvent] = [self._grown(kind, piece) for kind, piece in _pieces(said, self._lenient.warnings)]
         if said.refusal:
             self._refused = True
+            events.append(RefusalDelta(self._grown("text", said.refusal).index, said.refusal))
         calls = said.tool_calls
         if not calls and said.function_call is not None:  # the dialect's older form, of which there is one
             calls = [ToolCall(_OLD_FORM, None, said.function_call)]
@@ -245,7 +247,7 @@ class OpenAIAssembler:
             events += self._calls.take(self._piece(call), position, self._id)
         return events
 
-    def _grown(self, kind: Literal["text", "thinking"], piece: str) -> StreamEvent:
+    def _grown(self, kind: Literal["text", "thinking"], piece: str) -> TextDelta | ThinkingDelta:
         index = self._indexes.setdefault(kind, len(self._assembly))
         self._assembly.grow(index, kind, piece)
         return TextDelta(index, piece) if kind == "text" else ThinkingDelta(index, piece)
@@ -279,8 +281,6 @@ def _pieces(said: Said, left_out: dict[str, None]) -> Iterator[tuple[Literal["te
         yield from _parts(said.content, left_out)
     elif said.content:
         yield "text", said.content
-    if said.refusal:
-        yield "text", said.refusal
     if said.audio or said.images:
         left_out["sound or pictures were left out of the answer"] = None
 

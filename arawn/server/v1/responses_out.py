@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from arawn.backends.worded_refusal import is_worded_refusal
 from arawn.messages import CompletionResponse, Text, Thinking, ToolUse, Usage
 from arawn.server.v1.responses_custom import input_of
 from arawn.server.v1.responses_in import ResponsesBody
 from arawn.server.v1.responses_search import arguments_of
 from arawn.server.v1.responses_tools import Kind, Tools
 
-__all__ = ["PREFIXES", "Frame", "call_item", "message_item", "reasoning_item", "response_body", "text_part"]
+__all__ = [
+    "PREFIXES",
+    "Frame",
+    "call_item",
+    "cut_short",
+    "message_item",
+    "reasoning_item",
+    "response_body",
+    "text_part",
+    "why_incomplete",
+]
 
-PREFIXES = {"text": "msg", "thinking": "rs", "function": "fc", "custom": "ctc", "tool_search": "tsc"}
+PREFIXES = {"text": "msg", "refusal": "msg", "thinking": "rs", "function": "fc", "custom": "ctc", "tool_search": "tsc"}
 """How the id of an item begins."""
 
 _INCOMPLETE = {
@@ -60,7 +71,7 @@ class Frame(msgspec.Struct, frozen=True):
 
     def ended(self, response: CompletionResponse, output: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the response object of a whole answer."""
-        reason = _INCOMPLETE.get(response.stop_reason or "")
+        reason = why_incomplete(response)
         details = None if reason is None else {"reason": reason}
         status = "completed" if reason is None else "incomplete"
         return self.value(
@@ -68,14 +79,20 @@ class Frame(msgspec.Struct, frozen=True):
         )
 
 
+def why_incomplete(response: CompletionResponse) -> str | None:
+    """Return why an answer is not whole; None if it is: a refusal that the model worded is."""
+    return None if is_worded_refusal(response) else _INCOMPLETE.get(response.stop_reason or "")
+
+
 def response_body(response: CompletionResponse, *, frame: Frame) -> bytes:
     """Return the body of a plain answer."""
     output: list[dict[str, Any]] = []
+    said: Literal["text", "refusal"] = "refusal" if is_worded_refusal(response) else "text"
     for position, block in enumerate(response.content):
         item_id = f"{position}_{frame.answer_id}"
         match block:
             case Text():
-                output.append(message_item(f"msg_{item_id}", block.text))
+                output.append(message_item(f"msg_{item_id}", text_part(block.text, said)))
             case Thinking() if block.text:
                 output.append(reasoning_item(f"rs_{item_id}", block.text))
             case ToolUse():
@@ -85,17 +102,25 @@ def response_body(response: CompletionResponse, *, frame: Frame) -> bytes:
                 kind = frame.tools.kind_of(block.name)
                 call = (kind, f"{PREFIXES[kind]}_{item_id}", block.id, frame.tools.called(block.name))
                 output.append(call_item(*call, arguments))
+    if output and why_incomplete(response):
+        output[-1] = cut_short(output[-1])
     return msgspec.json.encode(frame.ended(response, output))
 
 
-def message_item(item_id: str, text: str) -> dict[str, Any]:
+def cut_short(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item that ends in the middle."""
+    return {**item, "status": "incomplete"} if "status" in item else item
+
+
+def message_item(item_id: str, part: dict[str, Any]) -> dict[str, Any]:
     """Return a whole message."""
-    content = [text_part(text)]
-    return {"type": "message", "id": item_id, "role": "assistant", "status": "completed", "content": content}
+    return {"type": "message", "id": item_id, "role": "assistant", "status": "completed", "content": [part]}
 
 
-def text_part(text: str) -> dict[str, Any]:
-    """Return the part of a message that holds its text."""
+def text_part(text: str, kind: Literal["text", "refusal"] = "text") -> dict[str, Any]:
+    """Return the part of a message that holds its text, or the words by which the model refuses."""
+    if kind == "refusal":
+        return {"type": "refusal", "refusal": text}
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 

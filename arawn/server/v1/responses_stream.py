@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, assert_never
 
+from arawn.backends.worded_refusal import RefusalDelta
 from arawn.messages import (
     Completed,
     CompletionResponse,
@@ -18,14 +19,24 @@ from arawn.server.streaming import KEEP_ALIVE, encode_event
 from arawn.server.v1.envelope import provider_error
 from arawn.server.v1.known_errors import word_for
 from arawn.server.v1.responses_custom import InputPieces
-from arawn.server.v1.responses_out import PREFIXES, Frame, call_item, message_item, reasoning_item, text_part
+from arawn.server.v1.responses_out import (
+    PREFIXES,
+    Frame,
+    call_item,
+    cut_short,
+    message_item,
+    reasoning_item,
+    text_part,
+    why_incomplete,
+)
 from arawn.server.v1.responses_tools import Kind
 
 __all__ = ["ResponseEvents"]
 
 # Codex takes the first for final in a stream, after no other try; of a refusal it tries again before.
 _ASKED_AGAIN = {"server_is_overloaded": "overloaded_error"}
-_Kind = Literal["text", "thinking"] | Kind
+_Said = Literal["text", "refusal", "thinking"]
+_Kind = _Said | Kind
 
 
 class _Item:
@@ -40,21 +51,21 @@ class _Item:
         self.called: dict[str, str] = {}
         self.input = InputPieces()
         self.closed = False
+        self.is_cut = False
+
+    def shown(self) -> dict[str, Any]:
+        """Return the item as it stands at its end."""
+        return cut_short(self.whole()) if self.is_cut else self.whole()
 
     def whole(self) -> dict[str, Any]:
         text = "".join(self.pieces)
         match self.kind:
-            case "text":
-                return message_item(self.id, text)
+            case "text" | "refusal":
+                return message_item(self.id, text_part(text, self.kind))
             case "thinking":
                 return reasoning_item(self.id, text)
             case "function" | "custom" | "tool_search":
                 return call_item(self.kind, self.id, self.call_id, self.called, text)
-
-    def cut(self) -> dict[str, Any]:
-        """Return the item as it stands when the stream breaks."""
-        shown = self.whole()
-        return {**shown, "status": "incomplete"} if "status" in shown else shown
 
 
 class ResponseEvents:
@@ -83,7 +94,8 @@ class ResponseEvents:
         begin = self._begin() if self._number == 0 else b""
         match event:
             case TextDelta():
-                return begin + self._grow("text", event.index, event.text)
+                kind: _Said = "refusal" if isinstance(event, RefusalDelta) else "text"
+                return begin + self._grow(kind, event.index, event.text)
             case ThinkingDelta(text=""):  # of thinking that the provider hides there is nothing to say
                 return begin
             case ThinkingDelta():
@@ -109,7 +121,7 @@ class ResponseEvents:
         theirs = provider_error(failure, "openai") or {}
         error = ours | {name: said for name, said in theirs.items() if name not in ours or isinstance(said, str)}
         error |= {"code": _ASKED_AGAIN.get(known, known)} if known else {}
-        output = [item.whole() if item.closed else item.cut() for item in self._items]
+        output = [item.whole() if item.closed else cut_short(item.whole()) for item in self._items]
         failed = self._frame.value("failed", output, model=self._model, error=error)
         if self._number > 0:
             return self._event("response.failed", response=failed)
@@ -126,10 +138,10 @@ class ResponseEvents:
         first = self._event("response.created", response=begun)
         return first + self._event("response.in_progress", response=begun)
 
-    def _grow(self, kind: Literal["text", "thinking"], index: int, piece: str) -> bytes:
+    def _grow(self, kind: _Said, index: int, piece: str) -> bytes:
         item = self._growing.get(index)
         start = b""
-        if item is None or item.closed:
+        if item is None or item.closed or item.kind != kind:
             start = self._close_last()
             item = self._add(kind, index)
             self._last = item
@@ -137,6 +149,8 @@ class ResponseEvents:
         item.pieces.append(piece)
         if kind == "thinking":
             return start + self._of(item, "response.reasoning_summary_text.delta", summary_index=0, delta=piece)
+        if kind == "refusal":
+            return start + self._of(item, "response.refusal.delta", content_index=0, delta=piece)
         return start + self._of(item, "response.output_text.delta", content_index=0, delta=piece, logprobs=[])
 
     def _start_call(self, event: ToolUseStart) -> bytes:
@@ -170,7 +184,12 @@ class ResponseEvents:
             return added + self._of(item, "response.reasoning_summary_part.added", summary_index=0, part=part)
         shown = {**item.whole(), "status": "in_progress", "content": []}
         added = self._event("response.output_item.added", output_index=item.position, item=shown)
-        return added + self._of(item, "response.content_part.added", content_index=0, part=text_part(""))
+        return added + self._of(
+            item,
+            "response.content_part.added",
+            content_index=0,
+            part=text_part("", "refusal" if item.kind == "refusal" else "text"),
+        )
 
     def _close_last(self) -> bytes:
         item, self._last = self._last, None
@@ -181,12 +200,15 @@ class ResponseEvents:
         said = b""
         if item.kind == "function" and not any(item.pieces):  # clients decode arguments as JSON
             said = self._grow_call(item, "{}")
-        whole = item.whole()
+        whole = item.shown()
         match item.kind:
-            case "text":
-                text = "".join(item.pieces)
-                said = self._of(item, "response.output_text.done", content_index=0, text=text, logprobs=[])
-                said += self._of(item, "response.content_part.done", content_index=0, part=text_part(text))
+            case "text" | "refusal":
+                (part,) = whole["content"]
+                if item.kind == "refusal":
+                    said = self._of(item, "response.refusal.done", content_index=0, refusal=part["refusal"])
+                else:
+                    said = self._of(item, "response.output_text.done", content_index=0, text=part["text"], logprobs=[])
+                said += self._of(item, "response.content_part.done", content_index=0, part=part)
             case "thinking":
                 (part,) = whole["summary"]
                 said = self._of(item, "response.reasoning_summary_text.done", summary_index=0, text=part["text"])
@@ -200,8 +222,10 @@ class ResponseEvents:
         return said + self._event("response.output_item.done", output_index=item.position, item=whole)
 
     def _end(self, response: CompletionResponse) -> bytes:
+        if self._items and why_incomplete(response):
+            self._items[-1].is_cut = True
         said = self._close_last() + b"".join(self._close(item) for item in self._items if not item.closed)
-        ended = self._frame.ended(response, [item.whole() for item in self._items]) | {"model": self._model}
+        ended = self._frame.ended(response, [item.shown() for item in self._items]) | {"model": self._model}
         return said + self._event(f"response.{ended['status']}", response=ended)
 
     def _of(self, item: _Item, name: str, /, **fields: Any) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from arawn.backends.anthropic_reply import REDACTED
+from arawn.backends.openai_reply import OpenAIAssembler, decode_reply
 from arawn.messages import (
     Completed,
     CompletionResponse,
@@ -24,6 +25,7 @@ from arawn.server.v1.openai_stream import ChatChunks
 from arawn.server.v1.responses_in import read_responses
 from arawn.server.v1.responses_out import Frame
 from arawn.server.v1.responses_stream import ResponseEvents
+from arawn.wire.sse import SseEvent
 from tests.arawn.server.dialect_words import answer, chat_of, message_of, response_of
 
 TOO_LONG = {"reason": "max_output_tokens"}
@@ -99,3 +101,57 @@ def test_hidden_thinking_is_no_item_of_a_streamed_response() -> None:
 
     output = data_of(b"".join(said))[-1]["response"]["output"]
     assert [item["type"] for item in output] == ["message"]
+
+
+REFUSED = {"type": "refusal", "refusal": "I cannot"}
+
+
+def test_a_refusal_in_words_is_a_part_of_its_own_kind() -> None:
+    """Clients that parse an answer by its schema would take the words for it; the response itself is whole."""
+    body = b'{"choices": [{"message": {"content": null, "refusal": "I cannot"}, "finish_reason": "stop"}]}'
+    said = response_of(decode_reply(body))
+
+    assert (said["status"], said["incomplete_details"]) == ("completed", None)
+    assert [(item["status"], item["content"]) for item in said["output"]] == [("completed", [REFUSED])]
+
+
+def test_a_refusal_in_words_is_streamed_as_one() -> None:
+    """By its own events, and what was said before it stays a text."""
+    assembler, events = OpenAIAssembler(), response_events()
+    told = b""
+    for delta in ({"content": "Well"}, {"refusal": "I can"}, {"refusal": "not"}):
+        for event in assembler.feed(SseEvent("message", json.dumps({"choices": [{"delta": delta}]}))):
+            told += events.encode(event)
+    assembler.feed(SseEvent("message", '{"choices": [{"delta": {}, "finish_reason": "stop"}]}'))
+    said = data_of(told + events.encode(Completed(assembler.response())))
+
+    ended = said[-1]["response"]
+    assert ended["status"] == "completed"
+    assert [item["content"][0].get("text") for item in ended["output"]] == ["Well", None]
+    assert ended["output"][1]["content"] == [REFUSED]
+    assert [event["delta"] for event in said if event["type"] == "response.refusal.delta"] == ["I can", "not"]
+    (done,) = [event for event in said if event["type"] == "response.refusal.done"]
+    assert (done["refusal"], done["output_index"], done["content_index"]) == ("I cannot", 1, 0)
+    parts = [event["part"] for event in said if event["type"].startswith("response.content_part") and "part" in event]
+    assert parts[-2:] == [{"type": "refusal", "refusal": ""}, REFUSED]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("reason", ["max_tokens", "refusal", "end_turn"])
+def test_the_item_that_was_cut_is_incomplete(reason: str, stream: bool) -> None:
+    """So it is not taken for whole; what was said before it is."""
+    ended = answer(ToolUse("c", "look"), Text("and th"), stop_reason=reason)
+    output = response_of(ended)["output"]
+    if stream:
+        events = (ToolUseStart(0, "c", "look"), TextDelta(1, "and th"), Completed(ended))
+        encoder = response_events()
+        said = data_of(b"".join(encoder.encode(event) for event in events))
+        output = said[-1]["response"]["output"]
+        done = {event["output_index"]: event["item"] for event in said if event["type"].endswith("output_item.done")}
+        assert [done[0], done[1]] == output
+
+    assert [item["status"] for item in output] == ["completed", "completed" if reason == "end_turn" else "incomplete"]
+
+
+def response_events() -> ResponseEvents:
+    return ResponseEvents(Frame("1", 2, read_responses(b'{"model": "m", "input": "hi"}').known), "m")
