@@ -54,10 +54,7 @@ class AnthropicErrorBody(msgspec.Struct, frozen=True, tag="error"):
 _OPENAI_TYPES = {
     401: "authentication_error",
     403: "permission_error",
-    404: "not_found_error",
     429: "rate_limit_error",
-    503: "overloaded_error",
-    504: "timeout_error",
 }
 _ANTHROPIC_TYPES = {
     401: "authentication_error",
@@ -67,7 +64,6 @@ _ANTHROPIC_TYPES = {
     405: "not_found_error",
     413: "request_too_large",
     429: "rate_limit_error",
-    503: "overloaded_error",
     504: "timeout_error",
     529: "overloaded_error",
 }

@@ -15,14 +15,14 @@ TYPES = [
     (401, "authentication_error", "authentication_error"),
     (402, "invalid_request_error", "billing_error"),
     (403, "permission_error", "permission_error"),
-    (404, "not_found_error", "not_found_error"),
+    (404, "invalid_request_error", "not_found_error"),
     (405, "invalid_request_error", "not_found_error"),
     (413, "invalid_request_error", "request_too_large"),
     (429, "rate_limit_error", "rate_limit_error"),
     (500, "server_error", "api_error"),
     (502, "server_error", "api_error"),
-    (503, "overloaded_error", "overloaded_error"),
-    (504, "timeout_error", "timeout_error"),
+    (503, "server_error", "api_error"),
+    (504, "server_error", "timeout_error"),
 ]
 
 

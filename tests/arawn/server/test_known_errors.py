@@ -47,7 +47,7 @@ WORDS: list[tuple[BackendError, tuple[int, str], tuple[int, str, str]]] = [
     (Overloaded("w", status=529), (503, "server_is_overloaded"), (529, "overloaded_error", "w")),
     (Overloaded("w", code="overloaded_error"), (503, "server_is_overloaded"), (529, "overloaded_error", "w")),
     (Overloaded("w", status=503, code="slow_down"), (503, "server_is_overloaded"), (529, "overloaded_error", "w")),
-    (Overloaded("w", status=500, code="api_error"), (503, "api_error"), (503, "overloaded_error", "w")),
+    (Overloaded("w", status=500, code="api_error"), (503, "api_error"), (503, "api_error", "w")),
     (ModelNotFound("w", status=404, code="not_found_error"), (404, "model_not_found"), (404, "not_found_error", "w")),
     (AuthFailed("w", status=401, code="authentication_error"), (502, "invalid_api_key"), (502, "api_error", "w")),
     (AuthFailed("w", status=403, code="permission_error"), (502, "permission_error"), (502, "api_error", "w")),
@@ -172,6 +172,7 @@ async def test_a_limit_that_is_too_high_is_no_prompt_that_is_too_long(said: str,
 
 OVERLOADED = events({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}, named=True)
 BUSY = events({"error": {"message": "busy", "type": "odd", "code": "server_is_overloaded"}})
+ODD = events({"error": {"message": "boom", "type": "server_error", "code": "weird"}})
 FULL = events({"error": {"message": "maximum context length is 8", "type": "odd", "code": "context_length_exceeded"}})
 
 
@@ -183,6 +184,7 @@ FULL = events({"error": {"message": "maximum context length is 8", "type": "odd"
         ("/v1/responses", "openai", [*openai_stream("hi")[:2], *BUSY], "overloaded_error"),
         ("/v1/responses", "openai", [*openai_stream("hi")[:2], *FULL], "context_length_exceeded"),
         ("/v1/messages", "openai", [*openai_stream("hi")[:2], *FULL], "prompt is too long: "),
+        ("/v1/messages", "openai", [*openai_stream("hi")[:2], *ODD], "api_error"),
     ],
 )
 async def test_an_error_after_the_first_words_has_the_word_too(
@@ -193,7 +195,7 @@ async def test_an_error_after_the_first_words_has_the_word_too(
 
     end = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")][-1]
     error = end["response"]["error"] if path == "/v1/responses" else end["error"]
-    assert wanted in (error.get("code"), error["message"][: len(wanted)])
+    assert wanted in (error.get("code", error.get("type")), error["message"][: len(wanted)])
 
 
 @pytest.mark.parametrize(

@@ -296,5 +296,5 @@ async def test_an_answer_that_is_refused_by_the_door_has_the_envelope(tmp_path: 
 
     assert [answer.status_code for answer in answers] == [401, 404, 405]
     kinds = [answer.json()["error"]["type"] for answer in answers]
-    assert kinds == ["authentication_error", "not_found_error", "invalid_request_error"]
+    assert kinds == ["authentication_error", "invalid_request_error", "invalid_request_error"]
     assert all(answer.headers["x-should-retry"] == "false" for answer in answers)

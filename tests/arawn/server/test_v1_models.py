@@ -169,7 +169,8 @@ async def test_a_profile_without_the_endpoint_says_so(tmp_path: Path, path: str,
     response, sent = await pass_on(tmp_path, path, kind, Answer("x"))
 
     assert response.status_code == 404
-    assert response.json()["error"]["type"] == "not_found_error"
+    word = "not_found_error" if path.startswith("/v1/messages") else "invalid_request_error"
+    assert response.json()["error"]["type"] == word
     assert "`default`" in response.json()["error"]["message"]
     assert sent is None
 
