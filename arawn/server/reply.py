@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from actors.errors import ActorError, NotStarted, OutcomeUnknown
+from actors.errors import ActorError, NotStarted, OutcomeUnknown, Stopped
 from arawn.agent.mcp_server import ToolServerFailed
 from arawn.errors import (
     ArawnError,
@@ -49,6 +49,9 @@ __all__ = [
 _ENDED = (
     "Arawn, or the part of it that made this call, was stopped before the answer was whole; "
     "the model may have been asked, and the interaction log says what had arrived"
+)
+_STOPPING = (
+    "Arawn, or the part of it that was asked, is stopping; nothing was done, and no provider was asked: send it again"
 )
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -164,6 +167,8 @@ def error_body(error: Failure) -> ErrorBody:
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
     if isinstance(error, OutcomeUnknown):
         return ErrorBody(ErrorDetail("outcome_unknown", str(error) if isinstance(error, StoreTimeout) else _ENDED))
+    if isinstance(error, Stopped):
+        return ErrorBody(ErrorDetail(kind, _STOPPING))
     if not isinstance(error, BackendError):
         return ErrorBody(ErrorDetail(kind, str(error) or kind.replace("_", " ")))
     detail = ErrorDetail(

@@ -133,3 +133,13 @@ def test_the_envelope_says_which_backend_failed() -> None:
         }
     }
     assert error_reply(error).request_id == "0190"
+
+
+def test_what_was_not_begun_at_the_stop_says_so_in_plain_words() -> None:
+    """Whoever sent it knows nothing of actors and their messages."""
+    told = json.loads(error_reply(Stopped("`Call` to actor `arawn/backends/backend:tiny`: stopped")).body)["error"]
+
+    assert told["type"] == "stopped"
+    assert "is stopping" in told["message"]
+    assert "no provider was asked: send it again" in told["message"]
+    assert "actor" not in told["message"]
