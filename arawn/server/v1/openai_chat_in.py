@@ -96,7 +96,7 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     backend = backend_of(target)
     extra: dict[str, Any] = dict(body.rest) if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
-    tools, kinds = _tools(chat.tools or (), misfit)
+    tools, kinds = _tools((chat.tools or ()) if same else _allowed(chat), misfit)
     choice, chosen = _tool_choice(chat.tool_choice, target, backend, misfit)
     extra |= chosen
     left_out = () if same else not_offered(kinds, tools, choice, backend, certain=target.common)
@@ -160,6 +160,25 @@ def _tools(tools: Sequence[dict[str, Any]], misfit: Misfit) -> tuple[tuple[ToolD
     return tuple(known), kinds
 
 
+def _allowed(chat: ChatBody) -> Sequence[dict[str, Any]]:
+    """Return the tools of which the model may choose: another dialect is offered no others."""
+    tools = chat.tools or ()
+    match chat.tool_choice:
+        case {"type": "allowed_tools", "allowed_tools": {"tools": list(allowed)}}:
+            named = [_name_of(each) for each in allowed if isinstance(each, dict)]
+        case _:
+            return tools
+    kept = [tool for tool in tools if tool.get("type") == "function" and _name_of(tool) in named]
+    if not kept:
+        raise odd("`tool_choice` allows no tool that can be offered; name a function of the request")
+    return kept
+
+
+def _name_of(tool: dict[str, Any]) -> Any:
+    function = tool.get("function")
+    return function.get("name") if isinstance(function, dict) else None
+
+
 def _tool_choice(
     choice: str | dict[str, Any] | None, target: Target, backend: str, misfit: Misfit
 ) -> tuple[str | None, dict[str, Any]]:
@@ -173,6 +192,8 @@ def _tool_choice(
             return name, {}
         case dict() if target.takes("openai"):
             return None, {"tool_choice": choice}
+        case {"type": "allowed_tools", "allowed_tools": {"mode": "auto" | "required" as mode}}:
+            return mode, {}
         case dict():
             raise odd(f"a `tool_choice` of type `{choice.get('type')}` cannot be said to {backend}")
     accepted = ", ".join(f"`{word}`" for word in sorted(_TOOL_CHOICES))

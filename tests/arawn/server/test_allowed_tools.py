@@ -19,10 +19,14 @@ TOOLS = [LOOK, PATCH, MAPS, SEARCH]
 
 
 async def ask(directory: Path, kind: str, **body: Any) -> tuple[httpx.Response, dict[str, Any]]:
-    asked = {"model": "p", "input": "hi", "tools": TOOLS, **body}
+    return await send("/v1/responses", directory, kind, **{"input": "hi", "tools": TOOLS, **body})
+
+
+async def send(path: str, directory: Path, kind: str, **body: Any) -> tuple[httpx.Response, dict[str, Any]]:
+    asked = {"model": "p", **body}
     with upstream(kind, directory, Answer("ok"), stream=False) as up:
         async with open_api(directory, {"p": up.profile}) as url, httpx.AsyncClient() as client:
-            response = await client.post(f"{url}/v1/responses", json=asked, headers={"x-api-key": TOKEN})
+            response = await client.post(f"{url}{path}", json=asked, headers={"x-api-key": TOKEN})
         return response, up.sent() if response.status_code == 200 else {}
 
 
@@ -107,3 +111,37 @@ async def test_a_choice_that_leaves_nothing_is_refused(tools: Any, choice: Any, 
 
     assert response.status_code == 400
     assert words in response.json()["error"]["message"]
+
+
+def of_chat(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+async def chat(kind: str, directory: Path, *names: str, mode: str = "auto") -> tuple[httpx.Response, dict[str, Any]]:
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [of_chat(name) for name in names]}}
+    said = [{"role": "user", "content": "hi"}]
+    tools = [of_chat("look"), of_chat("draw")]
+    return await send("/v1/chat/completions", directory, kind, messages=said, tools=tools, tool_choice=choice)
+
+
+@pytest.mark.parametrize(("mode", "word"), [("auto", "auto"), ("required", "any")])
+async def test_of_allowed_tools_of_chat_completions_these_alone_are_offered(
+    mode: str, word: str, tmp_path: Path
+) -> None:
+    """As of those of responses; a provider of the dialect itself is told the choice as it was made."""
+    _, sent = await chat("anthropic", tmp_path / "a", "draw", mode=mode)
+    _, same = await chat("openai", tmp_path / "o", "draw", mode=mode)
+
+    assert (offered(sent), sent["tool_choice"]) == (["draw"], {"type": word})
+    assert (offered(same), same["tool_choice"]["allowed_tools"]["mode"]) == (["look", "draw"], mode)
+
+
+@pytest.mark.parametrize(("names", "mode"), [([], "auto"), (["nothing"], "auto"), (["look"], "never")])
+async def test_a_choice_of_chat_completions_that_allows_nothing_is_refused(
+    names: list[str], mode: str, tmp_path: Path
+) -> None:
+    """400, as it would be by responses."""
+    response, _ = await chat("anthropic", tmp_path, *names, mode=mode)
+
+    assert response.status_code == 400
+    assert "tool_choice" in response.json()["error"]["message"]
