@@ -21,7 +21,7 @@ from arawn.messages import (
     ToolUseStart,
 )
 
-__all__ = ["ContentAssembly", "deltas_of", "tool_use_from_text"]
+__all__ = ["ContentAssembly", "deltas_of", "is_whole_object", "tool_use_from_text"]
 
 _ANY_JSON = msgspec.json.Decoder()
 
@@ -37,6 +37,11 @@ def tool_use_from_text(tool_id: str, name: str, arguments: str) -> ToolUse:
     if isinstance(parsed, dict):
         return ToolUse(tool_id, name, parsed)
     return ToolUse(tool_id, name, invalid_arguments=arguments)
+
+
+def is_whole_object(arguments: str) -> bool:
+    """Say whether the arguments of a call are there from end to end; where there are none, some may still come."""
+    return bool(arguments.strip()) and tool_use_from_text("", "", arguments).invalid_arguments is None
 
 
 def deltas_of(content: tuple[ContentBlock, ...]) -> Iterator[StreamEvent]:

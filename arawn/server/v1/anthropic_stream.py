@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from arawn.backends.anthropic_reply import REDACTED
+from arawn.backends.assembly import is_whole_object
 from arawn.messages import (
     Completed,
     CompletionResponse,
@@ -28,7 +29,8 @@ class MessageEvents:
     """Says one streamed answer.
 
     Blocks are numbered as they begin and end before the next begins, but for two kinds that stay open until the end
-    of the answer: tool calls, which some backends mix, and with `signed` thinking, whose signature is known only then.
+    of the answer: a tool call whose arguments are not whole by then, for some backends mix calls, and with `signed`
+    thinking, whose signature is known only then.
     """
 
     def __init__(self, *, answer_id: str, model: str, signed: bool) -> None:
@@ -47,6 +49,7 @@ class MessageEvents:
         self._open: int | None = None  # the backend's index of the block that grows
         self._numbers: dict[int, int] = {}  # the backend's index -> the number of the block that says it
         self._late: dict[int, int] = {}  # the same, for blocks that stay open until the end
+        self._arguments: dict[int, list[str]] = {}  # of each tool call
 
     @property
     def keep_alive(self) -> bytes:
@@ -69,10 +72,10 @@ class MessageEvents:
                 return begin + self._grow(event.index, block, {"type": "thinking_delta", "thinking": event.text})
             case ToolUseStart():
                 call: dict[str, Any] = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
+                self._arguments[event.index] = []
                 return begin + self._start(event.index, call)
             case ToolUseDelta():
-                delta = {"type": "input_json_delta", "partial_json": event.partial_json}
-                return begin + self._delta(self._numbers[event.index], delta)
+                return begin + self._grow_call(event.index, event.partial_json)
             case Completed():
                 return begin + self._end(event.response)
             case _:
@@ -104,6 +107,12 @@ class MessageEvents:
         start = b"" if index == self._open else self._start(index, block)
         return start + self._delta(self._numbers[index], delta)
 
+    def _grow_call(self, index: int, piece: str) -> bytes:
+        if index not in self._late and not piece.strip():  # it was whole
+            return b""
+        self._arguments[index].append(piece)
+        return self._delta(self._numbers[index], {"type": "input_json_delta", "partial_json": piece})
+
     def _start(self, index: int, block: dict[str, Any]) -> bytes:
         """Begin a block; one that goes on after another has begun goes on as a new one."""
         end = self._stop()
@@ -116,6 +125,8 @@ class MessageEvents:
 
     def _stop(self) -> bytes:
         index, self._open = self._open, None
+        if index in self._arguments and is_whole_object("".join(self._arguments[index])):
+            self._late.pop(index, None)
         if index is None or index in self._late:
             return b""
         return _event("content_block_stop", {"index": self._numbers[index]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, assert_never
 
+from arawn.backends.assembly import is_whole_object
 from arawn.backends.worded_refusal import RefusalDelta
 from arawn.messages import (
     Completed,
@@ -57,6 +58,10 @@ class _Item:
         """Return the item as it stands at its end."""
         return cut_short(self.whole()) if self.is_cut else self.whole()
 
+    def is_over(self) -> bool:
+        """Say whether nothing more can come to it when another begins."""
+        return self.kind in {"text", "refusal", "thinking"} or is_whole_object("".join(self.pieces))
+
     def whole(self) -> dict[str, Any]:
         text = "".join(self.pieces)
         match self.kind:
@@ -71,7 +76,8 @@ class _Item:
 class ResponseEvents:
     """Says one streamed answer.
 
-    Messages and reasoning are said one after the other; tool calls, which some backends mix, all end at the end.
+    Items are said one after the other, but for tool calls whose arguments are not whole when the next item begins:
+    some backends mix calls, so these end at the end.
     """
 
     keep_alive = KEEP_ALIVE
@@ -83,7 +89,7 @@ class ResponseEvents:
         self._number = 0
         self._items: list[_Item] = []
         self._growing: dict[int, _Item] = {}  # the backend's index -> the item that says the block
-        self._last: _Item | None = None  # a message or reasoning that is not over
+        self._last: _Item | None = None  # the item that has begun last
 
     def name_model(self, model: str) -> None:
         """Call the model that answers so in every event."""
@@ -156,11 +162,14 @@ class ResponseEvents:
     def _start_call(self, event: ToolUseStart) -> bytes:
         end = self._close_last()
         item = self._add(self._frame.tools.kind_of(event.name), event.index)
+        self._last = item
         item.call_id, item.called = event.id, self._frame.tools.called(event.name)
         shown = {**item.whole(), "status": "in_progress"}
         return end + self._event("response.output_item.added", output_index=item.position, item=shown)
 
     def _grow_call(self, item: _Item, piece: str) -> bytes:
+        if item.closed and not piece.strip():  # it was whole
+            return b""
         item.pieces.append(piece)
         if item.kind == "function":
             return self._of(item, "response.function_call_arguments.delta", delta=piece)
@@ -193,7 +202,7 @@ class ResponseEvents:
 
     def _close_last(self) -> bytes:
         item, self._last = self._last, None
-        return b"" if item is None else self._close(item)
+        return b"" if item is None or not item.is_over() else self._close(item)
 
     def _close(self, item: _Item) -> bytes:
         item.closed = True
@@ -224,7 +233,7 @@ class ResponseEvents:
     def _end(self, response: CompletionResponse) -> bytes:
         if self._items and why_incomplete(response):
             self._items[-1].is_cut = True
-        said = self._close_last() + b"".join(self._close(item) for item in self._items if not item.closed)
+        said = b"".join(self._close(item) for item in self._items if not item.closed)
         ended = self._frame.ended(response, [item.shown() for item in self._items]) | {"model": self._model}
         return said + self._event(f"response.{ended['status']}", response=ended)
 
