@@ -79,6 +79,8 @@ def asked(body: bytes, wanted: str | None, config: Config, bound: str | None = N
     fields = read_body(body, _Anything).rest
     if "message" in fields:
         return _native(fields, wanted)
+    if not {"input", "messages"} & fields.keys():
+        raise odd("the body says nothing to route: give `message`, or `messages` or `input` as calls under `/v1` do")
     full = msgspec.json.encode({**_ABSENT, **fields})
     if "input" in fields:
         sent = read_responses(full)
