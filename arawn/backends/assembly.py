@@ -8,8 +8,10 @@ from typing import Literal, assert_never
 import msgspec
 
 from arawn.backends.shape import WrongShapeError
+from arawn.backends.worded_refusal import RefusalDelta, is_worded_refusal
 from arawn.messages import (
     Completed,
+    CompletionResponse,
     ContentBlock,
     StreamEvent,
     Text,
@@ -44,11 +46,12 @@ def is_whole_object(arguments: str) -> bool:
     return bool(arguments.strip()) and tool_use_from_text("", "", arguments).invalid_arguments is None
 
 
-def deltas_of(content: tuple[ContentBlock, ...]) -> Iterator[StreamEvent]:
+def deltas_of(answer: CompletionResponse) -> Iterator[StreamEvent]:
     """Yield what a stream would have said of an answer that came whole."""
-    for index, block in enumerate(content):
+    text = RefusalDelta if is_worded_refusal(answer) else TextDelta
+    for index, block in enumerate(answer.content):
         if isinstance(block, Text):
-            yield TextDelta(index, block.text)
+            yield text(index, block.text)
         elif isinstance(block, Thinking):
             yield ThinkingDelta(index, block.text)
         elif isinstance(block, ToolUse):

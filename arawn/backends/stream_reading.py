@@ -89,7 +89,7 @@ class StreamReading:
     def whole(self, answer: CompletionResponse) -> Iterator[StreamEvent]:
         """Yield the deltas of an answer that came whole where a stream was asked for."""
         self._whole, self._started = answer, True
-        for delta in deltas_of(answer.content):
+        for delta in deltas_of(answer):
             self._handed_out = True
             yield delta
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from arawn.backends.anthropic_reply import REDACTED
+from arawn.backends.assembly import deltas_of
 from arawn.backends.openai_reply import OpenAIAssembler, decode_reply
 from arawn.messages import (
     Completed,
@@ -109,8 +110,11 @@ REFUSED = {"type": "refusal", "refusal": "I cannot"}
 def test_a_refusal_in_words_is_a_part_of_its_own_kind() -> None:
     """Clients that parse an answer by its schema would take the words for it; the response itself is whole."""
     body = b'{"choices": [{"message": {"content": null, "refusal": "I cannot"}, "finish_reason": "stop"}]}'
-    said = response_of(decode_reply(body))
+    answered, events = decode_reply(body), response_events()
+    said = response_of(answered)
+    streamed = data_of(b"".join(map(events.encode, [*deltas_of(answered), Completed(answered)])))[-1]["response"]
 
+    assert streamed["output"][0]["content"] == [REFUSED]
     assert (said["status"], said["incomplete_details"]) == ("completed", None)
     assert [(item["status"], item["content"]) for item in said["output"]] == [("completed", [REFUSED])]
 
