@@ -26,7 +26,6 @@ from arawn.messages import CompletionRequest, CompletionResponse, StreamEvent
 from arawn.metrics.counts import Counts
 from arawn.requests import require_request
 from arawn.routing.explain import Explanation
-from arawn.routing.policy import require_profile
 from arawn.routing.router import Router
 from arawn.running_backends import Followed, RunningBackends
 from arawn.single_calls import SingleCalls
@@ -138,9 +137,8 @@ class Runtime:
             BadInput: The name cannot be used.
             UnknownProfile: The profile is not configured.
         """
-        if profile is not None:
-            require_profile(profile, self._running.refs)
-        return Workstream(require_name(name), profile, self._workstreams.ref(name), self._run, self.stored_workstream)
+        ref = self._workstreams.ref(require_name(name))
+        return Workstream(name, profile, ref, self._run, self.stored_workstream, known=self._running.refs)
 
     async def tools(self, *names: str) -> tuple[Tool, ...]:
         """Return the tools configured under these names, or raise `BadInput`, `ConfigError` or `ToolServerFailed`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import overload
 
@@ -16,6 +16,7 @@ from arawn.arguments import require_text_or_none
 from arawn.errors import BadInput
 from arawn.messages import CompletionResponse, StreamEvent
 from arawn.requests import require_session_id, require_tags
+from arawn.routing.policy import require_profile
 from arawn.stream import Begun, EventStream, open_stream
 from arawn.trio_run import require_run
 from arawn.workstreams.actor import Act, Change, Create, Remove, Say, WorkstreamMessage
@@ -39,12 +40,17 @@ class Workstream:
         ref: Ref[WorkstreamMessage],
         run: trio.lowlevel.TrioToken,
         stored: Callable[[str], Awaitable[WorkstreamState | None]],
+        *,
+        known: Collection[str],
     ) -> None:
+        if profile is not None:
+            require_profile(profile, known)
         self.name = name
         self._profile = profile
         self._ref = ref
         self._run = run
         self._stored = stored
+        self._known = known
 
     async def bind(self, profile: str | None) -> None:
         """Bind the conversation to a profile, durably; None binds it to none.
@@ -73,7 +79,7 @@ class Workstream:
         require_run(self._run)
         wanted = Create(profile=profile, system_prompt=system_prompt, tags=require_tags(tags))
         require_settings(msgspec.structs.asdict(wanted))
-        await self._require_possible()
+        await self._require_possible(wanted.profile)
         await self._ref.ask(wanted)
 
     async def change(
@@ -107,7 +113,7 @@ class Workstream:
         wanted = Change(profile=profile, system_prompt=system_prompt, tags=new_tags, archived=archived)
         given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
         require_settings(given)
-        await self._require_possible()
+        await self._require_possible(wanted.profile)
         return await self._ref.ask(wanted)
 
     async def archive(self, *, archived: bool = True) -> bool:
@@ -193,7 +199,7 @@ class Workstream:
         said = Say(text=text, session_id=session_id, profile=profile, system=system, tags=require_tags(tags))
         _require_sendable(said)
         act = None if tools is None else Act(said, tools_by_name(tools))
-        await self._bind_first()
+        await self._bind_first(said)
         return await self._ref.ask(said) if act is None else await self._ref.ask(act)
 
     @overload
@@ -244,20 +250,23 @@ class Workstream:
             own = require_tags(tags)
             said = Say(text=text, session_id=session_id, profile=profile, system=system, tags=own, sink=sink)
             _require_sendable(said)
-            await self._bind_first()
+            await self._bind_first(said)
             message: Say | Act = said if named is None else Act(said, named)
             return await self._ref.submit(message)
 
         return open_stream(submit)
 
-    async def _bind_first(self) -> None:
-        await self._require_possible()
+    async def _bind_first(self, said: Say) -> None:
+        await self._require_possible(said.profile)
         if self._profile is not None:
             await self.bind(self._profile)
             self._profile = None
 
-    async def _require_possible(self) -> None:
-        """Refuse a name that only a conversation of before can have, unless one has it; nothing is started for it."""
+    async def _require_possible(self, profile: str | msgspec.UnsetType | None) -> None:
+        """Refuse what only a conversation of before can be called, unless one is, and a profile that there is not.
+
+        Nothing is started for it. A reload may change the profiles before the message is handled: it is asked again.
+        """
         refused: BadInput | None = None
         try:
             require_new_name(self.name)
@@ -265,6 +274,8 @@ class Workstream:
             refused = error
         if refused is not None and await self._stored(self.name) is None:
             raise refused
+        if isinstance(profile, str):
+            require_profile(profile, self._known)
 
 
 def _require_sendable(said: Say) -> None:

@@ -67,18 +67,21 @@ async def test_a_hint_beats_the_binding_for_one_call(tmp_path: Path) -> None:
     assert after.profile == "fast"
 
 
-@pytest.mark.parametrize("moment", ["handle", "bind", "call"])
+@pytest.mark.parametrize("moment", ["handle", "bind", "create", "call", "stream"])
 async def test_an_unknown_profile_lists_the_known_ones(tmp_path: Path, moment: str) -> None:
-    """Named on the handle, on a binding or on a call: an error with the names there are, and nothing is sent."""
+    """Wherever it is named: an error with the names there are; nothing is sent, and nothing stays in memory."""
     async with running(configured(tmp_path, TWO)) as runtime:
         talk = runtime.workstream("talk")
         with pytest.raises(UnknownProfile) as caught:
             if moment == "handle":
                 runtime.workstream("talk", profile="slow")
-            elif moment == "bind":
-                await talk.bind("slow")
-            else:
+            elif moment in {"bind", "create"}:
+                await (talk.bind("slow") if moment == "bind" else talk.create(profile="slow"))
+            elif moment == "call":
                 await talk.send("one", profile="slow")
+            else:
+                await talk.stream("one", profile="slow").__aenter__()
+        assert runtime.status().active_workstreams == ()
 
     assert caught.value.known == ("default", "fast")
     assert "`default`, `fast`" in str(caught.value)
