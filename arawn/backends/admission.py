@@ -140,4 +140,4 @@ class Admission:
 
 def _is_fault(error: Exception) -> TypeGuard[BackendError]:
     """Say whether what failed will fail for the next call too, as far as one can tell."""
-    return isinstance(error, _FAULTS) or (isinstance(error, BadRequest) and is_spent(error.status, error.code))
+    return isinstance(error, _FAULTS) or (isinstance(error, BackendError) and is_spent(error.status, error.code))

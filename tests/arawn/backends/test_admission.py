@@ -86,7 +86,8 @@ async def test_a_lack_of_descriptors_is_not_the_providers(number: int) -> None:
         (BadRequest("x", status=402), "degraded"),
         (BadRequest("x", status=403, code="billing_error"), "degraded"),
         (BadRequest("x", status=400), "ready"),
-        (RateLimited("x", status=429, code="insufficient_quota"), "ready"),
+        (RateLimited("x", status=429, code="insufficient_quota"), "degraded"),
+        (RateLimited("x", status=429, code="rate_limit_exceeded"), "ready"),
     ],
 )
 async def test_an_account_without_credit_is_no_ready_profile(error: BackendError, state: str) -> None:

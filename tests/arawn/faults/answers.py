@@ -149,7 +149,7 @@ RAISED: list[tuple[str, Play, Told]] = [
     ("HTML from a gateway", Play([b"<html>bad gateway</html>"], 502, {"content-type": HTML}),
      again("Overloaded", says="bad gateway")),
     ("an account without credit", Play([b'{"error": {"code": "insufficient_quota"}}'], 429,
-     {"x-should-retry": "true", "retry-after": "1"}), Told("RateLimited", health="ready", retry_after=1)),
+     {"x-should-retry": "true", "retry-after": "1"}), Told("RateLimited", health="degraded", retry_after=1)),
     ("no content", Play([], 204), UNREADABLE),
     ("broken gzip", Play([b"no gzip"], 200, {"content-encoding": "gzip", "content-type": JSON}), UNREADABLE),
     ("gzip cut short", Play([gzip.compress(openai_reply("one"))[:40]], 200, {"content-encoding": "gzip"}), UNREADABLE),
