@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -11,11 +11,12 @@ import trio
 from arawn.backends.http_provider import Endpoint, HttpProvider
 from arawn.backends.local_model import find_model, read_settings
 from arawn.backends.local_server import LocalServer, open_server
+from arawn.backends.local_silence import begun_without_tools, require_no_call, without_prefill, without_tools
 from arawn.backends.openai import OpenAIDialect
 from arawn.backends.protocol import Emit
 from arawn.config.schema import Profile
 from arawn.errors import BackendError, BadReply, ConnectionFailed, Unavailable
-from arawn.messages import CompletionRequest, CompletionResponse
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent
 from arawn.wire.transport import Transport, TransportLimits
 
 __all__ = ["LocalProvider", "ModelServerDied", "open_local"]
@@ -34,9 +35,10 @@ class ModelServerDied(Exception):
 class LocalProvider:
     """Answers from the child; when the child dies, every call under way fails with what is known of its end."""
 
-    def __init__(self, http: HttpProvider, server: LocalServer) -> None:
+    def __init__(self, where: str, http: HttpProvider, server: LocalServer) -> None:
         self.defaults = http.defaults
         self.secrets = http.secrets
+        self._where = where
         self._http = http
         self._server = server
 
@@ -51,10 +53,12 @@ class LocalProvider:
         Checkpoint: always.
         If cancelled: the server stops generating.
         """
+        untold = self._leaves_out_tools(request)
         try:
-            return await self._http.complete(request)
+            response = without_prefill(await self._http.complete(request), request)
         except BackendError as error:
             raise await self._explained(error) from error
+        return without_tools(response) if untold else response
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
         """Call `emit` for every delta, then return the assembled answer.
@@ -67,10 +71,16 @@ class LocalProvider:
         Checkpoint: always.
         If cancelled: the server stops generating.
         """
+        untold = self._leaves_out_tools(request)
+
+        def telling(event: StreamEvent | Begun) -> Awaitable[None] | None:
+            return emit(begun_without_tools(event) if isinstance(event, Begun) else event)
+
         try:
-            return await self._http.stream(request, emit)
+            response = await self._http.stream(request, telling if untold else emit)
         except BackendError as error:
             raise await self._explained(error) from error
+        return without_tools(response) if untold else response
 
     async def wait_died(self) -> str:
         """Wait until the model server has ended and return how; the backend must then be opened anew.
@@ -79,6 +89,13 @@ class LocalProvider:
         If cancelled: nothing has happened.
         """
         return await self._server.wait_died()
+
+    def _leaves_out_tools(self, request: CompletionRequest) -> bool:
+        """Say whether the model is not told of the tools of a request; raise `BadInput` if it must call one."""
+        if not request.tools or self._server.tells_tools:
+            return False
+        require_no_call(self._where, request)
+        return True
 
     async def _explained(self, error: BackendError) -> BackendError:
         """Return the error that says why, if the reason is the death of the child."""
@@ -110,4 +127,4 @@ async def open_local(profile_name: str, profile: Profile) -> AsyncIterator[Local
         Transport(TransportLimits(connections=None)) as transport,  # the workers bound the calls
     ):
         endpoint = Endpoint("local", f"{server.address}/v1", server.key)
-        yield LocalProvider(HttpProvider(profile_name, asked, OpenAIDialect(), endpoint, transport), server)
+        yield LocalProvider(where, HttpProvider(profile_name, asked, OpenAIDialect(), endpoint, transport), server)

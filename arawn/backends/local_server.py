@@ -33,10 +33,11 @@ _CHATTER = re.compile(rb"[\d.]+ [DIW] ")  # `0.00.005.017 I srv  init_listene: T
 
 
 class LocalServer:
-    """A running child: where it answers, the key it answers to, and how it ended."""
+    """A running child: where it answers, to which key, whether it tells its model of tools, and how it ended."""
 
     def __init__(self, where: str, process: trio.Process) -> None:
         self.address = ""
+        self.tells_tools = True
         self.key = _KEY
         self._where = where
         self._process = process
@@ -79,7 +80,8 @@ class LocalServer:
                 answer = b""
             if not answer:
                 raise Unavailable(await self._story(f" while it loaded `{model.path}`"))
-            self.address = msgspec.json.decode(answer)["address"]
+            ready = msgspec.json.decode(answer)
+            self.address, self.tells_tools = ready["address"], ready["tells_tools"]
             return
         raise Unavailable(f"{self._where}: the model server did not start within {_START_S:g} s; use a smaller model")
 

@@ -17,8 +17,8 @@ import trio
 
 from arawn.backends.local import LocalProvider, open_local
 from arawn.config.schema import Profile
-from arawn.errors import ConnectionFailed, ContextTooLong, Unavailable
-from arawn.messages import Begun, CompletionRequest, StreamEvent, TextDelta, user
+from arawn.errors import BackendError, BadInput, ConnectionFailed, ContextTooLong, Unavailable
+from arawn.messages import Begun, CompletionRequest, Message, StreamEvent, Text, TextDelta, ToolDefinition, user
 
 pytestmark = [
     pytest.mark.slow,
@@ -100,6 +100,30 @@ async def test_the_death_of_an_idle_child_can_be_waited_for() -> None:
 
     assert "killed by signal 9" in story
     assert " I " not in story  # the engine's chatter says nothing of its end
+
+
+async def test_what_the_real_server_does_in_silence_is_told_or_mended() -> None:
+    """The model's template has no words for tools, and an answer that was begun is said without its beginning."""
+    tools = (ToolDefinition("weather", parameters={"type": "object", "properties": {}}),)
+    begun = (user("Count from one to five."), Message("assistant", (Text("One, two,"),)))
+    async with opened() as provider:
+        offered = await provider.complete(msgspec.structs.replace(ASK, tools=tools))
+        plain = await provider.complete(msgspec.structs.replace(ASK, messages=begun))
+        streamed = await provider.stream(msgspec.structs.replace(ASK, messages=begun), lambda _: None)
+        with pytest.raises(BadInput, match="has no words for tools"):
+            await provider.complete(msgspec.structs.replace(ASK, tools=tools, tool_choice="required"))
+
+    assert offered.left_out == ("tools",)
+    assert plain.text == streamed.text
+    assert plain.text.startswith(" three")
+
+
+async def test_an_engine_that_refuses_tools_says_so_itself() -> None:
+    """Its own form of a chat template takes none, which is no silence."""
+    request = msgspec.structs.replace(ASK, tools=(ToolDefinition("weather"),), tool_choice="required")
+    async with opened(msgspec.structs.replace(PROFILE, extra={"n_ctx": 1024, "jinja": False})) as provider:
+        with pytest.raises(BackendError, match="tools param requires --jinja flag"):
+            await provider.complete(request)
 
 
 async def test_nobody_else_can_use_the_model() -> None:
