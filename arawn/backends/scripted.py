@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Literal
@@ -71,7 +71,7 @@ class ScriptedProvider:
         if step.cut_after is not None:
             raise self._cut()
         answer = ContentAssembly()
-        for event in _deltas(step, number, request):
+        for event in _deltas(step, number, request, _whole):
             answer.add(event)
         return self._response(answer, step, number, request)
 
@@ -94,7 +94,7 @@ class ScriptedProvider:
         emit = announced(emit, lambda: Begun(_model(request)))
         try:
             with trio.CancelScope(deadline=ends_at) as total:
-                await self._emit_all(_deltas(step, number, request), step, answer, emit)
+                await self._emit_all(_deltas(step, number, request, _words), step, answer, emit)
             if total.cancelled_caught:
                 limit = self._profile.timeouts.total_s
                 raise TimedOut(f"{self._where} took longer than `total_s` = {limit:g} s", which="total")
@@ -158,18 +158,27 @@ class ScriptedProvider:
         )
 
 
-def _deltas(step: Step, number: int, request: CompletionRequest) -> Iterator[StreamEvent]:
-    """Yield the answer of `step`: thinking and text word by word, each tool call in two events."""
+def _words(text: str) -> Iterator[str]:
+    return (found[0] for found in _WORDS.finditer(text))
+
+
+def _whole(text: str) -> tuple[str, ...]:
+    return (text,)
+
+
+def _deltas(
+    step: Step, number: int, request: CompletionRequest, pieces: Callable[[str], Iterable[str]]
+) -> Iterator[StreamEvent]:
+    """Yield the answer of `step`: the `pieces` of its thinking and of its text, each tool call in two events."""
     index = 0
     if step.thinking:
-        yield from (ThinkingDelta(index, word) for word in _WORDS.findall(step.thinking))
+        yield from (ThinkingDelta(index, piece) for piece in pieces(step.thinking))
         index += 1
     text = step.text
     if text is None and not step.thinking and not step.tool_calls:
         text = f"echo: {_last_user_text(request)}"
     if text:
-        for word in _WORDS.findall(text):
-            yield TextDelta(index, word)
+        yield from (TextDelta(index, piece) for piece in pieces(text))
         index += 1
     for position, call in enumerate(step.tool_calls, index):
         yield ToolUseStart(position, call.id or f"call_{number}_{position}", call.name)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,39 @@ async def test_without_a_script_the_last_user_text_comes_back() -> None:
     assert plain.text == streamed.text == "echo: two words"
     assert plain.usage == Usage(input_tokens=5, output_tokens=3)
     assert (plain.model, plain.stop_reason, plain.profile) == ("scripted", "end_turn", "p")
+
+
+async def test_a_whole_answer_takes_no_step_for_each_word() -> None:
+    """A long message holds up nobody: its echo is made at once, not word by word."""
+
+    async def calls_for(words: int) -> int:
+        events: list[str] = []
+        request = CompletionRequest(messages=(user("x " * words),))
+        sys.setprofile(lambda _frame, event, _arg: events.append(event))
+        try:
+            await scripted(Step()).complete(request)
+        finally:
+            sys.setprofile(None)
+        return len(events)
+
+    await calls_for(1)
+
+    assert await calls_for(10_000) < await calls_for(10) + 100
+
+
+async def test_the_words_of_a_stream_are_found_as_they_are_said() -> None:
+    """So its first word does not wait for the others."""
+    text = "word " * 50_000
+    request = CompletionRequest(messages=(user(text),))
+    most: list[int] = []
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadReply):
+            await scripted(Step(cut_after=1)).stream(request, lambda _: most.append(tracemalloc.get_traced_memory()[1]))
+    finally:
+        tracemalloc.stop()
+
+    assert max(most) < 5 * len(text)
 
 
 async def test_steps_are_used_in_order_over_and_over() -> None:
