@@ -8,7 +8,7 @@ from typing import Any
 from arawn.backends.anthropic_reply import REDACTED, AnthropicAssembler, decode_reply
 from arawn.backends.own_ids import with_own_ids
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.turns import alternate, blocks_of, plainly_named, results_first
+from arawn.backends.turns import alternate, blocks_of, plainly_named, require_called, results_first
 from arawn.backends.unsaid import Unsaid
 from arawn.errors import BadInput
 from arawn.messages import (
@@ -125,6 +125,8 @@ def _messages(request: CompletionRequest, unsaid: Unsaid) -> list[dict[str, Any]
     turns = alternate([*messages])
     if request.messages and not turns:
         raise BadInput("the messages say nothing that the anthropic dialect can say: give one of them a text")
+    if ToolResult in kinds:
+        require_called(turns)
     if ToolUse in kinds or ToolResult in kinds:
         turns = [*with_own_ids(results_first(turns))]
     return [

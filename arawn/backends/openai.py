@@ -11,7 +11,7 @@ import msgspec
 
 from arawn.backends.openai_reply import OpenAIAssembler, ReasoningField, decode_reply
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.turns import alternate, blocks_of, joined, plainly_named
+from arawn.backends.turns import alternate, blocks_of, joined, plainly_named, require_called
 from arawn.backends.unsaid import Unsaid
 from arawn.messages import (
     CompletionRequest,
@@ -156,6 +156,8 @@ class OpenAIDialect:
             return [{"role": turn.role, "content": "\n\n".join(map(_TEXT, turn.content))} for turn in turns]
         messages = plainly_named(request, unsaid) if ToolUse in kinds else request.messages
         turns = alternate([_without_images(each, unsaid) for each in messages] if Image in kinds else [*messages])
+        if ToolResult in kinds:
+            require_called(turns)
         if Thinking in kinds:
             turns = joined(self._reasoned(turns, unsaid))
         said: list[dict[str, Any]] = []

@@ -14,7 +14,7 @@ from arawn.backends.unsaid import Unsaid
 from arawn.errors import BadInput
 from arawn.messages import CompletionRequest, ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
 
-__all__ = ["alternate", "blocks_of", "joined", "of_kind", "plainly_named", "results_first"]
+__all__ = ["alternate", "blocks_of", "joined", "of_kind", "plainly_named", "require_called", "results_first"]
 
 T = TypeVar("T")
 
@@ -57,6 +57,23 @@ def joined(messages: Sequence[Message]) -> Sequence[Message]:
         return messages
     said = groupby(filter(_CONTENT, messages), key=_ROLE)
     return [Message(role, tuple(blocks_of(group))) for role, group in said]
+
+
+def require_called(messages: Iterable[Message]) -> None:
+    """Refuse a tool result that no call before it has asked for: nobody could tell what it says.
+
+    Raises:
+        BadInput: There is one.
+    """
+    called: set[str] = set()
+    for block in blocks_of(messages):
+        if isinstance(block, ToolUse):
+            called.add(block.id)
+        elif isinstance(block, ToolResult) and block.tool_use_id not in called:
+            raise BadInput(
+                f"a tool result answers the call `{block.tool_use_id}`, and no call before it has this id; give the "
+                "assistant's message with the call, or leave the result out"
+            )
 
 
 def results_first(turns: Iterable[Message]) -> list[Message]:

@@ -141,9 +141,10 @@ def test_images_are_sent_as_parts() -> None:
 
 def test_what_cannot_be_said_is_warned_of_once() -> None:
     """Nothing is dropped in silence."""
+    call = Message("assistant", (Thinking("hm", "sig"), Text("a"), ToolUse("c1", "f")))
     turn = Message("assistant", (Thinking("hm", "sig"), Text("a")))
     result = Message("user", (ToolResult("c1", (Image("image/png", data="QQ=="), Text("x")), is_error=True),))
-    request = CompletionRequest(messages=(turn, result, turn), model="m", tool_choice="required")
+    request = CompletionRequest(messages=(call, result, turn), model="m", tool_choice="required")
 
     encoded = DIALECT.encode(request, stream=False)
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from arawn.backends.anthropic import AnthropicDialect
 from arawn.backends.openai import OpenAIDialect
+from arawn.backends.protocol import Dialect
 from arawn.backends.turns import alternate, blocks_of, joined, results_first
+from arawn.errors import BadInput
 from arawn.messages import CompletionRequest, ContentBlock, Message, Text, ToolDefinition, ToolResult, ToolUse, user
 
 BLOCKS: dict[Any, list[ContentBlock]] = {
@@ -56,6 +58,18 @@ def test_blocks_in_a_list_are_no_names_that_were_changed() -> None:
 
     assert OpenAIDialect().encode(request, stream=False).warnings == ()
     assert AnthropicDialect().encode(request, stream=False).warnings == ()
+
+
+@pytest.mark.parametrize("dialect", [OpenAIDialect(), AnthropicDialect()])
+def test_a_result_without_its_call_is_refused(dialect: Dialect) -> None:
+    """By its id, whatever else was called, or is called later: put first in its turn, it would say anything."""
+    called = Message("assistant", (ToolUse("1", "look"),))
+    answered, lost = (Message("user", (Text("go"), ToolResult(own))) for own in ("1", "c9"))
+
+    for messages in ((lost,), (called, answered, lost), (lost, Message("assistant", (ToolUse("c9", "look"),)))):
+        with pytest.raises(BadInput, match=r"answers the call `c9`, and no call before it has this id; give the "):
+            dialect.encode(CompletionRequest(messages=messages, model="m"), stream=False)
+    dialect.encode(CompletionRequest(messages=(called, answered, user("more"), answered), model="m"), stream=False)
 
 
 @given(st.lists(MESSAGES, max_size=6))
