@@ -82,8 +82,18 @@ def _excess(value: Any) -> str | None:
 def _fault(body: bytes, error: Exception) -> str:
     if not body.strip():
         return "the request body is not JSON: it is empty; send an object"
+    if isinstance(error, UnicodeDecodeError):  # it counts within one text
+        return f"the request body is not JSON: invalid UTF-8 (byte {_first_foreign(body)})"
     half = _HALF.search(body) if "truncated" in str(error) else None
     if half is not None:
         said = half.group().decode("ascii")
         return f"the request body is not JSON: `{said}` is half of a character; write both halves"
     return f"the request body is not JSON: {error}"
+
+
+def _first_foreign(body: bytes) -> int:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)

@@ -40,6 +40,15 @@ def test_a_body_may_have_so_much_in_it_at_any_depth(item: str, most: int, said: 
     assert said in json.loads(caught.value.reply.body)["error"]["message"]
 
 
+def test_bytes_that_are_no_utf_8_are_counted_in_the_body() -> None:
+    """As every other fault of a body is, not within the text where they stand."""
+    with pytest.raises(Refused) as caught:
+        decoded(b'{"message": "caf\xe9 au lait"}')
+
+    message = json.loads(caught.value.reply.body)["error"]["message"]
+    assert message == "the request body is not JSON: invalid UTF-8 (byte 16)"
+
+
 @pytest.mark.parametrize("text", ["[{,", '"', "\\", '\\"', '\\\\",[', "é\n"])
 def test_what_stands_in_a_text_is_not_counted(text: str) -> None:
     """However it is escaped."""
