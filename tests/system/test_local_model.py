@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import trio
@@ -177,6 +179,29 @@ def test_the_real_program_on_the_real_model(place: Place) -> None:
         assert (record["workstream"], record["provider"], record["status"]) == ("first", "local", "ok")
         code, said = daemon.end(signal.SIGTERM)
         assert (code, said.replace(SLOW_START, "")) == (0, "")
+
+
+def test_tools_that_the_model_is_not_told_of_are_named_in_every_dialect(place: Place) -> None:
+    """Also where the answer is passed on as it came, whole and streamed."""
+    function = {"name": "f", "parameters": {"type": "object", "properties": {}}}
+    chat = [{"type": "function", "function": function}]
+    messages = [{"name": "f", "input_schema": function["parameters"]}]
+    ignored: list[str | None] = []
+    place.configure(LOCAL_TOML.replace("extra = { jinja = false }", ""))
+    with running_daemon(place) as daemon:
+        headers = {"authorization": f"Bearer {daemon.token}"}
+        for path, tools in (("/v1/chat/completions", chat), ("/v1/messages", messages)):
+            for stream in (False, True):
+                asked: dict[str, Any] = {
+                    "model": "default",
+                    "max_tokens": 4,
+                    "messages": [{"role": "user", "content": "Hello."}],
+                }
+                asked |= {"tools": tools, "stream": stream}
+                response = httpx.post(f"{daemon.url}{path}", json=asked, headers=headers, timeout=30)
+                ignored.append(response.headers.get("x-arawn-ignored"))
+
+    assert ignored == ["tools"] * 4
 
 
 def test_both_dialects_of_the_real_model_server(place: Place) -> None:

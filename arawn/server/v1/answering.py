@@ -116,9 +116,8 @@ async def answer(runtime: Runtime, call: Call, question: Question) -> None:
 async def _answer_whole(runtime: Runtime, call: Call, question: Question) -> None:
     response = await runtime.complete(question.request, **_context(question))
     record_id = response.interaction_id or call.request_id
-    unsaid: tuple[str, ...] = ()
     if isinstance(response, VerbatimResponse):
-        body = response.raw
+        body, unsaid = response.raw, response.left_out
     else:
         body, unsaid = question.whole(response), _unsaid(question, response.left_out)
     headers = _headers(question, unsaid, response.routing, record_id)
@@ -157,7 +156,8 @@ def _stream_head(question: Question, request_id: str, first: StreamEvent | None,
     unsaid then.
     """
     said = question.target.open if first is None else bytes_of(first) is not None
-    return _headers(question, () if said else _unsaid(question, begun.left_out), begun.routing, request_id)
+    unsaid = begun.left_out if said else _unsaid(question, begun.left_out)
+    return _headers(question, unsaid, begun.routing, request_id)
 
 
 def _refusal_as_received(error: BackendError, question: Question) -> Reply | None:
