@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date, time
 from typing import assert_never
 
 from msgspec import inspect
@@ -72,6 +73,8 @@ def accepted(kind: Kind) -> str:
 
 def found(value: object, path: KeyPath) -> str:
     """Say in words what stands at `path`; the value itself only without what is secret in it."""
+    if value is None:
+        return plain(value)
     name = _type_name(value)
     if isinstance(value, str) and not is_utf8(value):
         return f"a {name} with bytes that are not UTF-8"
@@ -144,5 +147,7 @@ def _type_name(value: object) -> str:
         (str, "string"),
         (list, "array"),
         (dict, "table"),
+        (date, "date or time"),
+        (time, "date or time"),
     )
-    return next((name for kind, name in names if isinstance(value, kind)), "date or time")
+    return next((name for kind, name in names if isinstance(value, kind)), type(value).__name__)

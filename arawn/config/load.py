@@ -17,7 +17,7 @@ from arawn.config.layers import Layer, holds, merged, origin_of
 from arawn.config.profiles import NamedProfile, backend_from_key, gathered, twice_named
 from arawn.config.read import read_files
 from arawn.config.rules import config_findings
-from arawn.config.schema import Config
+from arawn.config.schema import Config, Profile
 from arawn.config.structure import check
 from arawn.errors import ConfigError
 
@@ -178,9 +178,34 @@ def checked(config: Config) -> Config:
     try:
         config = msgspec.convert(msgspec.to_builtins(config), Config)
     except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
-        raise ConfigError([f"Config: {error}"]) from error
-    entries = [NamedProfile(name, ("profiles", name), profile) for name, profile in config.profiles.items()]
-    findings = list(config_findings(config, entries))
-    if findings:
-        raise ConfigError(f"Config: {dotted(finding.path)}: {finding.text}" for finding in findings)
+        raise ConfigError(_unfit(config) or [f"Config: {error}"]) from error
+    if findings := list(_found_in(config)):
+        raise ConfigError(_line("Config", finding) for finding in findings)
     return config
+
+
+def _unfit(config: Config) -> list[str]:
+    """Return the problem lines of a configuration that holds values of wrong types or out of range."""
+    tree, wrong = check(_as_written(config), Config)
+    tables = tree.pop("profiles", {}).items()
+    profiles = {name: msgspec.convert({"backend": "", **table}, Profile) for name, table in tables}
+    right = msgspec.structs.replace(_built(tree, ()), profiles=profiles)
+    paths = [finding.path for finding in wrong]
+    others = [finding for finding in _found_in(right) if not _is_under(paths, finding.path)]
+    return [_line("Config", finding) for finding in (*wrong, *others)]
+
+
+def _found_in(config: Config) -> Iterator[Finding]:
+    """Yield what is wrong in a configuration that was built, and whose values have the right types."""
+    entries = [NamedProfile(name, ("profiles", name), profile) for name, profile in config.profiles.items()]
+    return config_findings(config, entries)
+
+
+def _as_written(value: object) -> Any:
+    """Return what a file would say: a table for a struct, without the fields that are None since they are not set."""
+    if isinstance(value, msgspec.Struct):
+        fields = [(field, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
+        value = {field.name: item for field, item in fields if item is not None or field.default is not None}
+    if isinstance(value, Mapping):
+        return {str(key): _as_written(item) for key, item in value.items()}
+    return [_as_written(item) for item in value] if isinstance(value, list | tuple) else value

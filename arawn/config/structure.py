@@ -56,10 +56,10 @@ PROFILE_KEYS = frozenset(field.name for field in _PROFILE.fields)
 _PROFILE_TABLES = ("extra", "headers", "retry", "timeouts")
 
 
-def check(tree: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Finding, ...]]:
+def check(tree: Mapping[str, Any], schema: type[msgspec.Struct] = File) -> tuple[dict[str, Any], tuple[Finding, ...]]:
     """Return `tree` without the parts that are wrong, and what is wrong with them, in the order of the text."""
     findings: list[Finding] = []
-    right = _table(tree, _FILE, (), findings)
+    right = _table(tree, _FILE if schema is File else _struct(schema), (), findings)
     return right, tuple(findings)
 
 
@@ -185,4 +185,4 @@ def _is_json(value: object) -> bool:
         return all(_is_json(item) for item in value.values())
     if isinstance(value, list | tuple):
         return all(_is_json(item) for item in value)
-    return isinstance(value, str | bool) or _is_finite(value)
+    return value is None or isinstance(value, str | bool) or _is_finite(value)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import arawn
+from arawn.config.schema import RoutingConfig, ServerConfig
 from arawn.runtime_door import Runtime
 from arawn.workstreams.handle import Workstream
 from tests.runtimes import configured, running
@@ -199,3 +200,30 @@ async def test_a_field_of_a_profile_is_looked_at(field: str, wrong: Any) -> None
     with pytest.raises(arawn.ConfigError):
         async with arawn.open_runtime(arawn.Config(profiles={"default": arawn.Profile(**fields)})):
             pass
+
+
+async def test_every_wrong_value_of_a_config_is_named() -> None:
+    """With its profile or section, what was found and what is accepted, as those of a file are."""
+    wrong: Any = None
+    config = arawn.Config(
+        profiles={
+            "default": arawn.Profile(backend="scripted", max_concurrency=-1),
+            "b": arawn.Profile(backend="opnai", model="m", mailbox=wrong),
+        },
+        routing=RoutingConfig(default="gone"),
+        server=ServerConfig(listen=cast("Any", object())),
+    )
+
+    with pytest.raises(arawn.ConfigError) as caught:
+        async with arawn.open_runtime(config):
+            pass
+
+    starts = (
+        "profiles.default.max_concurrency: found the integer `-1`; accepted: an integer, at least 1",
+        "profiles.b.mailbox: found none; accepted: an integer, at least 1",
+        "server.listen: found the object `<object object",
+        "profiles.b.backend: unknown backend `opnai`",
+        "routing.default: unknown profile `gone`; the profiles are: `b` or `default`",
+    )
+    for problem, start in zip(caught.value.problems, starts, strict=True):
+        assert problem.startswith(f"Config: {start}")
