@@ -17,8 +17,6 @@ from arawn.running_backends import Followed, RunningBackends
 
 __all__ = ["put_in_force", "usable"]
 
-_NO_PROFILE = "Config: profiles: there is none, and every call would fail; name at least one"
-
 
 async def usable(config: Config, environ: Mapping[str, str], *, policy_given: bool) -> Config:
     """Return the configuration if nothing in it is known to fail: what starts would tell of its own faults alone.
@@ -38,8 +36,7 @@ async def usable(config: Config, environ: Mapping[str, str], *, policy_given: bo
     If cancelled: nothing has changed; an import of a module goes on.
     """
     config = checked(config)
-    problems = [] if config.profiles else [_NO_PROFILE]
-    problems += [obstacle.text for obstacle in await preflight(config, environ) if obstacle.fatal]
+    problems = [obstacle.text for obstacle in await preflight(config, environ) if obstacle.fatal]
     of_tools = await tool_obstacles(config, environ)
     if problems or of_tools:  # else a policy is made once, when it is put in force, and tells of itself
         routing = () if policy_given else routing_obstacles(config, environ)

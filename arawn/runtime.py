@@ -74,7 +74,7 @@ async def open_runtime(
     Raises:
         WrongLoop: The caller is no trio task; docs/library.md shows how asyncio, threads and notebooks do it.
         BadInput: An argument is of another kind than these.
-        ConfigError: The configuration is wrong; every problem is listed.
+        ConfigError: The configuration is wrong, or a `Config` has no profile; every problem is listed.
         LogWriteFailed: The interaction log cannot be opened, or another process owns it.
         StoreFailed: The workstream database cannot be opened, or another process owns it.
         Unavailable: The default profile has no key, or its model server does not start.

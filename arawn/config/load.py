@@ -170,7 +170,7 @@ def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
 
 
 def checked(config: Config) -> Config:
-    """Return `config` if it would pass as a file.
+    """Return `config` if it would pass as a file, and has a profile: for a file one is looked for.
 
     Raises:
         ConfigError: It would not; every problem is listed.
@@ -197,8 +197,10 @@ def _unfit(config: Config) -> list[str]:
 
 def _found_in(config: Config) -> Iterator[Finding]:
     """Yield what is wrong in a configuration that was built, and whose values have the right types."""
+    if not config.profiles:
+        yield Finding(("profiles",), "there is none, and every call would fail; name at least one")
     entries = [NamedProfile(name, ("profiles", name), profile) for name, profile in config.profiles.items()]
-    return config_findings(config, entries)
+    yield from config_findings(config, entries)
 
 
 def _as_written(value: object) -> Any:

@@ -227,3 +227,10 @@ async def test_every_wrong_value_of_a_config_is_named() -> None:
     )
     for problem, start in zip(caught.value.problems, starts, strict=True):
         assert problem.startswith(f"Config: {start}")
+
+
+async def test_a_config_without_profiles_is_refused() -> None:
+    """Every call would fail; only a file may leave it to Arawn to look for one."""
+    with pytest.raises(arawn.ConfigError, match="Config: profiles: there is none, and every call would fail"):
+        async with arawn.open_runtime(arawn.Config()):
+            pass
