@@ -49,6 +49,7 @@ async def put_in_force(config: Config, backends: RunningBackends, router: Router
 
     Raises:
         ConfigError: A backend cannot be started, or the routing policy cannot be used; nothing was changed.
+        Stopped: The runtime has ended, or is ending; nothing was changed.
 
     Checkpoint: always.
     If cancelled: nothing has changed.

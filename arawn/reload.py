@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 import trio
 
-from actors import ChildSpec, Request
+from actors import ChildSpec, Request, Stopped
 from arawn.config.schema import Config
 from arawn.errors import ArawnError, BadInput, ConfigError
 from arawn.interactions.record import MarkLine, timestamp_text
@@ -58,6 +58,7 @@ class Reloadable(Protocol):
 
         Raises:
             ConfigError: It is wrong, or something in it cannot be used; nothing was changed.
+            Stopped: The runtime has ended, or is ending; nothing was changed.
 
         Checkpoint: always. If cancelled: nothing has changed.
         """
@@ -80,7 +81,7 @@ def reloader_spec(runtime: Reloadable, reread: Reread) -> ChildSpec[Reload]:
         start=partial(_open_reloader, runtime, reread),
         mailbox=_MAILBOX,
         abandoned="run",
-        reply_errors=(ArawnError,),
+        reply_errors=(ArawnError, Stopped),
     )
 
 

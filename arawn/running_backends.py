@@ -18,7 +18,7 @@ import trio
 from trio_util import AsyncValue, wait_any  # type: ignore[import-untyped]
 
 import actors
-from actors import ActorError, ChildSpec, Ref, Supervisor
+from actors import ActorError, ChildSpec, Ref, Stopped, Supervisor
 from arawn.backends.actor import Call
 from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.config import default_profile
@@ -31,6 +31,7 @@ from arawn.status import BackendStatus
 __all__ = ["Followed", "RunningBackends", "drain"]
 
 _ROOM_POLL_S = 0.05
+_STOPPED = "the configuration was not put in force: the runtime has stopped, or is stopping"
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -141,10 +142,14 @@ class RunningBackends:
 
         Raises:
             ConfigError: A backend cannot be started; every problem is listed.
+            Stopped: The backends have ended, or are ending.
 
         Checkpoint: always.
         If cancelled: nothing has changed.
         """
+        if self._supervisor.stopping:
+            await trio.lowlevel.checkpoint()
+            raise Stopped(_STOPPED)
         self.secrets.add(self._secrets_of(config))
         running_now = {name: running.profile for name, running in self._running.items()}
         plan = compared(self.config, config, running_now, config.profiles)
@@ -227,6 +232,8 @@ class RunningBackends:
             fresh[name] = await self._started(name, profile)
         except ConfigError as error:
             return list(error.problems)
+        except Stopped as stopped:
+            raise Stopped(_STOPPED) from stopped
         except (ArawnError, ActorError, OSError) as error:
             return [f"profile `{name}`: it cannot be started: {error}"]
         return []

@@ -100,9 +100,9 @@ class Runtime:
         """Put a new configuration in force, as `arawn reload` does; calls queued or under way stay where they are.
 
         Raises:
-            ConfigError: It is wrong, or something in it cannot be used; every problem is listed, nothing was changed.
+            ConfigError: It, or something in it, cannot be used; all problems are listed. Stopped: The runtime ends.
 
-        Checkpoint: always. If cancelled: nothing has changed.
+        Checkpoint: always. If cancelled, or after an error: nothing has changed.
         """
         require_run(self._run)
         return await self.put_in_force(await self._usable(require_kind("config", config, Config)))
@@ -280,7 +280,7 @@ class Runtime:
         return await self._router.explain(request, hint=profile, bound=bound)
 
     def status(self) -> RuntimeStatus:
-        """Return the state of everything, now; synchronous and free of side effects."""
+        """Return the state of everything, now or at the end of the runtime; synchronous and free of side effects."""
         require_run(self._run)
         tree = self._root.status()
         talks = [talk.name for part in tree.children if part.name == "workstreams" for talk in part.children]

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import Ref, SupervisorSpec, open_supervisor
+from actors import Ref, Stopped, SupervisorSpec, open_supervisor
 from arawn.config.schema import Config, Profile
 from arawn.errors import BadInput, ConfigError
 from arawn.interactions.record import MarkLine
@@ -75,6 +75,16 @@ async def test_a_refusal_lists_every_problem_and_leaves_no_mark(autojump_clock: 
                     await reloader.ask(Reload())
 
         assert (runtime.followed, runtime.marks) == ([], [])
+
+
+async def test_a_reload_that_the_end_overtakes_is_no_crash(autojump_clock: MockClock) -> None:
+    """Who asked is told that the daemon stops."""
+    async with open_supervisor(SupervisorSpec(name="root")) as root:
+        reloader = await root.start(reloader_spec(NotingRuntime(Stopped("it ends")), read_again))
+        with pytest.raises(Stopped, match="it ends"):
+            await reloader.ask(Reload())
+
+        assert root.status().children[0].last_crash is None
 
 
 async def test_reloads_come_one_after_the_other(autojump_clock: MockClock) -> None:

@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors import ChildSpec, Supervisor, SupervisorSpec, open_supervisor
+from actors import ChildSpec, Stopped, Supervisor, SupervisorSpec, open_supervisor
 from arawn.backends.actor import Call
 from arawn.backends.health import BackendHealth, ToldHealth
 from arawn.config.schema import Config, Profile
@@ -241,6 +241,16 @@ async def test_a_reload_that_is_cancelled_changes_nothing(autojump_clock: MockCl
         assert scope.cancelled_caught
         assert dict(rig.backends.refs) == {"a": before}
         assert rig.labels() == ["backend:a"]
+
+
+async def test_a_reload_that_the_end_overtakes_says_so(autojump_clock: MockClock) -> None:
+    """What it was starting is stopped; nothing is wrong with the configuration."""
+    async with rig_of(config_of(a="m")) as rig, trio.open_nursery() as nursery:
+        nursery.start_soon(rig.backends.end)
+        with pytest.raises(Stopped, match="the configuration was not put in force"):
+            await rig.backends.follow(config_of(a="slow"))
+
+    assert rig.labels() == []
 
 
 async def test_who_waits_for_the_default_profile_follows_a_reload(autojump_clock: MockClock) -> None:

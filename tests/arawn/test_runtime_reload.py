@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors import Stopped
 from arawn.config.schema import AgentConfig, Config, NamedWorkstream, Profile, RoutingConfig, RoutingRule, ToolSource
 from arawn.errors import ConfigError, UnknownProfile
 from arawn.messages import CompletionRequest, user
@@ -149,3 +150,15 @@ async def test_a_policy_of_the_program_stands_in_for_a_missing_one(tmp_path: Pat
         await runtime.follow(config)
 
         assert (await runtime.complete(HELLO)).profile == "default"
+
+
+@pytest.mark.parametrize("model", ["one", "two"])
+async def test_a_runtime_that_has_ended_follows_nothing(tmp_path: Path, model: str) -> None:
+    """Neither the configuration that was in force nor another: it says that it has stopped, as it does to a call."""
+    config = configured(tmp_path, {"default": ECHO})
+    async with running(config) as runtime:
+        before = runtime.config
+
+    with pytest.raises(Stopped, match="the configuration was not put in force: the runtime has stopped"):
+        await runtime.follow(changed(config, profiles={"default": Profile(backend="scripted", model=model)}))
+    assert runtime.config is before
