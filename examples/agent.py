@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trio
 
@@ -38,9 +39,12 @@ async def heat(room: str, degrees: float) -> str:
     return f"the {room} will have {degrees:g} degrees"
 
 
-async def main() -> None:
-    profile = arawn.Profile(backend="scripted", script="script.json")
-    async with arawn.open_runtime(arawn.Config(profiles={"default": profile})) as runtime:
+async def main(directory: Path) -> None:
+    script = directory / "script.json"
+    script.write_text(json.dumps(SCRIPT))
+    config = arawn.Config(profiles={"default": arawn.Profile(backend="scripted", script=str(script))})
+    environ = {"ARAWN_CONFIG_DIR": str(directory), "ARAWN_STATE_DIR": str(directory)}  # your log stays free of all this
+    async with arawn.open_runtime(config, environ=environ) as runtime:
         home = runtime.workstream("home")
         async with home.stream("Make it warm everywhere.", tools=[temperature, heat]) as events:
             async for event in events:
@@ -54,5 +58,5 @@ async def main() -> None:
         print(f"{reply.iterations} calls to the model, {'cut off' if reply.truncated else 'finished'}")
 
 
-Path("script.json").write_text(json.dumps(SCRIPT))
-trio.run(main)
+with TemporaryDirectory() as directory:
+    trio.run(main, Path(directory))

@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trio
 
@@ -17,6 +18,7 @@ PROVIDER_IS_DOWN = (
     arawn.TimedOut,
     arawn.BadReply,
 )
+DOWN = {"steps": [{"error": {"status": 503, "message": "overloaded"}}]}  # plays a provider
 
 
 async def ask(conversation: arawn.Workstream, text: str, *profiles: str) -> arawn.CompletionResponse:
@@ -30,17 +32,20 @@ async def ask(conversation: arawn.Workstream, text: str, *profiles: str) -> araw
     return await conversation.send(text, profile=last)
 
 
-async def main() -> None:
+async def main(directory: Path) -> None:
+    script = directory / "down.json"
+    script.write_text(json.dumps(DOWN))
     once = RetryConfig(attempts=1)  # the next profile is asked at once, not after four attempts
     profiles = {
-        "default": arawn.Profile(backend="scripted", script="down.json", retry=once),
+        "default": arawn.Profile(backend="scripted", script=str(script), retry=once),
         "backup": arawn.Profile(backend="scripted"),
     }
-    async with arawn.open_runtime(arawn.Config(profiles=profiles)) as runtime:
-        reply = await ask(runtime.workstream("research"), "What is the capital of France?", "default", "backup")
+    environ = {"ARAWN_CONFIG_DIR": str(directory), "ARAWN_STATE_DIR": str(directory)}  # your log stays free of all this
+    async with arawn.open_runtime(arawn.Config(profiles=profiles), environ=environ) as runtime:
+        reply = await ask(runtime.workstream("failover"), "What is the capital of France?", "default", "backup")
         print(f"{reply.profile}: {reply.text}")
 
 
 logging.basicConfig(level=logging.ERROR)  # that a profile is `degraded` is told above
-Path("down.json").write_text(json.dumps({"steps": [{"error": {"status": 503, "message": "overloaded"}}]}))
-trio.run(main)
+with TemporaryDirectory() as directory:
+    trio.run(main, Path(directory))

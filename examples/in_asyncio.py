@@ -34,9 +34,9 @@ async def main() -> None:
         start_blocking_portal("trio") as portal,
         portal.wrap_async_context_manager(arawn.open_runtime()) as runtime,
     ):
-        research = runtime.workstream("research")
+        research = runtime.workstream("research-asyncio")
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(300):
                 reply = await called(portal, research.send, "What is the capital of France?")
         except arawn.ArawnError as error:  # they come over as they are
             print(error)

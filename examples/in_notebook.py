@@ -16,7 +16,7 @@ portal = opened.enter_context(start_blocking_portal("trio"))
 runtime = opened.enter_context(portal.wrap_async_context_manager(arawn.open_runtime()))
 
 # %% any cell
-research = runtime.workstream("research")
+research = runtime.workstream("research-notebook")
 print(portal.call(research.send, "What is the capital of France?").text)
 
 

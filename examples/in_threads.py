@@ -23,7 +23,7 @@ with (  # for as long as the program runs; on leaving, calls under way have 5 s 
     def view(city: str) -> str:
         """Answer in any thread; many may be here at once."""
         workstream = runtime.workstream(f"guide-{city}")
-        reply = portal.call(within, 30, workstream, f"What is there to see in {city}?")
+        reply = portal.call(within, 300, workstream, f"What is there to see in {city}?")
         return reply.text
 
     with ThreadPoolExecutor(8) as threads:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trio
 
@@ -38,9 +39,12 @@ async def continued(runtime: arawn.Runtime, name: str, then: str) -> arawn.Works
     return new
 
 
-async def main() -> None:
-    profile = arawn.Profile(backend="scripted", script="long.json")
-    async with arawn.open_runtime(arawn.Config(profiles={"default": profile})) as runtime:
+async def main(directory: Path) -> None:
+    script = directory / "script.json"
+    script.write_text(json.dumps(SCRIPT))
+    config = arawn.Config(profiles={"default": arawn.Profile(backend="scripted", script=str(script))})
+    environ = {"ARAWN_CONFIG_DIR": str(directory), "ARAWN_STATE_DIR": str(directory)}  # your log stays free of all this
+    async with arawn.open_runtime(config, environ=environ) as runtime:
         talk = runtime.workstream("capitals")
         for question in ("What is the capital of France?", "And of Spain?"):
             try:
@@ -51,5 +55,5 @@ async def main() -> None:
             print(f"{talk.name}: {reply.text}")
 
 
-Path("long.json").write_text(json.dumps(SCRIPT))
-trio.run(main)
+with TemporaryDirectory() as directory:
+    trio.run(main, Path(directory))

@@ -27,7 +27,7 @@ def log_lines(directory: Path) -> Iterator[dict[str, Any]]:
 
 async def main() -> None:
     async with arawn.open_runtime() as runtime:
-        await runtime.workstream("research").send("What is the capital of France?")
+        await runtime.workstream("read-log").send("What is the capital of France?")
         log = runtime.log_path  # without a runtime: what `arawn interactions path` prints; None while the log is off
 
     if log is not None:

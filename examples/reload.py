@@ -2,41 +2,43 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trio
 
 import arawn
 from arawn.config import load
 
-FILE = Path("my-agent.toml")
 
-
-def read() -> arawn.Config:
+def read(file: Path) -> arawn.Config:
     """Return what the file says; raises `ConfigError`, with every problem in it."""
-    return load(config_file=FILE, environ=os.environ, cwd=Path.cwd()).config
+    return load(config_file=file, environ=os.environ, cwd=Path.cwd()).config
 
 
-def change(model: str, iterations: int) -> None:
+def change(file: Path, model: str, iterations: int) -> None:
     """Stand in for somebody who edits the file."""
-    FILE.write_text(f'[llm]\nbackend = "scripted"\nmodel = "{model}"\n[agent]\nmax_iterations = {iterations}\n')
+    file.write_text(f'[llm]\nbackend = "scripted"\nmodel = "{model}"\n[agent]\nmax_iterations = {iterations}\n')
 
 
-async def main() -> None:
-    async with arawn.open_runtime(read()) as runtime, trio.open_nursery() as nursery:
-        print((await runtime.workstream("research").send("Hello")).model)
+async def main(directory: Path) -> None:
+    file = directory / "my-agent.toml"
+    change(file, "one", 25)
+    environ = {"ARAWN_CONFIG_DIR": str(directory), "ARAWN_STATE_DIR": str(directory)}  # your log stays free of all this
+    async with arawn.open_runtime(read(file), environ=environ) as runtime, trio.open_nursery() as nursery:
+        print((await runtime.workstream("reload").send("Hello")).model)
 
-        change("two", 5)
-        followed = await runtime.follow(read())  # all of it, or a `ConfigError` and nothing
+        change(file, "two", 5)
+        followed = await runtime.follow(read(file))  # all of it, or a `ConfigError` and nothing
         nursery.start_soon(followed.wait_drained)  # calls under way end where they began
-        print((await runtime.workstream("research").send("And now?")).model)
+        print((await runtime.workstream("reload").send("And now?")).model)
         print("replaced:", *followed.plan.replaced, "settings:", *followed.plan.settings)
 
-        change("three", -5)
+        change(file, "three", -5)
         try:
-            await runtime.follow(read())
+            await runtime.follow(read(file))
         except arawn.ConfigError as error:
             print(error)
 
 
-change("one", 25)
-trio.run(main)
+with TemporaryDirectory() as directory:
+    trio.run(main, Path(directory))

@@ -28,7 +28,7 @@ async def main() -> None:
             if stopping.is_set():  # what is under way was finished; nothing new is begun
                 break
             print("asked:", question, flush=True)
-            reply = await runtime.workstream("capitals").send(question)
+            reply = await runtime.workstream("sigterm").send(question)
             print("answered:", reply.text, flush=True)
         nursery.cancel_scope.cancel()
     print("stopped in order", flush=True)  # every record is written, and another process may have the log

@@ -28,7 +28,7 @@ async def make_warm(runtime: arawn.Runtime, room: str) -> str:
     """Do the job of the agent: this is what is tested."""
     try:
         with trio.fail_after(10):
-            return (await runtime.workstream("home").send(f"Make the {room} warm.", tools=[heat])).text
+            return (await runtime.workstream("warmth").send(f"Make the {room} warm.", tools=[heat])).text
     except trio.TooSlowError:
         return "The model takes too long; try again later."
 

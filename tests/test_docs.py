@@ -14,6 +14,9 @@ INCLUDE = re.compile(r"<!-- include: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 ANCHOR = re.compile(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)")
+EXAMPLES = sorted(Path("examples").glob("*.py"))
+INVENTS = re.compile(r"backend ?= ?\"scripted\"")
+NAME = re.compile(r"workstream\(f?\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -47,18 +50,16 @@ def test_the_pages_have_what_is_looked_for() -> None:
     assert all(len(pattern.findall(text)) > 5 for pattern in (INCLUDE, LINK, ANCHOR, HEADING))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("example", sorted(Path("examples").glob("*.py")), ids=str)
-def test_examples_run(example: Path, tmp_path: Path) -> None:
-    """Every example runs to its end against the scripted backend, and says something."""
-    (tmp_path / "arawn.toml").write_text('[llm]\nbackend = "scripted"\n')
-    environ = {**os.environ, "ARAWN_CONFIG_DIR": str(tmp_path), "ARAWN_STATE_DIR": str(tmp_path)}
+def run_example(example: Path, directory: Path) -> None:
+    """Run it as somebody would whose files are all in `directory`, with the scripted backend."""
+    (directory / "arawn.toml").write_text('[llm]\nbackend = "scripted"\n')
+    environ = {**os.environ, "ARAWN_CONFIG_DIR": str(directory), "ARAWN_STATE_DIR": str(directory)}
     environ["PYTHONPATH"] = str(Path.cwd())
 
     done = subprocess.run(
         [sys.executable, str(example.resolve())],
         check=False,
-        cwd=tmp_path,
+        cwd=directory,
         env=environ,
         capture_output=True,
         text=True,
@@ -68,6 +69,25 @@ def test_examples_run(example: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert not done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_examples_run(example: Path, tmp_path: Path) -> None:
+    """Every example runs to its end against the scripted backend, says something, and can be run again."""
+    for _ in range(2):
+        run_example(example, tmp_path)
+
+    if INVENTS.search(example.read_text("utf-8")):  # then what it says is nothing to keep, or to train on
+        assert [file.name for file in tmp_path.iterdir()] == ["arawn.toml"]
+
+
+def test_every_example_has_conversations_of_its_own() -> None:
+    """Whoever tries one after the other finds in none what another has said or done."""
+    named = [(name, example.name) for example in EXAMPLES for name in set(NAME.findall(example.read_text("utf-8")))]
+
+    assert len(named) > 5
+    assert sorted(dict(named).items()) == sorted(named)
 
 
 def test_the_code_tour_fits_into_an_evening() -> None:
