@@ -44,8 +44,8 @@ def played(steps: list[dict[str, Any]], directory: Path, job: Callable[[arawn.Ru
         async with arawn.open_runtime(config, environ=environ) as runtime:
             return await job(runtime)
 
-    # A tenth of a second in which nothing happens, on the disk too, and the clock jumps to the next deadline.
-    return trio.run(main, clock=MockClock(autojump_threshold=0.1))
+    # A fifth of a second in which nothing happens, on the disk too, and the clock jumps to the next deadline.
+    return trio.run(main, clock=MockClock(autojump_threshold=0.2))
 
 
 def test_the_tool_is_used(tmp_path: Path) -> None:
