@@ -112,8 +112,10 @@ class Journal:
         """Whether records may be on their way that readers do not find yet."""
         return self._writer_health().state == "degraded" or bool(self._late and self._room.held)
 
-    async def record(self, line: LogLine) -> None:
-        """Have `line` written, and wait for that as long as the patience lasts.
+    async def record(self, line: LogLine) -> bool:
+        """Have `line` written, and wait for that as long as the patience lasts; say whether it is.
+
+        Where the patience is 0, what is handed to a writer that is well counts as written.
 
         Without room it waits, however long that takes: calls feel the back-pressure of a slow disk. With
         `overflow = "shed_bodies"` it first drops the line's bodies, which nearly always makes it fit.
@@ -123,16 +125,18 @@ class Journal:
             later, the line is written all the same.
         """
         if self._writer is None:
-            return
+            return False
         try:
             append, reply = await self._submit(self._writer, line)
         except ActorError as error:
             self._judge(error)
-            return
-        if await self._is_written(append, reply) and append.line is line:
+            return False
+        is_written = await self._is_written(append, reply)
+        if is_written and append.line is line:
             self._late = None
             if self._lost is not None and self.undeclared:
                 await self._confess(self._writer, self._lost.reason or "")
+        return is_written
 
     async def _is_written(self, append: Append, reply: Reply[None]) -> bool:
         """Wait for the line to be written, but not for ever; say whether it was."""

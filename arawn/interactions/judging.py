@@ -22,6 +22,9 @@ from arawn.interactions.secret_set import SecretSet
 __all__ = ["write_feedback"]
 
 _STOPPED = "the feedback was not written: the runtime has stopped, or is stopping; give it to one that runs"
+_OVERTAKEN = (
+    "the feedback may not be written: the runtime is stopping, which writes it if it can; look for it afterwards"
+)
 
 
 async def write_feedback(
@@ -41,9 +44,10 @@ async def write_feedback(
 
     Raises:
         BadInput: There is no such call, the log is off, or the judgement is none that a line can hold.
-        Stopped: The runtime has ended, or is ending.
+        Stopped: The runtime has ended, or is ending; the line may be written.
         LogWriteFailed: Nothing was written, since the log cannot be read, or is degraded and may get the call yet; or
-            something was lost while it was being written, perhaps this. Give it again.
+            something was lost while it was being written, perhaps this; or it was not written within
+            `answer_wait_ms`, and may be later. Give it again: the last judgement of a call counts.
 
     Checkpoint: always.
     If cancelled: the line may be written.
@@ -63,10 +67,15 @@ async def write_feedback(
         where = f"the interaction log at `{error.filename or directory}` cannot be read: {error.strerror}"
         raise LogWriteFailed(f"the feedback was not written, since {where}; give it again") from error
     lost_before = journal.health().count
-    await journal.record(line)
+    if await journal.record(line):
+        return line
     health = journal.health()
-    if health.state == "lost" and health.count > lost_before:
-        if is_stopping():
-            raise Stopped(_STOPPED)
+    is_lost = health.state == "lost" and health.count > lost_before
+    if is_stopping():
+        raise Stopped(_STOPPED if is_lost else _OVERTAKEN)
+    if is_lost:
         raise LogWriteFailed(f"the feedback is not in the interaction log: {health.reason}; give it again")
-    return line
+    raise LogWriteFailed(
+        f"the feedback is not in the interaction log yet: {health.reason or 'the disk is slow'}; "
+        "it may be written later, and giving it again does no harm"
+    )

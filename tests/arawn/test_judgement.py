@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,13 +125,59 @@ async def test_where_the_log_cannot_be_read_a_judgement_can_be_given_again(tmp_p
     assert [one.status_code for one in (refused, *lists, taken)] == [503] * 5 + [201]
 
 
+def full(*_: object) -> int:
+    raise os_error(errno.ENOSPC)
+
+
+async def test_a_judgement_that_is_not_written_in_time_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk: an error with a type, over HTTP a 503, past `answer_wait_ms`; what waited is written later."""
+    async with running(configured(tmp_path, answer_wait_ms=50)) as runtime, serving(app_of(runtime)) as served:
+        interaction = (await runtime.complete(REQUEST)).interaction_id
+        assert interaction is not None
+        with monkeypatch.context() as disk:
+            disk.setattr(Filesystem, "write", full)
+            with pytest.raises(
+                arawn.LogWriteFailed, match=r"not in the interaction log yet: .*No space.*may be written"
+            ):
+                await runtime.give_feedback(interaction, arawn.Judgement("good"))
+            async with httpx.AsyncClient(base_url=served.url) as client:
+                refused = await client.post(f"/interactions/{interaction}/feedback", json={"label": "bad"})
+            unwritten = [line["label"] for line in lines(tmp_path) if line["kind"] == "feedback"]
+
+    assert (refused.status_code, refused.json()["error"]["type"]) == (503, "log_write_failed")
+    assert unwritten == []
+    assert [line["label"] for line in lines(tmp_path) if line["kind"] == "feedback"] == ["good", "bad"]
+
+
+@pytest.mark.parametrize(("is_full", "taken"), [(False, True), (True, False)])
+async def test_where_no_answer_waits_a_judgement_goes_by_the_state_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_full: bool, taken: bool
+) -> None:
+    """With `answer_wait_ms = 0` it is taken while the log is well, and not while it is known to be degraded."""
+    async with running(configured(tmp_path, answer_wait_ms=0)) as runtime:
+        interaction = (await runtime.complete(REQUEST)).interaction_id
+        assert interaction is not None
+        await wait_until(lambda: bool(lines(tmp_path)[1:]))
+        with monkeypatch.context() as disk:
+            if is_full:
+                disk.setattr(Filesystem, "write", full)
+                await runtime.complete(REQUEST)
+                await wait_until(lambda: runtime.status().log.health.state == "degraded")
+            with contextlib.nullcontext() if taken else pytest.raises(arawn.LogWriteFailed, match="log yet"):
+                await runtime.give_feedback(interaction, arawn.Judgement("good"))
+
+
+async def wait_until(reached: Callable[[], bool]) -> None:
+    with trio.fail_after(5):
+        while not reached():  # noqa: ASYNC110  # seen from outside
+            await trio.sleep(0.01)
+
+
 async def test_a_call_that_is_not_written_yet_is_not_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While records wait for room a client must not drop its judgement: 503 and not 404; then it is taken."""
-
-    def full(*_: object) -> int:
-        raise os_error(errno.ENOSPC)
-
-    async with running(configured(tmp_path, answer_wait_ms=1)) as runtime, serving(app_of(runtime)) as served:
+    async with running(configured(tmp_path, answer_wait_ms=100)) as runtime, serving(app_of(runtime)) as served:
         async with httpx.AsyncClient(base_url=served.url) as client:
             with monkeypatch.context() as disk:
                 disk.setattr(Filesystem, "write", full)
@@ -141,9 +189,7 @@ async def test_a_call_that_is_not_written_yet_is_not_unknown(tmp_path: Path, mon
                     await runtime.give_feedback(interaction, arawn.Judgement("good"))
                 early = await client.post(f"/interactions/{interaction}/feedback", json={"label": "good"})
                 shown = await client.get(f"/interactions/{interaction}")
-            with trio.fail_after(5):
-                while runtime.status().log.health.state != "ok":  # noqa: ASYNC110  # seen from outside
-                    await trio.sleep(0.02)
+            await wait_until(lambda: runtime.status().log.health.state == "ok")
             taken = await client.post(f"/interactions/{interaction}/feedback", json={"label": "good"})
             unknown = await client.post("/interactions/ffff/feedback", json={"label": "good"})
 
