@@ -27,21 +27,23 @@ def verify(as_json: bool, config_file: Path | None) -> None:
     Runs beside a daemon too: what is being written is no damage. Losses that the log itself declares (lines removed
     with `rm`, a full disk) are listed, and are no failure.
     """
-    from arawn.interactions.verify import check_directory  # slow to load: it reads compressed files
+    from arawn.interactions.to_mend import to_mend  # slow to load: they read compressed files
+    from arawn.interactions.verify import check_directory
 
+    directory = required_log(config_file)
     with ProgressLine() as progress:
         report = check_directory(
-            required_log(config_file), on_file=lambda name, number, files: progress.show(f"{number}/{files} {name}")
+            directory, on_file=lambda name, number, files: progress.show(f"{number}/{files} {name}")
         )
     if as_json:
         print_json(report)
     else:
-        _print(report)
+        _print(report, mendable=len(report.problems) - len(to_mend(directory, report).left))
     if not report.clean:
         raise click.exceptions.Exit(1)
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, *, mendable: int) -> None:
     for line in problem_lines(report.problems):
         say(line)
     for loss in report.declared:
@@ -55,14 +57,13 @@ def _print(report: Report) -> None:
         parts.append(f"{report.doubles:,} written twice")
     if report.kept_aside:
         parts.append(f"{counted(report.kept_aside, 'file')} kept aside")
-    say(f"{', '.join(parts)}: {_verdict(report)}")
+    say(f"{', '.join(parts)}: {_verdict(report, mendable)}")
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: Report, mendable: int) -> str:
     if report.clean:
         return "clean"
     problems = counted(len(report.problems), "problem")
-    mendable = sum(problem.is_mendable for problem in report.problems)
     if not mendable:
         return problems
     what = "damage" if mendable == len(report.problems) else f"{mendable:,} of them"

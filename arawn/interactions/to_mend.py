@@ -1,7 +1,7 @@
 """What `repair` has to work on, by what a check has found.
 
-While a file cannot be read, nobody can tell which numbers are lost, so none can be declared: until then the manifests,
-which alone prove the last numbers of a writer, stay where they are, and so do the sealed parts that they describe.
+While something cannot be read, nobody can tell which numbers are lost, so none can be declared: until then a manifest
+that alone proves lines which are missing stays where it is, and so does the sealed part that it describes.
 """
 
 from __future__ import annotations
@@ -49,9 +49,12 @@ def to_mend(directory: Path, found: Report) -> ToMend:
     for problem in found.problems:
         names[problem.kind].add(problem.file)
     system, unread = Filesystem(), "unreadable" in names
+    proving = {problem.file for problem in found.problems if problem.kind == "unreadable" and not problem.line}
     parts = day_files(path.name for path in directory.iterdir())
-    lacking = [] if unread else [file for file in parts if file.name in names["twin"]]
-    files = [file for file in parts if is_regular(system, directory / file.name) and not (unread and file.compressed)]
+    kept = {file for file in parts if proving & {file.plain.name, file.sealed.name}}
+    lacking = [file for file in parts if file.name in names["twin"] and file not in kept]
+    regular = [file for file in parts if is_regular(system, directory / file.name)]
+    files = [file for file in regular if not (file.compressed and file in kept)]
     damaged = [file for file in files if file.name in names["damaged"] and file not in lacking]
     undescribed = [file for file in files if file.compressed and names["manifest"] & {file.name, manifest_name(file)}]
     orphans = [] if unread else sorted(name for name in names["lost"] if kind_of_name(name) == "manifest")
@@ -63,6 +66,6 @@ def to_mend(directory: Path, found: Report) -> ToMend:
 
 
 def _stays(problem: Problem, mended: set[str], *, unread: bool) -> bool:
-    if problem.kind in ("damaged", "manifest"):
+    if problem.kind in ("damaged", "manifest", "twin"):
         return problem.file not in mended
-    return not problem.is_mendable or (unread and problem.kind in ("twin", "lost", "gone"))
+    return not problem.is_mendable or (unread and problem.kind in ("lost", "gone"))

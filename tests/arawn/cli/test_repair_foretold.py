@@ -50,6 +50,12 @@ def _flipped_frame(log: Path) -> None:
     (log / f"{FIRST}.zst").write_bytes(data)
 
 
+def _cut_beside_an_unread_line(log: Path) -> None:
+    seal(log, FIRST, frame_bytes=2_000)
+    (log / f"{FIRST}.zst").write_bytes((log / f"{FIRST}.zst").read_bytes()[:-3_000])
+    (log / SECOND).write_bytes((log / SECOND).read_bytes() + b'{"kind":"mystery","v":1}\n')
+
+
 def _wide(log: Path) -> None:
     (log / FIRST).chmod(0o644)
     log.chmod(0o755)
@@ -64,6 +70,7 @@ DAMAGES = [
     _lost_manifest,
     _orphan,
     _flipped_frame,
+    _cut_beside_an_unread_line,
     _wide,
 ]
 
@@ -77,10 +84,11 @@ def _several(log: Path) -> None:
 def test_a_dry_run_of_repair_has_the_verdict_of_the_work(
     command: Command, place: Place, damage: Callable[[Path], None]
 ) -> None:
-    """The same exit code, and the same problems that remain."""
+    """The same exit code, and the same problems that remain; `verify` promises no more."""
     written_log(place.log)
     damage(place.log)
 
+    checked = command("interactions", "verify").out
     planned = command("interactions", "repair", "--dry-run")
     as_json = command("interactions", "repair", "--dry-run", "--json")
     done = command("interactions", "repair")
@@ -90,6 +98,8 @@ def test_a_dry_run_of_repair_has_the_verdict_of_the_work(
     assert remaining == json.loads(as_json.out)["left"]
     assert remaining == [line.partition(": ")[2] for line in done.out.splitlines() if line.startswith("still wrong: ")]
     assert bool(remaining) == bool(done.code)
+    mends = [line for line in planned.out.splitlines() if not line.startswith("would stay wrong: ")]
+    assert ("`arawn interactions repair` mends" in checked) == bool(mends)
 
 
 def test_a_manifest_is_made_anew_or_set_aside(command: Command, place: Place) -> None:

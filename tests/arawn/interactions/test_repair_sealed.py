@@ -14,12 +14,14 @@ from arawn.interactions.raw_lines import lines_and_damage
 from arawn.interactions.record import LogLine
 from arawn.interactions.repair import repair
 from arawn.interactions.sealed import table
+from arawn.interactions.to_mend import to_mend
 from arawn.interactions.verify import check_directory
 from tests.arawn.interactions.failing_filesystem import Died, DyingFilesystem
 from tests.arawn.interactions.mending_logs import (
     CONFIG,
     FIRST,
     LAST_OPERATIONS,
+    SECOND,
     fresh_copy,
     later,
     lines_of,
@@ -150,6 +152,45 @@ def test_what_a_manifest_proves_lost_is_declared(
     assert (after.problems, repaired.left) == ((), ())
     assert sum(loss.count for loss in after.declared) == len(lost)
     assert mended(log).lost == ()
+
+
+def _manifest_gone(path: Path) -> None:
+    path.with_name(MANIFEST).unlink()
+
+
+def _manifest_broken(path: Path) -> None:
+    path.with_name(MANIFEST).write_bytes(b"{}")
+
+
+@pytest.mark.parametrize(
+    ("harm", "at_once"),
+    [(_manifest_gone, True), (_manifest_broken, True), (_flipped, True), (_cut, False), (Path.unlink, False)],
+)
+@pytest.mark.parametrize("unread", [b'{"kind":"mystery","v":1}\n', b'{"kind":"interaction","v":9,"x":1}\n'])
+def test_a_line_without_a_number_keeps_only_what_a_manifest_alone_proves(
+    whole: Path, tmp_path: Path, harm: Callable[[Path], None], unread: bytes, *, at_once: bool
+) -> None:
+    """All the rest is mended; nothing is declared before the line is gone, and then everything that is lost."""
+    log = fresh_copy(whole, tmp_path / "log")
+    seal(log, FIRST, frame_bytes=2_000)
+    before = {(line.writer, line.seq) for line in _heads(log)}
+    (log / SECOND).write_bytes((log / SECOND).read_bytes() + unread)
+    harm(log / f"{FIRST}.zst")
+
+    foretold = to_mend(log, check_directory(log)).left
+    repaired = mended(log)
+    problems = check_directory(log).problems
+    (log / SECOND).write_bytes((log / SECOND).read_bytes().replace(unread, b""))
+    later_on = mended(log)
+
+    assert {problem.kind for problem in problems if problem.file.startswith(FIRST[:-6])} <= {
+        "unreadable"
+    } or not at_once
+    assert [problem.kind for problem in foretold] == [problem.kind for problem in problems]
+    assert (repaired.lost, repaired.gone) == ((), ())
+    lost = before - {(line.writer, line.seq) for line in _heads(log)}
+    assert {(gap.writer, seq) for gap in later_on.lost for seq in range(gap.first, gap.last + 1)} == lost
+    assert (check_directory(log).problems, later_on.left) == ((), ())
 
 
 @LAST_OPERATIONS
