@@ -274,6 +274,8 @@ def _framed(file: BinaryIO, frames: list[Frame], start: int) -> Iterator[tuple[i
 
 
 def _stream(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    if not os.fstat(file.fileno()).st_size:  # even of no lines a compressed file has a frame
+        raise DamagedFile(Path(file.name), "it is empty", 0, None)
     offset = 0
     try:
         for text in stream(_read_at(file)):

@@ -124,9 +124,11 @@ def test_a_verdict_that_nobody_hears_is_no_success(asked: list[str], place: Plac
 
 
 def test_damage_is_named_and_the_rest_is_answered(asked: list[str], command: Command, place: Place) -> None:
-    """By every reader, on stderr."""
+    """By every reader, on stderr; of an empty file only a compressed one is damaged."""
     (place.log / "interactions-2001-01-01.jsonl").write_bytes(b"garbage\n\xff\0 heron\n")
     (place.log / "interactions-2001-01-02.jsonl.zst").write_bytes(b"garbage heron\n")
+    (place.log / "interactions-2001-01-03.jsonl.zst").touch()
+    (place.log / "interactions-2001-01-04.jsonl").touch()
 
     for arguments in (["list", "--json"], ["search", "-e", "heron"], ["stats"], ["sql", "from interactions"]):
         result = command("interactions", *arguments)
@@ -134,6 +136,8 @@ def test_damage_is_named_and_the_rest_is_answered(asked: list[str], command: Com
         assert result.out
         assert "interactions-2001-01-01.jsonl:2: skipped: " in result.err
         assert "interactions-2001-01-02.jsonl.zst: skipped: " in result.err
+        assert "interactions-2001-01-03.jsonl.zst: skipped: the file is damaged: it is empty" in result.err
+        assert "interactions-2001-01-04" not in result.err
 
 
 def test_a_damaged_byte_of_a_message_is_named_and_what_is_whole_is_shown(

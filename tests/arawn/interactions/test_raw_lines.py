@@ -102,10 +102,9 @@ def test_a_file_that_was_just_compressed_is_read_on(tmp_path: Path) -> None:
 
 
 def test_an_empty_part_has_no_lines(tmp_path: Path) -> None:
-    """Neither a sealed part of nothing, nor a file of no bytes, is an error."""
+    """Neither a sealed part of nothing, nor a plain file of no bytes, is an error."""
     assert both_ways(sealed(tmp_path, b"")) == ([], [])
-    (tmp_path / f"{STEM}.zst").write_bytes(b"")
-    assert both_ways(tmp_path / f"{STEM}.zst") == ([], [])
+    assert both_ways(plain(tmp_path, b"", [])) == ([], [])
 
 
 def test_stock_tools_read_one_stream(tmp_path: Path) -> None:
@@ -210,7 +209,7 @@ def test_every_cut_is_damage_behind_whole_lines(tmp_path: Path, make: Make) -> N
     assert len(silent) <= 3  # a cut exactly between two frames leaves a good file: the manifest knows better
 
 
-@pytest.mark.parametrize("content", [b"not zstd at all\n" * 100, b"\0" * 5000, TEXT])
+@pytest.mark.parametrize("content", [b"", b"not zstd at all\n" * 100, b"\0" * 5000, TEXT])
 def test_what_is_no_zstd_file_is_named(tmp_path: Path, content: bytes) -> None:
     """A file that only has the name is damaged, from its first byte."""
     path = tmp_path / f"{STEM}.zst"

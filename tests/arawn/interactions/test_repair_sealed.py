@@ -127,10 +127,14 @@ def _cut_between_frames(path: Path) -> None:
     path.write_bytes(data[: frames[len(frames) // 2].place])
 
 
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
 @pytest.mark.parametrize(
     ("frame_bytes", "harm"),
     [
-        *[(2_000, harm) for harm in (_flipped, _cut, _cut_between_frames, Path.unlink)],
+        *[(2_000, harm) for harm in (_flipped, _cut, _cut_between_frames, _emptied, Path.unlink)],
         *[(1 << 20, harm) for harm in (_flipped, _cut, Path.unlink)],
     ],
 )
