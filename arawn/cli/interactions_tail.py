@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
 from arawn.interactions.follow import Follower
+from arawn.interactions.record import timestamp_text
 from arawn.interactions.zones import zone_of
 
 __all__ = ["tail"]
@@ -58,6 +59,10 @@ def tail(
     look = partial(_line, zone=zone_of(options["tz"]), paths=paths, as_json=as_json)
     wanted = filters_of(options, limit=limit)
     if following:
+        if wanted.end is not None and wanted.end <= timestamp_text(datetime.now(UTC)):
+            raise click.UsageError(
+                "`-f` goes on with calls to come, and the time asked for is over; leave one of them out"
+            )
         directory = log_directory(config_file)
         was_there = is_there(directory)
         follower = Follower(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +49,7 @@ class Follower:
         self._positions: dict[DayFile, int] = {}
         self._ended: set[DayFile] = set()
         self._refused: set[str] = set()
+        self._is_away = False
         self.has_all = True
         files = self._files()
         self._first = files[-1].plain if files else DayFile("")
@@ -60,7 +62,7 @@ class Follower:
         return self
 
     async def __anext__(self) -> Entry:
-        """Return the next interaction that is wanted.
+        """Return the next interaction that is wanted; a directory that goes away is waited for, which is told.
 
         Raises:
             OSError: The directory cannot be read.
@@ -87,11 +89,25 @@ class Follower:
 
     def _files(self) -> list[DayFile]:
         try:
-            return day_files(path.name for path in self._directory.iterdir())
+            files = day_files(path.name for path in self._directory.iterdir())
         except FileNotFoundError:
-            if self.has_all:  # the first call makes it
-                return []
-            raise
+            if self._positions and not self._is_away:  # else the first call makes it
+                self._is_away = True
+                why = "the log is not there any more; what comes is shown when it is back"
+                self._on_damage(Damage(str(self._directory), 0, why, skipped=False))
+            return []
+        if self._is_away:
+            self._is_away = False
+            self._begin_anew(files)
+        return files
+
+    def _begin_anew(self, files: list[DayFile]) -> None:
+        """Read from its beginning what is shorter than before the log was away: it is another file, all of it new."""
+        for file in files:
+            with suppress(FileNotFoundError):
+                size = (self._directory / file.name).stat().st_size
+                if not file.compressed and size < self._positions.get(file.plain, 0):
+                    self._positions[file.plain] = 0
 
     def _has_more(self, file: DayFile) -> bool:
         """Say whether there is something to read. A shorter file was cut back, or rewritten without some lines."""

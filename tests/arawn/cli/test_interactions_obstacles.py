@@ -44,6 +44,8 @@ def test_an_expression_without_end_is_interrupted(command: Command, place: Place
         ["list", "--until", "9999-12-31", "--tz", "America/Los_Angeles"],
         ["list", "--since", "999999w"],
         ["tail", "--fields", "idd"],
+        ["tail", "-f", "--until", "yesterday"],
+        ["tail", "-f", "--date", "2026-01-28"],
         ["stats", "--by", "colour"],
         ["stats", "--by", ""],
         ["stats", "--fields", "colour"],

@@ -115,3 +115,40 @@ def test_of_a_log_that_was_not_there_everything_is_shown(tmp_path: Path, damages
     assert seen(following) == ["call-1", "call-2", "call-3"]
     assert seen(following) == []
     assert damages == []
+
+
+def test_a_log_that_is_away_for_a_while_is_followed_on(tmp_path: Path, damages: list[Damage]) -> None:
+    """It is told once each time, and nothing is shown twice."""
+    directory, elsewhere = tmp_path / "log", tmp_path / "elsewhere"
+    directory.mkdir()
+    (directory / DAY).write_bytes(lines(1))
+    following = Follower(directory, Filters(), on_damage=damages.append)
+    found, told = [], []
+    for number in (2, 3):
+        directory.rename(elsewhere)
+        found += seen(following) + seen(following)
+        told.append(len(damages))
+        with (elsewhere / DAY).open("ab") as file:
+            file.write(lines(number))
+        elsewhere.rename(directory)
+        found += seen(following) + seen(following)
+
+    assert found == ["call-2", "call-3"]
+    assert told == [1, 2] == [1, len(damages)]
+    assert (damages[0].file, damages[0].skipped) == (str(directory), False)
+    assert "is not there any more" in damages[0].why
+
+
+def test_a_log_that_is_made_anew_is_shown_whole(tmp_path: Path, damages: list[Damage]) -> None:
+    """As after `rm -r` under a daemon, which makes another one: shorter, and of the same day."""
+    directory = tmp_path / "log"
+    directory.mkdir()
+    (directory / DAY).write_bytes(lines(1, 2, 3))
+    following = Follower(directory, Filters(), on_damage=damages.append)
+    directory.rename(tmp_path / "elsewhere")
+    assert seen(following) == []
+
+    directory.mkdir()
+    (directory / DAY).write_bytes(lines(4, 5))
+
+    assert seen(following) == ["call-4", "call-5"]
