@@ -70,8 +70,8 @@ class Admission:
         rest = self._breaker.admit(attempt, now)
         if rest is not None:
             raise Unavailable(
-                f"profile `{self._name}` rests for {rest:.0f} s: {FAILURES} calls in a row failed, the last with "
-                f"{self._last}; `arawn status` has more",
+                f"profile `{self._name}` rests for {max(1, rest):.0f} s: {FAILURES} calls in a row failed, the last "
+                f"with {self._last}; `arawn status` has more",
                 retry_after_s=rest,
             )
         return (self._requests is not None or self._tokens is not None) and await self._keep_limits(now)

@@ -58,13 +58,16 @@ async def test_a_provider_that_only_fails_is_left_alone(tmp_path: Path, autojump
             await runtime.complete(ASK)
         health = runtime.status().backends[0]
         assert trio.current_time() == began
-        await trio.sleep(5)
+        await trio.sleep(4.9)
+        with pytest.raises(Unavailable, match="rests for 1 s: 5 calls"):
+            await runtime.complete(ASK)
+        await trio.sleep(0.1)
         answer = await runtime.complete(ASK)
         after = runtime.status().backends[0]
 
     assert (health.health, no.value.retry_after_s, no.value.retryable) == ("open", 5, True)
     assert (answer.text, after.health, after.reason) == ("up again", "ready", None)
-    assert [record["status"] for record in records(tmp_path)] == ["error"] * 6 + ["ok"]
+    assert [record["status"] for record in records(tmp_path)] == ["error"] * 7 + ["ok"]
     assert records(tmp_path)[5]["error"]["type"] == "Unavailable"
 
 
