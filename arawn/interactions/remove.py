@@ -6,6 +6,7 @@ remove the conversation.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from arawn.interactions.raw_lines import DamagedFile, lines_and_damage, readable
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.removal_marks import Marks, marks_of, texts_of
 from arawn.interactions.twins import proof, twins
+from arawn.owners import way_in
 
 __all__ = ["Removal", "Target", "plan_removal", "remove"]
 
@@ -144,9 +146,18 @@ def remove(
 def _stopped(path: Path, done: Sequence[str], error: OSError) -> LogWriteFailed:
     removed = f"removed from {', '.join(f'`{name}`' for name in done)} alone" if done else "nothing was removed"
     return LogWriteFailed(
-        f"cannot write `{path}` anew without what is to be removed: {error.strerror or error}; {removed}; a file needs "
-        "room for a second one beside it: make room, then run this command again"
+        f"cannot write `{path}` anew without what is to be removed: {error.strerror or error}; {removed}; "
+        f"{_right(path, error)}, then run this command again"
     )
+
+
+def _right(path: Path, error: OSError) -> str:
+    """Return what lets a second file be made beside the one at `path`, where that failed."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "a file needs room for a second one beside it: make room"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return way_in(path) or f"have this user allowed to make files in `{path.parent}`"
+    return "make the file system writable" if error.errno == errno.EROFS else "check the disk"
 
 
 def _matching(directory: Path, wanted: Filters) -> Iterator[str]:

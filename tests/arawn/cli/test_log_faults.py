@@ -232,24 +232,33 @@ def test_foreign_files_in_a_log_keep_their_modes(command: Command, place: Place)
     assert {(place.log / name).stat().st_mode & 0o777 for name in (".git", ".gitignore", "notes")} == {0o644}
 
 
-def test_rm_on_a_full_disk_says_what_it_was_doing(
-    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fault", "right"),
+    [
+        (errno.ENOSPC, "a file needs room for a second one beside it: make room"),
+        (errno.EACCES, "have this user allowed to make files in `"),
+        (errno.EPERM, "have this user allowed to make files in `"),
+        (errno.EROFS, "make the file system writable"),
+        (errno.EIO, "check the disk"),
+    ],
+)
+def test_rm_that_cannot_write_says_what_it_was_doing(
+    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch, fault: int, right: str
 ) -> None:
-    """And that nothing was removed; it is not the output that failed."""
+    """And that nothing was removed, and what helps against that; it is not the output that failed."""
     written_log(place.log)
     before = (place.log / FIRST).read_bytes()
 
     def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(fault, os.strerror(fault))
 
     monkeypatch.setattr("arawn.interactions.whole_file._write", full)
     result = command("interactions", "rm", "--session", "s1", "--yes")
 
     assert (result.code, len(result.err.splitlines())) == (1, 1)
-    assert (
-        f"cannot write `{place.log / FIRST}` anew without what is to be removed: No space left on device" in result.err
-    )
-    assert "; nothing was removed; " in result.err
+    assert f"cannot write `{place.log / FIRST}` anew without what is to be removed: {os.strerror(fault)}" in result.err
+    assert f"; nothing was removed; {right}" in result.err
+    assert "then run this command again" in result.err
     assert (place.log / FIRST).read_bytes() == before
 
 
