@@ -78,12 +78,17 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_full_disk_holds_up_the_log_and_not_the_calls(place: Place) -> None:
-    """Answers go out, `status` says why the log is behind; with room again every record is there, without a restart."""
+    """Answers go out, `status` says why the log is behind; with room again every record is there, without a restart.
+
+    A judgement that waits is not said to be noted.
+    """
     configure(place)
     with running(place) as daemon:
+        first = daemon.chat("hi").json()["interaction_id"]
         with full_disk(daemon):
             answered = [daemon.chat(f"{number}") for number in range(3)]
             asked = place.run("ask", "and you")
+            judged = place.run("interactions", "feedback", first, "good")
             during = log_health(place)
             stored = daemon.chat("kept", workstream="research")
         wait_until(lambda: daemon.chat("and on").is_success and log_health(place)["state"] == "ok")
@@ -92,6 +97,8 @@ def test_a_full_disk_holds_up_the_log_and_not_the_calls(place: Place) -> None:
     assert [answer.status_code for answer in answered] == [200] * 3
     assert (asked.returncode, asked.stdout) == (0, "echo: and you\n")
     assert "the log is degraded: " in asked.stderr
+    assert (judged.returncode, judged.stdout, "noted for" in judged.stderr) == (1, "", False)
+    assert "the feedback is not in the interaction log yet: " in judged.stderr
     assert (during["state"], "free space or check the disk" in during["reason"]) == ("degraded", True)
     assert (stored.status_code, stored.json()["error"]["type"]) == (503, "store_failed")
     ids = {record["id"] for record in records(place)}
