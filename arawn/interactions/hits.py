@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -13,32 +13,21 @@ import msgspec
 from arawn.errors import BadInput
 from arawn.interactions.entry import Entry, chosen_values
 from arawn.interactions.fields import field_values
-from arawn.interactions.files import DayFile, kind_of_name
+from arawn.interactions.files import DayFile, kind_of_name, parse_name
 from arawn.interactions.filters import Filters, days_of_id, matches
-from arawn.interactions.heads import UNREADABLE, decode_head
+from arawn.interactions.heads import UNREADABLE, decode_head, scalars_size
+from arawn.interactions.held_hits import HeldHits, Hit, joined
 from arawn.interactions.line_numbers import SeenLines
 from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import LogScan, OnDamage, OnProgress, wanted_files
-from arawn.interactions.search import Place, Query
+from arawn.interactions.search import Query
 
 __all__ = ["Hit", "TextSearch", "call_of", "hit_of", "hit_values", "newest_hits", "unsearched"]
 
 _FEEDBACK = b'"feedback"'
-_REMEMBERED = 65_536  # interactions of which is known whether they are wanted, for what follows them
-
-
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that holds the text: of the interaction `id`, of the result of one of its tool calls, or of its feedback.
-
-    `entry` is the interaction; None for the others, which stand elsewhere.
-    """
-
-    id: str
-    timestamp: str
-    entry: Entry | None
-    places: tuple[Place, ...]
+_CALL_BYTES = 2048  # of the scalars of a call whose line was not read yet, about
 
 
 class TextSearch:
@@ -59,44 +48,81 @@ class TextSearch:
         self._on_progress = on_progress
         self._scan = LogScan(directory, on_damage=on_damage, on_progress=on_progress)
         self._asks_calls = wanted != Filters(limit=wanted.limit)
-        self._known: dict[str, bool] = {}
-        self._looked_at: set[tuple[str, str]] = set()  # days of which all calls were looked up once
         self._seen = SeenLines()
+        self._awaiting = HeldHits()  # reading backwards: of calls whose own line is still to come
 
     def oldest_first(self) -> Iterator[Hit]:
-        """Yield every hit, the first written first; `Filters.limit` is not applied.
+        """Yield every call that holds the text, the first written first; `Filters.limit` is not applied.
+
+        Calls are kept back until all was read, since what is written later of one can hold it too, or until what is
+        kept back comes to 16 MiB (about 8,000 calls): what is found later of those is a hit of its own.
 
         Raises:
             OSError: The directory cannot be read.
         """
         files = wanted_files(self._directory, self._wanted)
-        if self._asks_calls or not self._query.is_literal:
-            return chain(self._hits(self._scan.forwards(files)), self._later_notes(files))
-        return self._hits(self._scan.holding(files, self._query.find_in, self._query.width))
+        is_literal = self._query.is_literal
+        holding = partial(self._scan.holding, files, self._query.find_in, self._query.width)
+        held = HeldHits()
+        for hit, size in chain(self._hits(holding() if is_literal else self._scan.forwards(files)), self._later(files)):
+            held.add(hit, size)
+            if held.is_full:
+                yield from self._whole(held.take())
+        yield from self._whole(held.take())
 
     def newest_first(self) -> Iterator[Hit]:
-        """Yield hits up to the limit, the last written first. Errors as for `oldest_first`."""
-        files = wanted_files(self._directory, self._wanted)
-        later = deque(self._later_notes(files), maxlen=self._wanted.limit)
-        return islice(chain(reversed(later), self._hits(self._scan.backwards(files))), self._wanted.limit)
+        """Yield calls up to the limit, the last written first. What is kept back, and errors, as for `oldest_first`."""
+        return islice(self._newest_first(), self._wanted.limit)
 
-    def _later_notes(self, files: Sequence[DayFile]) -> Iterator[Hit]:
+    def _newest_first(self) -> Iterator[Hit]:
+        files, held = wanted_files(self._directory, self._wanted), self._awaiting
+        for hit, size in self._later(files):
+            held.add(hit, size)
+            if held.is_full:
+                yield from reversed(self._whole(held.take()))
+        for hit, size in self._hits(self._scan.backwards(files)):
+            if hit.entry is not None:
+                yield hit
+                continue
+            held.add(hit, size, is_first=True)
+            if held.is_full:
+                yield from reversed(self._whole(held.take()))
+        if self._asks_calls:  # their calls stand outside of the time asked for, or nowhere
+            yield from reversed(self._whole(held.take()))
+        else:
+            yield from sorted(held.take(), key=lambda hit: hit.timestamp, reverse=True)
+
+    def _whole(self, hits: Sequence[Hit]) -> list[Hit]:
+        """Return what of these is wanted, with the call of each, in the order of the calls."""
+        unknown = {hit.id for hit in hits if hit.entry is None}
+        # The search itself names what it comes across.
+        reader = LogReader(self._directory, on_damage=lambda _: None, on_progress=self._on_progress)
+        entries = reader.entries_of(unknown) if unknown else {}
+        whole = [_with_entry(hit, entries[hit.id]) if hit.id in entries else hit for hit in hits]
+        return sorted(filter(self._is_wanted, whole), key=_place_of)
+
+    def _is_wanted(self, hit: Hit) -> bool:
+        return not self._asks_calls if hit.entry is None else matches(hit.entry.head, self._wanted)
+
+    def _later(self, files: Sequence[DayFile]) -> Iterator[tuple[Hit, int]]:
         """Yield the hits in files behind those of the calls asked for: a call is judged on any later day."""
         if self._wanted.end is None:
             return iter(())
         later = [file for file in wanted_files(self._directory, Filters(start=self._wanted.start)) if file not in files]
         return self._hits(self._scan.holding(later, lambda data, *span: data.find(_FEEDBACK, *span), len(_FEEDBACK)))
 
-    def _hits(self, lines: Iterator[tuple[Path, RawLine]]) -> Iterator[Hit]:
+    def _hits(self, lines: Iterator[tuple[Path, RawLine]]) -> Iterator[tuple[Hit, int]]:
+        """Yield the hits of lines, each with the bytes that the scalars of its call take."""
         for path, raw in lines:
             hit = self._checked(path, *raw)
+            size = _CALL_BYTES if hit is None or hit.entry is None else scalars_size(raw[1])
             del raw  # a line can be large, and the next one is on its way
             if hit is not None:
-                yield hit
+                yield hit, size
 
     def _checked(self, path: Path, offset: int, line: bytes) -> Hit | None:
         may_hit = self._query.may_be_in(line)
-        if not (may_hit or self._asks_calls):
+        if not (may_hit or self._awaiting):
             return None
         try:
             return self._hit(path, offset, line, may_hit=may_hit)
@@ -113,56 +139,39 @@ class TextSearch:
             return self._later_hit(head, line, "note", "feedback.note") if may_hit else None
         if not isinstance(head, InteractionHead):
             return None
-        is_wanted = matches(head, self._wanted)
-        self._remember(head.id, is_wanted=is_wanted)
-        places = tuple(self._query.places(line)) if may_hit and is_wanted else ()
-        if not places or not self._seen.is_new(head.writer, head.seq):
+        if not matches(head, self._wanted):
+            self._awaiting.pop(head.id)
+            return None
+        places = tuple(self._query.places(line)) if may_hit else ()
+        if not (places or head.id in self._awaiting) or not self._seen.is_new(head.writer, head.seq):
             return None
         entry = Entry(path, offset, len(line), head)
-        return Hit(id=head.id, timestamp=head.timestamp, entry=entry, places=places)
+        hit = Hit(id=head.id, timestamp=head.timestamp, entry=entry, places=places)
+        later = self._awaiting.pop(head.id)
+        return hit if later is None else joined(hit, later)
 
     def _later_hit(self, head: ToolResultLine | FeedbackLine, line: bytes, key: str, where: str) -> Hit | None:
         """Return the hit of what was written after the interaction: the text at `key`, shown as at `where`."""
         found = [place for place in self._query.places(line) if place.where == key]
-        if not found or not self._is_wanted(head.interaction_id) or not self._seen.is_new(head.writer, head.seq):
+        if not found or not self._can_be_wanted(head.interaction_id) or not self._seen.is_new(head.writer, head.seq):
             return None
         place = msgspec.structs.replace(found[0], where=where)
-        return Hit(id=head.interaction_id, timestamp=head.timestamp, entry=None, places=(place,))
+        return Hit(id=head.interaction_id, timestamp=head.timestamp, entry=None, places=(place,), later=True)
 
-    def _remember(self, interaction_id: str, *, is_wanted: bool) -> None:
-        if self._asks_calls:
-            self._known[interaction_id] = is_wanted
-            if len(self._known) > _REMEMBERED:
-                del self._known[next(iter(self._known))]
-
-    def _is_wanted(self, interaction_id: str) -> bool:
-        """Say whether an interaction is one of those asked for; look it up if it is not known."""
-        if not self._asks_calls:
-            return True
-        if interaction_id not in self._known:
-            self._remember(interaction_id, is_wanted=self._looked_up(interaction_id))
-        return self._known[interaction_id]
-
-    def _looked_up(self, interaction_id: str) -> bool:
-        start, end = self._wanted.start or "", self._wanted.end or "9"
+    def _can_be_wanted(self, interaction_id: str) -> bool:
+        """Say whether a call of this id can be of the time asked for."""
         first, last = days_of_id(interaction_id)
-        if last < start[:10] or first > end[:10]:
-            return False
-        # The search itself names what it comes across.
-        reader = LogReader(self._directory, on_damage=lambda _: None, on_progress=self._on_progress)
-        if first and (first, last) not in self._looked_at:  # all at once: notes and results come in numbers
-            self._looked_at.add((first, last))
-            days = Filters(start=f"{first}T00:00:00.000000Z", end=f"{last}T23:59:59.999999Z")
-            for _, _, head in reader.lines(days):
-                if isinstance(head, InteractionHead):
-                    self._remember(head.id, is_wanted=matches(head, self._wanted))
-            if interaction_id in self._known:
-                return self._known[interaction_id]
-        try:
-            entry = reader.find(interaction_id)
-        except BadInput:  # it is not in the log any more
-            return False
-        return matches(entry.head, self._wanted)
+        return last >= (self._wanted.start or "")[:10] and first <= (self._wanted.end or "9")[:10]
+
+
+def _with_entry(hit: Hit, entry: Entry) -> Hit:
+    return msgspec.structs.replace(hit, entry=entry, timestamp=entry.head.timestamp)
+
+
+def _place_of(hit: Hit) -> tuple[DayFile, int]:
+    """Return where a call stands in the log; one that is there no more stood before the others."""
+    file = parse_name(hit.entry.path.name) if hit.entry is not None else None
+    return (file, hit.entry.offset) if hit.entry is not None and file is not None else (DayFile(""), 0)
 
 
 def newest_hits(
@@ -173,7 +182,7 @@ def newest_hits(
     on_damage: OnDamage,
     on_progress: OnProgress | None = None,
 ) -> Iterator[Hit]:
-    """Yield hits up to `Filters.limit`, the last written first; without a query, every call that is wanted is one.
+    """Yield calls up to `Filters.limit`, the last written first; without a query, every call that is wanted is a hit.
 
     Raises:
         OSError: The directory cannot be read.
@@ -190,13 +199,13 @@ def hit_of(entry: Entry) -> Hit:
 
 
 def call_of(directory: Path, hit: Hit, *, on_progress: OnProgress | None = None) -> Entry:
-    """Return the interaction of a hit: for a tool result, that is a search of its own.
+    """Return the interaction of a hit, tool results joined where one of them is what holds the text.
 
     Raises:
         BadInput: It is not in the log any more.
         OSError: The directory cannot be read.
     """
-    if hit.entry is not None:
+    if hit.entry is not None and not (hit.later and hit.entry.is_waiting):
         return hit.entry
     reader = LogReader(directory, on_damage=lambda _: None, on_progress=on_progress)  # the search has named damage
     return reader.find(hit.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -90,6 +90,20 @@ class LogReader:
         self._join_results(entry, files)
         return entry
 
+    def entries_of(self, ids: Collection[str]) -> dict[str, Entry]:
+        """Return the interactions with these whole ids, tool results joined, in one pass; not those of which is none.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        spans = [days_of_id(one) for one in ids]
+        first, last = min(span[0] for span in spans), max(span[1] for span in spans)
+        files = wanted_files(self._directory, Filters())
+        entries = self._entries_in([file for file in files if first <= file.day <= last], ids)
+        missing = [one for one in ids if one not in entries]
+        others = [file for file in files if not first <= file.day <= last]
+        return {**entries, **self._entries_in(others if missing else (), missing)}
+
     def named(self, interaction: str) -> Entry:
         """Return the interaction that a person means: the newest for `latest`, else as `find`.
 
@@ -115,6 +129,15 @@ class LogReader:
         heads = self._heads(_holding(self._scan.forwards(files[own:]), entry.head.id))
         lines = (head for _, _, head in heads if isinstance(head, FeedbackLine))
         return [line for line in lines if line.interaction_id == entry.head.id]
+
+    def _entries_in(self, files: Sequence[DayFile], ids: Collection[str]) -> dict[str, Entry]:
+        entries: dict[str, Entry] = {}
+        for path, (offset, line), head in self._heads(self._scan.forwards(files)):
+            if isinstance(head, InteractionHead) and head.id in ids:
+                entries[head.id] = Entry(path, offset, len(line), head)
+            elif isinstance(head, ToolResultLine) and head.interaction_id in entries:
+                entries[head.interaction_id].join(head)
+        return entries
 
     def _newest_first(self, wanted: Filters) -> Iterator[Entry]:
         results: dict[str, list[ToolResultLine]] = {}

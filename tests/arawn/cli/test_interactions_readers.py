@@ -81,6 +81,19 @@ def test_search_reads_notes_and_says_what_it_cannot_read(asked: list[str], comma
     assert command("interactions", "search", "Zwiebelhaus", "--quiet").err == ""
 
 
+def test_search_shows_a_call_once(asked: list[str], command: Command) -> None:
+    """With what a note about it says too; the limit is one of calls, and a note alone leads to a whole heading."""
+    command("interactions", "feedback", asked[0], "meh", "--note", "no heron, a Zwiebelhaus")
+
+    both = objects(command("interactions", "search", "heron", "-n", "3", "--json").out)
+    noted = command("interactions", "search", "Zwiebelhaus").out.splitlines()
+
+    assert [hit["id"] for hit in both] == asked
+    assert "feedback.note" in str(both[0]["places"])
+    assert noted[0].split()[2:] == [asked[0], "ok", "default", "echo"]
+    assert noted[1:] == ["  feedback.note: no heron, a Zwiebelhaus"]
+
+
 def test_fields_are_columns_and_keys(asked: list[str], command: Command) -> None:
     """Dotted paths, bodies too, in tables and JSON of `list`, `tail` and `show`."""
     fields = ["--fields", "id,tags.team,messages.0.role", "--profile", "fast"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,7 @@ import pytest
 
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters
-from arawn.interactions.hits import Hit, TextSearch, hit_values
+from arawn.interactions.hits import TextSearch, hit_values
 from arawn.interactions.reader import LogReader
 from arawn.interactions.record import FeedbackLine
 from arawn.interactions.scan import Progress
@@ -30,15 +29,18 @@ def judged(directory: Path, notes: int) -> Path:
     return log
 
 
-def test_a_limited_search_holds_no_more_notes_than_it_shows(tmp_path: Path) -> None:
-    """Those of later days come first, and are read forwards."""
+@pytest.mark.parametrize("limit", [None, 60])
+def test_a_search_holds_only_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
+    """What is found later than that of a call is a hit of its own; nothing is lost."""
     log = judged(tmp_path, notes=50)
-    gc.collect()
+    monkeypatch.setattr("arawn.interactions.held_hits._HELD_BYTES", 10 * 2048)
 
-    found = TextSearch(log, Query("tern"), msgspec.structs.replace(FIRST_DAY, limit=2), on_damage=print).newest_first()
+    search = TextSearch(log, Query("tern"), msgspec.structs.replace(FIRST_DAY, limit=limit), on_damage=print)
+    hits = list(search.newest_first() if limit else search.oldest_first())
 
-    assert sum(isinstance(each, Hit) for each in gc.get_objects()) == 2
-    assert len(list(found)) == 2
+    assert sum(len(hit.places) for hit in hits) == 50
+    assert max(len(hit.places) for hit in hits) == 10
+    assert {hit.entry is not None and hit.entry.head.id for hit in hits} == {hits[0].id}
 
 
 def test_a_note_outlives_its_call(tmp_path: Path) -> None:
@@ -56,15 +58,14 @@ def test_a_look_for_the_call_of_a_note_can_be_ended(tmp_path: Path) -> None:
     """It may read days of the log: who is told of the progress can end it there too."""
     log, told = judged(tmp_path, notes=1), list[Progress]()
 
-    list(
-        TextSearch(log, Query("tern"), Filters(session="s-1"), on_damage=print, on_progress=told.append).newest_first()
-    )
+    search = TextSearch(log, Query("tern"), Filters(session="s-1"), on_damage=print, on_progress=told.append)
+    list(search.oldest_first())
 
     assert [each.file[:23] for each in told].count("interactions-2026-01-28") == 2
 
 
 def test_calls_that_notes_belong_to_are_looked_up_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read backwards, a note stands before its call: a look through the log for each would take for ever."""
+    """A look through the log for each would take for ever."""
     log = written_log(tmp_path / "log")
     heads = [entry.head for entry in LogReader(log, on_damage=print).oldest_first(Filters())]
     notes = [
@@ -76,6 +77,24 @@ def test_calls_that_notes_belong_to_are_looked_up_together(tmp_path: Path, monke
             file.write(encode_line(msgspec.structs.replace(line, writer="w", seq=number)))
     monkeypatch.setattr(LogReader, "find", None)
 
-    hits = TextSearch(log, Query("tern"), Filters(session="s1", limit=5), on_damage=print).newest_first()
+    hits = TextSearch(log, Query("tern"), Filters(session="s1"), on_damage=print).oldest_first()
 
-    assert [hit.id for hit in hits] == [head.id for head in heads[::-1] if head.session_id == "s1"]
+    assert [hit.id for hit in hits] == [head.id for head in heads if head.session_id == "s1"]
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_a_note_of_a_later_day_is_found_by_the_day_of_its_call(tmp_path: Path, limit: int | None) -> None:
+    """People judge a call days after it; `--date` asks when the call was."""
+    log = written_log(tmp_path / "log", days=4)
+    head = next(iter(LogReader(log, on_damage=print).oldest_first(Filters()))).head
+    line = FeedbackLine(interaction_id=head.id, label="meh", note="the tern", timestamp="2026-01-31T13:00:00.000000Z")
+    with (log / "interactions-2026-01-31.jsonl").open("ab") as file:
+        file.write(encode_line(msgspec.structs.replace(line, writer="w", seq=9)))
+
+    def found(start: str, end: str) -> list[str]:
+        wanted = Filters(start=f"{start}T00:00:00.000000Z", end=f"{end}T00:00:00.000000Z", limit=limit)
+        search = TextSearch(log, Query("tern"), wanted, on_damage=print)
+        return [hit.id for hit in (search.newest_first() if limit else search.oldest_first())]
+
+    assert found("2026-01-28", "2026-01-29") == [head.id]
+    assert found("2026-01-29", "2026-01-30") == []

@@ -22,10 +22,9 @@ from arawn.interactions.filters import Filters
 from arawn.interactions.hits import Hit, TextSearch
 from arawn.interactions.needle_lines import needle_lines
 from arawn.interactions.raw_lines import forward_lines
-from arawn.interactions.reader import LogReader
 from arawn.interactions.record import ErrorRecord, FeedbackLine
 from arawn.interactions.scan import Damage
-from arawn.interactions.search import Query
+from arawn.interactions.search import Place, Query
 from arawn.messages import (
     CallContext,
     CompletionRequest,
@@ -35,7 +34,6 @@ from arawn.messages import (
     ToolUse,
     user,
 )
-from tests.arawn.interactions.mending_logs import written_log
 from tests.arawn.interactions.samples import record
 from tests.arawn.interactions.test_reader import result
 
@@ -230,13 +228,18 @@ def ids(hits: Sequence[Hit]) -> list[str]:
     return [hit.id[-1] for hit in hits]
 
 
+def shown(hit: Hit) -> tuple[str, str, object, tuple[Place, ...]]:
+    assert hit.entry is not None
+    return hit.id, hit.timestamp, hit.entry.head.status, hit.places
+
+
 @pytest.mark.parametrize(
     ("query", "wanted", "found"),
     [
-        (Query("question"), Filters(), ["1", "2", "3", "4", "1"]),
-        (Query("QUESTION", ignore_case=True), Filters(), ["1", "2", "3", "4", "1"]),
+        (Query("question"), Filters(), ["1", "2", "3", "4"]),
+        (Query("QUESTION", ignore_case=True), Filters(), ["1", "2", "3", "4"]),
         (Query("quest.on [12]", regex=True), Filters(), ["1", "2"]),
-        (Query("question"), Filters(session="s-2"), ["1", "3", "1"]),
+        (Query("question"), Filters(session="s-2"), ["1", "3"]),
         (Query("heron"), Filters(session="s-2"), ["1"]),
         (Query("heron"), Filters(session="s-1"), []),
         (Query("heron"), Filters(start="2026-01-28T00:00:00.000000Z"), ["1"]),
@@ -250,34 +253,31 @@ def test_calls_and_tool_results_are_found_once(searched: Path, query: Query, wan
     backwards = list(TextSearch(searched, query, wanted, on_damage=damages.append).newest_first())
 
     assert ids(forwards) == found
-    assert ids(backwards) == found[::-1]
+    assert [shown(hit) for hit in backwards] == [shown(hit) for hit in forwards[::-1]]
     assert {damage.line for damage in damages} <= {5}
 
 
 def test_a_limited_search_has_the_newest(searched: Path) -> None:
-    """And reads no further."""
+    """Calls, whatever was written of an older one since."""
     wanted = Filters(limit=2)
 
     found = list(TextSearch(searched, Query("question"), wanted, on_damage=lambda _: None).newest_first())
 
-    assert ids(found) == ["1", "4"]
-    assert found[0].entry is None
-    assert found[0].places[0].where == "tool_calls[t1].result_content"
+    assert ids(found) == ["4", "3"]
 
 
-@pytest.mark.parametrize("limit", [None, 5])
-def test_a_note_of_a_later_day_is_found_by_the_day_of_its_call(tmp_path: Path, limit: int | None) -> None:
-    """People judge a call days after it; `--date` asks when the call was."""
-    log = written_log(tmp_path / "log", days=4)
-    head = next(iter(LogReader(log, on_damage=print).oldest_first(Filters()))).head
-    line = FeedbackLine(interaction_id=head.id, label="meh", note="the tern", timestamp="2026-01-31T13:00:00.000000Z")
-    with (log / "interactions-2026-01-31.jsonl").open("ab") as file:
-        file.write(encode_line(msgspec.structs.replace(line, writer="w", seq=9)))
+def test_a_call_is_found_once_with_all_its_places(searched: Path) -> None:
+    """Those in its own line, in a result of its tools and in notes about it, as they were written."""
+    first = next(TextSearch(searched, Query("question 1"), Filters(), on_damage=lambda _: None).oldest_first())
+    line = FeedbackLine(interaction_id=first.id, label="meh", note="a good question", timestamp=first.timestamp)
+    with (searched / "interactions-2026-01-29.jsonl").open("wb") as file:
+        file.writelines(encode_line(msgspec.structs.replace(line, writer="w", seq=each)) for each in (9, 10))
 
-    def found(start: str, end: str) -> list[str]:
-        wanted = Filters(start=f"{start}T00:00:00.000000Z", end=f"{end}T00:00:00.000000Z", limit=limit)
-        search = TextSearch(log, Query("tern"), wanted, on_damage=print)
-        return [hit.id for hit in (search.newest_first() if limit else search.oldest_first())]
+    def found(wanted: Filters, text: str = "question") -> list[list[str]]:
+        search = TextSearch(searched, Query(text), wanted, on_damage=lambda _: None)
+        hits = search.newest_first() if wanted.limit else search.oldest_first()
+        return [[place.where for place in hit.places] for hit in hits if hit.id == first.id]
 
-    assert found("2026-01-28", "2026-01-29") == [head.id]
-    assert found("2026-01-29", "2026-01-30") == []
+    later = ["tool_calls[t1].result_content", "feedback.note", "feedback.note"]
+    assert found(Filters()) == found(Filters(limit=4)) == [[*(place.where for place in first.places), *later]]
+    assert found(Filters(limit=1), "good question") == found(Filters(), "good question") == [later[1:]]
