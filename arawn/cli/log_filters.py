@@ -35,7 +35,7 @@ _OPTIONS = (
     click.option("-m", "--model", metavar="NAME", help="Asked for, or answered."),
     click.option("--status", type=click.Choice(get_args(Status))),
     click.option("--tool", metavar="NAME", help="The model called this tool."),
-    click.option("--tag", multiple=True, metavar="KEY=VALUE", help="A tag; may be given repeatedly."),
+    click.option("--tag", multiple=True, metavar="KEY=VALUE", help="A tag; repeatable, for calls with all of them."),
     click.option("--min-duration", type=click.IntRange(min=0), metavar="MS"),
     click.option("--has-error", flag_value="true", help="Only what `stats` counts as errors: not cancelled calls."),
 )

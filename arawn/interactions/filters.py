@@ -130,7 +130,7 @@ def wanted_of(
     return Filters(
         start=start,
         end=end,
-        tags=dict(map(_tag, tags)),
+        tags=_tags(tags),
         labels=tuple(labels),
         status=one_of(given.pop("status", None), "status", get_args(Status)),
         has_error=one_of(given.pop("has_error", None), "has_error", ("true", "false")) == "true",
@@ -173,12 +173,17 @@ def one_of(text: str | None, name: str, accepted: tuple[str, ...]) -> str | None
     raise BadInput(f"`{name}` is {ticked(text)}; it must be one of {', '.join(map(ticked, accepted))}")
 
 
-def _tag(text: str) -> tuple[str, str]:
-    """Return the key, which a program may have left empty, and the value."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise BadInput(f"`tag` is {ticked(text)}; it must be `key=value`")
-    return key, value
+def _tags(texts: Sequence[str]) -> dict[str, str]:
+    """Return values by keys, one of which a program may have left empty."""
+    tags: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise BadInput(f"`tag` is {ticked(text)}; it must be `key=value`")
+        if key in tags:
+            raise BadInput(f"the tag {ticked(key)} is asked for twice; a call has one value of it")
+        tags[key] = value
+    return tags
 
 
 def days_of_id(id_prefix: str) -> tuple[str, str]:

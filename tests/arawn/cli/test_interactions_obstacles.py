@@ -43,6 +43,8 @@ def test_an_expression_without_end_is_interrupted(command: Command, place: Place
         ["list", "--date", "9999-12-31"],
         ["list", "--until", "9999-12-31", "--tz", "America/Los_Angeles"],
         ["list", "--since", "999999w"],
+        ["list", "--tag", "job=1", "--tag", "job=2"],
+        ["rm", "--dry-run", "--tag", "job=1", "--tag", "job=2"],
         ["tail", "--fields", "idd"],
         ["tail", "-f", "--until", "yesterday"],
         ["tail", "-f", "--date", "2026-01-28"],

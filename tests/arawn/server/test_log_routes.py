@@ -52,6 +52,7 @@ async def served(directory: Path, *messages: str, **settings: Any) -> AsyncItera
         (f"{SEARCH}?q=x&fields=colour", "no record has a field `colour`"),
         (f"{SEARCH}?q=x&regex=true", "there is no filter `regex`"),
         ("/interactions?fields=id,,x", "no record has a field ``"),
+        ("/interactions?tag=job=1&tag=job=2", "the tag `job` is asked for twice"),
         ("/interactions?by=day", "there is no filter `by`"),
     ],
 )
