@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -86,4 +87,5 @@ def filters_of(options: dict[str, Any], *, limit: int | None) -> Filters:
     """
     given = ((name, value if isinstance(value, tuple) else (value,)) for name, value in options.items())
     asked = [(name, str(text)) for name, texts in given for text in texts if text is not None]
-    return wanted_of(asked, now=datetime.now(UTC), limit=limit)
+    at_most = None if limit is None else min(limit, sys.maxsize)  # more than that is all of them, too
+    return wanted_of(asked, now=datetime.now(UTC), limit=at_most)

@@ -77,6 +77,17 @@ def test_wrong_use_is_one_message(asked: list[str], command: Command, arguments:
 
 
 @pytest.mark.parametrize(
+    "arguments", [["list"], ["search", "two"], ["search"], ["tail"], ["export", "-f", "jsonl", "-o", "-"]], ids=" ".join
+)
+def test_a_limit_beyond_any_log_is_none(asked: list[str], command: Command, arguments: list[str]) -> None:
+    """All there is comes."""
+    result = command("interactions", *arguments, "--limit", "99999999999999999999")
+
+    assert result.code == 0, result.err
+    assert asked[1] in result.out
+
+
+@pytest.mark.parametrize(
     "arguments", [["search", "x"], ["stats"], ["sql", "select 1"], ["show", "latest"]], ids=" ".join
 )
 def test_without_a_log_there_is_nothing_to_read(command: Command, arguments: list[str]) -> None:
