@@ -72,9 +72,10 @@ class _Verification:
         while new := [file for file in self._files() if file.plain not in self._readings]:
             if newest is not None:  # it may have grown until its writer turned to the new one
                 self._read(newest)
+            files = len(self._readings) + len(new)
             for file in new:
                 if self._on_file is not None:
-                    self._on_file(file.name, len(self._readings) + 1, len(self._readings) + len(new))
+                    self._on_file(file.name, len(self._readings) + 1, files)
                 self._read(file)
             newest = new[-1]
         self._check_twins()

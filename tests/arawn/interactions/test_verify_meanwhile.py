@@ -23,6 +23,17 @@ def test_a_day_that_is_compressed_meanwhile_is_whole(tmp_path: Path) -> None:
     assert (report.files, report.lines) == (2, 30)
 
 
+def test_the_number_of_files_is_known_before_they_are_read(tmp_path: Path) -> None:
+    """So that who waits sees how far it is."""
+    told: list[tuple[int, int]] = []
+
+    check_directory(
+        written_log(tmp_path / "log", days=3), on_file=lambda _, number, files: told.append((number, files))
+    )
+
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_a_wrong_manifest_of_a_day_compressed_meanwhile_is_found(tmp_path: Path) -> None:
     """Nothing of the check is left out for being late."""
     log = written_log(tmp_path / "log")
