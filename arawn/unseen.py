@@ -34,9 +34,12 @@ def one_line(text: str) -> str:
 
 
 def set_off(lines: Iterable[str]) -> str:
-    """Return one text of `lines`: those below the first begin with a space, so that none passes for another's first."""
+    """Return one text of `lines`: those below the first begin with a space, so that none passes for another's first.
+
+    Empty ones stay empty.
+    """
     first, *below = lines
-    return "\n".join((first, *(line if line.startswith(" ") else f"  {line}" for line in below)))
+    return "\n".join((first, *(line if line.startswith(" ") or not line else f"  {line}" for line in below)))
 
 
 def json_escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from textwrap import indent
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -143,8 +144,12 @@ def _explained() -> Iterator[None]:
 
 
 def _sentence(error: Exception) -> str:
-    """Return what DuckDB says, without the traceback that it takes from Python."""
-    return str(error).partition("\nTraceback ")[0]
+    """Return what DuckDB says, without the traceback that it takes from Python; below the first line set off.
+
+    All alike, since one of them points at a place in the one above.
+    """
+    first, end, below = str(error).partition("\nTraceback ")[0].partition("\n")
+    return first + end + indent(below, "  ")
 
 
 def _duckdb() -> Any:
@@ -160,7 +165,7 @@ def _require_one_select(query: str) -> None:
     try:
         statements = duckdb.extract_statements(query)
     except duckdb.Error as error:
-        raise BadInput(f"the query cannot be read: {error}") from error
+        raise BadInput(f"the query cannot be read: {_sentence(error)}") from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         tables = ", ".join(f"`{name}`" for name in VIEWS)
         raise BadInput(f"the log is only read: give one SELECT, over {tables}")

@@ -160,7 +160,7 @@ def test_elsewhere_nothing_is_changed() -> None:
 
 def test_a_line_within_an_error_is_set_off_elsewhere_too() -> None:
     """What `arawn start` says on stderr is the log of the daemon; all else of the error stays as it is."""
-    assert error_line(f"{FORGED}\n  of our own") == "first\n  forged\r\n  more\n  of our own"
+    assert error_line(f"{FORGED}\n\n  of our own") == "first\n  forged\r\n  more\n\n  of our own"
     assert error_line(HOSTILE) == HOSTILE
 
 

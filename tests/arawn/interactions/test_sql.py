@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import zstandard
 
+from arawn.cli.terminal_text import error_line
 from arawn.errors import BadInput, RateLimited
 from arawn.interactions.encode import encode_line
 from arawn.interactions.filters import Filters
@@ -152,6 +153,18 @@ def test_times_with_a_zone_are_texts(sql: LogSql, query: str) -> None:
     assert isinstance(time, str)
     assert "+00" in time
     assert number == 1
+
+
+@pytest.mark.parametrize("query", ["select a, nothing from interactions", "select 1 union selec 2"])
+def test_an_error_points_at_its_place(sql: LogSql, query: str) -> None:
+    """The mark stands below what is wrong as it is printed, and an empty line is one."""
+    with pytest.raises(BadInput) as refused:
+        sql.ask(query)
+
+    *_, empty, line, mark = error_line(str(refused.value)).split("\n")
+    wrong = "a" if "nothing" in query else "selec"
+    assert (empty, line) == ("", f"  LINE 1: {query}")
+    assert line[mark.index("^") :].startswith(wrong)
 
 
 def test_copies_of_damaged_files_go_with_the_answer(log: Path, sql: LogSql, monkeypatch: pytest.MonkeyPatch) -> None:
