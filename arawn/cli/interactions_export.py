@@ -77,7 +77,8 @@ def export_interactions(
     A conversation is written once, as its last call had it. Of the three formats for training, conversations are
     dropped that have no whole answer at their end, or in which a tool's result was cut or a secret redacted: `--keep
     cut_answer`, `--keep truncated` and `--keep redacted` keep them. With `--status ok` a conversation ends with its
-    last call that succeeded, whatever came after it. The others drop nothing unless `--drop` says so.
+    last call that succeeded, whatever came after it. The others keep those unless `--drop` says
+    otherwise. What has no row in a format, such as a call logged without its content, is dropped in any case.
 
     PATH.manifest.json counts what was kept and what was dropped, and why, and names all files with their hashes.
     """  # noqa: D301  # `\b` is click's mark
