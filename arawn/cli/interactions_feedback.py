@@ -20,7 +20,7 @@ from arawn.cli.door import Door, door_of
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_reading import required_log
 from arawn.cli.options import config_option, json_option, lines_of
-from arawn.cli.output import note, print_json, print_json_line, warn_of
+from arawn.cli.output import note, print_json_line, warn_of
 from arawn.config import Loaded, load
 from arawn.config.describe import suggestion
 from arawn.config.paths import interactions_dir
@@ -92,8 +92,6 @@ def feedback(
     if not as_json:
         one = f"`{written[0].label}` is noted for {written[0].interaction_id}" if len(written) == 1 else None
         note(one or f"{counted(len(written), 'judgement')} noted")
-    elif source is None:
-        print_json(shown[0])
     else:
         for line in shown:
             print_json_line(msgspec.json.encode(line))

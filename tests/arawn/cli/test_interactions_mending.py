@@ -213,7 +213,8 @@ def test_feedback_is_written(asked: list[str], command: Command, place: Place) -
     as_json = command("interactions", "feedback", asked[0][:-1], "bad", "--json")
 
     assert (result.code, as_json.code) == (0, 0)
-    assert json.loads(as_json.out)["interaction_id"] == asked[0]
+    (line,) = as_json.out.splitlines()
+    assert json.loads(line)["interaction_id"] == asked[0]
     assert command("interactions", "verify").code == 0
     (path,) = place.log.glob("*.jsonl")
     found = [json.loads(line) for line in path.read_bytes().splitlines() if b'"kind":"feedback"' in line]
