@@ -54,15 +54,23 @@ _RESPONSE = (
 
 @click.command(cls=Reader)
 @click.argument("interaction", metavar="ID")
-@click.option("--request", "part", flag_value="request", help="Only what was sent.")
-@click.option("--response", "part", flag_value="response", help="Only what came back.")
-@click.option("--diff-prev", "part", flag_value="diff", help="What was sent otherwise than in the call before.")
+@click.option("--request", is_flag=True, help="Only what was sent.")
+@click.option("--response", is_flag=True, help="Only what came back.")
+@click.option("--diff-prev", is_flag=True, help="What was sent otherwise than in the call before.")
 @click.option("--tz", metavar="ZONE", help="Time zone to show times in; local if none.")
 @fields_option
 @json_option
 @config_option
 def show(
-    *, interaction: str, part: str | None, tz: str | None, fields: str | None, as_json: bool, config_file: Path | None
+    *,
+    interaction: str,
+    request: bool,
+    response: bool,
+    diff_prev: bool,
+    tz: str | None,
+    fields: str | None,
+    as_json: bool,
+    config_file: Path | None,
 ) -> None:
     """Print everything about one call: settings, conversation, tool calls, answer, timings, tokens, error, feedback.
 
@@ -70,9 +78,9 @@ def show(
     or of the same workstream where there is no session.
     """
     paths = parse_fields(fields, more=("feedback",)) if fields is not None else ()
-    if paths and part:
-        raise BadInput(f"give `--fields` or `--{'diff-prev' if part == 'diff' else part}`, not both")
-    if as_json and part == "diff":
+    parts = {"request": request, "response": response, "diff-prev": diff_prev}
+    part = _only_one(["fields"] * bool(paths) + [name for name, is_asked in parts.items() if is_asked])
+    if as_json and part == "diff-prev":
         raise BadInput("`--diff-prev` is for people; compare `--request --json` of both calls instead")
     zone = zone_of(tz)
     reader = LogReader(required_log(config_file), on_damage=warn)
@@ -93,6 +101,12 @@ def show(
             _print_line(line)
     except msgspec.ValidationError as error:  # a block that is JSON, and none that this version knows
         raise _unreadable(entry, f"has what cannot be shown: {error}; {_way_out(entry)}") from error
+
+
+def _only_one(asked: list[str]) -> str | None:
+    if asked[1:]:
+        raise BadInput(f"give `--{asked[0]}` or `--{asked[1]}`, not both")
+    return asked[0] if asked else None
 
 
 def _show_fields(reader: LogReader, entry: Entry, paths: tuple[str, ...], *, as_json: bool) -> None:
@@ -143,7 +157,7 @@ def _lines(reader: LogReader, record: InteractionRecord, part: str | None, zone:
         return request_lines(record)
     if part == "response":
         return response_lines(record)
-    return diff_lines(_previous(reader, record), record) if part == "diff" else record_lines(record, zone)
+    return diff_lines(_previous(reader, record), record) if part == "diff-prev" else record_lines(record, zone)
 
 
 def _previous(reader: LogReader, record: InteractionRecord) -> InteractionRecord:

@@ -61,6 +61,7 @@ def test_an_expression_without_end_is_interrupted(command: Command, place: Place
         ["sql", "select 1", "--json", "--csv"],
         ["sql"],
         ["show", "latest", "--request", "--fields", "id"],
+        ["show", "latest", "--request", "--response"],
         ["show", "latest", "--diff-prev", "--json"],
         ["show", "nope"],
         ["schema", "x"],
