@@ -74,7 +74,7 @@ def list_interactions(limit: int, fields: str | None, as_json: bool, config_file
         return
     entries = last_entries(directory, wanted)
     if paths:
-        print_chosen(paths, [chosen_cells(entry, paths) for entry in entries])
+        print_chosen(paths, [chosen_cells(entry, paths, zone) for entry in entries])
     else:
         print_calls([entry.head for entry in entries], zone)
 

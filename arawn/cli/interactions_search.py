@@ -117,7 +117,7 @@ def _headline(hit: Hit, directory: Path, paths: Sequence[str], zone: tzinfo) -> 
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if paths:
         with suppress(BadInput):  # its call is in the log no more: then the line without chosen fields
-            text = on_one_line("  ".join(chosen_cells(call_of(directory, hit), paths)))
+            text = on_one_line("  ".join(chosen_cells(call_of(directory, hit), paths, zone)))
             return text if columns is None else shortened(printable(text), columns)
     if columns is not None and hit.entry is not None:
         return narrow_row(hit.entry.head, zone, columns)

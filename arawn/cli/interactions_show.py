@@ -86,7 +86,7 @@ def show(
     reader = LogReader(required_log(config_file), on_damage=warn)
     entry = reader.named(interaction)
     if paths:
-        _show_fields(reader, entry, paths, as_json=as_json)
+        _show_fields(reader, entry, paths, zone, as_json=as_json)
         return
     judged = reader.feedback_of(entry) if part is None else []  # before the bodies, which can be large, are in memory
     if as_json:
@@ -109,13 +109,13 @@ def _only_one(asked: list[str]) -> str | None:
     return asked[0] if asked else None
 
 
-def _show_fields(reader: LogReader, entry: Entry, paths: tuple[str, ...], *, as_json: bool) -> None:
+def _show_fields(reader: LogReader, entry: Entry, paths: tuple[str, ...], zone: tzinfo, *, as_json: bool) -> None:
     asks_feedback = any(path.partition(".")[0] == "feedback" for path in paths)
     feedback = msgspec.to_builtins(reader.feedback_of(entry)) if asks_feedback else []
     if as_json:
         print_json(chosen_values(entry, paths, feedback=feedback))
     else:
-        cells = chosen_cells(entry, paths, feedback=feedback)
+        cells = chosen_cells(entry, paths, zone, feedback=feedback)
         print_table(("field", "value"), list(zip(paths, cells, strict=True)))
 
 

@@ -90,7 +90,7 @@ async def _follow(follower: Follower, last: Callable[[], Sequence[Entry]], look:
 def _line(entry: Entry, *, zone: tzinfo, paths: Sequence[str], as_json: bool) -> str:
     if as_json:
         return json_shown(encode_line(chosen_values(entry, paths) if paths else entry.head)).decode().rstrip("\n")
-    cells = on_one_line("  ".join(chosen_cells(entry, paths))) if paths else ""
+    cells = on_one_line("  ".join(chosen_cells(entry, paths, zone))) if paths else ""
     if not sys.stdout.isatty():
         return cells if paths else short_row(entry.head, zone)
     columns = shutil.get_terminal_size().columns

@@ -93,9 +93,12 @@ def chosen_values(entry: Entry, paths: Sequence[str], **more: Any) -> dict[str, 
     return entries.chosen_values(entry, paths, on_damage=warn, **more)
 
 
-def chosen_cells(entry: Entry, paths: Sequence[str], **more: Any) -> tuple[str, ...]:
-    """Return the same as texts: one as itself, anything else but nothing as JSON."""
-    return tuple(_cell(value) for value in chosen_values(entry, paths, **more).values())
+def chosen_cells(entry: Entry, paths: Sequence[str], zone: tzinfo, **more: Any) -> tuple[str, ...]:
+    """Return the same as texts, with the time in `zone`: a text as itself, anything else but nothing as JSON."""
+    values = chosen_values(entry, paths, **more)
+    if "timestamp" in values:
+        values["timestamp"] = moment(entry.head, zone).isoformat(timespec="microseconds")
+    return tuple(map(_cell, values.values()))
 
 
 def _cell(value: Any) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import weakref
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -143,3 +144,15 @@ def test_a_long_list_keeps_lines_and_no_records(
 
     assert [head["id"] for head in found] == sorted(head["id"] for head in found)
     assert (len(found), most <= 2) == (40, True)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["tail"], ["show", "latest"], ["search"]], ids=" ".join)
+def test_a_time_that_was_chosen_is_of_the_zone(asked: str, command: Command, arguments: list[str]) -> None:
+    """As the time that a listing has by itself; JSON has it as the log does."""
+    chosen = [*arguments, "--fields", "timestamp", "--tz", "Asia/Kolkata"]
+
+    shown = command("interactions", *chosen).out.split()[-1]
+    logged = command("interactions", *chosen, "--json").out
+
+    assert shown.endswith("+05:30")
+    assert f"{datetime.fromisoformat(shown).astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" in logged
