@@ -100,7 +100,7 @@ class LogReader:
         first, last = min(span[0] for span in spans), max(span[1] for span in spans)
         files = wanted_files(self._directory, Filters())
         entries = self._entries_in([file for file in files if first <= file.day <= last], ids)
-        missing = [one for one in ids if one not in entries]
+        missing = {*ids} - entries.keys()
         others = [file for file in files if not first <= file.day <= last]
         return {**entries, **self._entries_in(others if missing else (), missing)}
 
