@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 import msgspec
 
 from arawn.backends.shape import WrongShapeError
-from arawn.backends.worded_refusal import RefusalDelta, is_worded_refusal
+from arawn.backends.worded_refusal import RefusalDelta, worded_refusal
 from arawn.messages import (
     Completed,
     CompletionResponse,
@@ -23,7 +23,7 @@ from arawn.messages import (
     ToolUseStart,
 )
 
-__all__ = ["ContentAssembly", "deltas_of", "is_whole_object", "tool_use_from_text"]
+__all__ = ["ContentAssembly", "can_grow", "deltas_of", "is_whole_object", "tool_use_from_text"]
 
 _ANY_JSON = msgspec.json.Decoder()
 
@@ -42,16 +42,21 @@ def tool_use_from_text(tool_id: str, name: str, arguments: str) -> ToolUse:
 
 
 def is_whole_object(arguments: str) -> bool:
-    """Say whether the arguments of a call are there from end to end; where there are none, some may still come."""
+    """Say whether the arguments of a call are there from end to end."""
     return bool(arguments.strip()) and tool_use_from_text("", "", arguments).invalid_arguments is None
+
+
+def can_grow(arguments: str) -> bool:
+    """Say whether more of them may come: an empty object may stand for those to come."""
+    return "".join(arguments.split()) == "{}" or not is_whole_object(arguments)
 
 
 def deltas_of(answer: CompletionResponse) -> Iterator[StreamEvent]:
     """Yield what a stream would have said of an answer that came whole."""
-    text = RefusalDelta if is_worded_refusal(answer) else TextDelta
+    refusal = worded_refusal(answer)
     for index, block in enumerate(answer.content):
         if isinstance(block, Text):
-            yield text(index, block.text)
+            yield (RefusalDelta if block is refusal else TextDelta)(index, block.text)
         elif isinstance(block, Thinking):
             yield ThinkingDelta(index, block.text)
         elif isinstance(block, ToolUse):

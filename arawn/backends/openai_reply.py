@@ -22,7 +22,7 @@ from arawn.backends.openai_shape import (
     usage_of,
 )
 from arawn.backends.shape import ReportedError, WrongShapeError, decode_as, reported_error
-from arawn.backends.worded_refusal import RefusalDelta
+from arawn.backends.worded_refusal import ENDS, RefusalDelta
 from arawn.messages import (
     CompletionResponse,
     StreamEvent,
@@ -50,10 +50,6 @@ _STOP_REASONS = {
     "function_call": "tool_use",
     "content_filter": "refusal",
 }
-
-
-_ENDS = {"stop", "tool_calls", "tool_call", "tool_use", "function_call", "eos", "eos_token", "end_turn", "end", "done"}
-"""The words that say no more than that the answer is whole: with tool calls in it, these are why."""
 
 
 def _nothing_noted(field: ReasoningField) -> None:
@@ -121,7 +117,7 @@ class OpenAIAssembler:
         self.finished = False
         self._note = note
         self._assembly = ContentAssembly()
-        self._indexes: dict[Literal["text", "thinking"], int] = {}
+        self._indexes: dict[Literal["text", "thinking", "refusal"], int] = {}
         self._calls = ToolCalls(self._assembly)
         self._id: str | None = None
         self.model = ""
@@ -206,9 +202,10 @@ class OpenAIAssembler:
 
     def _stop_reason(self, *, has_calls: bool) -> str | None:
         reason = self._finish_reason
-        if reason == "stop" and self._refused:
+        is_plain = reason is not None and reason.lower() in ENDS
+        if is_plain and self._refused:
             return "refusal"
-        if has_calls and (self.finished if reason is None else reason.lower() in _ENDS):
+        if has_calls and (is_plain or (reason is None and self.finished)):
             return "tool_use"
         return None if reason is None else _STOP_REASONS.get(reason, reason)
 
@@ -239,7 +236,9 @@ class OpenAIAssembler:
         events: list[StreamEvent] = [self._grown(kind, piece) for kind, piece in _pieces(said, self._lenient.warnings)]
         if said.refusal:
             self._refused = True
-            events.append(RefusalDelta(self._grown("text", said.refusal).index, said.refusal))
+            index = self._indexes.setdefault("refusal", len(self._assembly))
+            self._assembly.grow(index, "text", said.refusal)
+            events.append(RefusalDelta(index, said.refusal))
         calls = said.tool_calls
         if not calls and said.function_call is not None:  # the dialect's older form, of which there is one
             calls = [ToolCall(_OLD_FORM, None, said.function_call)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from arawn.backends.anthropic_reply import REDACTED
-from arawn.backends.assembly import is_whole_object
+from arawn.backends.assembly import can_grow
 from arawn.messages import (
     Completed,
     CompletionResponse,
@@ -125,7 +125,7 @@ class MessageEvents:
 
     def _stop(self) -> bytes:
         index, self._open = self._open, None
-        if index in self._arguments and is_whole_object("".join(self._arguments[index])):
+        if index in self._arguments and not can_grow("".join(self._arguments[index])):
             self._late.pop(index, None)
         if index is None or index in self._late:
             return b""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from arawn.backends.worded_refusal import is_worded_refusal
+from arawn.backends.worded_refusal import worded_refusal
 from arawn.messages import CompletionResponse, Text, Thinking, ToolUse, Usage
 from arawn.server.v1.responses_custom import input_of
 from arawn.server.v1.responses_in import ResponsesBody
@@ -81,29 +81,33 @@ class Frame(msgspec.Struct, frozen=True):
 
 def why_incomplete(response: CompletionResponse) -> str | None:
     """Return why an answer is not whole; None if it is: a refusal that the model worded is."""
-    return None if is_worded_refusal(response) else _INCOMPLETE.get(response.stop_reason or "")
+    return None if worded_refusal(response) else _INCOMPLETE.get(response.stop_reason or "")
 
 
 def response_body(response: CompletionResponse, *, frame: Frame) -> bytes:
     """Return the body of a plain answer."""
     output: list[dict[str, Any]] = []
-    said: Literal["text", "refusal"] = "refusal" if is_worded_refusal(response) else "text"
+    refusal, broken = worded_refusal(response), []
     for position, block in enumerate(response.content):
         item_id = f"{position}_{frame.answer_id}"
         match block:
             case Text():
-                output.append(message_item(f"msg_{item_id}", text_part(block.text, said)))
+                output.append(
+                    message_item(f"msg_{item_id}", text_part(block.text, "refusal" if block is refusal else "text"))
+                )
             case Thinking() if block.text:
                 output.append(reasoning_item(f"rs_{item_id}", block.text))
             case ToolUse():
-                arguments = block.invalid_arguments
+                kind, arguments = frame.tools.kind_of(block.name), block.invalid_arguments
+                if arguments is not None and kind == "function":
+                    broken.append(len(output))
                 if arguments is None:
                     arguments = msgspec.json.encode(block.arguments).decode()
-                kind = frame.tools.kind_of(block.name)
                 call = (kind, f"{PREFIXES[kind]}_{item_id}", block.id, frame.tools.called(block.name))
                 output.append(call_item(*call, arguments))
     if output and why_incomplete(response):
-        output[-1] = cut_short(output[-1])
+        for place in broken or [-1]:
+            output[place] = cut_short(output[place])
     return msgspec.json.encode(frame.ended(response, output))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, assert_never, get_args
 
-from arawn.backends.assembly import is_whole_object
+from arawn.backends.assembly import can_grow, is_whole_object
 from arawn.backends.worded_refusal import RefusalDelta
 from arawn.messages import (
     Completed,
@@ -37,6 +37,7 @@ __all__ = ["ResponseEvents"]
 # Codex takes the first for final in a stream, after no other try; of a refusal it tries again before.
 _ASKED_AGAIN = {"server_is_overloaded": "overloaded_error"}
 _Said = Literal["text", "refusal", "thinking"]
+_SAID = get_args(_Said)
 _Kind = _Said | Kind
 
 
@@ -60,7 +61,10 @@ class _Item:
 
     def is_over(self) -> bool:
         """Say whether nothing more can come to it when another begins."""
-        return self.kind in {"text", "refusal", "thinking"} or is_whole_object("".join(self.pieces))
+        return self.kind in _SAID or not can_grow("".join(self.pieces))
+
+    def is_broken_call(self) -> bool:
+        return self.kind == "function" and any(self.pieces) and not is_whole_object("".join(self.pieces))
 
     def whole(self) -> dict[str, Any]:
         text = "".join(self.pieces)
@@ -231,8 +235,9 @@ class ResponseEvents:
         return said + self._event("response.output_item.done", output_index=item.position, item=whole)
 
     def _end(self, response: CompletionResponse) -> bytes:
-        if self._items and why_incomplete(response):
-            self._items[-1].is_cut = True
+        if why_incomplete(response):
+            for item in [item for item in self._items if item.is_broken_call()] or self._items[-1:]:
+                item.is_cut = True
         said = b"".join(self._close(item) for item in self._items if not item.closed)
         ended = self._frame.ended(response, [item.shown() for item in self._items]) | {"model": self._model}
         return said + self._event(f"response.{ended['status']}", response=ended)

@@ -157,5 +157,30 @@ def test_the_item_that_was_cut_is_incomplete(reason: str, stream: bool) -> None:
     assert [item["status"] for item in output] == ["completed", "completed" if reason == "end_turn" else "incomplete"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_of_mixed_calls_the_one_that_was_cut_is_incomplete(stream: bool) -> None:
+    """Not the last, which is whole."""
+    ended = answer(ToolUse("a", "look", None, '{"at":'), ToolUse("b", "look", {"at": 1}), stop_reason="max_tokens")
+    output = response_of(ended)["output"]
+    if stream:
+        grown = (ToolUseDelta(0, '{"at":'), ToolUseStart(1, "b", "look"), ToolUseDelta(1, '{"at":1}'))
+        encoder = response_events()
+        said = [encoder.encode(event) for event in (ToolUseStart(0, "a", "look"), *grown, Completed(ended))]
+        output = data_of(b"".join(said))[-1]["response"]["output"]
+
+    assert [item["status"] for item in output] == ["incomplete", "completed"]
+
+
+@pytest.mark.parametrize("reason", ["stop", "eos"])
+def test_what_was_said_before_a_refusal_is_no_part_of_it(reason: str) -> None:
+    """Streamed and not, whatever word the server has for a plain end."""
+    message = {"content": "Well, ", "refusal": "I cannot"}
+    body = {"choices": [{"message": message, "finish_reason": reason}]}
+    output = response_of(decode_reply(json.dumps(body).encode()))["output"]
+
+    assert [item["content"][0].get("text") for item in output] == ["Well, ", None]
+    assert output[1]["content"] == [REFUSED]
+
+
 def response_events() -> ResponseEvents:
     return ResponseEvents(Frame("1", 2, read_responses(b'{"model": "m", "input": "hi"}').known), "m")
