@@ -106,7 +106,8 @@ def _require_settings(request: CompletionRequest) -> None:
                 raise BadInput(f"`{name}` is {value}; it must be a finite number")
         if request.max_tokens is not None and request.max_tokens < 1:
             raise BadInput(f"`max_tokens` is {request.max_tokens}; it must be at least 1")
-    if request.tool_choice not in _CHOICES and request.tool_choice not in (tool.name for tool in request.tools):
+    is_named = request.tool_choice not in _CHOICES and "tools" not in request.extra  # where the provider's own stand
+    if is_named and all(tool.name != request.tool_choice for tool in request.tools):
         raise BadInput(
             f"`tool_choice` is `{request.tool_choice}`, which is no tool of the request; it must be one of its tools, "
             "or `auto`, `none` or `required`"

@@ -98,6 +98,13 @@ def test_what_fits_is_taken_as_it_is() -> None:
     assert require_request(EVERYTHING) is EVERYTHING
 
 
+def test_a_tool_of_the_provider_may_be_chosen() -> None:
+    """It stands in `extra`, of which only the provider knows what it means."""
+    asked = CompletionRequest(messages=ASKED, extra={"tools": [{"type": "web_search"}]}, tool_choice="web_search")
+
+    assert require_request(asked) is asked
+
+
 def test_what_is_taken_makes_a_line_that_can_be_read() -> None:
     """Whatever passes the door is no damage in the log."""
     line = encode_line(msgspec.structs.replace(record(1, request=EVERYTHING), writer="w", seq=1))
