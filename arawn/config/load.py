@@ -177,6 +177,8 @@ def checked(config: Config) -> Config:
     """
     try:
         config = msgspec.convert(msgspec.to_builtins(config), Config)
+    except RecursionError as error:
+        raise ConfigError(["Config: a value is nested too deeply, or holds itself"]) from error
     except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
         raise ConfigError(_unfit(config) or [f"Config: {error}"]) from error
     if findings := list(_found_in(config)):

@@ -234,3 +234,15 @@ async def test_a_config_without_profiles_is_refused() -> None:
     with pytest.raises(arawn.ConfigError, match="Config: profiles: there is none, and every call would fail"):
         async with arawn.open_runtime(arawn.Config()):
             pass
+
+
+async def test_a_config_that_holds_itself_is_refused() -> None:
+    """In words, like every other."""
+    extra: dict[str, Any] = {}
+    extra["again"] = extra
+
+    with pytest.raises(arawn.ConfigError, match="nested too deeply, or holds itself"):
+        async with arawn.open_runtime(
+            arawn.Config(profiles={"default": arawn.Profile(backend="scripted", extra=extra)})
+        ):
+            pass
