@@ -24,6 +24,10 @@ __all__ = ["LocalProvider", "ModelServerDied", "open_local"]
 _DEATH_NOTICE_S = 0.5  # a connection breaks a moment before its process is known to be dead
 
 
+# The workers bound the calls; and none serves twice: llama.cpp closes it a moment after the end of a stream.
+_LIMITS = TransportLimits(connections=None, idle_seconds=0)
+
+
 class ModelServerDied(Exception):
     """The child that serves a local model has ended; the backend starts it again."""
 
@@ -124,7 +128,7 @@ async def open_local(profile_name: str, profile: Profile) -> AsyncIterator[Local
     where = f"profile `{profile_name}` (local)"
     async with (
         open_server(where, model, settings) as server,
-        Transport(TransportLimits(connections=None)) as transport,  # the workers bound the calls
+        Transport(_LIMITS) as transport,
     ):
         endpoint = Endpoint("local", f"{server.address}/v1", server.key)
         yield LocalProvider(where, HttpProvider(profile_name, asked, OpenAIDialect(), endpoint, transport), server)
