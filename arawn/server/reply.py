@@ -104,7 +104,7 @@ FAILURES = (ArawnError, ActorError)  # the same for `except`
 
 
 class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What went wrong; the fields after `message` are known for errors of a backend only."""
+    """What went wrong; the fields after `message` are known for errors of a backend, and `code` of a few others."""
 
     type: str
     message: str
@@ -127,9 +127,9 @@ def json_reply(status: int, value: object, *, headers: Headers = (), request_id:
     return Reply(status, msgspec.json.encode(value), headers, request_id=request_id)
 
 
-def refusal(status: int, kind: str, message: str, *, headers: Headers = ()) -> Reply:
+def refusal(status: int, kind: str, message: str, *, code: str | None = None, headers: Headers = ()) -> Reply:
     """Return a JSON error that no exception stands behind."""
-    return json_reply(status, ErrorBody(ErrorDetail(kind, message)), headers=headers)
+    return json_reply(status, ErrorBody(ErrorDetail(kind, message, code=code)), headers=headers)
 
 
 def routing_headers(routing: RoutingMetadata | None) -> Headers:

@@ -23,6 +23,7 @@ from arawn.server.v1.body import (
     require_messages,
     strict_for,
 )
+from arawn.server.v1.known_errors import NO_THREADS
 from arawn.server.v1.target import Target
 
 __all__ = ["MessagesBody", "read_messages", "translate_messages"]
@@ -71,6 +72,8 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     misfit = body.misfits(said_as_is=same and target.dialect is not None)
     backend = backend_of(target)
     extra: dict[str, Any] = dict(body.rest) if same else {}
+    if body.rest.get("thread") is not None and (target.dialect is None or not same):
+        raise odd(f"`thread` cannot be said to {backend}: send the whole conversation without it", NO_THREADS)
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
     tools, kinds, marks = _tools(sent.tools or (), misfit)
     choice = _tool_choice(sent.tool_choice, misfit)

@@ -138,9 +138,9 @@ def _turn(message: Any, kind: type[msgspec.Struct]) -> msgspec.Struct:
         return kind("assistant" if role == "assistant" else "user", msgspec.json.encode(message).decode())
 
 
-def odd(message: str) -> Refused:
+def odd(message: str, code: str | None = None) -> Refused:
     """Return the refusal of a request that cannot be served as it stands."""
-    return Refused(refusal(400, "invalid_request", message))
+    return Refused(refusal(400, "invalid_request", message, code=code))
 
 
 Misfit = Callable[[object, str], Text]

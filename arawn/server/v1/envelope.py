@@ -9,7 +9,7 @@ import msgspec
 
 from arawn.backends.verbatim_reply import ProviderAnswer
 from arawn.server.reply import ErrorBody, ErrorDetail, Failure, Reply, error_body, error_reply
-from arawn.server.v1.known_errors import word_for
+from arawn.server.v1.known_errors import NO_THREADS, word_for
 from arawn.server.v1.target import DialectName
 
 __all__ = [
@@ -37,11 +37,12 @@ class OpenAIErrorBody(msgspec.Struct, frozen=True):
     error: OpenAIError
 
 
-class AnthropicError(msgspec.Struct, frozen=True):
-    """What went wrong, in the words of Anthropic."""
+class AnthropicError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong, in the words of Anthropic; by `details` its SDKs know what they can do otherwise."""
 
     type: str
     message: str
+    details: dict[str, str] | None = None
 
 
 class AnthropicErrorBody(msgspec.Struct, frozen=True, tag="error"):
@@ -138,7 +139,8 @@ def _error_body(
     message = word.begins + detail.message
     if dialect == "anthropic":
         kind = _ANTHROPIC_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-        return AnthropicErrorBody(AnthropicError(kind, message), request_id)
+        details = {"error_code": detail.code} if detail.code == NO_THREADS else None
+        return AnthropicErrorBody(AnthropicError(kind, message, details), request_id)
     kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     return OpenAIErrorBody(OpenAIError(message, kind, word.code or detail.code or detail.type))
 

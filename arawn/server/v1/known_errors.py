@@ -15,9 +15,11 @@ from arawn.backends.failures import is_spent
 from arawn.server.reply import ErrorDetail
 from arawn.server.v1.target import DialectName
 
-__all__ = ["CONTEXT_TOO_LONG", "SAID_IN_STREAM", "Word", "word_for"]
+__all__ = ["CONTEXT_TOO_LONG", "NO_THREADS", "SAID_IN_STREAM", "Word", "word_for"]
 
 CONTEXT_TOO_LONG = "context_length_exceeded"
+NO_THREADS = "thread_unsupported_request"
+"""By this its SDK knows that nobody holds a conversation here, and sends all of it."""
 _NO_CREDIT = "insufficient_quota"
 SAID_IN_STREAM = frozenset((CONTEXT_TOO_LONG, _NO_CREDIT))
 """Codes that clients of responses look for in `response.failed`, and not in a refusal."""

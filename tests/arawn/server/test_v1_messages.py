@@ -246,6 +246,24 @@ async def test_what_cannot_be_said_is_refused_by_its_name(tmp_path: Path, body: 
     assert sent is None
 
 
+@pytest.mark.parametrize("kind", ["openai", "scripted"])
+async def test_a_conversation_that_the_provider_is_to_hold_is_refused(tmp_path: Path, kind: str) -> None:
+    """By the word on which the SDK sends all of it: dropped, the model would see the last message alone."""
+    response, sent = await ask(kind, tmp_path, thread={"type": "continue", "previous_message_id": "msg_1"})
+
+    assert response.status_code == 400
+    assert response.json()["error"]["details"] == {"error_code": "thread_unsupported_request"}
+    assert sent is None
+
+
+async def test_a_provider_of_the_dialect_may_hold_the_conversation(tmp_path: Path) -> None:
+    """It is passed on as it came."""
+    thread = {"type": "create"}
+    response, sent = await ask("anthropic", tmp_path, thread=thread)
+
+    assert (response.status_code, sent["thread"]) == (200, thread)
+
+
 async def test_an_answer_that_is_refused_by_the_door_has_the_envelope(tmp_path: Path) -> None:
     """No token is 401 in the dialect of the path."""
     async with open_api(tmp_path, {"default": ECHO}) as url, httpx.AsyncClient() as client:

@@ -202,7 +202,7 @@ async def test_the_beta_namespace_is_served(kind: str, stream: bool, tmp_path: P
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_tool_runner_goes_on(kind: str, tmp_path: Path) -> None:
-    """`client.beta.messages.tool_runner` runs the tool and gets the second answer."""
+    """`client.beta.messages.tool_runner` runs the tool and gets the second answer; the model is told all of it."""
 
     @anthropic.beta_tool  # type: ignore[untyped-decorator, unused-ignore]  # typed only where the SDK is
     def add(a: int, b: int) -> str:
@@ -228,6 +228,7 @@ async def test_the_tool_runner_goes_on(kind: str, tmp_path: Path) -> None:
 
     assert answer.content[0].text == "It is 5."
     assert up.provider is None or '"5"' in json.dumps(up.sent())
+    assert kind != "openai" or [said["role"] for said in up.sent()["messages"]] == ["user", "assistant", "tool"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
