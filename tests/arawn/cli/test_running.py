@@ -177,6 +177,8 @@ def test_ctrl_c_ends_the_line(place: Place, arguments: list[str], delay: str, be
     """The shell's prompt begins a line of its own, and no empty line stands before it."""
     (place.directory / "slow.toml").write_text(LONELY.format(delay=delay))
     place.configure(f'[llm]\nbackend = "scripted"\nscript = "{place.directory / "slow.toml"}"\n')
+    if arguments[0] == "workstreams":
+        assert place.run("workstreams", "new", arguments[-1]).returncode == 0
     terminal = Terminal(place, *arguments)
     if before is None:
         place.wait_for_log()
