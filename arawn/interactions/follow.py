@@ -49,7 +49,8 @@ class Follower:
         self._positions: dict[DayFile, int] = {}
         self._ended: set[DayFile] = set()
         self._refused: set[str] = set()
-        self._is_away = False
+        self._left: dict[tuple[int, int], dict[DayFile, int]] = {}  # positions, by the directory that they are of
+        self._home: tuple[int, int] | None = None
         self.has_all = True
         files = self._files()
         self._first = files[-1].plain if files else DayFile("")
@@ -89,20 +90,23 @@ class Follower:
 
     def _files(self) -> list[DayFile]:
         try:
+            status = self._directory.stat()
             files = day_files(path.name for path in self._directory.iterdir())
         except FileNotFoundError:
-            if self._positions and not self._is_away:  # else the first call makes it
-                self._is_away = True
+            if self._positions and self._home is not None:  # else the first call makes it
+                self._home = None
                 why = "the log is not there any more; what comes is shown when it is back"
                 self._on_damage(Damage(str(self._directory), 0, why, skipped=False))
             return []
-        if self._is_away:
-            self._is_away = False
-            self._begin_anew(files)
+        home = (status.st_dev, status.st_ino)
+        if home != self._home:
+            self._turn_to(home, files)
         return files
 
-    def _begin_anew(self, files: list[DayFile]) -> None:
-        """Read from its beginning what is shorter than before the log was away: it is another file, all of it new."""
+    def _turn_to(self, home: tuple[int, int], files: list[DayFile]) -> None:
+        """Go on where this directory was left; what is shorter than then is another file, and all of it is new."""
+        self._home = home
+        self._positions = self._left.setdefault(home, {**self._positions})
         for file in files:
             with suppress(FileNotFoundError):
                 size = (self._directory / file.name).stat().st_size

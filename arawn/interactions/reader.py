@@ -17,7 +17,9 @@ from arawn.interactions.raw_lines import RawLine
 from arawn.interactions.record import FeedbackLine, InteractionHead, ToolResultLine
 from arawn.interactions.scan import Damage, LogScan, OnDamage, OnProgress, wanted_files
 
-__all__ = ["Damage", "Entry", "LogReader", "NoSuchCall", "OnDamage"]
+__all__ = ["LATEST", "Damage", "Entry", "LogReader", "NoSuchCall", "OnDamage"]
+
+LATEST = "latest"  # what a person may call the newest call
 
 _HELD_BYTES = 1 << 24  # reading forwards: bytes of scalars kept while an interaction waits for its tool results
 _HELD_RESULTS = 65_536  # reading backwards: how many results wait for their interaction
@@ -112,7 +114,7 @@ class LogReader:
             BadInput: There are several.
             OSError: The directory cannot be read.
         """
-        if interaction != "latest":
+        if interaction != LATEST:
             return self.find(interaction)
         for entry in self.newest_first(Filters(limit=1)):
             return entry

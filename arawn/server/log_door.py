@@ -15,7 +15,7 @@ from arawn.errors import BadInput
 from arawn.interactions.encode import encode_line
 from arawn.interactions.heads import UNREADABLE
 from arawn.interactions.health import LogHealth, perhaps_unwritten
-from arawn.interactions.reader import Damage, LogReader, NoSuchCall, OnDamage
+from arawn.interactions.reader import LATEST, Damage, LogReader, NoSuchCall, OnDamage
 from arawn.interactions.scan import Progress
 from arawn.server.reply import Refused, refusal
 
@@ -65,6 +65,8 @@ class LogDoor:
         Checkpoint: always.
         If cancelled: the reading thread has ended.
         """
+        if name == LATEST and self._is_behind():  # the one that is meant may not be there
+            raise perhaps_unwritten(self._health())
         found, _ = await self.read_one(lambda reader: reader.named(name).head.id)
         return found
 

@@ -159,7 +159,7 @@ def backend_of(target: Target) -> str:
     """Return what messages call the backend of `target`."""
     if not target.common:
         return "every backend that `[routing]` may choose, for they speak different dialects"
-    return f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect}"
+    return f"the backend of profile `{target.routing.profile}`, which speaks {target.dialect or 'no dialect'}"
 
 
 def dropped_or_refused(

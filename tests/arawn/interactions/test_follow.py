@@ -139,6 +139,26 @@ def test_a_log_that_is_away_for_a_while_is_followed_on(tmp_path: Path, damages: 
     assert "is not there any more" in damages[0].why
 
 
+def test_a_log_that_was_replaced_for_a_while_goes_on_where_it_was_left(tmp_path: Path, damages: list[Damage]) -> None:
+    """Also where nobody saw it go: what stood in its place is another log."""
+    directory = tmp_path / "log"
+    directory.mkdir()
+    (directory / DAY).write_bytes(lines(1, 2, 3))
+    following = Follower(directory, Filters(), on_damage=damages.append)
+    directory.rename(tmp_path / "first")
+    directory.mkdir()
+    (directory / DAY).write_bytes(lines(7))
+    found = [seen(following)]
+    directory.rename(tmp_path / "second")
+    (tmp_path / "first").rename(directory)
+    with (directory / DAY).open("ab") as file:
+        file.write(lines(4))
+    found.append(seen(following))
+
+    assert found == [["call-7"], ["call-4"]]
+    assert damages == []
+
+
 def test_a_log_that_is_made_anew_is_shown_whole(tmp_path: Path, damages: list[Damage]) -> None:
     """As after `rm -r` under a daemon, which makes another one: shorter, and of the same day."""
     directory = tmp_path / "log"

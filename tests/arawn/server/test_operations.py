@@ -14,6 +14,7 @@ import trio
 import trio.lowlevel
 import trio.testing
 
+from arawn.errors import LogWriteFailed
 from arawn.interactions.health import LogHealth
 from arawn.interactions.reader import OnDamage
 from arawn.running_backends import drain
@@ -62,6 +63,18 @@ async def test_feedback_takes_the_names_that_the_log_takes(tmp_path: Path) -> No
 
     assert (latest.status_code, latest.json()["interaction_id"]) == (201, reply.interaction_id)
     assert (unknown.status_code, unknown.json()["error"]["type"]) == (404, "not_found")
+
+
+async def test_the_latest_call_is_not_judged_while_a_newer_may_wait(tmp_path: Path) -> None:
+    """The judgement would be of the call before; by its id that one can be judged."""
+    async with running(configured(tmp_path)) as runtime:
+        reply = await runtime.workstream("w").send("hi")
+        assert runtime.log_path is not None
+        log = LogDoor(runtime.log_path, lambda: LogHealth("degraded", "the disk is full"), lambda: True)
+
+        with pytest.raises(LogWriteFailed, match="may not be written yet: the log is degraded"):
+            await log.id_of("latest")
+        assert await log.id_of(reply.interaction_id or "") == reply.interaction_id
 
 
 async def test_an_old_backend_is_counted_until_it_is_done(tmp_path: Path) -> None:
