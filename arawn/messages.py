@@ -231,12 +231,14 @@ class Begun(msgspec.Struct, frozen=True, gc=False):
         left_out: The names of the parts of the request that the provider was not told.
         interaction_id: The id of the record that will hold the answer; None while the log is off.
         routing: The profile that answers, and why.
+        usage: What the provider has reported by then, such as the input: of a call that is left nothing more comes.
     """
 
     model: str
     left_out: tuple[str, ...] = ()
     interaction_id: str | None = None
     routing: RoutingMetadata | None = None
+    usage: Usage = Usage()
 
 
 StreamEvent = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | Completed

@@ -17,7 +17,7 @@ from arawn.errors import ArawnError, BackendError
 from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.record import InteractionRecord, Status
 from arawn.interactions.redact import Redactor
-from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent, Usage
 
 if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
@@ -61,6 +61,7 @@ class Attempt:
         self._received = ContentAssembly()
         self._first_delta_at: float | None = None
         self._model = self._request.model or ""  # that answers, as far as is known
+        self._usage = Usage()  # the same
         self._own_id: str | None = None  # of the record to be written, once something has been said
         self._record_id: str | None = None
         self.begin()
@@ -105,7 +106,7 @@ class Attempt:
         self._first_delta_at = trio.current_time()
         self.on_first_delta()
         self._own_id = self._new_id()
-        self._model = begun.model
+        self._model, self._usage = begun.model, begun.usage
         record_id = self._own_id if self._parts.journal.enabled else None
         return msgspec.structs.replace(begun, interaction_id=record_id, routing=self._call.context.routing)
 
@@ -136,7 +137,7 @@ class Attempt:
         """Return what has arrived of a stream as an answer without an end; None if nothing has."""
         if not len(self._received):
             return None
-        return CompletionResponse(content=self._received.content(), model=self._model)
+        return CompletionResponse(content=self._received.content(), model=self._model, usage=self._usage)
 
     async def record_shielded(self, outcome: Outcome) -> None:
         """Record an attempt without an answer, also for a caller who has left or while the backend is being stopped.

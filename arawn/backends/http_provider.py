@@ -109,7 +109,9 @@ class HttpProvider:
         """
         call = self._writer.asked(request, stream=True)
         reading = self._reading(call)
-        emit = announced(emit, lambda: Begun(reading.model or call.model, call.left_out))
+        emit = announced(
+            emit, lambda: Begun(reading.model or call.model, call.left_out, usage=reading.response().usage)
+        )
         try:
             with trio.move_on_after(self._profile.timeouts.total_s):
                 return await self._stream(call, reading, emit)

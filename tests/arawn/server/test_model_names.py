@@ -58,13 +58,15 @@ async def test_a_stream_names_the_model_that_its_provider_names(tmp_path: Path, 
 
 @pytest.mark.parametrize("dialect", STREAMS)
 async def test_the_record_of_a_stream_that_is_left_has_that_name_too(tmp_path: Path, dialect: str) -> None:
-    """The part that arrived is of the model that answered."""
+    """The part that arrived is of the model that answered; what the provider said of its input by then is kept."""
     with FakeProvider(stream_reply([*STREAMS[dialect][:4], Fault.STALL])) as provider:
         async with running(configured(tmp_path, {"default": profile(provider.address, dialect)})) as runtime:
             async with runtime.stream(CompletionRequest(messages=(user("hi"),))) as stream:
                 await anext(stream)
 
-    assert [(record["status"], record["model_used"]) for record in records(tmp_path)] == [("cancelled", "fake-1")]
+    (record,) = records(tmp_path)
+    assert (record["status"], record["model_used"]) == ("cancelled", "fake-1")
+    assert (record["input_tokens"] is None) == (dialect == "openai")  # which says it at the end
 
 
 @pytest.mark.parametrize(("path", "dialect"), ROUTES[:2])
