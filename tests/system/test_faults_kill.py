@@ -42,7 +42,7 @@ def _load(daemon: Daemon, number: int, answered: list[str], over: threading.Even
     headers = {"x-api-key": daemon.token}
     with httpx.Client(base_url=daemon.url, headers=headers, timeout=10) as client:
         while not over.is_set():
-            asked = {"message": "hello " * 200, "workstream": "bound"} if number == 0 else {"message": "hi"}
+            asked = {"message": "hello " * 20, "workstream": "bound"} if number == 0 else {"message": "hi"}
             try:
                 reply = client.post("/chat", json=asked).json()
             except (httpx.HTTPError, json.JSONDecodeError):
