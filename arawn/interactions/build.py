@@ -13,7 +13,7 @@ from msgspec.structs import asdict, astuple
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.call_ids import distinct_ids
-from arawn.interactions.encode import with_text_keys
+from arawn.interactions.encode import fixed_json
 from arawn.interactions.ready import ReadyMessage, ReadyTools, ready_messages, ready_tools
 from arawn.interactions.record import (
     BodyDigest,
@@ -24,13 +24,14 @@ from arawn.interactions.record import (
     timestamp_text,
 )
 from arawn.interactions.redact import Redactor
-from arawn.interactions.said import laid_out, said_in
+from arawn.interactions.said import Said, laid_out, said_in
 from arawn.interactions.shorten import digest
 from arawn.messages import (
     CallContext,
     CompletionRequest,
     CompletionResponse,
-    ContentBlock,
+    Text,
+    Thinking,
     ToolDefinition,
     ToolUse,
     Usage,
@@ -41,6 +42,7 @@ __all__ = ["AttemptFacts", "build_record"]
 _MOST = 1 << 63
 _NOTHING_COUNTED = Usage()
 _are_counts = frozenset((int, type(None))).issuperset
+_are_fixed = frozenset((Text, Thinking)).issuperset
 _body_of, _rules_of, _cuts_of = attrgetter("body"), attrgetter("rules"), attrgetter("cuts")
 
 
@@ -82,6 +84,9 @@ class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
 def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: Redactor) -> InteractionRecord:
     """Return the record of one attempt; `writer` and `seq` stay empty until it is written.
 
+    Nothing in it changes with what its maker still has in hand: what could change is JSON already. Left out are values
+    that a backend of one's own has put where a text belongs.
+
     Args:
         facts: What happened.
         config: Which content is kept, and how much of a tool result.
@@ -93,10 +98,10 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         said, rules = secrets.redact(said)
     tools = ready_tools(request.tools, secrets, config)
     messages = ready_messages(request.messages, secrets, config)
-    calls = [block for block in said.response_content if isinstance(block, ToolUse)]
-    kept = asdict(said)
-    if calls or not config.include_responses:
-        kept["response_content"] = _kept_answer(said.response_content, config)
+    kept = _fixed(said)
+    calls = [block for block in kept["response_content"] if isinstance(block, ToolUse)]
+    if not config.include_responses:
+        kept["response_content"] = tuple(map(_block_digest, said.response_content))
     if not config.include_messages:
         kept["system_prompt"] = None
     return InteractionRecord(
@@ -158,33 +163,46 @@ def _milliseconds(value: float) -> int:
     return max(0, round(value))
 
 
+def _fixed(said: Said) -> dict[str, Any]:
+    """Return what was said, by name; what could change as JSON."""
+    kept = asdict(said)
+    routing, params, blocks = said.routing, said.params, said.response_content
+    if params:
+        kept["params"] = dict(zip(params, map(fixed_json, params.values()), strict=True))
+    if routing is not None and routing.features:
+        kept["routing"] = msgspec.structs.replace(routing, features=fixed_json(routing.features))
+    if type(said.warnings) is not tuple:
+        kept["warnings"] = fixed_json(said.warnings)
+    if type(blocks) is not tuple or not _are_fixed(map(type, blocks)):
+        kept["response_content"] = tuple(map(_fixed_block, blocks))
+    return kept
+
+
+def _fixed_block(block: Any) -> Any:
+    if isinstance(block, ToolUse):
+        return msgspec.structs.replace(block, arguments=fixed_json(block.arguments))
+    return block if isinstance(block, Text | Thinking) else fixed_json(block)
+
+
+def _block_digest(block: Any) -> BodyDigest:
+    return digest(block, kind=str(block.__struct_config__.tag))
+
+
 def _tool_calls(calls: Sequence[ToolUse], config: InteractionLogConfig) -> tuple[ToolCallRecord, ...]:
     """Return the calls, each by an id of its own, to which its result is joined; the answer keeps the ids given."""
     ids = distinct_ids([call.id for call in calls])
     return tuple(
-        ToolCallRecord(tool_name=call.name, tool_call_id=own, arguments=_arguments(call, config))
+        ToolCallRecord(
+            tool_name=call.name,
+            tool_call_id=own,
+            arguments=_told(call) if config.include_responses else None,
+        )
         for call, own in zip(calls, ids, strict=True)
     )
 
 
-def _kept_answer(
-    blocks: tuple[ContentBlock, ...], config: InteractionLogConfig
-) -> tuple[ContentBlock | BodyDigest, ...]:
-    if config.include_responses:
-        return tuple(map(_with_text_keys, blocks))
-    return tuple(digest(block, kind=str(block.__struct_config__.tag)) for block in blocks)
-
-
-def _with_text_keys(block: ContentBlock) -> ContentBlock:
-    if not isinstance(block, ToolUse):
-        return block
-    return msgspec.structs.replace(block, arguments=with_text_keys(block.arguments))
-
-
-def _arguments(call: ToolUse, config: InteractionLogConfig) -> Any:
-    if not config.include_responses:
-        return None
-    return with_text_keys(call.arguments) if call.invalid_arguments is None else call.invalid_arguments
+def _told(call: ToolUse) -> Any:
+    return call.arguments if call.invalid_arguments is None else call.invalid_arguments
 
 
 def _kept_messages(

@@ -25,7 +25,16 @@ import msgspec
 
 from arawn.interactions.call_ids import distinct_ids
 
-__all__ = ["CYCLE", "MAX_DEPTH", "TOO_DEEP", "clean_text", "encode_line", "encode_strictly", "with_text_keys"]
+__all__ = [
+    "CYCLE",
+    "MAX_DEPTH",
+    "TOO_DEEP",
+    "clean_text",
+    "encode_line",
+    "encode_strictly",
+    "fixed_json",
+    "with_text_keys",
+]
 
 MAX_DEPTH = 100
 TOO_DEEP = "[nested too deeply]"
@@ -33,6 +42,7 @@ CYCLE = "[cycle]"
 _MOST_DIGITS = 4_300  # readers take no more
 _TOO_LARGE = 10**_MOST_DIGITS
 _TOO_MANY_DIGITS = re.compile(rb"(?<!\d)\d{%d}" % (_MOST_DIGITS + 1))
+_ATOMS = frozenset((str, int, float, bool, type(None)))
 _UNENCODABLE = (ValueError, TypeError, RecursionError, OverflowError)  # UnicodeEncodeError is a ValueError
 _LINE_ENDS = (
     ("\x85".encode(), b"\\u0085"),
@@ -87,6 +97,11 @@ def with_text_keys(value: Any) -> Any:
     except _UNENCODABLE:
         return _plain(value, ())
     return value
+
+
+def fixed_json(value: Any) -> Any:
+    """Return `value` if nothing in it can ever change, else its JSON, with a text of its own for each key."""
+    return value if type(value) in _ATOMS else msgspec.Raw(encode_line(with_text_keys(value))[:-1])
 
 
 def _may_hold_too_long_integers(data: bytes) -> bool:

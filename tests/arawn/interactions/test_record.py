@@ -99,7 +99,7 @@ def test_what_the_call_was_is_recorded() -> None:
     )
 
     assert (made.model_requested, made.model_used, made.request_id) == ("asked", "got", "req-1")
-    assert made.params == {"temperature": 0.0, "extra": {"seed": 1}}
+    assert written(made)["params"] == {"temperature": 0.0, "extra": {"seed": 1}}
     assert made.tags == {"team": "search", "routing_profile": "fast"}
     assert made.routing == routing
     assert (made.total_input_tokens, made.reasoning_tokens) == (8, 5)
@@ -114,7 +114,7 @@ def test_tool_calls_are_listed() -> None:
     assert made.has_tool_use
     assert made.tool_count == 1
     assert made.tools_available == ("search",)
-    assert [call.arguments for call in made.tool_calls] == [{"q": "x"}, '{"q": ']
+    assert [call["arguments"] for call in written(made)["tool_calls"]] == [{"q": "x"}, '{"q": ']
     assert b'"arguments":null,"invalid_arguments":"{\\"q\\": "' in encode_line(made)
     assert made.tool_calls[0] == ToolCallRecord(tool_name="search", tool_call_id="1", arguments={"q": "x"})
 
