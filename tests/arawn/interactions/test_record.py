@@ -114,9 +114,11 @@ def test_tool_calls_are_listed() -> None:
     assert made.has_tool_use
     assert made.tool_count == 1
     assert made.tools_available == ("search",)
-    assert [call["arguments"] for call in written(made)["tool_calls"]] == [{"q": "x"}, '{"q": ']
     assert b'"arguments":null,"invalid_arguments":"{\\"q\\": "' in encode_line(made)
-    assert made.tool_calls[0] == ToolCallRecord(tool_name="search", tool_call_id="1", arguments={"q": "x"})
+    again = decode_line(encode_line(made))
+    assert isinstance(again, InteractionRecord)
+    assert [call.arguments for call in again.tool_calls] == [{"q": "x"}, '{"q": ']
+    assert again.tool_calls[0] == ToolCallRecord(tool_name="search", tool_call_id="1", arguments={"q": "x"})
 
 
 def test_a_failure_is_recorded_from_its_fields() -> None:
