@@ -24,7 +24,7 @@ from arawn.interactions.sync_jobs import SyncJob, SyncOutcome, make_sync_jobs, r
 __all__ = ["DayLog"]
 
 _SYNC_ATTEMPTS_AT_CLOSE = 3
-_WRITE_BYTES = 4 << 20  # one write takes so much, or one line: what is joined for it is a copy
+_WRITE_BYTES = 4 << 20  # one write takes so much, or one line: what is encoded again for it is a copy
 
 
 class DayLog:

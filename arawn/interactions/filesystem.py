@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ __all__ = ["DIRECTORY_MODE", "FILE_MODE", "Filesystem", "is_regular", "make_dire
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
+_MOST_PIECES = 1024  # of one write: IOV_MAX of Linux and macOS
 
 
 class Filesystem:
@@ -43,10 +45,10 @@ class Filesystem:
         """Return a second descriptor of the same open file."""
         return os.dup(fd)
 
-    def write(self, fd: int, data: bytes | memoryview) -> int:
-        """Write some of `data`; return how many bytes were taken."""
+    def write(self, fd: int, pieces: Sequence[bytes | memoryview]) -> int:
+        """Write some of `pieces`, one behind the other; return how many bytes were taken."""
         self._require_own()
-        return os.write(fd, data)
+        return os.writev(fd, pieces)
 
     def pread(self, fd: int, count: int, offset: int) -> bytes:
         """Read up to `count` bytes at `offset`."""
@@ -126,21 +128,28 @@ class Filesystem:
         return [entry.name for entry in path.iterdir()]
 
 
-def write_fully(filesystem: Filesystem, fd: int, data: bytes) -> None:
-    """Write all of `data`, going on after short writes and interruptions.
+def write_fully(filesystem: Filesystem, fd: int, *pieces: bytes) -> None:
+    """Write all of `pieces`, one behind the other, going on after short writes and interruptions.
 
     Raises:
-        OSError: Anything that the system refused; any part of `data` may have been written.
+        OSError: Anything that the system refused; any part of `pieces` may have been written.
     """
-    rest = memoryview(data)
-    while rest:
+    for start in range(0, len(pieces), _MOST_PIECES):
+        _write_at_once(filesystem, fd, pieces[start : start + _MOST_PIECES])
+
+
+def _write_at_once(filesystem: Filesystem, fd: int, pieces: Sequence[bytes | memoryview]) -> None:
+    left = sum(map(len, pieces))
+    while left:
         try:
-            count = filesystem.write(fd, rest)
+            count = filesystem.write(fd, pieces)
         except InterruptedError:  # nothing was taken
             continue
         if count == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        rest = rest[count:]
+        left -= count
+        if left:  # joined once, however many short writes there are
+            pieces = (memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))[count:],)
 
 
 def is_regular(filesystem: Filesystem, path: Path) -> bool:

@@ -57,7 +57,7 @@ def move_ahead(mending: Mending, today: date, file: DayFile) -> MovedFile:
         for (day, first), end in zip(stretches, ends, strict=True):
             part = next_part(day_files(mending.filesystem.names(mending.directory)), day)
             mark = MarkLine(event="repair", detail={MOVED: file.name}, timestamp=timestamp_text(mending.clock()))
-            lines = chain([numbering.line(mark)[1]], stretch(path, first, end))
+            lines = chain([numbering.line(mark).json], stretch(path, first, end))
             mending.replace(mending.directory / part.name, lines)
             made.append(part.name)
     except OSError:  # a full disk: copies would only keep it full, and be there once more after the next try

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ from arawn.interactions.pending import Line
 __all__ = ["NewPart", "Part", "PartBroken", "PartFull", "PartTooLong", "create_part", "open_part"]
 
 _NAME_ATTEMPTS = 3
-_LONG_BYTES = 8 << 10
+_size_of = attrgetter("size")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -59,18 +59,18 @@ class Part:
             PartTooLong: A limit on the size of one file; cut back likewise.
             PartBroken: Any other failure, or the cut failed too.
         """
-        written = 0
+        pieces = [line.json for line in lines]
         try:
-            for data in _chunks(lines):
-                write_fully(self._filesystem, self.fd, data)
-                written += len(data)
+            write_fully(self._filesystem, self.fd, *pieces)
         except OSError as error:
             self._cut_back(error)
-        self.size += written
+        self.size += sum(map(len, pieces))
         self.dirty = True
         if self._keeps_unsynced:
+            for line in lines:
+                line.keep()
             self.unsynced += lines
-            self.unsynced_bytes += written
+            self.unsynced_bytes += sum(map(_size_of, lines))
 
     def _cut_back(self, error: OSError) -> None:
         if error.errno not in (*_FULL, errno.EFBIG):
@@ -85,24 +85,9 @@ class Part:
 
     def synced(self, count: int) -> None:
         """Forget the first `count` unsynced lines: they are on the disk."""
-        self.unsynced_bytes -= sum(len(line) for _, line in self.unsynced[:count])
+        self.unsynced_bytes -= sum(map(_size_of, self.unsynced[:count]))
         del self.unsynced[:count]
         self.dirty = bool(self.unsynced)
-
-
-def _chunks(lines: list[Line]) -> Iterator[bytes]:
-    """Yield what one write each takes: short lines joined, since a call costs more than a copy; long ones alone."""
-    short: list[bytes] = []
-    for _, line in lines:
-        if len(line) < _LONG_BYTES:
-            short.append(line)
-            continue
-        if short:
-            yield b"".join(short)
-            short = []
-        yield line
-    if short:
-        yield b"".join(short)
 
 
 class NewPart(msgspec.Struct, frozen=True):

@@ -31,8 +31,8 @@ from arawn.threads import RunInThread, abandonable, run_patiently
 __all__ = ["Writer", "open_writer"]
 
 _GROUP_SECONDS = 0.05  # half of the promised 100 ms: the rest is for the sync itself
-_KEPT_LIMIT_BYTES = 64 << 20  # what is written waits in memory until it is synced
-_WRITE_BYTES = 64 << 10  # written at once while the processor's cache still holds them
+_KEPT_LIMIT_BYTES = 128 << 20  # what is written waits in memory until it is synced
+_WRITE_BYTES = 128 << 10  # written at once while the processor's cache still holds them
 _TURN_BYTES = 512 << 10  # other tasks get a turn after so many
 _FIRST_RETRY_SECONDS = 0.1
 _LONGEST_RETRY_SECONDS = 5.0

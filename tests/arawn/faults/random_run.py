@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,9 +104,9 @@ class _Disk(Filesystem):
         super().__init__()
         self._plan = plan
 
-    def write(self, fd: int, data: bytes | memoryview) -> int:
+    def write(self, fd: int, pieces: Sequence[bytes | memoryview]) -> int:
         self._fail()
-        return super().write(fd, data)
+        return super().write(fd, pieces)
 
     def fdatasync(self, fd: int) -> None:
         self._fail()

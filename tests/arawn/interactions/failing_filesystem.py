@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from typing_extensions import override
@@ -52,15 +52,15 @@ class FullDisk(Filesystem):
         self.is_full = False
 
     @override
-    def write(self, fd: int, data: bytes | memoryview) -> int:
+    def write(self, fd: int, pieces: Sequence[bytes | memoryview]) -> int:
         if not self.is_full:
-            return super().write(fd, data)
+            return super().write(fd, pieces)
         size = self.size(fd)
         place = size if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND else os.lseek(fd, 0, os.SEEK_CUR)
         room = -(-size // _BLOCK) * _BLOCK - place
         if room <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().write(fd, data[:room])
+        return super().write(fd, [b"".join(pieces)[:room]])
 
 
 class FailingSyncs(Filesystem):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class SimulatedFilesystem(Filesystem):
     def __init__(self, fault: Fault = no_fault) -> None:
         super().__init__()
         self.fault = fault
-        self.limit: Callable[[bytes | memoryview, int], OSError | None] = lambda data, size: None
+        self.limit: Callable[[bytes, int], OSError | None] = lambda data, size: None
         self.operations: list[str] = []
         self.nodes: dict[Path, Node] = {Path("/"): Node(stat.S_IFDIR | 0o755)}
         self.durable: dict[Path, Node] = dict(self.nodes)
@@ -128,12 +128,12 @@ class SimulatedFilesystem(Filesystem):
         return self._descriptor(opened.node, opened.original)
 
     @override
-    def write(self, fd: int, data: bytes | memoryview) -> int:
-        node = self.descriptors[fd].node
+    def write(self, fd: int, pieces: Sequence[bytes | memoryview]) -> int:
+        node, data = self.descriptors[fd].node, b"".join(pieces)
         short = self._begin("write")
         if (refusal := self.limit(data, len(node.data))) is not None:
             raise refusal
-        taken = bytes(data) if short is None else bytes(data)[:short]
+        taken = data if short is None else data[:short]
         node.data += taken
         return len(taken)
 

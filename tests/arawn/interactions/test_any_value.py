@@ -18,6 +18,7 @@ from trio.testing import MockClock
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.encode import encode_line
 from arawn.interactions.heads import decode_line
+from arawn.interactions.pending import Numbering
 from arawn.interactions.record import InteractionRecord
 from arawn.interactions.redact import Redactor
 from arawn.interactions.shed import weigh, without_bodies
@@ -83,6 +84,10 @@ def test_every_field_takes_every_value(text: str, value: Any, tag: dict[str, str
         assert (read["id"], read["status"], read["input_tokens"]) == (built.id, "error", 5)
         assert list(read) == ["kind", *InteractionRecord.__struct_fields__]
         assert weigh(each) > 0
+        waiting = Numbering("w").line(each)
+        taken = waiting.json
+        waiting.keep()
+        assert waiting.json == taken
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_a_fork_may_change_nothing_by_any_operation(tmp_path: Path) -> None:
     def change() -> None:
         for operation in (
             lambda: disk.open(tmp_path / "b", os.O_WRONLY | os.O_CREAT, 0o600),
-            lambda: disk.write(fd, b"more"),
+            lambda: disk.write(fd, [b"more"]),
             lambda: disk.ftruncate(fd, 0),
             lambda: disk.rename(file, tmp_path / "b"),
             lambda: disk.unlink(file),

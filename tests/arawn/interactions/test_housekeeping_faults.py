@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -30,16 +31,16 @@ class FullDisk(Filesystem):
 
     full = True
 
-    def write(self, fd: int, data: bytes | memoryview) -> int:
-        if self.full and bytes(data[:4]) == b"\x28\xb5\x2f\xfd":
+    def write(self, fd: int, pieces: Sequence[bytes | memoryview]) -> int:
+        if self.full and bytes(pieces[0][:4]) == b"\x28\xb5\x2f\xfd":
             raise os_error(errno.ENOSPC)
-        return super().write(fd, data)
+        return super().write(fd, pieces)
 
 
 class NoRoomAtAll(Filesystem):
     """Takes no byte."""
 
-    def write(self, fd: int, data: bytes | memoryview) -> int:
+    def write(self, fd: int, pieces: Sequence[bytes | memoryview]) -> int:
         raise os_error(errno.ENOSPC)
 
 
