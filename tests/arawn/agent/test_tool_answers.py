@@ -74,6 +74,20 @@ def test_what_json_cannot_hold_is_an_error_that_says_so() -> None:
         as_answer(Opaque())
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (["a", "b\udcff.txt"], '["a","b?.txt"]'),
+        ({"\udcff": [Place(1.0)], 2: "é"}, '{"?":[{"lat":1.0,"lon":0.0}],"2":"é"}'),
+    ],
+)
+def test_half_characters_within_other_values_are_told_too(value: object, text: str) -> None:
+    """Names of files that are no UTF-8, in a list of them: the call went well, and the model sees all the rest."""
+    told = "[changed: 1 x `?` stands for half a character or a byte that is no UTF-8]"
+
+    assert sendable(as_answer(value).content, 1_000) == (Text(text), Text(told))
+
+
 @given(st.text(st.characters(), max_size=40))
 def test_every_answer_can_be_sent_and_stored(text: str) -> None:
     """Half characters too: they become whole ones, and the model is told."""
