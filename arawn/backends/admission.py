@@ -82,7 +82,7 @@ class Admission:
         wait, key = max(waits)
         if wait > self._longest_wait:
             raise RateLimited(
-                f"profile `{self._name}`: its own `{key}` is used up; free again in {wait:.0f} s",
+                f"profile `{self._name}`: its own `{key}` is used up; free again in {max(1, wait):.0f} s",
                 retry_after_s=wait,
             )
         if self._requests is not None:

@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from trio.testing import MockClock
 
 from arawn.backends.admission import Admission
 from arawn.backends.breaker import FAILURES
 from arawn.backends.health import ToldHealth
-from arawn.config.schema import Profile
+from arawn.config.schema import Profile, RetryConfig
 from arawn.errors import (
     AuthFailed,
     BackendError,
@@ -108,6 +109,16 @@ async def test_the_limit_that_is_used_up_is_named(key: str) -> None:
         await admission.enter(FIRST)
 
     assert caught.value.retry_after_s is not None
+
+
+async def test_a_limit_that_is_free_within_a_second_is_not_free_in_none(autojump_clock: MockClock) -> None:
+    """`retry.max_s` may be shorter than a second; "free again in 0 s" would be a call that is refused for nothing."""
+    profile = Profile(backend="scripted", requests_per_minute=600, retry=RetryConfig(max_s=0.01))
+    admission = Admission("p", profile, ToldHealth("p"), Redactor())
+
+    with pytest.raises(RateLimited, match="free again in 1 s"):
+        for _ in range(700):
+            await admission.enter(FIRST)
 
 
 def test_both_pages_say_what_counts_in_the_same_words() -> None:
