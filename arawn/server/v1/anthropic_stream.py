@@ -116,6 +116,8 @@ class MessageEvents:
     def _start(self, index: int, block: dict[str, Any]) -> bytes:
         """Begin a block; one that goes on after another has begun goes on as a new one."""
         end = self._stop()
+        if (earlier := self._late.pop(index, None)) is not None:
+            end += _event("content_block_stop", {"index": earlier})
         number = self._numbers[index] = self._count
         self._open = index
         self._count += 1

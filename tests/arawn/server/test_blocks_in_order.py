@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arawn.messages import Completed, StreamEvent, Text, TextDelta, ToolUse, ToolUseDelta, ToolUseStart
+from arawn.messages import (
+    Completed,
+    StreamEvent,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ToolUse,
+    ToolUseDelta,
+    ToolUseStart,
+)
 from arawn.server.v1.anthropic_stream import MessageEvents
 from arawn.server.v1.responses_in import read_responses
 from arawn.server.v1.responses_out import Frame
@@ -131,3 +141,16 @@ def test_a_call_that_is_whole_ends_before_the_next_begins(encoder: MessageEvents
         most = max(most, len(open_now))
 
     assert (most, open_now) == (1, set())
+
+
+def test_signed_thinking_that_goes_on_later_ends_each_of_its_blocks() -> None:
+    """The last one has the signature, which is known at the end."""
+    parts: list[StreamEvent] = [ThinkingDelta(0, "Hm"), TextDelta(1, "So"), ThinkingDelta(0, "m"), TextDelta(1, "ok")]
+    ended = Completed(answer(Thinking("Hmm", "sig"), Text("Sook")))
+    encoder = MessageEvents(answer_id="1", model="m", signed=True)
+    lines = b"".join(encoder.encode(event) for event in [*parts, ended]).splitlines()
+    events = [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
+
+    stops = [event["index"] for event in events if event["type"] == "content_block_stop"]
+    signed = [event["index"] for event in events if event.get("delta", {}).get("type") == "signature_delta"]
+    assert (sorted(stops), signed) == ([0, 1, 2, 3], [2])
