@@ -224,7 +224,8 @@ class VerbatimReading(StreamReading):
 
     def response(self) -> CompletionResponse:
         """Return the answer, with the bytes that no delta has carried."""
-        return with_bytes(super().response(), bytes(self._held))
+        line_ends = b"" if self._rest.strip(b"\r\n") else self._rest  # such as the LF of a CRLF that was cut in two
+        return with_bytes(super().response(), bytes(self._held + line_ends))
 
     def cut(self) -> BackendError:
         """Return the error for a stream that ended before its terminal event."""

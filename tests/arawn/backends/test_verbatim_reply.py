@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from arawn.backends.anthropic import AnthropicDialect
@@ -39,11 +39,13 @@ def reading_of(dialect: str) -> VerbatimReading:
     return VerbatimReading("here", DIALECTS[dialect], max_bytes=10**9, drop_usage=False)
 
 
+@example(dialect="openai", cuts=[-1], ends=b"\r\n")
+@example(dialect="anthropic", cuts=[-1], ends=b"\r\n")
 @given(dialect=st.sampled_from(sorted(DIALECTS)), cuts=CUTS, ends=st.sampled_from([b"\n", b"\r\n", b"\r"]))
 def test_what_is_passed_on_is_what_came(dialect: str, cuts: list[int], ends: bytes) -> None:
     """However it is cut, and whatever ends its lines."""
     whole = b"".join(STREAMS[dialect]).replace(b"\n", ends)
-    places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
+    places = sorted({0, len(whole), *(cut % len(whole) for cut in cuts if cut < len(whole))})
     reading = reading_of(dialect)
 
     events: list[StreamEvent] = []
