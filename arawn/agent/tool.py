@@ -97,8 +97,9 @@ def _json(value: object) -> str:
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
-        plain = msgspec.to_builtins(value, str_keys=True)
-        return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        escaped = json.dumps(msgspec.to_builtins(value, str_keys=True))
+        plain = json.loads(escaped, parse_constant=lambda _: None)  # NaN is `null`, as above
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
 
 def _are_blocks(parts: Sequence[object]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def test_what_json_cannot_hold_is_an_error_that_says_so() -> None:
     [
         (["a", "b\udcff.txt"], '["a","b?.txt"]'),
         ({"\udcff": [Place(1.0)], 2: "é"}, '{"?":[{"lat":1.0,"lon":0.0}],"2":"é"}'),
+        ([math.nan, -math.inf, "\udcff"], '[null,null,"?"]'),
     ],
 )
 def test_half_characters_within_other_values_are_told_too(value: object, text: str) -> None:
