@@ -85,7 +85,7 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
     """Return the record of one attempt; `writer` and `seq` stay empty until it is written.
 
     Nothing in it changes with what its maker still has in hand: what could change is JSON already. Left out are values
-    that a backend of one's own has put where a text belongs.
+    that a backend of one's own has put where a text belongs, and fields that it has added to a tool call.
 
     Args:
         facts: What happened.
@@ -99,9 +99,7 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
     tools = ready_tools(request.tools, secrets, config)
     messages = ready_messages(request.messages, secrets, config)
     kept = _fixed(said)
-    calls = [block for block in kept["response_content"] if isinstance(block, ToolUse)]
-    if not config.include_responses:
-        kept["response_content"] = tuple(map(_block_digest, said.response_content))
+    kept["response_content"], calls = _answer(said.response_content, config)
     if not config.include_messages:
         kept["system_prompt"] = None
     return InteractionRecord(
@@ -166,43 +164,56 @@ def _milliseconds(value: float) -> int:
 def _fixed(said: Said) -> dict[str, Any]:
     """Return what was said, by name; what could change as JSON."""
     kept = asdict(said)
-    routing, params, blocks = said.routing, said.params, said.response_content
+    params, routing = said.params, said.routing
     if params:
         kept["params"] = dict(zip(params, map(fixed_json, params.values()), strict=True))
-    if routing is not None and routing.features:
-        kept["routing"] = msgspec.structs.replace(routing, features=fixed_json(routing.features))
+    if routing is not None:
+        features = fixed_json(routing.features) if routing.features else {}  # not the caller's own empty one
+        kept["routing"] = msgspec.structs.replace(routing, features=features)
     if type(said.warnings) is not tuple:
         kept["warnings"] = fixed_json(said.warnings)
-    if type(blocks) is not tuple or not _are_fixed(map(type, blocks)):
-        kept["response_content"] = tuple(map(_fixed_block, blocks))
     return kept
+
+
+def _answer(blocks: Any, config: InteractionLogConfig) -> tuple[Any, list[ToolUse]]:
+    """Return what is kept of the blocks of an answer, and the tool calls among them; what could change as JSON."""
+    if not isinstance(blocks, tuple | list):  # of a backend of one's own: nobody has searched what it would yield
+        blocks = () if blocks is None else (blocks,)
+    if not config.include_responses:
+        calls = [block for block in blocks if isinstance(block, ToolUse)]
+        return tuple(map(_block_digest, blocks)), calls
+    if type(blocks) is tuple and _are_fixed(map(type, blocks)):
+        return blocks, []
+    kept = tuple(map(_fixed_block, blocks))
+    return kept, [block for block in kept if isinstance(block, ToolUse)]
+
+
+def _block_digest(block: Any) -> BodyDigest:
+    return digest(block, kind=str(block.__struct_config__.tag) if isinstance(block, msgspec.Struct) else None)
 
 
 def _fixed_block(block: Any) -> Any:
     if isinstance(block, ToolUse):
         return msgspec.structs.replace(block, arguments=fixed_json(block.arguments))
-    return block if isinstance(block, Text | Thinking) else fixed_json(block)
-
-
-def _block_digest(block: Any) -> BodyDigest:
-    return digest(block, kind=str(block.__struct_config__.tag))
+    return block if _are_fixed((type(block),)) else fixed_json(block)
 
 
 def _tool_calls(calls: Sequence[ToolUse], config: InteractionLogConfig) -> tuple[ToolCallRecord, ...]:
     """Return the calls, each by an id of its own, to which its result is joined; the answer keeps the ids given."""
     ids = distinct_ids([call.id for call in calls])
+    told = _told if config.include_responses else _untold
     return tuple(
-        ToolCallRecord(
-            tool_name=call.name,
-            tool_call_id=own,
-            arguments=_told(call) if config.include_responses else None,
-        )
+        ToolCallRecord(tool_name=call.name, tool_call_id=own, arguments=told(call))
         for call, own in zip(calls, ids, strict=True)
     )
 
 
 def _told(call: ToolUse) -> Any:
     return call.arguments if call.invalid_arguments is None else call.invalid_arguments
+
+
+def _untold(_call: ToolUse) -> None:
+    return None
 
 
 def _kept_messages(

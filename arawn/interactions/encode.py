@@ -100,7 +100,7 @@ def with_text_keys(value: Any) -> Any:
 
 
 def fixed_json(value: Any) -> Any:
-    """Return `value` if nothing in it can ever change, else its JSON, with a text of its own for each key."""
+    """Return `value` if it is an atom, which never changes, else its JSON, with a text of its own for each key."""
     return value if type(value) in _ATOMS else msgspec.Raw(encode_line(with_text_keys(value))[:-1])
 
 

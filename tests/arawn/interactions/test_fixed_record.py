@@ -5,12 +5,17 @@ Its line is written a moment later, and once more where a disk lost it.
 
 from __future__ import annotations
 
+import copy
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from arawn.config.schema import InteractionLogConfig
 from arawn.interactions.encode import encode_line
+from arawn.interactions.heads import decode_line
+from arawn.interactions.record import InteractionRecord
 from arawn.messages import (
     CallContext,
     CompletionRequest,
@@ -25,6 +30,12 @@ from tests.arawn.interactions.samples import record
 
 class Odd:
     """What a custom backend may put where a block belongs: JSON has no word for it."""
+
+
+class Scored(Text, frozen=True):
+    """A block with a field that the log does not know."""
+
+    scores: Any = None
 
 
 def changed_later(value: Any, changes: dict[str, Any]) -> tuple[bytes, bytes]:
@@ -66,19 +77,48 @@ CASES: dict[str, Any] = {
     "a block of a wrong type": lambda value: answer(content=(Text("see"), value)),
     "an answer that is a list": lambda value: answer(content=value if isinstance(value, list) else [value]),
     "warnings that are a list": lambda value: answer(warnings=value if isinstance(value, list) else [value]),
-    "tags": lambda value: {"context": CallContext(tags={"team": str(value)})},
+    "the features themselves": lambda value: routed(value if isinstance(value, dict) else {"length": value}),
+    "a text with more than its text": lambda value: answer(content=(Scored("see", value),)),
+    "tags": lambda value: {"context": CallContext(tags=value if isinstance(value, dict) else {"team": "a"})},
 }
 
 
-@pytest.mark.parametrize("empty", [dict, list])
+@pytest.mark.parametrize("start", [{"a": [1.5, None, True]}, {}, [1, {"b": "c"}]], ids=["dict", "empty dict", "list"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_record_stays_what_it_was(case: str, empty: type) -> None:
+def test_a_record_stays_what_it_was(case: str, start: Any) -> None:
     """What goes into it is JSON by then, or cannot change."""
-    value = empty({"a": [1.5, None, True]}) if empty is dict else empty([1, {"b": "c"}])
+    value = copy.deepcopy(start)
 
     before, after = changed_later(value, CASES[case](value))
 
     assert after == before
+
+
+KEY = "sk-ant-api03-" + "Ab1" * 31 + "AA"
+ODD_ANSWERS: dict[str, Callable[[], Any]] = {
+    "text": lambda: f"see {KEY}",
+    "bytes": lambda: b"see",
+    "dict": lambda: {"type": "text", "text": KEY},
+    "generator": lambda: (text for text in [Text(KEY)]),
+    "map": lambda: map(Text, [KEY]),
+    "deque": lambda: deque([Text(KEY), ToolUse("t", "search", {"key": KEY})]),
+    "values": {"a": Text(KEY)}.values,
+    "nothing": lambda: None,
+}
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("kind", ODD_ANSWERS)
+def test_an_answer_of_a_wrong_type_is_one_whole_block(kind: str, keeps: bool) -> None:
+    """A backend of one's own may return what it likes: no key in it gets through, and readers take the line."""
+    config = InteractionLogConfig(include_responses=keeps)
+
+    line = encode_line(record(config=config, **answer(content=ODD_ANSWERS[kind]())))
+
+    read = decode_line(line)
+    assert isinstance(read, InteractionRecord)
+    assert len(read.response_content) == (kind != "nothing")
+    assert KEY.encode() not in line
 
 
 @pytest.mark.parametrize("keeps", [True, False])
