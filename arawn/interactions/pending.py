@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from operator import attrgetter
+from sys import intern
+from typing import Any
 
 import msgspec
 
 from arawn.interactions.encode import encode_line
-from arawn.interactions.record import GapLine, LogLine, MarkLine, timestamp_text
+from arawn.interactions.record import GapLine, InteractionRecord, LogLine, MarkLine, timestamp_text
 
 __all__ = ["Line", "Numbering", "Pending"]
 
 _OWN_WORDS = (MarkLine, GapLine)
+_THING_BYTES = 100  # what a tag, a message or a block takes in memory beside its text
+_things_of = attrgetter(
+    "tags", "params", "tools", "tool_calls", "response_content", "messages", "truncated", "warnings"
+)
 _day_of, _size_of = attrgetter("day"), attrgetter("size")
 
 
@@ -33,17 +39,31 @@ class Line(msgspec.Struct, gc=False):
         return encode_line(self.content) if self.data is None else self.data
 
     def keep(self) -> None:
-        """Keep the smaller form alone, now that the line is written: it is wanted only where the disk loses it.
+        """Keep one form alone, now that the line is written: it is wanted again only where the disk loses it.
 
-        That is the content, which mostly is somebody else's too; but a text with one letter beyond ASCII takes up to
-        five times its JSON in memory.
+        That is the record where it takes at most about twice its JSON, and mostly is somebody else's too.
         """
-        if self.data is None:
+        if self.data is None or isinstance(self.content, _OWN_WORDS):
             return
-        if self.data.isascii() or isinstance(self.content, _OWN_WORDS):
+        if isinstance(self.content, InteractionRecord) and _is_compact(self.content, self.size):
             self.data = None
         else:
-            self.content = None
+            self.content, self.data = None, bytes(memoryview(self.data))  # the encoder's own have room to spare
+
+
+def _is_compact(record: InteractionRecord, size: int) -> bool:
+    """Say whether a record takes little more memory than its JSON, which is `size` bytes long.
+
+    A text with one emoji takes four bytes for each of its letters, and each small thing some hundred of its own.
+    """
+    if type(record.warnings) is not tuple or sum(map(len, _things_of(record))) * _THING_BYTES > size:
+        return False
+    texts = [record.system_prompt or "", *[getattr(block, "text", "") for block in record.response_content]]
+    return all(map(_is_ascii, texts))
+
+
+def _is_ascii(text: Any) -> bool:
+    return isinstance(text, str) and text.isascii()
 
 
 class Numbering:
@@ -58,7 +78,7 @@ class Numbering:
         self.last += 1
         numbered = msgspec.structs.replace(line, writer=self.writer, seq=self.last)
         data = encode_line(numbered)
-        return Line(numbered, line.timestamp[:10], len(data), data)
+        return Line(numbered, intern(line.timestamp[:10]), len(data), data)
 
     def behind_new_part_mark(self, lines: list[Line], *, after: str, reason: str, at: datetime) -> list[Line]:
         """Return `lines`, which are to be written again, behind a mark that says so.

@@ -30,7 +30,7 @@ class MessageEvents:
 
     Blocks are numbered as they begin and end before the next begins, but for two kinds that stay open until the end
     of the answer: a tool call whose arguments are not whole by then, for some backends mix calls, and with `signed`
-    thinking, whose signature is known only then.
+    thinking, whose signature is known only then; where it goes on as a new block, that one stays open in its place.
     """
 
     def __init__(self, *, answer_id: str, model: str, signed: bool) -> None:

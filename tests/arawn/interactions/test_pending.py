@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+from collections.abc import Callable, Iterable
 
 import pytest
 
-from arawn.interactions.pending import Numbering, Pending
-from arawn.interactions.record import GapLine, MarkLine
+from arawn.interactions.pending import Line, Numbering, Pending
+from arawn.interactions.record import GapLine, InteractionRecord, LogLine, MarkLine
+from arawn.interactions.redact import Redactor
+from arawn.messages import CallContext, CompletionRequest, CompletionResponse, Text, Thinking, user
 from tests.arawn.interactions.samples import NOON, note, record
 
 AT = "2026-01-28T12:00:00.000000Z"
 
 
-@pytest.mark.parametrize("letter", ["a", "é", "ж", "\U0001f600"])
-def test_what_waits_for_its_sync_takes_about_its_own_length(letter: str) -> None:
-    """One emoji in a text makes four bytes of each letter in memory: its line is kept as JSON then."""
-    numbering, before = Numbering("w"), 0
+def kept(lines: Callable[[Numbering], Iterable[Line]]) -> float:
+    """Return how many bytes of memory the lines take once they are written, for each byte of theirs."""
     tracemalloc.start()
     try:
-        lines = [numbering.line(note(number, text=letter + "x" * 50_000)) for number in range(20)]
         before = tracemalloc.get_traced_memory()[0]
-        for line in lines:
+        waiting = list(lines(Numbering("w")))
+        for line in waiting:
             line.keep()
-        kept = tracemalloc.get_traced_memory()[0]
+        gc.collect()
+        return (tracemalloc.get_traced_memory()[0] - before) / sum(line.size for line in waiting)
     finally:
         tracemalloc.stop()
 
-    assert kept < before
-    assert kept < 1.6 * sum(line.size for line in lines)
+
+def said(text: str) -> InteractionRecord:
+    return record(response=CompletionResponse(content=(Text(text), Thinking(text[:1])), model="m"))
+
+
+LINES: dict[str, Callable[[int], LogLine]] = {
+    "ASCII": lambda number: said(f"{number}" + "x" * 20_000),
+    "one emoji": lambda number: said(f"\U0001f600{number}" + "x" * 20_000),
+    "one line end that JSON escapes": lambda number: said(f"\u2028{number}" + "x" * 20_000),
+    "small": record,
+    "tiny": note,
+    "many tags": lambda number: record(context=CallContext(tags={f"{at}": f"{at + number}" for at in range(200)})),
+    "many warnings": lambda number: record(
+        response=CompletionResponse(content=(), model="m", warnings=tuple(f"{number}{at}" for at in range(300)))
+    ),
+    "many messages": lambda number: record(
+        request=CompletionRequest(messages=tuple(user(f"{at}-{number}") for at in range(300)))
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LINES)
+def test_what_waits_for_its_sync_takes_at_most_about_twice_its_length(kind: str) -> None:
+    """One emoji makes four bytes of each letter in memory, and each small thing takes some hundred of its own."""
+    assert kept(lambda numbering: [numbering.line(LINES[kind](number)) for number in range(60)]) < 2.3
+
+
+@pytest.mark.parametrize("letter", ["a", "é"])
+def test_what_waits_shares_its_messages_with_all_records_of_the_conversation(letter: str) -> None:
+    """A conversation is in every record of it: a hundred of them take little more than one."""
+    redactor = Redactor()
+    request = CompletionRequest(messages=tuple(user(letter * 1_000) for _ in range(30)))
+    record(request=request, secrets=redactor)  # its messages are remembered from here on
+
+    assert kept(lambda own: [own.line(record(at, request=request, secrets=redactor)) for at in range(100)]) < 0.2
 
 
 def test_marks_and_gaps_are_told_apart_whatever_is_kept() -> None:

@@ -76,6 +76,7 @@ async def write_all(disk: Disk, batches: list[Batch], sync: str) -> None:
         await writer.handle([note(number, clock.at)])
         await trio.sleep(60)
         assert writer.health.value.state == "ok"
+        assert (writer._log.pending.total_bytes, writer._log.unsynced_bytes) == (0, 0)
 
 
 @settings(max_examples=150, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
