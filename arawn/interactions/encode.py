@@ -113,7 +113,8 @@ def _may_hold_too_long_integers(data: bytes) -> bool:
 def _with_one_line_end(data: bytes) -> bytes:
     if not data.isascii():
         for found, escape in _LINE_ENDS:
-            data = data.replace(found, escape)
+            if found[:1] in data and found[-1:] in data:  # a byte is looked for fifty times as fast as three
+                data = data.replace(found, escape)
     return data
 
 
