@@ -27,7 +27,6 @@ from arawn.messages import (
 __all__ = ["AnthropicDialect", "tool_choice_value"]
 
 _VERSION = "2023-06-01"
-_SILENT = Text("")  # says nothing, and is refused by the provider
 _MAX_TOKENS = 4096  # the dialect demands a limit; this one every model accepts
 
 
@@ -120,7 +119,8 @@ def _messages(request: CompletionRequest, unsaid: Unsaid) -> list[dict[str, Any]
     kinds = set(map(type, blocks))
     if ToolUse in kinds:
         messages = plainly_named(request, unsaid)
-    if Thinking in kinds or Image in kinds or _SILENT in blocks:
+    texts = [block.text for block in blocks if type(block) is Text]
+    if Thinking in kinds or Image in kinds or "" in texts or any(map(str.isspace, texts)):
         messages = [_sayable(message, unsaid) for message in messages]
     turns = alternate([*messages])
     if request.messages and not turns:
@@ -146,9 +146,9 @@ def _sayable(message: Message, unsaid: Unsaid) -> Message:
 
 
 def _can_say(block: ContentBlock, message: Message, unsaid: Unsaid) -> bool:
-    """Say whether the dialect has a form for `block`; empty text says nothing and is refused by the provider."""
+    """Say whether the dialect has a form for `block`; blank text says nothing and is refused by the provider."""
     if isinstance(block, Text):
-        return bool(block.text)
+        return not _is_blank(block.text)
     if isinstance(block, Thinking) and block.signature is None:
         unsaid.left_out(
             "messages.thinking",
@@ -162,6 +162,10 @@ def _can_say(block: ContentBlock, message: Message, unsaid: Unsaid) -> bool:
         )
         return False
     return True
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
 
 
 def _block(block: Thinking | Image | ToolUse | ToolResult, unsaid: Unsaid) -> dict[str, Any]:
@@ -200,7 +204,7 @@ def _tool_result(result: ToolResult) -> dict[str, Any]:
     content = [
         _image(part) if isinstance(part, Image) else {"type": "text", "text": part.text}
         for part in result.content
-        if isinstance(part, Image) or part.text
+        if isinstance(part, Image) or not _is_blank(part.text)
     ]
     fields: dict[str, Any] = {"type": "tool_result", "tool_use_id": result.tool_use_id, "content": content}
     if result.is_error:

@@ -31,6 +31,7 @@ REDACTED = "redacted_thinking:"
 """Begins the signature of a thinking block whose whole content the provider encrypted; the rest is that content."""
 
 
+_NO_CITATIONS = "citations were left out of the answer"
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -43,6 +44,7 @@ class _Block(msgspec.Struct, gc=False):
     id: Any = None
     name: str = ""
     input: Any = None
+    citations: Any = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -212,6 +214,8 @@ class AnthropicAssembler:
     def _start(self, index: int, block: _Block) -> list[StreamEvent]:
         ours = len(self._assembly)
         self._indexes[index] = ours
+        if block.citations:
+            self._lenient.warnings[_NO_CITATIONS] = None
         match block.type:
             case "text":
                 return self._add(TextDelta(ours, block.text), block.text)
@@ -259,6 +263,8 @@ class AnthropicAssembler:
                 return self._add(ToolUseDelta(ours, delta.partial_json), delta.partial_json)
             case "signature_delta":
                 self._assembly.sign(ours, delta.signature)
+            case "citations_delta":
+                self._lenient.warnings[_NO_CITATIONS] = None
             case unknown:
                 self._lenient.warnings[f"deltas of kind `{unknown}` were left out of the answer"] = None
         return []

@@ -9,12 +9,12 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from arawn.backends.invited_retry import retry_after
 from arawn.backends.shape import ReportedError, WrongShapeError, decode_as, reported_error
 from arawn.errors import (
     AuthFailed,
@@ -35,12 +35,12 @@ __all__ = [
     "is_spent",
     "quoted",
     "request_id",
-    "retry_after",
     "unreadable_event",
     "unreadable_reply",
 ]
 
-_RETRYABLE = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_RETRYABLE = {408, 409, 425, 429, 498, 500, 502, 503, 504, 529}
+_NO_CAPACITY = 498  # Groq's word for it, of its tier `flex`
 _SPENT = {
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -84,6 +84,8 @@ _STATUS_OF_CODE = {
 }
 _LONGEST_QUOTE = 500
 _LATER = "try again later"
+_NEVER_FITS = "must be reduced in order to run"  # OpenAI's 429 for a request that is itself over the limit
+_SHORTER = "shorten it: by itself it is over the limit"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _JSON = msgspec.json.Decoder()
 _PLACE = re.compile(r"\(byte ([0-9]{1,9})\)")  # as msgspec says where JSON goes wrong
@@ -116,33 +118,6 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return headers.get("request-id") or headers.get("x-request-id")
 
 
-def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Return the seconds after which the provider invites another try, more than 0.
-
-    None if it said nothing that can be read, or that the time has come: then the usual back-off says when.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    text = headers.get("retry-after")
-    seconds = _number(text)
-    if seconds is not None or text is None:
-        return seconds
-    try:
-        until = (parsedate_to_datetime(text) - now).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return until if until > 0 else None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text) if text is not None else 0.0
-    except ValueError:
-        return None
-    return number if number > 0 and math.isfinite(number) else None
-
-
 def from_status(
     where: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, place: str = ""
 ) -> BackendError:
@@ -160,7 +135,7 @@ def from_status(
     if 300 <= status <= 399:
         return BadReply(_redirected(where, status, headers), status=status)
     said = error_text(body)
-    wait = retry_after(headers, now=now)
+    wait = retry_after(headers, body, now=now)
     error = _typed(where, status, said, answer=str(status), wait=wait, place=place)
     error.status = status
     error.request_id = request_id(headers)
@@ -233,7 +208,8 @@ def _typed(
     advice = advice if wait is None else advice.replace(_LATER, f"try again in {_rounded_up(wait)}")
     if status == 404 and place and "model" not in said.message.lower():  # then it is the path
         advice = f"{advice}: {place}"
-    retryable = status in _RETRYABLE and not is_spent(status, said.code) and not _is_beyond(status, said)
+    hopeless = is_spent(status, said.code) or _is_beyond(status, said) or _never_fits(said)
+    retryable = status in _RETRYABLE and not hopeless
     return kind(f"{where} {verdict} ({answer}): {text}; {advice}", status=status, code=said.code, retryable=retryable)
 
 
@@ -251,16 +227,16 @@ def _verdict(status: int, said: ReportedError) -> tuple[type[BackendError], str,
     if status in {401, 403}:
         return AuthFailed, "refused the key", "check the key that the profile uses and what it may do"
     if status == 429:
-        return RateLimited, "limits the rate", _LATER
+        return RateLimited, "limits the rate", _SHORTER if _never_fits(said) else _LATER
     if _is_beyond(status, said):
         return BadRequest, "cannot do this", "change the request or use another model"
-    if status >= 500:
+    if status >= 500 or status == _NO_CAPACITY:
         return Overloaded, "failed", _LATER
     if _matches(said, _TOO_LONG_CODES, _TOO_LONG_PHRASES):
         return ContextTooLong, "found the conversation too long", "shorten it or use a model with a larger window"
     if status == 404 or _matches(said, _NO_MODEL_CODES, _NO_MODEL_PHRASES):
         return ModelNotFound, "does not know the model or the path", "check `model` and `base_url` of the profile"
-    return BadRequest, "refused the request", "change the request"
+    return BadRequest, "refused the request", _LATER if status in _RETRYABLE else "change the request"
 
 
 def _matches(said: ReportedError, codes: set[str], phrases: tuple[str, ...]) -> bool:
@@ -271,6 +247,10 @@ def _matches(said: ReportedError, codes: set[str], phrases: tuple[str, ...]) -> 
 def is_spent(status: int | None, code: str | None) -> bool:
     """Say whether a refusal means that the account has no credit left."""
     return status == 402 or code in _SPENT
+
+
+def _never_fits(said: ReportedError) -> bool:
+    return _NEVER_FITS in said.message
 
 
 def _is_beyond(status: int, said: ReportedError) -> bool:

@@ -280,6 +280,8 @@ def _pieces(said: Said, left_out: dict[str, None]) -> Iterator[tuple[Literal["te
         yield from _parts(said.content, left_out)
     elif said.content:
         yield "text", said.content
+    if said.annotations:
+        left_out["annotations were left out of the answer"] = None
     if said.audio or said.images:
         left_out["sound or pictures were left out of the answer"] = None
 

@@ -47,6 +47,7 @@ class Said(msgspec.Struct, gc=False):
     function_call: Function | None = None
     audio: Any = None
     images: Any = None
+    annotations: Any = None
 
 
 class Choice(msgspec.Struct, gc=False):

@@ -197,7 +197,7 @@ def _soon(error: Failure) -> float | None:
 
 def _retry_can_help(error: Failure) -> bool:
     """Say whether a client should try again: not what Arawn itself has tried more than once, as often as it may."""
-    if isinstance(error, Overloaded | ConnectionFailed | TimedOut) and error.attempt > 1:
+    if isinstance(error, Overloaded | ConnectionFailed | TimedOut | BadRequest) and error.attempt > 1:
         return False
     if isinstance(error, BackendError):
         return error.retryable

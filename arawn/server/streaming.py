@@ -12,6 +12,7 @@ import trio
 from arawn.backends.shape import ReportedError
 from arawn.backends.verbatim_reply import bytes_of
 from arawn.beside import open_beside
+from arawn.errors import BackendError
 from arawn.messages import Begun, Completed, StreamEvent
 from arawn.server.call import Call
 from arawn.server.reply import FAILURES, Failure, Headers
@@ -39,7 +40,7 @@ class EventEncoder(Protocol):
         """Return what says `event`; what says `Completed` ends the stream."""
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
-        """Return what ends a stream that broke; `request_id` is what its head is known by."""
+        """Return what ends a stream that broke; `request_id` is that of its record, else of its head."""
 
     def end_after(self, passed: bytes) -> bytes:
         """Return what ends a stream whose provider has told of an error itself, in the last bytes that were passed."""
@@ -143,17 +144,21 @@ class _Answer:
         raw = bytes_of(event)
         self._passed = raw or self._passed
         said = self._encoder.encode(event) if raw is None else raw
-        record = event.response.interaction_id if isinstance(event, Completed) else None
-        return said if record in {None, self._call.request_id} else b": interaction %b\n\n" % record.encode() + said
+        return self._named(event.response.interaction_id) + said if isinstance(event, Completed) else said
+
+    def _named(self, record: str | None) -> bytes:
+        """Return a comment that names the record, unless there is none, or the head has named it."""
+        return b"" if record in {None, self._call.request_id} else b": interaction %b\n\n" % record.encode()
 
     async def fail(self, failure: Failure) -> None:
         """Say that the stream broke, unless the provider has said so itself: then only what it left out of the end."""
+        record = failure.interaction_id if isinstance(failure, BackendError) else None
         if self._passed and isinstance(failure.__cause__, ReportedError):
             end = self._encoder.end_after(self._passed)
         else:
-            end = self._encoder.fail(failure, self._call.request_id)
+            end = self._encoder.fail(failure, record or self._call.request_id)
         if end:
-            await self._send(end)
+            await self._send(self._named(record) + end)
 
     async def _send(self, data: bytes, event: StreamEvent | None = None) -> None:
         begun = self._begun or Begun("")

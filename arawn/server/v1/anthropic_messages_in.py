@@ -30,6 +30,7 @@ __all__ = ["MessagesBody", "read_messages", "translate_messages"]
 
 # Fields without which the answer of a backend of another dialect would be of another kind.
 _REFUSED = frozenset(("container", "mcp_servers"))
+_OLDER_FORMAT = "output_format"  # what `output_config.format` was called in the beta
 _TOOL_KINDS = (None, "custom")  # no set: a kind may be anything
 _TOOL_FIELDS = frozenset(("type", "name", "description", "input_schema", "strict"))
 _CHOICE_FIELDS = frozenset(("type", "name", "disable_parallel_tool_use"))
@@ -74,7 +75,8 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     extra: dict[str, Any] = dict(body.rest) if same else {}
     if body.rest.get("thread") is not None and (target.dialect is None or not same):
         raise odd(f"`thread` cannot be said to {backend}: send the whole conversation without it", NO_THREADS)
-    ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
+    rest = {name: value for name, value in body.rest.items() if name != _OLDER_FORMAT}
+    ignored = () if same else dropped_or_refused(rest, _REFUSED, backend)
     tools, kinds, marks = _tools(sent.tools or (), misfit)
     choice = _tool_choice(sent.tool_choice, misfit)
     left_out = () if same else not_offered(kinds, tools, choice, backend, certain=target.common)
@@ -83,7 +85,10 @@ def translate_messages(body: Body[MessagesBody], target: Target) -> Translated:
     tools, loosened = strict_for(tools, target, "anthropic", "tools.strict")
     ignored += left_out + loosened + tuple(f"tools.{mark}" for mark in sorted(marks) if not same)
     chosen, unsaid = _choice_marks(sent.tool_choice if tools or same else None, choice, target)
-    more, unformed = _output_config(sent.output_config, target, backend)
+    config = sent.output_config
+    if not same and body.rest.get(_OLDER_FORMAT) is not None:
+        config = {"format": body.rest[_OLDER_FORMAT]} | (config or {})
+    more, unformed = _output_config(config, target, backend)
     prompt, messages = turns(sent.messages, misfit)
     prompts = (system_text(sent.system, misfit), prompt)
     ignored += () if same else dropped_marks(sent.system, sent.messages)

@@ -94,7 +94,7 @@ def translate_chat(body: Body[ChatBody], target: Target) -> Translated:
     misfit = body.misfits(said_as_is=said_as_is)
     _require_one_answer_in_text(chat, said_as_is=said_as_is)
     backend = backend_of(target)
-    extra: dict[str, Any] = dict(body.rest) if same else {}
+    extra: dict[str, Any] = {**body.rest, **_kinds_of_answer(chat)} if same else {}
     ignored = () if same else dropped_or_refused(body.rest, _REFUSED, backend)
     tools, kinds = _tools((chat.tools or ()) if same else _allowed(chat), misfit)
     choice, chosen = _tool_choice(chat.tool_choice, target, backend, misfit)
@@ -136,6 +136,12 @@ def _require_one_answer_in_text(chat: ChatBody, *, said_as_is: bool) -> None:
         raise odd("`logprobs` is true; answers here hold none: leave it out")
     if set(chat.modalities or ()) - {"text"}:
         raise odd("`modalities` names more than `text`; answers here hold text alone")
+
+
+def _kinds_of_answer(chat: ChatBody) -> dict[str, Any]:
+    """Return the fields that ask for more than one answer in text, which only a provider's own can be."""
+    asked = {"n": chat.n, "logprobs": chat.logprobs, "modalities": chat.modalities}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _tools(tools: Sequence[dict[str, Any]], misfit: Misfit) -> tuple[tuple[ToolDefinition, ...], set[str]]:

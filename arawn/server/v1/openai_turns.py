@@ -14,7 +14,8 @@ from arawn.server.v1.body import Misfit
 
 __all__ = ["Turn", "image_of", "turns"]
 
-_DATA_URL = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
+_DATA_URL = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,(.*)", re.DOTALL | re.IGNORECASE)  # RFC 2397
+_OTHER_NAMES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 _FORMLESS = ("function_call", "audio")
 
 Part = Text | Image
@@ -131,6 +132,9 @@ def _parts(content: str | list[dict[str, Any]] | None, place: str, misfit: Misfi
 
 
 def image_of(url: str) -> Image:
-    """Return the picture at `url`, which may hold the picture itself."""
+    """Return the picture at `url`, which may hold the picture itself, under the name that its type is registered by."""
     data = _DATA_URL.fullmatch(url)
-    return Image(url=url) if data is None else Image(media_type=data[1], data=data[2])
+    if data is None:
+        return Image(url=url)
+    kind = data[1].strip().lower()
+    return Image(media_type=_OTHER_NAMES.get(kind, kind), data=data[2])

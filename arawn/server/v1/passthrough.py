@@ -45,11 +45,12 @@ async def embed(runtime: Runtime, call: Call) -> None:
     Checkpoint: always. If cancelled: the call to the provider is cancelled.
     """
     sent = await call.read_body()
-    body = read_body(sent, EmbeddingsBody).known
+    read = read_body(sent, EmbeddingsBody)
+    body = read.known
     target = await _target(runtime, call, body.model, "openai", "embeddings")
     texts = body.input if isinstance(body.input, list) else [] if body.input is None else [body.input]
     said = tuple(Text(text if isinstance(text, str) else "[tokens]") for text in texts)
-    request = CompletionRequest(messages=(Message("user", said),), model=target.model)
+    request = CompletionRequest(messages=(Message("user", said),), model=target.model, extra=dict(read.rest))
     await _pass_on(
         runtime, call, target, as_said(Translated(request), "openai", sent, call, "/embeddings"), "embeddings"
     )

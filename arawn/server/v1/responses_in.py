@@ -36,6 +36,9 @@ _REFUSED = frozenset(("conversation", "previous_response_id", "prompt"))
 _OPENAI_FIELDS = frozenset(("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "user"))
 
 
+_LOGPROBS = "message.output_text.logprobs"
+
+
 class ResponsesBody(msgspec.Struct, frozen=True):
     """The fields that the neutral form has a word for, and those that decide how to answer."""
 
@@ -70,6 +73,9 @@ def read_responses(body: bytes) -> Body[ResponsesBody]:
     read = read_body(body, ResponsesBody)
     if read.known.background:
         raise odd("`background` is true; calls here are answered while the client waits: leave it out")
+    include = read.rest.get("include")
+    if read.rest.get("top_logprobs") or (isinstance(include, list) and _LOGPROBS in include):
+        raise odd(f"`top_logprobs` or `{_LOGPROBS}` asks for log probabilities; answers here hold none: leave it out")
     return read
 
 

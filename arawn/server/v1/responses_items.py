@@ -120,6 +120,8 @@ def _parts(content: object, place: str) -> Iterator[Text | Image]:
                 yield Text(text)
             case {"type": "input_image", "image_url": str(url)}:
                 yield image_of(url)
+            case {"type": "input_image"}:
+                raise odd(f"{place} holds a picture without `image_url`; no files are kept here: send it as a data URL")
             case _:
                 kind = part.get("type") if isinstance(part, dict) else type(part).__name__
                 raise odd(f"{place} holds a part of type `{kind}` that has no form here; text and `input_image` have")

@@ -151,3 +151,16 @@ def test_image_addresses_are_sent() -> None:
     (content,) = encode(Message("user", (Image(url="https://x.test/a.png"),)))["messages"][0]["content"]
 
     assert content == {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}}
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\n", "\u00a0\t"])
+def test_blank_texts_are_left_out(blank: str) -> None:
+    """The provider refuses them, which would end a conversation for good: some models say one before a tool call."""
+    call = Message("assistant", (Text(blank), ToolUse("c1", "weather", {})))
+    result = Message("user", (ToolResult("c1", (Text(blank), Text("dry"))), Text(blank)))
+
+    _, said, answered = encode(user("hi"), call, result, tools=(WEATHER,))["messages"]
+
+    assert [block["type"] for block in said["content"]] == ["tool_use"]
+    assert [block["type"] for block in answered["content"]] == ["tool_result"]
+    assert answered["content"][0]["content"] == [{"type": "text", "text": "dry"}]

@@ -226,3 +226,15 @@ def test_a_call_without_an_id_is_given_one(nameless: dict[str, object]) -> None:
     assert whole.content == (ToolUse("toolu_msg_1_0", "f", {"a": 1}), ToolUse("toolu_msg_1_1", "g"))
     assert streamed.warnings == whole.warnings == ("a tool call came without an id, and was given one",)
     assert [type(each) for each in deltas] == [ToolUseStart, ToolUseDelta, ToolUseStart]
+
+
+def test_citations_are_named_plain_and_streamed() -> None:
+    """The neutral form has no word for them."""
+    cited = {"type": "text", "text": "a", "citations": [{"type": "char_location", "cited_text": "b"}]}
+    grown = delta(0, "citations_delta", citation={"cited_text": "b"})
+
+    _, streamed = play(start(), block(0, type="text", text=""), delta(0, "text_delta", text="a"), grown, *end())
+    plain = DIALECT.decode(reply(cited))
+
+    assert plain.warnings == streamed.warnings == ("citations were left out of the answer",)
+    assert DIALECT.decode(reply({"type": "text", "text": "a", "citations": None})).warnings == ()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arawn.backends.connection_failures import timed_out
-from arawn.backends.failures import error_text, from_reported, from_status, retry_after
+from arawn.backends.failures import error_text, from_reported, from_status
 from arawn.backends.masking import Masking
 from arawn.backends.shape import ReportedError, reported_error
 from arawn.config.schema import TimeoutsConfig
@@ -139,36 +139,32 @@ def test_the_providers_details_are_kept() -> None:
     assert (error.code, error.request_id, error.retry_after_s) == ("slow_down", "r1", 7.0)
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
-        ({"retry-after": "9"}, 9.0),
-        ({"retry-after": "0.25"}, 0.25),
-        ({"retry-after": "Thu, 01 Jan 2026 00:01:00 GMT"}, 60.0),
-        ({"retry-after": "Wed, 31 Dec 2025 00:00:00 GMT"}, None),
-        ({"retry-after": "Thu, 01 Jan 2026 00:00:00 GMT"}, None),
-        ({"retry-after": "0"}, None),
-        ({"retry-after-ms": "0", "retry-after": "2"}, 2.0),
-        ({"retry-after": "Thu, 01 Jan 2026 00:01:00"}, None),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "-3"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after-ms": "inf", "retry-after": "2"}, 2.0),
-        ({}, None),
-    ],
-)
-def test_the_invitation_to_retry_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    """Milliseconds, seconds or a date; nonsense is no invitation."""
-    assert retry_after(headers, now=NOW) == seconds
+def test_a_provider_without_capacity_is_asked_again() -> None:
+    """Groq's 498: its words say to try again with some patience."""
+    error = failure(498, openai_error("flex capacity exceeded", "capacity_exceeded"))
+
+    assert isinstance(error, Overloaded)
+    assert error.retryable
+    assert str(error).endswith("; try again later")
 
 
-@given(text=st.text(st.characters(max_codepoint=127)))
-def test_no_invitation_is_for_this_very_moment_or_before(text: str) -> None:
-    """Whatever the header holds, waiting is possible or nothing was said: then the back-off says when."""
-    seconds = retry_after({"retry-after": text, "retry-after-ms": text}, now=NOW)
+@pytest.mark.parametrize("status", [408, 409, 425])
+def test_a_refusal_that_is_tried_again_does_not_say_to_change_the_request(status: int) -> None:
+    """It may pass as it is."""
+    error = failure(status, openai_error("timeout"))
 
-    assert seconds is None or seconds > 0
+    assert error.retryable
+    assert str(error).endswith("timeout; try again later")
+
+
+def test_a_request_over_the_limit_by_itself_is_not_tried_again() -> None:
+    """OpenAI says so with the status of a limit; no wait makes it smaller."""
+    said = "Request too large for m on tokens per min (TPM): Limit 30000, Requested 40000. The input or output tokens "
+    error = failure(429, openai_error(said + "must be reduced in order to run successfully.", "rate_limit_exceeded"))
+
+    assert isinstance(error, RateLimited)
+    assert not error.retryable
+    assert str(error).endswith("; shorten it: by itself it is over the limit")
 
 
 @pytest.mark.parametrize(

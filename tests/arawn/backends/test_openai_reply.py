@@ -190,3 +190,14 @@ def test_the_input_of_a_custom_tool_is_kept() -> None:
 def test_what_an_answer_cannot_hold_is_named(message: dict[str, Any], warning: str | None) -> None:
     """A picture that a model has drawn is not passed over in silence."""
     assert DIALECT.decode(reply(**message)).warnings == (() if warning is None else (warning,))
+
+
+def test_annotations_are_named_plain_and_streamed() -> None:
+    """The neutral form has no word for them; an empty list, which some servers send always, says nothing."""
+    cited = [{"type": "url_citation", "url_citation": {"url": "https://x.test"}}]
+    _, streamed = play(chunk(content="a"), chunk(annotations=cited), chunk("stop"), DONE)
+
+    plain = DIALECT.decode(reply("stop", content="a", annotations=cited))
+
+    assert plain.warnings == streamed.warnings == ("annotations were left out of the answer",)
+    assert DIALECT.decode(reply("stop", content="a", annotations=[])).warnings == ()

@@ -44,6 +44,17 @@ async def test_what_was_tried_again_is_final(path: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("status", [408, 409])
+async def test_a_refusal_that_was_tried_again_is_final(path: str, status: int, tmp_path: Path) -> None:
+    """Clients try 408 and 409 again unasked."""
+    conflict = Reply(status, b'{"error":{"message":"not now"}}')
+
+    headers, tries = await refused(tmp_path, path, conflict, attempts=2)
+
+    assert (headers["x-should-retry"], tries) == ("false", 2)
+
+
+@pytest.mark.parametrize("path", PATHS)
 async def test_what_was_tried_once_may_be_tried_again(path: str, tmp_path: Path) -> None:
     """A profile with one attempt leaves it to its clients."""
     headers, tries = await refused(tmp_path, path, BUSY, attempts=1)

@@ -32,7 +32,13 @@ async def late_answer(path: str, dialect: str, said: bytes, directory: Path, mon
             response = await client.post(url + path, json=BODY, headers={"x-api-key": TOKEN})
     assert response.status_code == 200
     assert response.text.startswith(": keep-alive\n\n")
-    return response.text.rpartition(": keep-alive\n\n")[2]
+    named, _, end = response.text.rpartition(": keep-alive\n\n")[2].partition("\n\n")
+    last = records(directory)[-1]["id"]
+    assert named == f": interaction {last}"
+    assert response.headers["x-request-id"] != last  # nobody knew it yet
+    if path == "/v1/messages" and said != REFUSAL:
+        assert f'"request_id":"{last}"' in end
+    return end
 
 
 @pytest.mark.parametrize(("path", "dialect"), PATHS.items())

@@ -121,7 +121,7 @@ async def test_whether_to_stream_must_be_said_plainly(dialect: str, stream: obje
 @pytest.mark.parametrize("more", [{"input": {"text": "hi"}}, {"input": 3}, {}])
 async def test_inputs_of_embeddings_pass_as_they_are(more: dict[str, Any], tmp_path: Path) -> None:
     """Some servers embed pictures and objects."""
-    sent = json.dumps({"model": "m", **more}, indent=1).encode()
+    sent = json.dumps({"model": "m", **more, "dimensions": 8}, indent=1).encode()
     with FakeProvider(Reply(body=b'{"data":[]}')) as provider:
         backend = Profile(backend="custom", dialect="openai", base_url=provider.address, model="m")
         async with open_api(tmp_path, {"p": backend}) as url, httpx.AsyncClient() as client:
@@ -129,6 +129,7 @@ async def test_inputs_of_embeddings_pass_as_they_are(more: dict[str, Any], tmp_p
 
     assert (response.status_code, response.content) == (200, b'{"data":[]}')
     assert provider.received[0].body == sent
+    assert records(tmp_path)[0]["params"] == {"extra": {"dimensions": 8}}
 
 
 @pytest.mark.parametrize("other", ["openai", "anthropic"])

@@ -191,3 +191,74 @@ def test_a_picture_may_be_a_text(named: object) -> None:
 
     request = translate_chat(read_chat(body), target("anthropic")).request
     assert request.messages[0].content == (Image(url="https://x/y.png"),)
+
+
+@pytest.mark.parametrize("field", ["output_config", "output_format"])
+def test_both_names_of_the_format_ask_for_such_an_answer(field: str) -> None:
+    """The older one is what betas and some libraries say; dropped, the answer would be free text."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    wanted: dict[str, Any] = {"type": "json_schema", "schema": schema}
+    said = {field: {"format": wanted} if field == "output_config" else wanted}
+    body = read_messages(json.dumps({"model": "auto", "messages": [{"role": "user", "content": "x"}], **said}).encode())
+
+    asked = translate_messages(body, target("openai"))
+    same = translate_messages(body, target("anthropic"))
+
+    assert asked.request.extra["response_format"]["json_schema"]["schema"] == schema
+    assert asked.ignored == ()
+    assert same.request.extra == said
+
+
+def test_an_older_format_of_another_kind_is_refused() -> None:
+    """For a backend of another dialect."""
+    said = {"model": "auto", "messages": [{"role": "user", "content": "x"}], "output_format": {"type": "grammar"}}
+
+    with pytest.raises(Refused, match="400"):
+        translate_messages(read_messages(json.dumps(said).encode()), target("openai"))
+
+
+@pytest.mark.parametrize(
+    ("url", "picture"),
+    [
+        ("data:image/jpg;base64,aGk=", Image("image/jpeg", "aGk=")),
+        ("data:image/PNG;base64,aGk=", Image("image/png", "aGk=")),
+        ("DATA:image/png;charset=utf-8;name=a.png;base64,aGk=", Image("image/png", "aGk=")),
+        ("https://x.test/data:image/png;base64,aGk=", Image(url="https://x.test/data:image/png;base64,aGk=")),
+    ],
+)
+def test_a_picture_in_an_address_is_read_as_browsers_do(url: str, picture: Image) -> None:
+    """Its type under the registered name, in small letters, without parameters: providers know no other."""
+    part = {"type": "image_url", "image_url": {"url": url}}
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": [part]}]}).encode()
+
+    assert translate_chat(read_chat(body), target("anthropic")).request.messages[0].content == (picture,)
+
+
+def test_a_record_says_what_kind_of_answer_was_asked_for() -> None:
+    """Where the request is passed on as it is, also what no neutral answer can hold."""
+    asked = {"n": 2, "logprobs": True, "top_logprobs": 3, "modalities": ["text", "audio"], "seed": 7}
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "x"}], **asked}).encode()
+
+    assert translate_chat(read_chat(body), target("openai")).request.extra == asked
+
+
+@pytest.mark.parametrize("asked", [{"top_logprobs": 2}, {"include": ["message.output_text.logprobs"]}])
+def test_log_probabilities_of_responses_are_refused(asked: dict[str, Any]) -> None:
+    """An empty list of them would be taken for the answer."""
+    body = json.dumps({"model": "auto", "input": "x", **asked}).encode()
+
+    with pytest.raises(Refused) as refused:
+        read_responses(body)
+
+    assert b"leave it out" in refused.value.reply.body
+
+
+def test_a_picture_of_a_file_that_is_kept_elsewhere_is_refused_in_words() -> None:
+    """Nothing here keeps files."""
+    part = {"type": "input_image", "file_id": "file-1"}
+    body = json.dumps({"model": "auto", "input": [{"role": "user", "content": [part]}]}).encode()
+
+    with pytest.raises(Refused) as refused:
+        translate_responses(read_responses(body), target("openai"))
+
+    assert b"no files are kept here: send it as a data URL" in refused.value.reply.body
