@@ -11,7 +11,7 @@ import msgspec
 
 from arawn.backends.openai_reply import OpenAIAssembler, ReasoningField, decode_reply
 from arawn.backends.protocol import Assembler, EncodedRequest
-from arawn.backends.turns import alternate, blocks_of, joined, plainly_named, require_called
+from arawn.backends.turns import alternate, blocks_of, joined, plainly_named, require_called, unparted
 from arawn.backends.unsaid import Unsaid
 from arawn.messages import (
     CompletionRequest,
@@ -152,10 +152,11 @@ class OpenAIDialect:
         """Return the turns, made by the rules for the kinds of blocks that are in them."""
         kinds = set(map(type, blocks_of(request.messages)))
         if kinds <= {Text}:
-            turns = joined(request.messages)
+            turns = joined(unparted(request.messages))
             return [{"role": turn.role, "content": "\n\n".join(map(_TEXT, turn.content))} for turn in turns]
         messages = plainly_named(request, unsaid) if ToolUse in kinds else request.messages
-        turns = alternate([_without_images(each, unsaid) for each in messages] if Image in kinds else [*messages])
+        messages = unparted([*messages])
+        turns = alternate([_without_images(each, unsaid) for each in messages] if Image in kinds else messages)
         if ToolResult in kinds:
             require_called(turns)
         if Thinking in kinds:

@@ -14,7 +14,16 @@ from arawn.backends.unsaid import Unsaid
 from arawn.errors import BadInput
 from arawn.messages import CompletionRequest, ContentBlock, Image, Message, Text, Thinking, ToolResult, ToolUse
 
-__all__ = ["alternate", "blocks_of", "joined", "of_kind", "plainly_named", "require_called", "results_first"]
+__all__ = [
+    "alternate",
+    "blocks_of",
+    "joined",
+    "of_kind",
+    "plainly_named",
+    "require_called",
+    "results_first",
+    "unparted",
+]
 
 T = TypeVar("T")
 
@@ -48,6 +57,24 @@ def alternate(messages: Sequence[Message]) -> Sequence[Message]:
         if same and not set(map(type, blocks_of(same))).issubset(_ALLOWED[same[0].role]):
             raise _misplaced(turns)
     return turns
+
+
+def unparted(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return the messages, texts of the assistant that follow each other as one: it may have said a sentence in parts.
+
+    With citations, for one. `CompletionResponse.text` joins them so too.
+    """
+    if max(map(len, map(_CONTENT, messages)), default=0) < 2:  # as nearly always
+        return messages
+    return [Message(each.role, _as_one_text(each)) if each.role == "assistant" else each for each in messages]
+
+
+def _as_one_text(message: Message) -> tuple[ContentBlock, ...]:
+    said: list[ContentBlock] = []
+    for is_text, blocks in groupby(message.content, key=lambda block: isinstance(block, Text)):
+        group = list(blocks)
+        said += [Text("".join(block.text for block in group if isinstance(block, Text)))] if is_text else group
+    return tuple(said)
 
 
 def joined(messages: Sequence[Message]) -> Sequence[Message]:

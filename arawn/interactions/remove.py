@@ -7,7 +7,7 @@ remove the conversation.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -88,14 +88,17 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     ids = target.ids
     if target.wanted is not None:
         ids |= frozenset(_matching(directory, target.wanted))
-    marks = marks_of(target.ids, target.wanted, ids)
+    marks = _marks(target, ids)
     surveys = [_survey(path, marks) for path in sorted(directory.iterdir()) if _may_hold(path)]
     concerned = {part_of_name(survey.name) for survey in surveys if survey.lines or survey.named}
     newer = sum(survey.newer for survey in surveys if marks.may_stand_in(part_of_name(survey.name)))
     if not concerned:
-        unread = f", but {counted(newer, 'line')} that only a newer Arawn can read may be" if newer else ""
+        pieces = [f"`{survey.name}`" for survey in surveys if survey.pieces]
+        unread = [f"{counted(newer, 'line')} that only a newer Arawn can read"] if newer else []
+        unread += [f"what nobody can read in {', '.join(pieces)}"] if pieces else []
+        may = f", but {' and '.join(unread)} may be" if unread else ""
         raise BadInput(
-            f"nothing in the interaction log is what you asked to remove{unread}; `interactions list` shows all"
+            f"nothing in the interaction log is what you asked to remove{may}; `interactions list` shows all"
         )
     chosen = [survey for survey in surveys if part_of_name(survey.name) in concerned]
     return Removal(
@@ -107,6 +110,14 @@ def plan_removal(directory: Path, target: Target) -> Removal:
         numbers=tuple(ranges_of(number for survey in chosen for number in survey.numbers)),
         newer=newer,
     )
+
+
+def _marks(target: Target, ids: Iterable[str]) -> Marks:
+    """Return by what is known what goes: not by days alone where nothing is of a name, which may be a wrong one."""
+    marks, wanted = marks_of(target.ids, target.wanted, ids), target.wanted
+    if ids or wanted is None or wanted == Filters(start=wanted.start, end=wanted.end):
+        return marks
+    return msgspec.structs.replace(marks, days=())
 
 
 def remove(
@@ -132,7 +143,7 @@ def remove(
         detail = {"interactions": len(removal.ids), "lines": removal.lines, "bytes": removal.size}
         mending.declare("removal", {**detail, "missing": removal.numbers})  # first: no number is missing without a word
         with mending.files_released():
-            marks = marks_of(target.ids, target.wanted, removal.ids)
+            marks = _marks(target, removal.ids)
             mending.remove(*(path for path in directory.iterdir() if kind_of_name(path.name) == "unfinished"))
             names = sorted(removal.files, key=lambda name: not _is_opaque(directory / name))  # copies first
             for number, name in enumerate(names):

@@ -54,11 +54,14 @@ def sharegpt_row(transcript: Transcript) -> dict[str, Any] | Reason:
 
     `id` is that of the last call.
 
-    Turns of the two sides alternate, as trainers of this format demand: calls side by side are one JSON array, and so
-    are their results. Text beside a call stands before the call, which is then in `<tool_call>` marks.
+    Turns of the two sides alternate, the user's first, as trainers of this format demand: calls side by side are one
+    JSON array, and so are their results, in the order of the calls. Text beside a call stands before the call, which is
+    then in `<tool_call>` marks; text beside results stands behind them.
     """
     if transcript.has_images:
         return "image"
+    if transcript.messages[0].role == "assistant":
+        return "no_question"
     names = {block.id: block.name for block in transcript.blocks() if isinstance(block, ToolUse)}
     turns = [turn for message in transcript.messages for turn in _turns(message, names)]
     tools = [
@@ -79,13 +82,14 @@ def _turns(message: Message, names: dict[str, str]) -> Iterator[dict[str, str]]:
         yield _turn("function_call", _calls(text, calls)) if calls else _turn("gpt", text)
         return
     results = [block for block in message.content if isinstance(block, ToolResult)]
-    if len(results) == 1:
-        yield _turn("observation", _text(results[0].content))
-    elif results:
-        listed = [{"name": names[result.tool_use_id], "content": _text(result.content)} for result in results]
-        yield _turn("observation", _json(listed))
-    if text or not results:
+    if not results:
         yield _turn("human", text)
+        return
+    order = list(names)
+    results.sort(key=lambda result: order.index(result.tool_use_id))
+    listed = [{"name": names[result.tool_use_id], "content": _text(result.content)} for result in results]
+    seen = _json(listed) if len(listed) > 1 else _text(results[0].content)
+    yield _turn("observation", f"{seen}\n\n{text}" if text else seen)
 
 
 def _calls(text: str, calls: list[dict[str, Any]]) -> str:

@@ -30,6 +30,7 @@ Reason = (
         "invalid_arguments",
         "malformed",
         "no_answer",
+        "no_question",
         "not_logged",
         "not_routed",
         "unfinished",

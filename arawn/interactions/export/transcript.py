@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from arawn.backends.turns import alternate, results_first
+from arawn.backends.turns import alternate, results_first, unparted
 from arawn.errors import BadInput
 from arawn.interactions.export.rules import Choice, Reason, unwanted
 from arawn.interactions.record import InteractionRecord
@@ -76,7 +76,7 @@ def transcript_of(record: InteractionRecord, drop: Collection[Choice], *, last: 
     try:
         said = msgspec.convert(record.messages, tuple[Message, ...])
         answer = Message("assistant", msgspec.convert(record.response_content, tuple[ContentBlock, ...]))
-        messages = tuple(results_first(alternate((*said, answer))))
+        messages = tuple(results_first(alternate(unparted((*said, answer)))))
     except (msgspec.ValidationError, BadInput):
         return "malformed"
     transcript = Transcript(id=record.id, system=record.system_prompt, tools=record.tools, messages=messages)

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,23 @@ def test_pieces_of_other_days_stay(tmp_path: Path) -> None:
     removed(log, ids_of(log)[0])
 
     assert piece.read_bytes() == b'{"kind":"interaction","v":1,"id":"01'
+
+
+@pytest.mark.parametrize("wanted", [{"workstream": "nowhere"}, {"profile": "nobody"}, {"tags": {"team": "none"}}])
+def test_a_name_that_is_nowhere_takes_no_damaged_piece_with_it(tmp_path: Path, wanted: dict[str, Any]) -> None:
+    """It may be a wrong one, and days that are set aside may be all that is left of them; but they are named."""
+    log = written_log(tmp_path / "log")
+    aside = log / f"{FIRST}.zst.damaged-20260128T120000.000000Z"
+    aside.write_bytes(b"\x28\xb5\x2f\xfd no frame")
+    before = ids_of(log)
+
+    with pytest.raises(BadInput, match=f"but what nobody can read in `{aside.name}` may be; `interactions list`"):
+        removed(log, **wanted)
+
+    assert aside.exists()
+    assert ids_of(log) == before
+    assert removed(log, start="2026-01-28", end="2026-01-29").pieces == 1
+    assert not aside.exists()
 
 
 def test_a_damaged_line_is_known_by_its_workstream(tmp_path: Path) -> None:

@@ -80,10 +80,9 @@ def test_a_trl_row_names_the_tool_that_answered(tmp_path: Path) -> None:
 
 
 def test_the_sides_of_a_sharegpt_row_alternate(tmp_path: Path) -> None:
-    """Calls side by side and their results are one turn each; text beside a call stands in the same turn."""
+    """Calls side by side and their results are one turn each; text beside them stands in the same turn."""
     talk = (*ASKED, LOOKED, FOUND, Message("assistant", (Text("more?"),)), user("yes"), PARALLEL)
-    results = Message("user", BOTH.content[:2])
-    write_log(tmp_path, [call(1, (*talk, results))])
+    write_log(tmp_path, [call(1, (*talk, BOTH))])
 
     (row,) = made(tmp_path, "sharegpt").rows
 
@@ -92,7 +91,8 @@ def test_the_sides_of_a_sharegpt_row_alternate(tmp_path: Path) -> None:
     values = [turn["value"] for turn in row["conversations"]]
     assert values[1] == 'let me see\n<tool_call>{"name":"search","arguments":{"q":"it"}}</tool_call>'
     assert json.loads(values[5])[1] == {"name": "search", "arguments": {"q": [1, {}]}}
-    assert [result["content"] for result in json.loads(values[6])] == ["one", "two"]
+    results, _, text = values[6].partition("\n\n")
+    assert ([result["content"] for result in json.loads(results)], text) == (["one", "two"], "go on")
     assert (row["system"], json.loads(row["tools"])[0]["name"]) == ("be brief", "search")
 
 
@@ -198,6 +198,43 @@ def test_a_row_of_a_call_trains_its_answer_alone(tmp_path: Path) -> None:
     ]
 
     assert weights == [[None], [0, 0, None], [None, None, None]]
+
+
+SWAPPED = Message("user", (ToolResult("b", (Text("two"),)), ToolResult("a", (Text("one"),))))
+
+
+def test_results_of_sharegpt_are_in_the_order_of_their_calls(tmp_path: Path) -> None:
+    """A row has no ids: order alone says which result is whose."""
+    write_log(tmp_path, [call(1, (*ASKED, PARALLEL, SWAPPED))])
+
+    (row,) = made(tmp_path, "sharegpt").rows
+
+    (seen,) = [turn["value"] for turn in row["conversations"] if turn["from"] == "observation"]
+    assert [result["content"] for result in json.loads(seen)] == ["one", "two"]
+
+
+def test_a_sharegpt_row_begins_with_the_user(tmp_path: Path) -> None:
+    """Trainers of this format demand it; others take a greeting of the model."""
+    write_log(tmp_path, [call(1, (Message("assistant", (Text("Hello"),)), *ASKED))])
+
+    exported = made(tmp_path, "sharegpt")
+
+    assert (exported.rows, exported.manifest.dropped) == ([], {"no_question": 1})
+    assert len(made(tmp_path, "openai-chat").rows) == 1
+
+
+PARTED = Message("assistant", tuple(map(Text, ("The grass", " is ", "green."))))
+
+
+@pytest.mark.parametrize("export_format", ["openai-chat", "trl", "sharegpt"])
+def test_an_answer_in_parts_is_one_text(tmp_path: Path, export_format: Format) -> None:
+    """As providers send one with citations: in the answer itself, and in what was said before."""
+    write_log(tmp_path, [call(1, (*ASKED, PARTED, user("And?")), PARTED)])
+
+    (row,) = made(tmp_path, export_format).rows
+
+    said = [turn.get("value") or turn.get("content") for turn in row.get("conversations") or row["messages"]]
+    assert said.count("The grass is green.") == 2
 
 
 @pytest.mark.parametrize("export_format", ["trl", "sharegpt"])
