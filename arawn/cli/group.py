@@ -64,7 +64,7 @@ def with_quiet(command: click.Command) -> click.Command:
                 is_flag=True,
                 expose_value=False,
                 callback=_remember,
-                help="Print nothing but the answer and errors.",
+                help="Print nothing but the answer, warnings and errors.",
             )
         )
     return command

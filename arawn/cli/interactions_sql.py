@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from arawn.interactions.sql import Answer, LogSql
 __all__ = ["sql"]
 
 _LONGEST_CELL = 200  # characters shown of a value in a table
+_TO_QUOTE = re.compile(r'[",\r\n]')
 
 
 @click.command(cls=Reader)
@@ -48,22 +50,25 @@ def sql(query: str, as_json: bool, as_csv: bool, config_file: Path | None) -> No
     if as_json:
         _print_json(answer)
     elif as_csv:
-        csv.writer(_Printer(), lineterminator="\n").writerows(_csv_rows(answer))
+        for line in _csv_lines(answer):
+            say_text(line)
     else:
         print_chosen(answer.columns, [tuple(_cell(value) for value in row) for row in answer.rows])
 
 
-class _Printer:
-    """A file for `csv` that prints."""
+def _csv_lines(answer: Answer) -> Iterator[str]:
+    """Yield the lines of a CSV file (RFC 4180, but for its line ends), header first.
 
-    def write(self, text: str) -> None:
-        say_text(text, nl=False)
-
-
-def _csv_rows(answer: Answer) -> Iterator[list[str]]:
-    yield list(answer.columns)
+    An empty text is `""`, NULL nothing: `csv` writes both alike before Python 3.12, and leaves a bare carriage return
+    without quotes.
+    """
+    yield ",".join(map(_csv_cell, answer.columns))
     for row in answer.rows:
-        yield [_text(value) for value in row]
+        yield ",".join("" if value is None else _csv_cell(_text(value)) for value in row) or '""'  # no empty line
+
+
+def _csv_cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if not text or _TO_QUOTE.search(text) else text
 
 
 def _print_json(answer: Answer) -> None:
@@ -89,7 +94,12 @@ def _keys(columns: Sequence[str]) -> list[str]:
 
 
 def _raw(value: Any, type_: str) -> Any:
-    """Return JSON as itself, not as a text that holds it; a line end in it is white space between its parts."""
+    """Return JSON as itself, not as a text that holds it; a line end in it is white space between its parts.
+
+    Decimals, such as prices that tokens were multiplied with, are numbers.
+    """
+    if isinstance(value, Decimal):
+        return msgspec.Raw(str(value).encode())
     return msgspec.Raw(value.replace("\n", " ").encode()) if type_ == "JSON" and value is not None else value
 
 

@@ -50,13 +50,16 @@ def warn_of(text: str) -> None:
 
 
 def say(line: str = "") -> None:
-    """Print one line; on a terminal a line end inside it, which only others can have written, is a space."""
-    click.echo(line_shown(line, sys.stdout))
+    """Print one line; on a terminal a line end inside it, which only others can have written, is a space.
+
+    It is data: elsewhere click would take the colours out of it (`color=True` has it leave them).
+    """
+    click.echo(line_shown(line, sys.stdout), color=True)
 
 
 def say_text(text: str, *, nl: bool = True) -> None:
     """Print a text as it is, of as many lines as it has; on a terminal without what that would take as a command."""
-    click.echo(printable(text), nl=nl)
+    click.echo(printable(text), nl=nl, color=True)
 
 
 def print_made(text: str | bytes, *, nl: bool = True) -> None:
@@ -101,7 +104,7 @@ def print_table(
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        click.echo("  ".join(cells).rstrip(), color=True)
 
 
 def _print_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], elastic: Mapping[str, int]) -> None:

@@ -132,6 +132,7 @@ def wanted_of(
         end=end,
         tags=_tags(tags),
         labels=tuple(labels),
+        call=given.pop("call", "").lower() or None,
         status=one_of(given.pop("status", None), "status", get_args(Status)),
         has_error=one_of(given.pop("has_error", None), "has_error", ("true", "false")) == "true",
         min_duration_ms=whole_number(given.pop("min_duration", None), "min_duration", 0, _LARGEST),

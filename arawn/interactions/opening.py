@@ -100,9 +100,11 @@ def open_day_log(
             raise
     except OSError as error:
         file = f"`{Path(error.filename).name}`: " if error.filename is not None else ""
+        right = "make it a directory that this user may write to, or set `logging.interactions.path` to one"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            right = "make room on that disk, or set `logging.interactions.path` to a directory on another"
         raise LogWriteFailed(
-            f"cannot open the interaction log in `{directory}`: {file}{error.strerror}; make it a directory that this "
-            "user may write to, or set `logging.interactions.path` to one"
+            f"cannot open the interaction log in `{directory}`: {file}{error.strerror}; {right}"
         ) from error
 
 

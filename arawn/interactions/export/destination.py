@@ -165,12 +165,13 @@ def unfinished(destination: Destination) -> Iterator[Unfinished]:
     """Make room for an export beside its place; whatever is left there goes when the block is left.
 
     Raises:
-        OSError: The directory cannot be written to.
+        BadInput: The directory beside it cannot be written to.
+        OSError: What is in it cannot be removed.
     """
     path = destination.path
     room = path.with_name(f"{destination.room_prefix}{secrets.token_hex(8)}{_UNFINISHED}")
     try:  # from before it is there: a signal may come at any moment
-        room.mkdir(mode=DIRECTORY_MODE)
+        _make_room(room, path)
         with _held(room):
             data, scratch = room / "data", room / "scratch"
             scratch.mkdir(mode=DIRECTORY_MODE)
@@ -180,6 +181,14 @@ def unfinished(destination: Destination) -> Iterator[Unfinished]:
     finally:
         if room.exists():
             shutil.rmtree(room)
+
+
+def _make_room(room: Path, path: Path) -> None:
+    try:
+        room.mkdir(mode=DIRECTORY_MODE)
+    except OSError as error:
+        where = f"`{path.parent}` takes no new directory ({error.strerror}), in which it would be made"
+        raise BadInput(f"cannot export to `{path}`: {where}; name a place that this user can write to") from error
 
 
 def _move_back(replaced: Sequence[tuple[Path, Path]]) -> None:

@@ -158,6 +158,10 @@ class ParquetRows:
         connection = self._duckdb.connect(":memory:", config=settings)
         try:
             connection.execute(query)
+        except (self._duckdb.InterruptException, RuntimeError) as error:  # how DuckDB passes Ctrl-C on
+            if "interrupted" not in str(error).lower():
+                raise
+            raise KeyboardInterrupt from error
         finally:
             connection.close()
 

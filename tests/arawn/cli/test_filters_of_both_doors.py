@@ -33,7 +33,7 @@ ASKED = {
     "tz": [("date", "2026-01-29"), ("tz", "+14:00")],
     "workstream": [("workstream", "w")],
     "session": [("session", "s-2")],
-    "call": [("call", "call-2")],
+    "call": [("call", "CALL-2")],
     "profile": [("profile", "big")],
     "model": [("model", "gpt")],
     "status": [("status", "error")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 
 import pytest
 
@@ -159,8 +160,11 @@ def test_what_a_killed_one_left_is_removed_and_named(asked: None, command: Comma
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("made", "later"), [("jsonl", 0.0), ("parquet", 0.0), ("parquet", 0.6)])  # in DuckDB by then
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_nothing_half_made(asked: None, place: Place, number: signal.Signals) -> None:
+def test_an_interrupt_leaves_nothing_half_made(
+    asked: None, place: Place, number: signal.Signals, made: str, later: float
+) -> None:
     """Exit code 130 or 143, and the directory as it was."""
     (path,) = place.log.glob("*.jsonl")
     call = max(path.read_bytes().splitlines(keepends=True), key=len)
@@ -169,9 +173,10 @@ def test_an_interrupt_leaves_nothing_half_made(asked: None, place: Place, number
             file.write(call.replace(b'"seq":', b'"seq":7%d' % seq, 1))
     before = set(place.directory.iterdir())
 
-    child = place.popen(*EXPORT, "jsonl", "-o", "rows")
+    child = place.popen(*EXPORT, made, "-o", "rows")
     while not list(place.directory.glob(".rows.*")):
         assert child.poll() is None
+    time.sleep(later)
     child.send_signal(number)
     _, err = child.communicate(timeout=60)
 

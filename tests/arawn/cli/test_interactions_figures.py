@@ -99,6 +99,26 @@ def test_sql_answers_as_table_json_and_csv(asked: list[str], command: Command) -
     assert rows[0]["nothing"] == ""
 
 
+ODD = "select 'a\rb' as cr, chr(27) || '[32mPASS' as green, '' as empty, null as nothing, 'q\"x,' as quoted, 1.5 as n"
+
+
+def test_csv_has_every_value_as_it_is(asked: list[str], command: Command) -> None:
+    """A bare carriage return, as of a progress bar, is no end of a row; NULL is not the empty text; colours stay."""
+    out = command("interactions", "sql", "--csv", ODD).out
+
+    assert out.splitlines(keepends=True)[0] == "cr,green,empty,nothing,quoted,n\n"
+    assert out.partition("\n")[2] == '"a\rb",\x1b[32mPASS,"",,"q""x,",1.5\n'
+    assert list(csv.reader(io.StringIO(out, newline="")))[1] == ["a\rb", "\x1b[32mPASS", "", "", 'q"x,', "1.5"]
+    assert command("interactions", "sql", "--csv", "select null as x").out == 'x\n""\n'
+
+
+def test_decimals_are_numbers(asked: list[str], command: Command) -> None:
+    """What tokens cost is one: `0.000015` is a decimal to DuckDB."""
+    out = command("interactions", "sql", "--json", "select 3 * 0.000015 as cost, 0.00::decimal(9, 2) as none").out
+
+    assert json.loads(out) == [{"cost": 0.000045, "none": 0.0}]
+
+
 def test_sql_without_rows_is_an_empty_array(asked: list[str], command: Command) -> None:
     """And a table without rows."""
     assert command("interactions", "sql", "select 1 where false", "--json").out == "[]\n"

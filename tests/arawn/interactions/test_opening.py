@@ -180,7 +180,7 @@ def test_starts_on_a_full_disk_leave_nothing_behind() -> None:
     for _ in range(3):
         filesystem.kill()
         clock.step(seconds=5)
-        with pytest.raises(LogWriteFailed, match="No space left"):
+        with pytest.raises(LogWriteFailed, match="No space left on device; make room on that disk, or set "):
             opened(filesystem, clock)
 
     assert filesystem.files("*.torn-*") == {}

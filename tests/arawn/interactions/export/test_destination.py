@@ -203,3 +203,12 @@ def test_places_that_cannot_be_are_refused(tmp_path: Path, log: Path) -> None:
     for destination, why in refused:
         with pytest.raises(BadInput, match=why):
             require_place(destination, log, overwrite=True)
+
+
+def test_a_place_that_takes_nothing_is_named_as_it_was_asked_for(tmp_path: Path) -> None:
+    """Not by the name of what would have been made beside it."""
+    place = Path("/proc/rows")
+
+    with pytest.raises(BadInput, match=r"^cannot export to `/proc/rows`: `/proc` takes no new directory"):
+        with unfinished(Destination(place, is_directory=False)):
+            pytest.fail("nothing can be made there")
