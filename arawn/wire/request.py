@@ -23,6 +23,7 @@ _HEAD = re.compile(rb"(" + TOKEN + rb") ([!-~]++) HTTP/(1\.[01])\r\n((?:" + FIEL
 _LINE = re.compile(TOKEN + rb" ([!-~]++) HTTP/")
 _METHOD = re.compile(rb"[A-Z][A-Z-]{0,31}")
 _FIELD_COUNT = 256
+_TLS = b"\x16\x03"  # a handshake record begins so (RFC 8446, section 5.1)
 _OTHER_VERSION = re.compile(TOKEN + rb" [!-~]++ HTTP/(?!1\.[01])[0-9]\.[0-9]\r\n")
 BARE_LF = re.compile(rb"(?:\A|[^\r])\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -62,13 +63,15 @@ def find_head_end(buffer: bytearray, scanned: int, limit: int) -> int:
         limit: Longest head, in bytes.
 
     Raises:
-        RequestError: The head is longer than `limit`, or has a line that ends in LF alone.
+        RequestError: The head is longer than `limit`, has a line that ends in LF alone, or is a handshake of TLS.
     """
     end = buffer.find(b"\r\n\r\n", max(0, scanned - 3), limit)
     if end >= 0:
         return end + 4
     if BARE_LF.search(buffer, max(0, scanned - 1), limit):
         raise RequestError(400, "a header line ends in LF; lines must end in CRLF")
+    if buffer.startswith(_TLS):
+        raise RequestError(400, "this port speaks plain HTTP and was spoken to in TLS; begin the URL with http://")
     if len(buffer) >= limit:
         raise RequestError(431, f"request line and headers are longer than {limit} bytes")
     return -1

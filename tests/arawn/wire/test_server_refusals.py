@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 
 import pytest
 import trio
@@ -161,6 +162,19 @@ async def test_a_bare_lf_is_refused_at_once() -> None:
         answer = await talk(served, b"GET / HTTP/1.1\nHost: x\n\n")
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_tls_on_the_plain_port_is_refused_at_once() -> None:
+    """A client that was given https:// hears of it now, and not when its time for the headers is over."""
+    async with serving(echo, Limits(linger_seconds=0.01)) as served:
+        async with await served.connect() as stream:
+            secure = trio.SSLStream(stream, ssl.create_default_context(), server_hostname="x")
+            with trio.fail_after(5), pytest.raises(trio.BrokenResourceError) as caught:
+                await secure.do_handshake()
+        answer = await talk(served, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+
+    assert "WRONG_VERSION_NUMBER" in str(caught.value.__cause__)
+    assert b"http://" in answer
 
 
 async def test_an_early_answer_reaches_a_client_that_is_still_sending() -> None:
