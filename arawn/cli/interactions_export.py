@@ -126,6 +126,8 @@ def _require_sense(order: Order, output: str, *, as_json: bool) -> None:
         raise BadInput(f"`--per-call` says nothing for `--format {order.format}`, which has a row a call as it is")
     if output == _STDOUT and order.format == "parquet":
         raise BadInput("Parquet cannot go to stdout, since it is a directory of files; name one with `-o`")
+    if output.endswith("/") and order.format != "parquet":
+        raise BadInput(f"cannot export to `{output}`: that names a directory, and `{order.format}` is a file; name one")
     if output == _STDOUT and as_json:
         raise BadInput("`--json` prints the manifest on stdout, where `-o -` puts the rows; name a file with `-o`")
     if order.format == "parquet":

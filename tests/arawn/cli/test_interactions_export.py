@@ -92,6 +92,7 @@ def test_reasons_can_be_chosen(asked: None, command: Command) -> None:
     [
         (["jsonl", "-o", "."], "no name of its own"),
         (["jsonl", "-o", "config"], "not a regular file"),
+        (["jsonl", "-o", "rows/"], "names a directory"),
         (["jsonl", "-o", "nowhere/rows"], "make it first"),
         (["jsonl", "-o", "config/interactions/rows"], "inside the interaction log"),
         (["jsonl", "-o", "there"], "--overwrite"),
