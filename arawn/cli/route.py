@@ -131,8 +131,12 @@ def _of_body(body: bytes, profile: str | None, config: Config) -> _Subject:
     except Refused as refused:
         message = msgspec.json.decode(refused.reply.body, type=ErrorBody).error.message
         raise BadInput(f"the request of the file cannot be made: {message}") from refused
-    if read.workstream is not None:
-        note(f"what `{read.workstream}` is bound to and holds is not looked up; `POST /routing/explain` does that")
+    if read.chat is not None and read.chat.workstream is not None:
+        tools = ", nor are its tools" if read.chat.tools else ""
+        note(
+            f"what `{read.chat.workstream}` is bound to and holds is not looked up{tools}; "
+            "`POST /routing/explain` does that"
+        )
     return _Subject(read.request, read.hint)
 
 

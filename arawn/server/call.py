@@ -12,16 +12,14 @@ import msgspec
 import trio
 
 from arawn.beside import open_beside
-from arawn.config.describe import suggestion, ticked
-from arawn.server.json_body import decoded
+from arawn.config.describe import ticked
+from arawn.server.json_body import decoded, fitted
 from arawn.server.reply import Headers, Refused, Reply, refusal
 from arawn.wire.asgi import LEAVING_CANCELS, ClientLeft, LeavingCancels, Receive, Scope, Send, by_name
 
 __all__ = ["BODY_BYTES", "Call", "Route", "came_through_socket"]
 
 BODY_BYTES = 32 * 1024 * 1024
-
-_NAMED = 10  # unknown fields of a body that are named
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -66,12 +64,7 @@ class Call:
 
         Checkpoint: when the body has not arrived yet. If cancelled: the rest of the body stays unread.
         """
-        value = decoded(await self.read_body())
-        try:
-            return msgspec.convert(value, kind)
-        except msgspec.ValidationError as error:
-            misfit = _unknown_fields(value, kind) or str(error)
-            raise Refused(refusal(422, "invalid_request", f"the request body does not fit: {misfit}")) from error
+        return fitted(decoded(await self.read_body()), kind)
 
     async def read_body(self) -> bytes:
         """Return the request's body as it came.
@@ -184,17 +177,6 @@ def _too_long() -> Refused:
 def _packed(coding: str) -> Refused:
     message = f"the request body has the `content-encoding` {ticked(coding)}; send it unpacked, without this header"
     return Refused(refusal(415, "invalid_request", message, headers=[(b"accept-encoding", b"identity")]))
-
-
-def _unknown_fields(value: object, kind: type[msgspec.Struct]) -> str | None:
-    """Return what to say of fields that a body has and `kind` has not; None if there are none."""
-    known = kind.__struct_encode_fields__
-    unknown = [name for name in value if name not in known] if isinstance(value, dict) else []
-    if not unknown:
-        return None
-    names = ", ".join(ticked(name) + suggestion(name, known) for name in unknown[:_NAMED])
-    more = f" and {len(unknown) - _NAMED:,} more" if unknown[_NAMED:] else ""
-    return f"unknown: {names}{more}; accepted: {', '.join(map(ticked, known))}"
 
 
 Route = Callable[[Call], Awaitable[None]]

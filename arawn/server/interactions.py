@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from arawn.config.describe import ticked
 from arawn.errors import BadInput
 from arawn.interactions.entry import chosen_values
 from arawn.interactions.feedback import Judgement
-from arawn.interactions.fields import parse_fields
+from arawn.interactions.fields import field_values, parse_fields
 from arawn.interactions.filters import FILTERS, Filters, one_of, wanted_of
 from arawn.interactions.hits import hit_values, newest_hits, unsearched
 from arawn.interactions.judged import with_judged
@@ -33,6 +34,7 @@ __all__ = [
     "LISTED",
     "SEARCH",
     "SEARCHED",
+    "SHOWN",
     "STATS",
     "Found",
     "interaction_routes",
@@ -47,6 +49,7 @@ _DEFAULT_LIMIT = 20
 _MOST = 1000
 _MOST_GROUPS = 10_000
 _FIELDS = {"fields": "Only these fields, by dotted paths with commas between, such as `id,tags.team`."}
+SHOWN = _FIELDS
 LISTED = {**FILTERS, **_FIELDS}
 SEARCHED = {
     "q": "The text; without it, every call that the filters choose is found.",
@@ -152,16 +155,31 @@ def _asked(
 
 async def _show(log: LogDoor, call: Call) -> None:
     name = call.path.rpartition("/")[2]
+    paths = _fields_of_one(call)
 
-    def look(reader: LogReader) -> Mapping[str, msgspec.Raw]:
+    def look(reader: LogReader) -> Mapping[str, Any]:
         entry = reader.named(name)
-        feedback = msgspec.Raw(msgspec.json.encode(reader.feedback_of(entry)))
+        judged = reader.feedback_of(entry)
+        if paths:
+            return field_values(msgspec.to_builtins(entry.record()) | {"feedback": msgspec.to_builtins(judged)}, paths)
+        feedback = msgspec.Raw(msgspec.json.encode(judged))
         values = entry.json_values()
         for value in values.values():  # found as they stand: a damaged byte inside a text is seen here only
             str(value, "utf-8")
         return {**values, "feedback": feedback}
 
     await call.respond(_reply(*await log.read_one(look)))
+
+
+def _fields_of_one(call: Call) -> tuple[str, ...]:
+    """Return the fields of one call that a query asks for; none if it asks for all."""
+    asked = call.query_items()
+    for name, _ in asked:
+        if name not in SHOWN:
+            raise BadInput(f"{ticked(name)} cannot be asked of one call; accepted: `fields`")
+    if asked[1:]:
+        raise BadInput("`fields` is given twice; give it once")
+    return parse_fields(asked[0][1], more=("feedback",)) if asked else ()
 
 
 async def _judge(runtime: Runtime, log: LogDoor, call: Call) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from arawn.config.describe import ticked
+from arawn.config.describe import suggestion, ticked
 from arawn.server.reply import Refused, refusal
 
-__all__ = ["decoded"]
+__all__ = ["decoded", "fitted"]
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+_NAMED = 10  # unknown fields of a body that are named
 
 # What no program sends, and takes seconds to look through: meanwhile nobody else is answered.
 _MOST_FIELDS = 10_000
@@ -43,6 +47,30 @@ def decoded(body: bytes) -> Any:
     if not little:
         _require_few(_excess(value))
     return value
+
+
+def fitted(value: Any, kind: type[B]) -> B:
+    """Return a decoded body as the struct that a route takes.
+
+    Raises:
+        Refused: It is of another shape (422, naming the field).
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        misfit = _unknown_fields(value, kind) or str(error)
+        raise Refused(refusal(422, "invalid_request", f"the request body does not fit: {misfit}")) from error
+
+
+def _unknown_fields(value: object, kind: type[msgspec.Struct]) -> str | None:
+    """Return what to say of fields that a body has and `kind` has not; None if there are none."""
+    known = kind.__struct_encode_fields__
+    unknown = [name for name in value if name not in known] if isinstance(value, dict) else []
+    if not unknown:
+        return None
+    names = ", ".join(ticked(name) + suggestion(name, known) for name in unknown[:_NAMED])
+    more = f" and {len(unknown) - _NAMED:,} more" if unknown[_NAMED:] else ""
+    return f"unknown: {names}{more}; accepted: {', '.join(map(ticked, known))}"
 
 
 def _require_few(excess: str | None) -> None:

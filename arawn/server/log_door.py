@@ -75,6 +75,8 @@ class LogDoor:
         try:
             return await self.read(lambda on_damage: look(self.reader(on_damage)))
         except BadInput as error:
+            if self._directory is None:
+                raise
             if isinstance(error, NoSuchCall) and self._is_behind():
                 raise perhaps_unwritten(self._health()) from error
             raise Refused(refusal(404, "not_found", str(error))) from error

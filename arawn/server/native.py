@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 
+from actors import ActorError
 from arawn.agent.events import TurnEvent, TurnReply
 from arawn.agent.tool import Tool
 from arawn.errors import BadInput
@@ -22,13 +23,16 @@ from arawn.messages import (
     user,
 )
 from arawn.server.call import Call
-from arawn.server.reply import Failure, error_body, json_reply, routing_headers
+from arawn.server.reply import Failure, Refused, error_body, error_reply, json_reply, routing_headers
 from arawn.server.streaming import KEEP_ALIVE, EventSource, answer_with_events, encode_event
+from arawn.server.v1.origin import Origin, origin_of
 
 if TYPE_CHECKING:
     from arawn.runtime_door import Runtime  # loads the whole runtime, of which the command line needs nothing
 
-__all__ = ["ChatReply", "ChatRequest", "chat"]
+__all__ = ["ChatReply", "ChatRequest", "chat", "completion_of", "in_context", "tools_of"]
+
+_NOWHERE = Origin()
 
 
 class ChatRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,26 +80,43 @@ async def chat(runtime: Runtime, call: Call) -> None:
     """Answer one `POST /chat`; a client that leaves cancels the call to the model.
 
     Raises:
-        Refused: The body is not a `ChatRequest`.
-        ArawnError, ActorError: The call failed before anything was sent.
+        Refused: The body is not a `ChatRequest`, a header of the context is none, or the call found no room.
+        ArawnError: The call failed before anything was sent.
         ClientLeft: There is nobody to answer.
 
     Checkpoint: always. If cancelled: the call to the model is cancelled.
     """
-    request = await call.read_json(ChatRequest)
+    request = in_context(await call.read_json(ChatRequest), origin_of(call.headers))
     answer = _answer_with_events if request.stream else _answer_whole
-    await call.beside_client(partial(answer, runtime, call, request))
+    try:
+        await call.beside_client(partial(answer, runtime, call, request))
+    except ActorError as error:  # such as a full mailbox
+        hinted = request.routing_profile and RoutingMetadata(request.routing_profile, "CallerHint")
+        raise Refused(error_reply(error, hinted or None)) from error
+
+
+def in_context(request: ChatRequest, origin: Origin) -> ChatRequest:
+    """Return the request with what the headers say where its body is silent; of tags with one key, the body's."""
+    if origin == _NOWHERE:
+        return request
+    return msgspec.structs.replace(
+        request,
+        workstream=request.workstream or origin.workstream,
+        session_id=request.session_id or origin.session_id,
+        routing_profile=request.routing_profile or origin.profile,
+        tags={**origin.tags, **request.tags},
+    )
 
 
 async def _answer_whole(runtime: Runtime, call: Call, request: ChatRequest) -> None:
-    tools = await _tools(runtime, request)
+    tools = await tools_of(runtime, request)
     response = await _ask(runtime, request, tools)
     headers, record_id = routing_headers(response.routing), response.interaction_id
     await call.respond(json_reply(200, _chat_reply(response, request), headers=headers, request_id=record_id))
 
 
 async def _answer_with_events(runtime: Runtime, call: Call, request: ChatRequest) -> None:
-    tools = await _tools(runtime, request)
+    tools = await tools_of(runtime, request)
     stream = _open_stream(runtime, request, tools)
     await answer_with_events(call, stream, ChatEvents(request), lambda *known: routing_headers(known[-1].routing))
 
@@ -105,15 +126,21 @@ def _ask(
 ) -> Coroutine[Any, Any, CompletionResponse]:
     profile, session_id, tags = request.routing_profile, request.session_id, request.tags
     if request.workstream is None:
-        return runtime.complete(_completion(request), profile=profile, session_id=session_id, tags=tags)
+        return runtime.complete(completion_of(request), profile=profile, session_id=session_id, tags=tags)
     conversation = runtime.workstream(request.workstream)
     return conversation.send(
         request.message, profile=profile, session_id=session_id, system=request.system, tags=tags, tools=tools
     )
 
 
-async def _tools(runtime: Runtime, request: ChatRequest) -> Sequence[Tool] | None:
-    """Return the tools that the request names; None if it names none."""
+async def tools_of(runtime: Runtime, request: ChatRequest) -> Sequence[Tool] | None:
+    """Return the tools that the request names; None if it names none.
+
+    Raises:
+        BadInput: It names no workstream, or what is no tool. ConfigError, ToolServerFailed: As `Runtime.tools`.
+
+    Checkpoint: unless it names none. If cancelled: as `Runtime.tools`.
+    """
     if not request.tools:
         return None
     if request.workstream is None:
@@ -124,7 +151,7 @@ async def _tools(runtime: Runtime, request: ChatRequest) -> Sequence[Tool] | Non
 def _open_stream(runtime: Runtime, request: ChatRequest, tools: Sequence[Tool] | None) -> EventSource:
     profile, session_id, tags = request.routing_profile, request.session_id, request.tags
     if request.workstream is None:
-        return runtime.stream(_completion(request), profile=profile, session_id=session_id, tags=tags)
+        return runtime.stream(completion_of(request), profile=profile, session_id=session_id, tags=tags)
     conversation = runtime.workstream(request.workstream)
     opened = conversation.stream(
         request.message, profile=profile, session_id=session_id, system=request.system, tags=tags, tools=tools
@@ -132,7 +159,8 @@ def _open_stream(runtime: Runtime, request: ChatRequest, tools: Sequence[Tool] |
     return cast("EventSource", opened)  # `ChatEvents` says what tools do too; no other encoder is given this
 
 
-def _completion(request: ChatRequest) -> CompletionRequest:
+def completion_of(request: ChatRequest) -> CompletionRequest:
+    """Return the message as a request of its own."""
     return CompletionRequest(messages=(user(request.message),), system=request.system)
 
 

@@ -11,11 +11,12 @@ from arawn.interactions.report import ChosenReport
 from arawn.interactions.stats import NamedReport
 from arawn.reload import ReloadReport
 from arawn.routing.explain import Explanation
-from arawn.server.interactions import COUNTED, LISTED, SEARCHED, Found
+from arawn.server.interactions import COUNTED, LISTED, SEARCHED, SHOWN, Found
 from arawn.server.native import ChatReply, ChatRequest
 from arawn.server.openapi import EVENTS, TEXT, Answer, Operation, Operations, Parameter
 from arawn.server.probes import Probe
 from arawn.server.reply import ErrorBody
+from arawn.server.v1.operations import CONTEXT
 from arawn.server.workstreams import PAGING, Removed, WorkstreamChange, WorkstreamSettings
 from arawn.status import BackendStatus, RuntimeStatus
 from arawn.workstreams.store import Summary, WorkstreamState
@@ -64,15 +65,16 @@ NATIVE_OPERATIONS: Operations = {
         ChatRequest,
         {200: Answer("The answer, or with `stream` its events.", ChatReply, (EVENTS,))},
         _CALL,
+        parameters=CONTEXT,
         otherwise=Answer("A refusal of the provider, with its own status.", ErrorBody),
     ),
     ("POST", "/routing/explain"): Operation(
         summary="Which profile a request would go to, and why; the body is that of `/chat` or of a route under `/v1`",
         body=dict[str, Any],
         answers={200: Answer("The decision, and what every rule says.", Explanation)},
-        parameters=(Parameter("x-arawn-profile", "header", "As if the call had named this profile."),),
+        parameters=CONTEXT,
         error=ErrorBody,
-        errors=(400, 404, 413, 415, 500, 503),
+        errors=(400, 404, 413, 415, 422, 500, 502, 503),
     ),
     ("GET", "/workstreams"): _get(
         "All workstreams, or a page of them",
@@ -109,7 +111,10 @@ NATIVE_OPERATIONS: Operations = {
         "Counts of calls, tokens, errors and time", NamedReport, ChosenReport, COUNTED
     ),
     ("GET", "/interactions/{id}"): _get(
-        "One call with all that was said", dict[str, Any], parameters=(_ID,), errors=(404, *_LOG)
+        "One call with all that was said",
+        dict[str, Any],
+        parameters=(_ID, *(Parameter(name, "query", said) for name, said in SHOWN.items())),
+        errors=(404, *_LOG),
     ),
     ("POST", "/interactions/{id}/feedback"): _take(
         "Write what somebody thinks of a call into the log",

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from arawn.config.schema import Config
-from arawn.messages import CompletionRequest, RoutingMetadata, user
+from arawn.messages import CompletionRequest, RoutingMetadata
+from arawn.requests import require_session_id, require_tags
+from arawn.routing.explain import Explanation
 from arawn.server.call import Call
-from arawn.server.native import ChatRequest
+from arawn.server.json_body import fitted
+from arawn.server.native import ChatRequest, completion_of, in_context, tools_of
 from arawn.server.reply import Refused, json_reply
 from arawn.server.v1.anthropic_messages_in import read_messages, translate_messages
 from arawn.server.v1.body import odd, read_body
@@ -32,15 +35,11 @@ class _Anything(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What a body of any dialect asks, and what it says of the profile: the hint, and the conversation it is for.
-
-    `native` bodies are said in a conversation; those of another dialect hold the whole of it.
-    """
+    """What a body of any dialect asks, and the profile that it hints at; a body of `POST /chat` as a whole, too."""
 
     request: CompletionRequest
     hint: str | None = None
-    workstream: str | None = None
-    native: bool = False
+    chat: ChatRequest | None = None
 
 
 async def explain(runtime: Runtime, call: Call) -> None:
@@ -48,7 +47,7 @@ async def explain(runtime: Runtime, call: Call) -> None:
 
     Raises:
         Refused: As `asked`.
-        ArawnError: As `Runtime.explain_routing`.
+        ArawnError: As `Runtime.explain_routing` and `Runtime.tools`.
         ClientLeft: There is nobody to answer.
 
     Checkpoint: always. If cancelled: a part may have been sent.
@@ -56,11 +55,22 @@ async def explain(runtime: Runtime, call: Call) -> None:
     body, origin = await call.read_body(), origin_of(call.headers)
     bound = None if origin.workstream is None else await runtime.binding(origin.workstream)
     found = asked(body, origin.profile, runtime.config, bound)
-    within = found.workstream if found.native else origin.workstream
-    explanation = await runtime.explain_routing(
-        found.request, profile=found.hint, workstream=within, history=found.native
-    )
+    if found.chat is not None:
+        explanation = await _explain_chat(runtime, in_context(found.chat, origin))
+    else:
+        explanation = await runtime.explain_routing(
+            found.request, profile=found.hint, workstream=origin.workstream, history=False
+        )
     await call.respond(json_reply(200, explanation))
+
+
+async def _explain_chat(runtime: Runtime, chat: ChatRequest) -> Explanation:
+    """Explain a message of `POST /chat`, which may be said in a conversation, and may offer tools by their names."""
+    require_session_id(chat.session_id)
+    require_tags(chat.tags)
+    tools = tuple(tool.definition for tool in await tools_of(runtime, chat) or ())
+    request = msgspec.structs.replace(completion_of(chat), tools=tools)
+    return await runtime.explain_routing(request, profile=chat.routing_profile, workstream=chat.workstream)
 
 
 def asked(body: bytes, wanted: str | None, config: Config, bound: str | None = None) -> Asked:
@@ -91,12 +101,8 @@ def asked(body: bytes, wanted: str | None, config: Config, bound: str | None = N
 
 
 def _native(fields: dict[str, Any], wanted: str | None) -> Asked:
-    try:
-        chat = msgspec.convert(fields, ChatRequest)
-    except msgspec.ValidationError as error:
-        raise odd(f"the request body does not fit: {error}") from error
-    request = CompletionRequest(messages=(user(chat.message),), system=chat.system)
-    return Asked(request, wanted or chat.routing_profile, chat.workstream, native=True)
+    chat = fitted(fields, ChatRequest)
+    return Asked(completion_of(chat), wanted or chat.routing_profile, chat)
 
 
 def _messages(body: bytes) -> tuple[str, CompletionRequest]:

@@ -127,7 +127,7 @@ async def _remove(runtime: Runtime, call: Call) -> None:
 async def _require_new(runtime: Runtime, name: str) -> None:
     if await runtime.stored_workstream(require_name(name)) is not None:
         message = f"there is a workstream `{name}` already; change that one, or choose another name"
-        raise Refused(refusal(409, "already_exists", message))
+        raise Refused(refusal(409, "already_exists", message, headers=[(b"x-should-retry", b"false")]))
 
 
 async def _stored(runtime: Runtime, name: str) -> WorkstreamState:

@@ -20,7 +20,7 @@ from arawn.server.call import Call
 from arawn.server.reply import Headers, Refused, Reply, error_body, error_reply, routing_headers
 from arawn.server.streaming import EventEncoder, answer_with_events
 from arawn.server.v1.body import Translated
-from arawn.server.v1.envelope import provider_error
+from arawn.server.v1.envelope import provider_error, request_id_header
 from arawn.server.v1.known_errors import CONTEXT_TOO_LONG, SAID_IN_STREAM, word_for
 from arawn.server.v1.origin import Origin
 from arawn.server.v1.target import DialectName, Target, choose_target, hinted
@@ -198,9 +198,7 @@ def _context(question: Question) -> dict[str, Any]:
 def _headers(question: Question, unsaid: tuple[str, ...], routing: RoutingMetadata | None, request_id: str) -> Headers:
     """Return the headers of an answer: who gives it, why, and what of the request was left unsaid."""
     chosen = routing or (None if question.target.open else question.target.routing)
-    headers = [*routing_headers(chosen)]
-    if question.dialect == "anthropic":
-        headers.append((b"request-id", request_id.encode()))
+    headers = [*routing_headers(chosen), *request_id_header(question.dialect, request_id)]
     if unsaid:
         headers.append((b"x-arawn-ignored", _listed(unsaid)))
     return headers

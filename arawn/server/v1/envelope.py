@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from arawn.backends.verbatim_reply import ProviderAnswer
-from arawn.server.reply import ErrorBody, ErrorDetail, Failure, Reply, error_body, error_reply
+from arawn.server.reply import ErrorBody, ErrorDetail, Failure, Headers, Reply, error_body, error_reply
 from arawn.server.v1.known_errors import NO_THREADS, word_for
 from arawn.server.v1.target import DialectName
 
@@ -19,6 +19,7 @@ __all__ = [
     "error_in_stream",
     "in_envelope",
     "provider_error",
+    "request_id_header",
 ]
 
 
@@ -98,9 +99,7 @@ def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> R
         request_id: What the answer is known by when no log record answers for it.
     """
     request_id = reply.request_id or request_id
-    headers = list(reply.headers)
-    if dialect == "anthropic":
-        headers.append((b"request-id", request_id.encode()))
+    headers = [*reply.headers, *request_id_header(dialect, request_id)]
     if _cannot_help(reply.status, headers):
         headers.append((b"x-should-retry", b"false"))
     if dialect is None or reply.as_received:
@@ -109,6 +108,11 @@ def in_envelope(reply: Reply, dialect: DialectName | None, request_id: str) -> R
     status = word_for(detail, dialect).status or reply.status
     body = msgspec.json.encode(_error_body(detail, status, dialect, request_id))
     return msgspec.structs.replace(reply, status=status, body=body, headers=headers, request_id=request_id)
+
+
+def request_id_header(dialect: DialectName | None, request_id: str) -> Headers:
+    """Return the header in which clients of `dialect` look for the id of an answer, beside `x-request-id`."""
+    return [(b"request-id", request_id.encode())] if dialect == "anthropic" else []
 
 
 def error_in_stream(failure: Failure, dialect: DialectName, request_id: str) -> bytes:

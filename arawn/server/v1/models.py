@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from arawn.config.describe import ticked
 from arawn.runtime_door import Runtime
 from arawn.server.call import Call
 from arawn.server.reply import json_reply
 from arawn.server.v1.body import odd
-from arawn.server.v1.envelope import called_dialect
+from arawn.server.v1.envelope import called_dialect, request_id_header
 from arawn.server.v1.target import DialectName, choose_target
 
 __all__ = ["MODEL", "list_models", "show_model"]
@@ -35,9 +34,10 @@ async def list_models(runtime: Runtime, call: Call) -> None:
     models = [_model(runtime, name, name, dialect) for name in names]
     if dialect == "anthropic":
         ends = {"first_id": names[0], "last_id": names[-1]} if names else {"first_id": None, "last_id": None}
-        await call.respond(json_reply(200, {"data": models, "has_more": has_more, **ends}))
+        said = {"data": models, "has_more": has_more, **ends}
     else:
-        await call.respond(json_reply(200, {"object": "list", "data": models}))
+        said = {"object": "list", "data": models}
+    await call.respond(json_reply(200, said, headers=request_id_header(dialect, call.request_id)))
 
 
 def _page(names: Sequence[str], query: Mapping[str, str]) -> tuple[Sequence[str], bool]:
@@ -63,10 +63,11 @@ async def show_model(runtime: Runtime, call: Call) -> None:
 
     Checkpoint: always. If cancelled: a part may have been sent.
     """
-    name = unquote(call.path.removeprefix("/v1/models/"))
+    name = call.path.removeprefix("/v1/models/")
     target = choose_target(name, None, runtime.config)
-    shape = _model(runtime, name, target.routing.profile, called_dialect(call.path, call.headers))
-    await call.respond(json_reply(200, shape))
+    dialect = called_dialect(call.path, call.headers)
+    shape = _model(runtime, name, target.routing.profile, dialect)
+    await call.respond(json_reply(200, shape, headers=request_id_header(dialect, call.request_id)))
 
 
 def _model(runtime: Runtime, name: str, profile_name: str, dialect: DialectName | None) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from arawn.server.v1.openai_chat_in import ChatBody
 from arawn.server.v1.passthrough import EmbeddingsBody
 from arawn.server.v1.responses_in import ResponsesBody
 
-__all__ = ["V1_OPERATIONS"]
+__all__ = ["CONTEXT", "V1_OPERATIONS"]
 
 _ERRORS = (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 _BAD_HEADER = "1 to 200 printable characters, percent-encoded."
-_CONTEXT = (
+CONTEXT = (
     Parameter("x-arawn-profile", "header", f"The profile to use. {_BAD_HEADER}"),
     Parameter("x-arawn-session", "header", f"A session id for the record. {_BAD_HEADER}"),
     Parameter("x-arawn-workstream", "header", f"A workstream's name, for its binding and the record. {_BAD_HEADER}"),
@@ -68,7 +68,7 @@ def _call(summary: str, body: Any, answer: Any, error: Any, *others: str) -> Ope
         summary=summary,
         body=body,
         answers={200: Answer(said, answer, others)},
-        parameters=_CONTEXT,
+        parameters=CONTEXT,
         error=error,
         errors=_ERRORS,
         otherwise=Answer("A refusal of the provider, with its own status and in its own words.", error),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -32,7 +32,8 @@ def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
     """Return what `x-arawn-profile`, `-workstream`, `-session` and `-tag-<key>` say; values are percent-decoded.
 
     Raises:
-        Refused: A value is empty, too long, holds a control character, or names what can be no workstream (400).
+        Refused: A value is empty, too long, no UTF-8, holds a control character, or names what can be no workstream; or
+            a tag has no key (400).
     """
     tags = _tags(headers) if _TAG in b" ".join(headers) else {}
     return Origin(
@@ -44,10 +45,14 @@ def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
 
 
 def _tags(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    if _TAG in headers:
+        raise Refused(
+            refusal(400, "invalid_request", "the header `x-arawn-tag-` names no tag; write its key behind it")
+        )
     return {
         name.removeprefix(_TAG).decode("latin-1"): _text(name, value)
         for name, value in headers.items()
-        if name.startswith(_TAG) and name != _TAG
+        if name.startswith(_TAG)
     }
 
 
@@ -73,8 +78,11 @@ def _session_of_client(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _text(name: bytes, value: bytes) -> str:
-    text = unquote(value.decode("utf-8", "replace")).strip()
+    try:
+        text = unquote_to_bytes(value).decode().strip()
+    except UnicodeDecodeError:
+        text = ""
     if not text or len(text) > _LONGEST or not text.isprintable():
-        message = f"the header `{name.decode('latin-1')}` must hold 1 to {_LONGEST} printable characters"
-        raise Refused(refusal(400, "invalid_request", message))
+        wanted = f"1 to {_LONGEST} printable characters in UTF-8, percent-encoded"
+        raise Refused(refusal(400, "invalid_request", f"the header `{name.decode('latin-1')}` must hold {wanted}"))
     return text

@@ -54,6 +54,9 @@ async def served(directory: Path, *messages: str, **settings: Any) -> AsyncItera
         ("/interactions?fields=id,,x", "no record has a field ``"),
         ("/interactions?tag=job=1&tag=job=2", "the tag `job` is asked for twice"),
         ("/interactions?by=day", "there is no filter `by`"),
+        ("/interactions/latest?foo=1", "`foo` cannot be asked of one call; accepted: `fields`"),
+        ("/interactions/latest?fields=colour", "no record has a field `colour`"),
+        ("/interactions/latest?fields=id&fields=id", "`fields` is given twice"),
     ],
 )
 async def test_a_wrong_question_is_named(tmp_path: Path, question: str, said: str) -> None:
@@ -64,6 +67,28 @@ async def test_a_wrong_question_is_named(tmp_path: Path, question: str, said: st
     error = refused.json()["error"]
     assert (refused.status_code, error["type"]) == (400, "bad_input")
     assert said in error["message"]
+
+
+async def test_fields_of_one_call(tmp_path: Path) -> None:
+    """As of many, and what was said of it afterwards, too."""
+    async with served(tmp_path, "tea") as client:
+        await client.post("/interactions/latest/feedback", json={"label": "good"})
+        found = await client.get("/interactions/latest", params={"fields": "workstream,feedback.label,messages"})
+
+    assert found.json() == {
+        "workstream": "tea",
+        "feedback.label": ["good"],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "tea"}]}],
+    }
+
+
+@pytest.mark.parametrize("path", ["/interactions", "/interactions/latest"])
+async def test_of_a_log_that_is_off_nothing_can_be_asked(tmp_path: Path, path: str) -> None:
+    """That is no matter of the call which is asked for: it is not said to be missing."""
+    async with served(tmp_path, enabled=False) as client:
+        refused = await client.get(path)
+
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "bad_input")
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -96,6 +96,15 @@ async def test_a_full_mailbox_says_whose(path: str) -> None:
     assert named(response) == ("default", "Default")
 
 
+async def test_a_full_mailbox_says_whose_it_is_to_who_named_it() -> None:
+    """The same for a message to `/chat` that names its profile."""
+    runtime: Any = MemoryRuntime(fault=MailboxFull("full"))
+    async with serving(app_of(runtime)) as served, httpx.AsyncClient() as client:
+        response = await client.post(f"{served.url}/chat", json={"message": "hi", "routing_profile": "fast"})
+
+    assert (response.status_code, named(response)) == (503, ("fast", "CallerHint"))
+
+
 @pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
 async def test_what_is_refused_before_names_nobody(path: str, tmp_path: Path) -> None:
     """No profile was chosen."""

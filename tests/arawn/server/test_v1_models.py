@@ -125,6 +125,23 @@ async def test_one_model_is_shown(tmp_path: Path, path: str, status: int) -> Non
     assert status == 404 or response.json()["id"] == path.replace("%2F", "/")
 
 
+async def test_a_model_is_shown_by_the_name_that_the_list_has(tmp_path: Path) -> None:
+    """A path is decoded once: a percent sign of the name itself stays one."""
+    async with open_api(tmp_path, {"p%41": TWO}) as url, httpx.AsyncClient(headers=HEADERS) as client:
+        found = [await client.get(f"{url}/v1/models/{path}") for path in ("p%2541", "p%41")]
+
+    assert [each.status_code for each in found] == [200, 404]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/default"])
+async def test_models_are_answered_with_the_id_that_the_dialect_reads(tmp_path: Path, path: str) -> None:
+    """As all else is: clients of Anthropic look for `request-id`."""
+    ours, theirs = await get(tmp_path, path), await get(tmp_path, path, **{"anthropic-version": "2023-06-01"})
+
+    assert "request-id" not in ours.headers
+    assert theirs.headers["request-id"] == theirs.headers["x-request-id"]
+
+
 PASSED = [("/v1/embeddings", "openai"), ("/v1/messages/count_tokens", "anthropic")]
 
 

@@ -218,6 +218,7 @@ async def test_what_cannot_be_is_refused(
         active = runtime.status().active_workstreams
 
     assert (response.status_code, response.json()["error"]["type"]) == (status, kind)
+    assert response.headers["x-should-retry"] == "false"
     assert [(one.name, one.profile, one.archived) for one in stored] == [("x", None, False)]
     assert "arawn workstreams" not in response.text
     assert set(active) <= {"x"}
