@@ -12,6 +12,7 @@ import trio
 
 from arawn.backends.assembly import ContentAssembly
 from arawn.backends.protocol import Provider
+from arawn.backends.verbatim import VerbatimMessages
 from arawn.config.schema import Profile
 from arawn.errors import ArawnError, BackendError
 from arawn.interactions.build import AttemptFacts, build_record
@@ -222,11 +223,14 @@ class Attempt:
 def with_profile(request: CompletionRequest, profile: Profile) -> CompletionRequest:
     """Return `request` with the profile's settings where it has none.
 
-    `extra` is merged key by key; the request's value wins.
+    `extra` is merged key by key; the request's value wins. Of what is no completion, only the model is left open.
     """
+    model = profile.model if request.model is None else request.model
+    if isinstance(request.messages, VerbatimMessages) and request.messages.is_of_other_endpoint:
+        return msgspec.structs.replace(request, model=model)
     return msgspec.structs.replace(
         request,
-        model=profile.model if request.model is None else request.model,
+        model=model,
         max_tokens=profile.max_tokens if request.max_tokens is None else request.max_tokens,
         temperature=profile.temperature if request.temperature is None else request.temperature,
         top_p=profile.top_p if request.top_p is None else request.top_p,

@@ -63,6 +63,11 @@ class VerbatimMessages(tuple[Message, ...]):  # noqa: SLOT001  # a tuple with sl
         made.ignored = ignored
         return made
 
+    @property
+    def is_of_other_endpoint(self) -> bool:
+        """Whether the answer will be no completion: such a request takes no settings of completions."""
+        return self.verbatim is not None and self.verbatim.path is not None
+
 
 def dropped(request: CompletionRequest, named: Collection[str] = ()) -> tuple[str, ...]:
     """Return a warning for each part of a request, as it was said, that a provider of another dialect is not told.

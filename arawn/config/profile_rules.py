@@ -18,6 +18,8 @@ __all__ = ["is_variable", "profile_findings"]
 _PROFILE_NAME = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
+_SETTINGS = frozenset(("model", "max_tokens", "temperature", "top_p", "stop"))
+_OF_EACH_CALL = frozenset(("messages", "system", "stream"))
 _OF_EACH_REQUEST = frozenset(("content-length", "transfer-encoding"))
 _OTHER_SERVERS = "any other server that speaks OpenAI's or Anthropic's API is `custom` with `dialect` and `base_url`"
 _MAKERS = {"claude": "anthropic", "google": "gemini", "grok": "xai"}  # `grok` looks like `groq`, another company
@@ -36,6 +38,7 @@ def profile_findings(entry: NamedProfile) -> Iterator[Finding]:
     yield from _keys_of_one_kind(entry)
     yield from _base_url(entry)
     yield from _headers(entry)
+    yield from _extra(entry)
     yield from _api_key(entry)
 
 
@@ -127,6 +130,17 @@ def _headers(entry: NamedProfile) -> Iterator[Finding]:
             yield Finding(path, "each request says for itself where its body ends; remove it")
         if not _HEADER_VALUE.fullmatch(value):
             yield Finding(path, "not a header value; accepted: printable ASCII without space at either end")
+
+
+def _extra(entry: NamedProfile) -> Iterator[Finding]:
+    """Yield what `extra` would say a second time: which of the two counts would be anybody's guess."""
+    if entry.profile.backend == "local":  # settings of the model server, not of a request
+        return
+    for name in entry.profile.extra:
+        if name in _SETTINGS:
+            yield Finding((*entry.path, "extra", name), f"it is a setting of its own; give `{name}` beside `extra`")
+        elif name in _OF_EACH_CALL:
+            yield Finding((*entry.path, "extra", name), "each call says it for itself; remove it")
 
 
 def _api_key(entry: NamedProfile) -> Iterator[Finding]:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import msgspec
+
 from arawn.backends.attempt import with_profile
+from arawn.backends.verbatim import Verbatim, VerbatimMessages
 from arawn.config.schema import Profile
 from arawn.messages import CompletionRequest, user
 
@@ -28,3 +31,11 @@ def test_what_the_request_says_wins() -> None:
 
     assert (merged.model, merged.max_tokens, merged.temperature, merged.top_p, merged.stop) == ("n", 9, 0.0, 1.0, ())
     assert merged.extra == {"a": 1, "b": 2, "c": 3}
+
+
+def test_what_is_no_completion_takes_the_model_alone() -> None:
+    """Embeddings are told no temperature, so the record does not say it; nor do they wait for so many tokens."""
+    verbatim = Verbatim("openai", b'{"input": "hi"}', path="/embeddings")
+    asked = CompletionRequest(messages=VerbatimMessages.of((user("hi"),), verbatim))
+
+    assert with_profile(asked, PROFILE) == msgspec.structs.replace(asked, model="m")
