@@ -61,10 +61,10 @@ class TextSearch:
             OSError: The directory cannot be read.
         """
         files = wanted_files(self._directory, self._wanted)
-        is_literal = self._query.is_literal
+        rules_out = self._query.rules_out
         holding = partial(self._scan.holding, files, self._query.find_in, self._query.width)
         held = HeldHits()
-        for hit, size in chain(self._hits(holding() if is_literal else self._scan.forwards(files)), self._later(files)):
+        for hit, size in chain(self._hits(holding() if rules_out else self._scan.forwards(files)), self._later(files)):
             held.add(hit, size)
             if held.is_full:
                 yield from self._whole(held.take())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 from arawn.errors import BadInput
 from arawn.interactions import memmem
 from arawn.interactions.encode import encode_line
+from arawn.interactions.required_text import required_text
 
 __all__ = ["Place", "Query"]
 
@@ -59,19 +61,21 @@ class Query:
             raise BadInput("nothing to search for: give a text that is not empty")
         flags = re.MULTILINE | (re.IGNORECASE if ignore_case else 0)
         try:
-            self._pattern = re.compile(text if regex else re.escape(text), flags)
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # `[[` is read as it always was
+                self._pattern = re.compile(text if regex else re.escape(text), flags)
         except (re.error, RecursionError, OverflowError) as error:
             raise BadInput(f"`{text}` is no regular expression: {error}; without `--regex` it is plain text") from error
         self._ignore_case = ignore_case
-        self._always = regex and re.escape(text) != text
-        self._needles = _needles(text)
-        self._folded = text.lower().encode() if text.isascii() and _CLEAN.fullmatch(text) else b""
-        self._safe = _longest_safe_run(text)
+        sure = required_text(text) if regex else text
+        self._always = not sure
+        self._needles = _needles(sure)
+        self._folded = sure.lower().encode() if sure.isascii() and _CLEAN.fullmatch(sure) else b""
+        self._safe = _longest_safe_run(sure)
         self.width = max(map(len, (*self._needles, self._folded, self._safe)))
 
     @property
-    def is_literal(self) -> bool:
-        """Whether `find_in` can rule anything out."""
+    def rules_out(self) -> bool:
+        """Whether `find_in` can rule anything out: not where a regular expression requires no plain text."""
         return not self._always
 
     def may_be_in(self, line: bytes) -> bool:

@@ -1,0 +1,85 @@
+"""What a regular expression must find is looked for first: nothing that it finds may be ruled out."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arawn.interactions.required_text import required_text
+from arawn.interactions.search import Query
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("timeout", "timeout"),
+        (r"timeout after \d+ s", "timeout after "),
+        (r"^error: .*refused$", "error: "),
+        (r"v1\.2\.3", "v1.2.3"),
+        ("colou?rfully", "rfully"),
+        ("colou*", "colo"),
+        ("colou+r", "colou"),
+        ("ab{2}cdef", "cdef"),
+        ("(?:grey|gray)hound", "hound"),
+        ("(a(b|[)]c)\\))?hound", "hound"),
+        ("[]a-z]known[^]\\]]", "known"),
+        ("näher", "näher"),
+        ("ab", ""),
+        ("one|two", ""),
+        ("(?i)error", ""),
+        ("(?x) error", ""),
+        ("(?=error)error", ""),
+        ("err(?i:or)message", ""),
+        (r"\x41bcdef", ""),
+        (r"(a)\1bcdef", ""),
+        ("abc{def", ""),
+    ],
+)
+def test_the_longest_plain_run_outside_of_groups_is_required(pattern: str, text: str) -> None:
+    """Where nothing is sure, nothing is required."""
+    re.compile(pattern)
+
+    assert required_text(pattern) == text
+
+
+_PARTS = st.sampled_from(
+    [
+        *"abcK.^$|()[]{}*+?-\\,:=!1",
+        "abc",
+        r"\d",
+        r"\b",
+        r"\.",
+        r"\x61",
+        "[ab]",
+        "[^a]",
+        "(?:",
+        "(?i)",
+        "{2}",
+        "{1,}",
+        "é",
+    ]
+)
+
+
+@given(st.lists(_PARTS, max_size=12).map("".join), st.text("abcK.1é-\n|({", max_size=20), st.booleans())
+def test_what_an_expression_finds_is_never_ruled_out(pattern: str, text: str, ignore_case: bool) -> None:
+    """For any expression that is one, any text, and either way of reading case."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what newer versions of `re` may read otherwise
+        try:
+            found = re.search(pattern, text, re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
+        except (re.error, OverflowError):
+            return
+    if found is None or not pattern:
+        return
+    line = json.dumps({"messages": [{"text": text}]}).encode() + b"\n"
+
+    query = Query(pattern, regex=True, ignore_case=ignore_case)
+
+    assert query.may_be_in(line)
+    assert ignore_case or required_text(pattern) in text
