@@ -28,6 +28,8 @@ _NOT_SAID = frozenset(
 _ABOUT_THE_CALL = frozenset({"provider", "status", "stop_reason", "stop_reason_raw", "routing"})
 _FIRST_PIECE = 1 << 10  # what is sought may stand in every line: a look that soon ends must be cheap
 _PIECE = 1 << 18
+_SHORT = 32  # characters, which are searched as fast as they are looked up
+_REMEMBERED = 1 << 22  # characters of texts that are remembered: of four bytes each, if they are odd
 _AROUND = 80  # characters shown on either side of a match
 _LONGEST_MATCH = 200
 _OTHER_CASES = frozenset("kKsSiI")  # letters that have an upper or lower case outside of ASCII
@@ -65,6 +67,7 @@ class Query:
                 self._pattern = re.compile(text if regex else re.escape(text), flags)
         except (re.error, RecursionError, OverflowError) as error:
             raise BadInput(f"`{text}` is no regular expression: {error}; without `--regex` it is plain text") from error
+        self._search = _Remembering(self._pattern.search)
         self._ignore_case = ignore_case
         sure = required_text(text) if regex else text
         self._always = not sure
@@ -111,8 +114,29 @@ class Query:
             msgspec.DecodeError: The line is no JSON.
         """
         found: list[tuple[str, str, re.Match[str]]] = []
-        _collect(msgspec.json.decode(line), "", self._pattern.search, found, free=False)
+        _collect(msgspec.json.decode(line), "", self._search, found, free=False)
         return (_place(*match) for match in found)
+
+
+class _Remembering:
+    """A search that looks through a text once: each call of a conversation repeats what was said before."""
+
+    def __init__(self, search: Callable[[str], re.Match[str] | None]) -> None:
+        self._search = search
+        self._without: set[str] = set()  # texts in which there is nothing
+        self._characters = 0
+
+    def __call__(self, text: str) -> re.Match[str] | None:
+        if text in self._without:
+            return None
+        found = self._search(text)
+        if found is None and _SHORT < len(text) <= _REMEMBERED:
+            self._characters += len(text)
+            if self._characters > _REMEMBERED:
+                self._without.clear()
+                self._characters = len(text)
+            self._without.add(text)
+        return found
 
 
 def _needles(text: str) -> tuple[bytes, ...]:

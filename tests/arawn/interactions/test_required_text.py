@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arawn.interactions import search
 from arawn.interactions.required_text import required_text
 from arawn.interactions.search import Query
 
@@ -83,3 +84,32 @@ def test_what_an_expression_finds_is_never_ruled_out(pattern: str, text: str, ig
 
     assert query.may_be_in(line)
     assert ignore_case or required_text(pattern) in text
+
+
+@given(st.lists(st.text("ab ", max_size=60), max_size=12), st.integers(1, 100))
+def test_a_text_that_was_looked_through_is_not_found_otherwise_the_second_time(texts: list[str], most: int) -> None:
+    """However many are remembered: conversations repeat themselves with each call."""
+    query = Query("a b|b  a", regex=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_SHORT", 2)
+        patch.setattr(search, "_REMEMBERED", most)
+        lines = [json.dumps({"messages": texts[: number + 1]}).encode() for number in range(len(texts))]
+        found = [[place.where for place in query.places(line)] for line in lines]
+
+    holding = [f"messages[{number}]" for number, text in enumerate(texts) if re.search("a b|b  a", text)]
+    assert found == [[where for where in holding if int(where[9:-1]) <= number] for number in range(len(texts))]
+
+
+def test_a_text_is_looked_through_once() -> None:
+    """A call has all that was said before it: looked through anew each time, a long log takes minutes."""
+    text, looked_at = "x" * 100, []
+    query = Query(r"\d", regex=True)
+
+    def look(text: str) -> None:
+        looked_at.append(text)
+
+    query._search._search = look
+    for _ in range(3):
+        list(query.places(json.dumps({"messages": [text]}).encode()))
+
+    assert looked_at == [text]
