@@ -37,10 +37,10 @@ Write = Callable[[RowWriter], ExportManifest]
 @click.option(
     "-o",
     "--output",
-    required=True,
     type=click.Path(),
     metavar="PATH",
-    help="File to write (for parquet a directory); `-` is stdout, without a manifest.",
+    help="File to write (for parquet a directory); `-` is stdout, without a manifest. Without it, interactions-FORMAT"
+    " here, with .jsonl behind a file.",
 )
 @click.option("--per-call", is_flag=True, help="A row for each call, where the format has one for each conversation.")
 @click.option("--keep", multiple=True, type=click.Choice(CHOICES), help="Keep rows for which this holds.")
@@ -54,7 +54,7 @@ Write = Callable[[RowWriter], ExportManifest]
 def export_interactions(
     *,
     export_format: Format,
-    output: str,
+    output: str | None,
     per_call: bool,
     keep: tuple[Choice, ...],
     drop: tuple[Choice, ...],
@@ -89,6 +89,7 @@ def export_interactions(
         per_call=per_call,
         routing=configured(config_file).routing,
     )
+    output = _usual_place(export_format) if output is None else output
     _require_sense(order, output, as_json=as_json)
     directory = required_log(config_file)
     order = msgspec.structs.replace(order, wanted=judged_aloud(directory, order.wanted))
@@ -101,7 +102,7 @@ def export_interactions(
     if as_json:
         print_json(manifest)
     else:
-        note(_summary(manifest))
+        note(_summary(manifest, output))
         if manifest.answered_calls_dropped:
             note(_lost_with_the_last(manifest.answered_calls_dropped))
 
@@ -165,9 +166,14 @@ def _lost_with_the_last(calls: int) -> str:
     )
 
 
-def _summary(manifest: ExportManifest) -> str:
+def _usual_place(export_format: Format) -> str:
+    return f"interactions-{export_format}" + ("" if export_format == "parquet" else ".jsonl")
+
+
+def _summary(manifest: ExportManifest, output: str) -> str:
     units = manifest.interactions if manifest.conversations is None else manifest.conversations
     whole = counted(units, manifest.row)
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in manifest.dropped.items())
     damaged = f"; {counted(manifest.damages, 'damaged place')} of the log passed over" if manifest.damages else ""
-    return f"{manifest.rows:,} of {whole} written{f' (dropped: {dropped})' if dropped else ''}{damaged}"
+    place = "" if output == _STDOUT else f" to {output}"
+    return f"{manifest.rows:,} of {whole} written{place}{f' (dropped: {dropped})' if dropped else ''}{damaged}"

@@ -49,6 +49,20 @@ def test_parquet_is_a_directory(asked: None, command: Command, place: Place) -> 
     ] == [output["file"] for output in manifest["outputs"]]
 
 
+@pytest.mark.parametrize(("name", "place_of"), [("parquet", "interactions-parquet"), ("trl", "interactions-trl.jsonl")])
+def test_without_a_name_the_format_names_it(
+    asked: None, command: Command, place: Place, name: str, place_of: str
+) -> None:
+    """Where the command was called, which says so; a second one replaces nothing unasked."""
+    result, again = command(*EXPORT, name), command(*EXPORT, name)
+
+    assert (result.code, again.code) == (0, 2)
+    assert f" written to {place_of}\n" in result.err
+    assert (place.directory / place_of).exists()
+    assert (place.directory / f"{place_of}.manifest.json").exists()
+    assert "`--overwrite` replaces it" in again.err
+
+
 def test_rows_go_to_stdout(asked: None, command: Command, place: Place) -> None:
     """The summary does not."""
     result = command(*EXPORT, "jsonl", "-o", "-", "-w", "research")
@@ -84,7 +98,7 @@ def test_reasons_can_be_chosen(asked: None, command: Command) -> None:
     """What is dropped is counted by reason."""
     result = command(*EXPORT, "trl", "-o", "rows", "--drop", "no_tools")
 
-    assert result.err == "0 of 2 conversations written (dropped: 2 no_tools)\n"
+    assert result.err == "0 of 2 conversations written to rows (dropped: 2 no_tools)\n"
 
 
 @pytest.mark.parametrize(
