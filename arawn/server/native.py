@@ -25,14 +25,12 @@ from arawn.messages import (
 from arawn.server.call import Call
 from arawn.server.reply import Failure, Refused, error_body, error_reply, json_reply, routing_headers
 from arawn.server.streaming import KEEP_ALIVE, EventSource, answer_with_events, encode_event
-from arawn.server.v1.origin import Origin, origin_of
+from arawn.server.v1.origin import NOWHERE, Origin, origin_of
 
 if TYPE_CHECKING:
     from arawn.runtime_door import Runtime  # loads the whole runtime, of which the command line needs nothing
 
 __all__ = ["ChatReply", "ChatRequest", "chat", "completion_of", "in_context", "tools_of"]
-
-_NOWHERE = Origin()
 
 
 class ChatRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +95,7 @@ async def chat(runtime: Runtime, call: Call) -> None:
 
 def in_context(request: ChatRequest, origin: Origin) -> ChatRequest:
     """Return the request with what the headers say where its body is silent; of tags with one key, the body's."""
-    if origin == _NOWHERE:
+    if origin is NOWHERE:
         return request
     return msgspec.structs.replace(
         request,

@@ -11,7 +11,7 @@ from arawn.errors import BadInput
 from arawn.server.reply import Refused, refusal
 from arawn.workstreams.store import require_name
 
-__all__ = ["Origin", "origin_of"]
+__all__ = ["NOWHERE", "Origin", "origin_of"]
 
 # What agent clients send by themselves; the first that is there counts.
 _SESSION_HEADERS = (b"x-claude-code-session-id", b"session_id", b"session-id", b"x-session-id")
@@ -28,6 +28,10 @@ class Origin(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
 
 
+NOWHERE = Origin()
+"""Of a request whose headers say nothing of it."""
+
+
 def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
     """Return what `x-arawn-profile`, `-workstream`, `-session` and `-tag-<key>` say; values are percent-decoded.
 
@@ -35,12 +39,13 @@ def origin_of(headers: Mapping[bytes, bytes]) -> Origin:
         Refused: A value is empty, too long, no UTF-8, holds a control character, or names what can be no workstream; or
             a tag has no key (400).
     """
-    tags = _tags(headers) if _TAG in b" ".join(headers) else {}
+    if b"x-arawn-" not in b" ".join(headers) and headers.keys().isdisjoint(_SESSION_HEADERS):  # most requests
+        return NOWHERE
     return Origin(
         profile=_given(headers, b"x-arawn-profile"),
         workstream=_workstream(headers),
         session_id=_given(headers, b"x-arawn-session") or _session_of_client(headers),
-        tags=tags,
+        tags=_tags(headers),
     )
 
 
@@ -70,8 +75,6 @@ def _workstream(headers: Mapping[bytes, bytes]) -> str | None:
 
 def _session_of_client(headers: Mapping[bytes, bytes]) -> str | None:
     """Return the session that a client names unasked; what it means by an odd one is its own affair."""
-    if headers.keys().isdisjoint(_SESSION_HEADERS):
-        return None
     values = [headers[name].decode("utf-8", "replace").strip() for name in _SESSION_HEADERS if name in headers]
     usable = [value for value in values if value.isprintable() and 0 < len(value) <= _LONGEST]
     return usable[0] if usable else None
