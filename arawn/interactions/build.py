@@ -17,13 +17,14 @@ from arawn.interactions.encode import fixed_json
 from arawn.interactions.ready import ReadyMessage, ReadyTools, ready_messages, ready_tools
 from arawn.interactions.record import (
     BodyDigest,
+    ErrorRecord,
     InteractionRecord,
     Status,
     ToolCallRecord,
     Truncation,
     timestamp_text,
 )
-from arawn.interactions.redact import Redactor
+from arawn.interactions.redact import Redactor, rules_in
 from arawn.interactions.said import Said, laid_out, said_in
 from arawn.interactions.shorten import digest
 from arawn.messages import (
@@ -118,7 +119,7 @@ def build_record(facts: AttemptFacts, *, config: InteractionLogConfig, secrets: 
         tools_available=tools.names,
         tool_calls=_tool_calls(calls, config) if calls else (),
         truncated=_cuts(messages) if config.include_messages else (),
-        redactions=_all_rules(rules, tools, messages),
+        redactions=_all_rules(rules, said.error, tools, messages),
         tools=cast("tuple[ToolDefinition, ...]", tools.bodies),  # their JSON, which the encoder copies
         messages=_kept_messages(said.system_prompt, messages, config),
         **kept,
@@ -237,6 +238,9 @@ def _cuts(messages: Sequence[ReadyMessage]) -> tuple[Truncation, ...]:
     )
 
 
-def _all_rules(said: Sequence[str], tools: ReadyTools, messages: Sequence[ReadyMessage]) -> tuple[str, ...]:
-    """Return every rule that found something, once."""
-    return tuple(dict.fromkeys(chain(said, tools.rules, *map(_rules_of, messages))))
+def _all_rules(
+    said: Sequence[str], error: ErrorRecord | None, tools: ReadyTools, messages: Sequence[ReadyMessage]
+) -> tuple[str, ...]:
+    """Return every rule that found something, once; an error's message was redacted where the error was made."""
+    shown = () if error is None else rules_in(str(error.message))
+    return tuple(dict.fromkeys(chain(said, shown, tools.rules, *map(_rules_of, messages))))

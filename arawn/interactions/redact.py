@@ -6,6 +6,7 @@ The eight hexadecimal digits begin the SHA-256 of what stood there, so equal sec
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable
 from functools import partial
 from itertools import compress, repeat
@@ -24,7 +25,7 @@ from arawn.messages import Image
 if TYPE_CHECKING:
     from arawn.interactions.ready import ReadyMessage, ReadyTools
 
-__all__ = ["MIN_SECRET_LENGTH", "RULES", "Redactor", "redact"]
+__all__ = ["MIN_SECRET_LENGTH", "RULES", "Redactor", "redact", "rules_in"]
 
 _TEXTS_BYTES = 8 << 20
 _MESSAGES_BYTES = 16 << 20  # a conversation that does not fit costs what each call of it would cost without memory
@@ -33,6 +34,7 @@ _MOST_VALUES = 10_000
 _ATOMS = frozenset((type(None), bool, int, float))
 _FLAT = _ATOMS | {str}
 _are_flat = _FLAT.issuperset
+_MARK = re.compile(r"\[redacted:(\w+):[0-9a-f]{8}\]")
 
 
 class Redactor:
@@ -183,6 +185,11 @@ def _same(left: Any, right: Any) -> bool:
 def redact(value: Any, secrets: SecretSet | Iterable[str] = ()) -> tuple[Any, list[str]]:
     """Return what a new `Redactor` makes of `value`."""
     return Redactor(secrets).redact(value)
+
+
+def rules_in(text: str) -> list[str]:
+    """Return the rules whose marks stand in `text`: what is shown before it is logged was redacted by then."""
+    return _MARK.findall(text)
 
 
 def _mask(rule: str, secret: str) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from arawn.backends.masking import Masking
-from tests.arawn.backends.calling import complete_error, stream_error
-from tests.fake_provider import Reply, stream_reply
+from arawn.errors import BadRequest
+from tests.arawn.backends.calling import ASK, complete_error, stream_error
+from tests.fake_provider import FakeProvider, Reply, stream_reply
+from tests.runtimes import configured, custom, records, running
 
 
 def test_a_secret_that_holds_another_goes_as_a_whole() -> None:
@@ -50,3 +53,18 @@ async def test_a_key_is_taken_out_before_what_quotes_it_is_cut(before: int, said
     assert "local" not in str(streamed)
     if said != "an error event":
         assert "local" not in str(await complete_error(reply, api_key=key))
+
+
+async def test_a_key_in_an_error_is_listed_in_its_record(tmp_path: Path) -> None:
+    """The message was redacted before the record was made, and the record says by which rule, as of any other text."""
+    key = "sk-proj-" + "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7d"
+    body = json.dumps({"error": {"message": f"{key} is used up, and so is {key}"}}).encode()
+
+    with FakeProvider(Reply(400, body)) as fake:
+        async with running(configured(tmp_path, {"default": custom(fake.address)})) as runtime:
+            with pytest.raises(BadRequest):
+                await runtime.complete(ASK)
+
+    (record,) = records(tmp_path)
+    assert "[redacted:openai:" in record["error"]["message"]
+    assert record["redactions"] == ["openai"]
