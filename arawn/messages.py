@@ -232,6 +232,7 @@ class Begun(msgspec.Struct, frozen=True, gc=False):
         interaction_id: The id of the record that will hold the answer; None while the log is off.
         routing: The profile that answers, and why.
         usage: What the provider has reported by then, such as the input: of a call that is left nothing more comes.
+        request_id: The provider's id of the request, if it has named one.
     """
 
     model: str
@@ -239,6 +240,7 @@ class Begun(msgspec.Struct, frozen=True, gc=False):
     interaction_id: str | None = None
     routing: RoutingMetadata | None = None
     usage: Usage = Usage()
+    request_id: str | None = None
 
 
 StreamEvent = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | Completed

@@ -18,7 +18,7 @@ from arawn.errors import ArawnError, BackendError
 from arawn.interactions.build import AttemptFacts, build_record
 from arawn.interactions.record import InteractionRecord, Status
 from arawn.interactions.redact import Redactor
-from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent, Usage
+from arawn.messages import Begun, CompletionRequest, CompletionResponse, StreamEvent
 
 if TYPE_CHECKING:
     from arawn.backends.actor import BackendParts, Call
@@ -61,8 +61,7 @@ class Attempt:
         self._call_id = call_id
         self._received = ContentAssembly()
         self._first_delta_at: float | None = None
-        self._model = self._request.model or ""  # that answers, as far as is known
-        self._usage = Usage()  # the same
+        self._known = Begun(self._request.model or "")  # of the answer
         self._own_id: str | None = None  # of the record to be written, once something has been said
         self._record_id: str | None = None
         self.begin()
@@ -107,7 +106,7 @@ class Attempt:
         self._first_delta_at = trio.current_time()
         self.on_first_delta()
         self._own_id = self._new_id()
-        self._model, self._usage = begun.model, begun.usage
+        self._known = begun
         record_id = self._own_id if self._parts.journal.enabled else None
         return msgspec.structs.replace(begun, interaction_id=record_id, routing=self._call.context.routing)
 
@@ -138,7 +137,10 @@ class Attempt:
         """Return what has arrived of a stream as an answer without an end; None if nothing has."""
         if not len(self._received):
             return None
-        return CompletionResponse(content=self._received.content(), model=self._model, usage=self._usage)
+        known = self._known
+        return CompletionResponse(
+            content=self._received.content(), model=known.model, usage=known.usage, request_id=known.request_id
+        )
 
     async def record_shielded(self, outcome: Outcome) -> None:
         """Record an attempt without an answer, also for a caller who has left or while the backend is being stopped.

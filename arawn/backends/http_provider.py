@@ -95,7 +95,8 @@ class HttpProvider:
         if not response.is_success:
             raise self._refusal(response, body, call)
         answer = self._decode(response, body, call)
-        return self._completed(with_bytes(answer, body) if call.verbatim else answer, call, response)
+        answer = with_bytes(answer, body) if call.verbatim else answer
+        return self._completed(answer, call, request_id(response.headers))
 
     async def stream(self, request: CompletionRequest, emit: Emit) -> CompletionResponse:
         """Call `emit` for every delta, then return the assembled answer; all four deadlines apply.
@@ -109,9 +110,7 @@ class HttpProvider:
         """
         call = self._writer.asked(request, stream=True)
         reading = self._reading(call)
-        emit = announced(
-            emit, lambda: Begun(reading.model or call.model, call.left_out, usage=reading.response().usage)
-        )
+        emit = announced(emit, lambda: self._begun(call, reading))
         try:
             with trio.move_on_after(self._profile.timeouts.total_s):
                 return await self._stream(call, reading, emit)
@@ -119,7 +118,8 @@ class HttpProvider:
         except BackendError as error:
             partial = reading.partial()
             if partial is not None:
-                error.partial = self._completed(partial, call, None)
+                error.partial = self._completed(partial, call, reading.request_id)
+            error.request_id = error.request_id or reading.request_id
             reading.spoil(error)
             self._masking.of_error(error)
             raise
@@ -138,11 +138,11 @@ class HttpProvider:
             response = await self._send(call)
             chunks = content_of(response)
             try:
-                reading.content_type = content_type_of(response)
+                reading.content_type, reading.request_id = content_type_of(response), request_id(response.headers)
                 head = await self._head_of_stream(response, chunks, call)
                 if isinstance(head, CompletionResponse):
                     await _pass_on(reading.whole(head), emit, deadline)
-                    return self._completed(head, call, response)
+                    return self._completed(head, call, reading.request_id)
                 while not reading.finished:
                     chunk, head = head or await next_piece(self._where, chunks), b""
                     if chunk is None:
@@ -158,7 +158,7 @@ class HttpProvider:
                 await close(  # noqa: ASYNC102  # shielded, with a deadline, inside
                     response, chunks, drain_s=_DRAIN_S if reading.finished else 0
                 )
-            return self._completed(reading.response(), call, response)
+            return self._completed(reading.response(), call, reading.request_id)
         raise timed_out(self._where, self._profile.timeouts, deadline.which)
 
     async def _pass_rest(self, chunks: AsyncIterator[bytes], reading: StreamReading, emit: Emit) -> None:
@@ -202,7 +202,7 @@ class HttpProvider:
         try:
             return other_answer(body) if call.verbatim and call.verbatim.path else self._dialect.decode(body)
         except ReportedError as error:
-            partial = error.partial and self._completed(error.partial, call, response)
+            partial = error.partial and self._completed(error.partial, call, request_id(response.headers))
             place, masked = self._place(call), self._masking.of_bytes
             raise from_reported(self._where, error, masked, place=place, partial=partial) from error
         except WrongShapeError as error:
@@ -224,11 +224,13 @@ class HttpProvider:
     def _place(self, call: Asked) -> str:
         return f"`{call.http.url.path}` was asked; {self._dialect.base_url_hint}"
 
-    def _completed(
-        self, answer: CompletionResponse, call: Asked, response: httpx.Response | None
-    ) -> CompletionResponse:
-        """Return `answer` with what the dialect could not know."""
-        sent_id = None if response is None else request_id(response.headers)
+    def _begun(self, call: Asked, reading: StreamReading) -> Begun:
+        """Return what is known of an answer right before its first delta."""
+        known = self._completed(reading.response(), call, reading.request_id)
+        return Begun(known.model, known.left_out, usage=known.usage, request_id=known.request_id)
+
+    def _completed(self, answer: CompletionResponse, call: Asked, sent_id: str | None) -> CompletionResponse:
+        """Return `answer` with what the dialect could not know; `sent_id` is that of the head, if it had one."""
         return msgspec.structs.replace(
             answer,
             model=answer.model or call.model,

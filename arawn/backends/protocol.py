@@ -72,10 +72,6 @@ class Assembler(Protocol):
         """Whether the dialect's terminal event has arrived."""
 
     @property
-    def model(self) -> str:
-        """The name of the model that answers; empty as long as nothing has named it."""
-
-    @property
     def left_out(self) -> bytes:
         """The terminal event, where only this is missing and a server may leave it out; empty otherwise."""
 

@@ -37,6 +37,7 @@ class StreamReading:
             masked: Takes secrets out of what is quoted.
         """
         self.content_type = ""
+        self.request_id: str | None = None  # as the head names it
         self._where = where
         self._hint = dialect.base_url_hint
         self._parser = SseParser()
@@ -60,11 +61,6 @@ class StreamReading:
     def finished(self) -> bool:
         """Whether the terminal event has arrived."""
         return self._assembler.finished
-
-    @property
-    def model(self) -> str:
-        """The name of the model that answers; empty as long as nothing has named it."""
-        return self._whole.model if self._whole else self._assembler.model
 
     def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
         """Yield the deltas that `chunk` brings, one by one; those before a fault come before its error.
