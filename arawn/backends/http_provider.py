@@ -94,7 +94,11 @@ class HttpProvider:
                 await close(response, chunks, drain_s=0)  # noqa: ASYNC102  # shielded, with a deadline, inside
         if not response.is_success:
             raise self._refusal(response, body, call)
-        answer = self._decode(response, body, call)
+        try:
+            answer = self._decode(response, body, call)
+        except BackendError as error:
+            error.request_id = request_id(response.headers)
+            raise
         answer = with_bytes(answer, body) if call.verbatim else answer
         return self._completed(answer, call, request_id(response.headers))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arawn.errors import BackendError
-from tests.arawn.backends.calling import ASK, stream_error
+from tests.arawn.backends.calling import ASK, complete_error, stream_error
 from tests.fake_provider import FakeProvider, Fault, Reply, openai_stream, stream_reply
 from tests.runtimes import configured, custom, records, running
 
@@ -61,3 +61,11 @@ async def test_a_stream_that_breaks_before_its_first_word_tells_the_id() -> None
 
     assert error.partial is None
     assert error.request_id == "req-77"
+
+
+async def test_an_answer_that_cannot_be_read_tells_the_id() -> None:
+    """Whether it is no reply at all, or an error inside a 200."""
+    for body in (b"<html>", b'{"error": {"message": "no"}}'):
+        error = await complete_error(Reply(body=body, headers={"x-request-id": "req-77"}))
+
+        assert error.request_id == "req-77"
