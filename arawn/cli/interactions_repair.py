@@ -103,6 +103,8 @@ def _print(directory: Path, repaired: Repaired) -> None:
     lines += [f"{name}: set aside, since the file that it describes is gone" for name in repaired.orphans]
     modes = [str(directory) if name == "." else name for name in repaired.modes]
     lines += [f"{name}: readable by its owner alone now" for name in modes]
+    if repaired.unwritten:
+        lines.append(f"lost, and declared so: {counted(repaired.unwritten, 'record')} that the last writer never wrote")
     for gap in repaired.lost:
         numbers = f"number {gap.first}" if gap.first == gap.last else f"numbers {gap.first} to {gap.last}"
         lines.append(f"lost, and declared so: {numbers} of writer {gap.writer}")

@@ -30,11 +30,13 @@ class Mending:
     """A log directory that this process alone writes to. Use `open_mending` to make one.
 
     `narrowed` names what others could reach and cannot since it is open: `.`, the directory itself, or nothing.
+    `unwritten` is how many records the writer before took and never wrote: they were declared as it was opened.
     """
 
     def __init__(self, log: DayLog, directory: Path, filesystem: Filesystem, clock: Callable[[], datetime]) -> None:
         self.directory = directory
         self.narrowed: tuple[str, ...] = ()
+        self.unwritten = 0
         self.filesystem = filesystem
         self.clock = clock
         self._log = log
@@ -116,7 +118,7 @@ def open_mending(
         LogInUse: Somebody is writing there; the message says who, and what to do.
         LogWriteFailed: The system refused; one sentence says what to do.
     """
-    was_open = _is_open(directory)
+    was_open, unwritten = _is_open(directory), _unwritten(filesystem, directory)
     try:
         opened = open_day_log(directory, config, filesystem=filesystem, clock=clock, links="passed over")
     except LogInUse as error:
@@ -126,6 +128,7 @@ def open_mending(
         raise LogInUse(_held_by(owner, directory)) from error
     with closing(opened) as log:
         mending = Mending(log, directory, filesystem, clock)
+        mending.unwritten = unwritten
         if was_open and not _is_open(directory):
             mending.narrowed = (".",)
         yield mending
@@ -145,6 +148,14 @@ def stretch(path: Path, first: int, end: int) -> Iterator[bytes]:
 
 def _is_open(directory: Path) -> bool:
     return directory.stat().st_mode & 0o077 != 0
+
+
+def _unwritten(filesystem: Filesystem, directory: Path) -> int:
+    try:
+        owner = read_owner(filesystem, directory)
+    except OSError:
+        return 0  # the log cannot be opened either, which says why
+    return owner.unwritten.count if owner is not None and owner.unwritten is not None else 0
 
 
 def _held_by(owner: Owner, directory: Path) -> str:

@@ -53,6 +53,7 @@ class Repaired(msgspec.Struct, frozen=True, kw_only=True):
 
     `moved` are files of days to come, `torn` tails set aside, `manifests` those made anew, `orphans` those whose file
     is gone, `modes` what others could reach, `lost` numbers and `gone` files declared lost, `left` what stays wrong.
+    `unwritten` are records that the writer before never wrote, declared lost, too.
     """
 
     files: tuple[MendedFile, ...]
@@ -64,6 +65,7 @@ class Repaired(msgspec.Struct, frozen=True, kw_only=True):
     gone: tuple[str, ...]
     left: tuple[str, ...]
     moved: tuple[MovedFile, ...]
+    unwritten: int
 
 
 def repair(
@@ -112,6 +114,7 @@ def repair(
         gone=gone,
         left=(*failed.values(), *_left(after, failed)),
         moved=tuple(moved),
+        unwritten=mending.unwritten,
     )
 
 

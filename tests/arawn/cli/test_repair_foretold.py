@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from arawn.interactions.filesystem import Filesystem
+from arawn.interactions.lock_file import note_unwritten
 from tests.arawn.cli.conftest import Command
 from tests.arawn.cli.place import Place
 from tests.arawn.interactions.mending_logs import FIRST, SECOND, seal, written_log
@@ -112,3 +114,19 @@ def test_a_manifest_is_made_anew_or_set_aside(command: Command, place: Place) ->
 
     assert anew == "interactions-2026-01-28.manifest.json: written anew\n"
     assert "interactions-2026-01-28.manifest.json: set aside, since the file that it describes is gone\n" in aside
+
+
+def test_repair_says_what_its_opening_of_the_log_declared_lost(command: Command, place: Place) -> None:
+    """Records that a writer noted as never written; the next one declares them, which `repair` is."""
+    written_log(place.log)
+    note_unwritten(Filesystem(), place.log, 26, "No space left on device")
+    planned = command("interactions", "repair", "--dry-run")
+    done = command("interactions", "repair")
+    checked = command("interactions", "verify")
+    note_unwritten(Filesystem(), place.log, 1, "No space left on device")
+    as_json = command("interactions", "repair", "--json")
+
+    assert "26 records never written" in planned.out
+    assert done.out == "lost, and declared so: 26 records that the last writer never wrote\n"
+    assert json.loads(as_json.out)["unwritten"] == 1
+    assert checked.code == 0

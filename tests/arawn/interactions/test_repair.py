@@ -139,7 +139,7 @@ def test_a_clean_log_stays_as_it_is(whole: Path, tmp_path: Path) -> None:
     repaired = mended(log)
 
     assert repaired == Repaired(
-        files=(), torn=(), manifests=(), orphans=(), modes=(), lost=(), gone=(), left=(), moved=()
+        files=(), torn=(), manifests=(), orphans=(), modes=(), lost=(), gone=(), left=(), moved=(), unwritten=0
     )
     assert (log / FIRST).read_bytes() == (whole / FIRST).read_bytes()
 
