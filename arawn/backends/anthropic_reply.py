@@ -202,7 +202,7 @@ class AnthropicAssembler:
         """Counts are running totals: a later one replaces an earlier one, a missing one does not."""
         fields = self._lenient.fields(usage, "usage")
         for name in _COUNTS:
-            count = self._lenient.whole(fields.get(name), name)
+            count = self._lenient.count(fields.get(name), name)
             if count is not None:
                 self._counts[name] = count
 

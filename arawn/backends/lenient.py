@@ -26,6 +26,14 @@ class Lenient:
         self.left_out(value, name, "a whole number")
         return None
 
+    def count(self, value: Any, name: str) -> int | None:
+        """Return a whole number of 0 or more, in the forms of `whole`; None for anything else."""
+        number = self.whole(value, name)
+        if number is None or number >= 0:
+            return number
+        self.warnings[f"`{name}` was left out of the answer: it is below 0, which no count is"] = None
+        return None
+
     def word(self, value: Any, name: str) -> str | None:
         """Return a text, also of a whole number; None for anything else."""
         if isinstance(value, str) or value is None:

@@ -98,10 +98,10 @@ def usage_of(value: Any, lenient: Lenient) -> Usage:
     """Return the counts in `usage`; what of it cannot be read is left out, with a warning."""
     usage = lenient.fields(value, "usage")
     cached = _detail(usage, "prompt_tokens_details", "cached_tokens", lenient)
-    prompt = lenient.whole(usage.get("prompt_tokens"), "prompt_tokens")
+    prompt = lenient.count(usage.get("prompt_tokens"), "prompt_tokens")
     return Usage(
         input_tokens=None if prompt is None else max(0, prompt - (cached or 0)),
-        output_tokens=lenient.whole(usage.get("completion_tokens"), "completion_tokens"),
+        output_tokens=lenient.count(usage.get("completion_tokens"), "completion_tokens"),
         cache_read_tokens=cached,
         reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens", lenient),
     )
@@ -110,4 +110,4 @@ def usage_of(value: Any, lenient: Lenient) -> Usage:
 def _detail(usage: dict[str, Any], place: str, name: str, lenient: Lenient) -> int | None:
     """Return a count that stands in an object of its own, which many servers leave out."""
     details = usage.get(place)
-    return None if details is None else lenient.whole(lenient.fields(details, place).get(name), name)
+    return None if details is None else lenient.count(lenient.fields(details, place).get(name), name)

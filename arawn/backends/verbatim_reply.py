@@ -95,7 +95,7 @@ def other_answer(body: bytes) -> CompletionResponse:
     return CompletionResponse(
         content=(),
         model=lenient.word(said.model, "model") or "",
-        usage=Usage(lenient.whole(counts.get("prompt_tokens"), "prompt_tokens")),
+        usage=Usage(lenient.count(counts.get("prompt_tokens"), "prompt_tokens")),
         warnings=tuple(lenient.warnings),
     )
 

@@ -37,10 +37,13 @@ from tests.fake_provider import (
 
 @pytest.mark.parametrize(
     ("count", "expected", "warned"),
-    [(3, 3, 0), (3.0, 3, 0), ("3", 3, 0), (3.5, None, 1), ("three", None, 1), ([], None, 1), (True, None, 1)],
+    [
+        *((3, 3, 0), (3.0, 3, 0), ("3", 3, 0), (0, 0, 0)),
+        *((3.5, None, 1), ("three", None, 1), ([], None, 1), (True, None, 1), (-10, None, 1), (-1.0, None, 1)),
+    ],
 )
 def test_a_count_of_another_type_costs_no_answer(count: Any, expected: int | None, warned: int) -> None:
-    """A whole number in another form is read; what is none is a warning."""
+    """A whole number in another form is read; what is none, or is below 0, is a warning."""
     said = plain({"content": "hi"}, usage={"prompt_tokens": count, "completion_tokens": 2})
     message = {"content": [{"type": "text", "text": "hi"}], "usage": {"input_tokens": count, "output_tokens": 2}}
 
@@ -56,6 +59,8 @@ def test_a_count_of_another_type_costs_no_answer(count: Any, expected: int | Non
         ("many", Usage()),
         ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1.0}}, Usage(8, None, 1)),
         ({"prompt_tokens": 9, "prompt_tokens_details": []}, Usage(9)),
+        ({"prompt_tokens": -10, "prompt_tokens_details": {"cached_tokens": 4}}, Usage(None, None, 4)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": -4}}, Usage(9)),
     ],
 )
 def test_usage_of_another_shape_costs_no_answer(usage: Any, expected: Usage) -> None:
