@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from actors.errors import shown
 from actors.events import Crashed, DeadLetter, Event
+from arawn.config.schema import Config
 from arawn.errors import ArawnError
 from arawn.interactions.health import LogHealth
 from arawn.interactions.journal import Journal
@@ -22,6 +23,7 @@ class Board:
     """What the parts report to `status` and to each other: one writer each, read by anyone."""
 
     patience: Patience
+    config: Callable[[], Config]  # in force
 
     def __init__(self) -> None:
         self.log_health: Callable[[], LogHealth] = LogHealth

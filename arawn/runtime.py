@@ -37,6 +37,7 @@ from arawn.interactions.tool_results import OpenToolCalls
 from arawn.interactions.writer import open_writer
 from arawn.metrics.counted import open_counted
 from arawn.metrics.counts import Counts
+from arawn.reload_plan import configuration_hash
 from arawn.routing.decision import RoutingPolicy
 from arawn.routing.router import Router
 from arawn.running_backends import RunningBackends
@@ -123,6 +124,7 @@ async def start_runtime(
         converses: Whether conversations are wanted: then the start fails when another process has their database.
     """
     board = Board()
+    board.config = lambda: config
     log_path = interactions_dir(config, environ) if config.logging.interactions.enabled else None
     async with (
         telling_losses(log_path, lambda: board.journal, run_in_thread),
@@ -133,6 +135,7 @@ async def start_runtime(
         store = await root.start(_store_spec(database_path(config, environ), board, run_in_thread, converses=converses))
         counts = Counts()
         backends = await _start_backends(root, config, environ=environ, secrets=secrets, journal=journal, counts=counts)
+        board.config = lambda: backends.config
         async with aclosing(Router(config, backends.refs, environ, policy)) as router:
             await router.start()
             yield Runtime(
@@ -171,7 +174,8 @@ async def _start_log(
 def _log_spec(config: InteractionLogConfig, path: Path, board: Board, run_in_thread: RunInThread) -> ChildSpec[Append]:
     @asynccontextmanager
     async def start() -> AsyncIterator[Callable[[list[Append]], Awaitable[list[Any]]]]:
-        async with open_writer(config, path, run_in_thread=run_in_thread) as writer:
+        known_by = configuration_hash(board.config())
+        async with open_writer(config, path, config_sha256=known_by, run_in_thread=run_in_thread) as writer:
 
             async def handle(batch: list[Append]) -> list[Any]:
                 return list(await write_appends(writer.handle, batch))

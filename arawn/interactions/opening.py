@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import os
 import secrets
@@ -72,6 +71,7 @@ def open_day_log(
     clock: Callable[[], datetime] = now_utc,
     token: Callable[[int], str] = secrets.token_hex,
     links: Literal["refused", "passed over"] = "refused",
+    config_sha256: str | None = None,
 ) -> DayLog:
     """Claim `directory`, repair what a crash left, and open the day's file.
 
@@ -84,6 +84,7 @@ def open_day_log(
         clock: Returns the time of day, with its zone.
         token: Returns that many random bytes as hexadecimal text.
         links: What is done about a symbolic link in the place of a day's file, which is never followed.
+        config_sha256: Of the whole configuration, for the `start` mark; None for a command that mends or adds.
 
     Raises:
         LogWriteFailed: Another process writes there, a link is refused (nothing was changed), or the system refused;
@@ -94,7 +95,9 @@ def open_day_log(
         claimed = claim(filesystem, directory, now=clock(), token=token)
         try:
             files = _regular_files(filesystem, directory, links)
-            return _open_claimed(filesystem, claimed, files, config, clock=clock, token=token)
+            return _open_claimed(
+                filesystem, claimed, files, config, clock=clock, token=token, config_sha256=config_sha256
+            )
         except BaseException:
             let_go(filesystem, claimed)
             raise
@@ -116,6 +119,7 @@ def _open_claimed(
     *,
     clock: Callable[[], datetime],
     token: Callable[[int], str],
+    config_sha256: str | None,
 ) -> DayLog:
     now, keeps_unsynced = clock(), config.sync != "off"
     torn, unreadable = _repair(filesystem, claimed.path, files, now)
@@ -131,7 +135,8 @@ def _open_claimed(
     if files and not files[-1].compressed and files[-1] not in unreadable:
         log.adopt(open_part(filesystem, claimed.path, files[-1], keeps_unsynced=keeps_unsynced))
     try:
-        log.append([*_first_marks(torn, config, timestamp_text(now)), *_gaps(claimed.owner, timestamp_text(now))])
+        at = timestamp_text(now)
+        log.append([*_first_marks(torn, config_sha256, at), *_gaps(claimed.owner, at)])
         if claimed.owner.unwritten is not None:
             log.sync()
             write_owner(filesystem, claimed.path, msgspec.structs.replace(claimed.owner, unwritten=None))
@@ -223,7 +228,7 @@ def _gaps(owner: Owner, at: str) -> list[GapLine]:
     return [GapLine(count=lost.count, reason=lost.reason, timestamp=at)] if lost is not None else []
 
 
-def _first_marks(torn: Sequence[TornTail], config: InteractionLogConfig, at: str) -> list[MarkLine]:
-    detail = {"pid": os.getpid(), "config_sha256": hashlib.sha256(msgspec.json.encode(config)).hexdigest()}
+def _first_marks(torn: Sequence[TornTail], config_sha256: str | None, at: str) -> list[MarkLine]:
+    detail = {"pid": os.getpid(), "config_sha256": config_sha256}
     recoveries = [MarkLine(event="recovery", detail=msgspec.structs.asdict(tail), timestamp=at) for tail in torn]
     return [*recoveries, MarkLine(event="start", detail=detail, timestamp=at)]

@@ -268,10 +268,12 @@ async def open_writer(
     filesystem: Filesystem | None = None,
     clock: Callable[[], datetime] = now_utc,
     run_in_thread: RunInThread = trio.to_thread.run_sync,
+    config_sha256: str | None = None,
 ) -> AsyncIterator[Writer]:
     """Open the log in `directory` for as long as the block runs; at its end all is written, synced and let go.
 
     The directory is made when missing; `sync` of the configuration says when a line counts as safe.
+    `config_sha256` is as for `open_day_log`.
 
     Raises:
         LogWriteFailed: On entry: the log cannot be opened, one sentence says what to do. On exit: lines are lost.
@@ -279,7 +281,8 @@ async def open_writer(
     Checkpoint: always. If cancelled: what was acknowledged is synced before the block ends.
     """
     system = filesystem or Filesystem()
-    log = await run_in_thread(partial(open_day_log, directory, config, filesystem=system, clock=clock))
+    known = partial(open_day_log, directory, config, config_sha256=config_sha256)
+    log = await run_in_thread(partial(known, filesystem=system, clock=clock))
     today = clock().astimezone(UTC).date()
     for file in files_ahead([DayFile(log.newest_day).name], today):
         _LOG.warning("%s", what_is_ahead(file, today))

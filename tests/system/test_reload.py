@@ -32,10 +32,10 @@ model = "{model}"
 """
 
 
-def marks(place: Place) -> list[dict[str, Any]]:
-    """Return the details of every `configuration` mark."""
+def marks(place: Place, event: str = "configuration") -> list[dict[str, Any]]:
+    """Return the details of every such mark."""
     lines = [json.loads(line) for file in sorted(place.log.glob("*.jsonl")) for line in file.read_text().splitlines()]
-    return [line["detail"] for line in lines if line["kind"] == "mark" and line["event"] == "configuration"]
+    return [line["detail"] for line in lines if line["kind"] == "mark" and line["event"] == event]
 
 
 def profiles(daemon: Daemon) -> dict[str, str]:
@@ -67,6 +67,15 @@ def test_a_reload_starts_replaces_and_stops_profiles(place: Place) -> None:
     assert (refused.status_code, refused.json()["error"]["type"]) == (400, "unknown_profile")
     assert [(mark["started"], mark["stopped"]) for mark in marks(place)] == [(["new"], []), ([], ["fast", "new"])]
     assert marks(place)[-1]["config_sha256"] == report["config_sha256"]
+
+
+def test_a_reload_that_changes_nothing_has_the_hash_of_the_start(place: Place) -> None:
+    """So the log tells which configuration each line was written under."""
+    place.configure(BASE)
+    with running(place):
+        report = json.loads(place.run("reload", "--json").stdout)
+
+    assert [mark["config_sha256"] for mark in marks(place, "start")] == [report["config_sha256"]]
 
 
 def test_a_reload_names_the_settings_that_hold_from_now_on(place: Place) -> None:
