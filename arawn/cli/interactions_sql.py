@@ -35,11 +35,11 @@ _TO_QUOTE = re.compile(r'[",\r\n]')
 def sql(query: str, as_json: bool, as_csv: bool, config_file: Path | None) -> None:
     """Answer one SELECT over the log; `-` reads it from stdin. Needs `pip install 'arawn[analytics]'`.
 
-    The tables are `interactions`, `tool_results`, `feedback`, `gaps` and `marks`: a column for every key of a line
-    (`DESCRIBE interactions` lists them), tags as a map (`tags['team']`), bodies and arguments as JSON
-    (`messages->0->>'role'`), times in UTC. Lines that were written twice are there once. Results in `tool_calls` are
-    null, as in the file: join `tool_results` on `interaction_id` and `tool_call_id`. Nothing but the log can be read,
-    and nothing be changed.
+    The tables are `interactions`, `tool_results`, `feedback`, `gaps` and `marks`, one for each `kind` of line: a
+    column for every other key of it (`DESCRIBE interactions` lists them), tags as a map (`tags['team']`), bodies and
+    arguments as JSON (`messages->0->>'role'`), times in UTC. Lines that were written twice are there once. Results in
+    `tool_calls` are null, as in the file: join `tool_results` on `interaction_id` and `tool_call_id`. Nothing but the
+    log can be read, and nothing be changed.
     """
     if as_json and as_csv:
         raise BadInput("give `--json` or `--csv`, not both")
