@@ -281,3 +281,12 @@ def test_the_schema_can_be_printed() -> None:
     definitions = json_schema()["$defs"]
 
     assert list(definitions["InteractionRecord"]["properties"]) == KEYS
+
+
+def test_the_schema_has_no_count_of_tokens_below_0() -> None:
+    """A program that makes its types of it may take them for unsigned."""
+    values = json_schema()["$defs"]["InteractionRecord"]["properties"]
+
+    counts = [name for name in KEYS if name.endswith("_tokens")]
+    assert len(counts) == 6
+    assert all(values[name]["anyOf"] == [{"type": "integer", "minimum": 0}, {"type": "null"}] for name in counts)
