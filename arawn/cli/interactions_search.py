@@ -36,7 +36,7 @@ _SPACES = str.maketrans("\n\t", "  ")
 
 @click.command(cls=Reader)
 @click.argument("text", required=False)
-@click.option("-e", "--regex", is_flag=True, help="TEXT is a regular expression, as Python reads them.")
+@click.option("-e", "--regex", is_flag=True, help="TEXT is a regular expression of Python's; `^` and `$` at each line.")
 @click.option("-i", "--ignore-case", is_flag=True, help="Upper and lower case are the same.")
 @filter_options
 @label_option
