@@ -134,8 +134,7 @@ def require_session_id(session_id: str | None) -> str | None:
     """Return the session id if it is a text or None.
 
     Raises:
-        BadInput: It is something else, is empty, or holds a character that is not seen: it stands in tables and in the
-            log.
+        BadInput: It is something else, or holds a character that is not seen: it stands in tables and in the log.
     """
     if session_id is None:
         return None
@@ -145,8 +144,6 @@ def require_session_id(session_id: str | None) -> str | None:
             f"`session_id` holds U+{ord(unseen[0]):04X}, which is a control character, or turns or ends a line where "
             "it is shown; leave it out"
         )
-    if not session_id:
-        raise BadInput("`session_id` is empty; leave it out, or give the session a name")
     return session_id
 
 

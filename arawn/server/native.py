@@ -99,9 +99,9 @@ def in_context(request: ChatRequest, origin: Origin) -> ChatRequest:
         return request
     return msgspec.structs.replace(
         request,
-        workstream=request.workstream or origin.workstream,
-        session_id=request.session_id or origin.session_id,
-        routing_profile=request.routing_profile or origin.profile,
+        workstream=origin.workstream if request.workstream is None else request.workstream,
+        session_id=origin.session_id if request.session_id is None else request.session_id,
+        routing_profile=origin.profile if request.routing_profile is None else request.routing_profile,
         tags={**origin.tags, **request.tags},
     )
 

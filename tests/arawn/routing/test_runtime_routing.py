@@ -166,7 +166,7 @@ async def test_any_request_can_be_explained_without_being_made(
         (b"{", 400, "not JSON"),
         (b"{}", 400, "`message`, or `messages` or `input`"),
         (b'{"model": "auto"}', 400, "`message`, or `messages` or `input`"),
-        (b'{"message": "hi", "x": 1}', 400, "x"),
+        (b'{"message": "hi", "x": 1}', 422, "unknown: `x`"),
         (b'{"message": "hi", "routing_profile": "nope"}', 400, "unknown profile `nope`"),
         (b'{"model": "gpt-9", "messages": [{"role": "user", "content": "hi"}]}', 404, "the model `gpt-9`"),
     ],
