@@ -23,15 +23,7 @@ from arawn.backends.openai_shape import (
 )
 from arawn.backends.shape import ReportedError, WrongShapeError, decode_as, reported_error
 from arawn.backends.worded_refusal import ENDS, RefusalDelta
-from arawn.messages import (
-    CompletionResponse,
-    StreamEvent,
-    Text,
-    TextDelta,
-    ThinkingDelta,
-    ToolUse,
-    Usage,
-)
+from arawn.messages import CompletionResponse, StreamEvent, Text, TextDelta, ThinkingDelta, ToolUse, Usage
 from arawn.wire.sse import SseEvent
 
 __all__ = ["OpenAIAssembler", "ReasoningField", "decode_reply"]
