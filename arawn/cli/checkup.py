@@ -16,11 +16,12 @@ from arawn.cli.failures import system_words
 from arawn.cli.places import exposed_directories, impossible_places
 from arawn.config.paths import database_path, interactions_dir, socket_path
 from arawn.config.schema import Config, InteractionLogConfig
-from arawn.errors import StoreFailed
+from arawn.errors import LogWriteFailed, StoreFailed
 from arawn.interactions.ahead import files_ahead, what_is_ahead
 from arawn.interactions.files import day_files
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.housekeeping import plan_deletion
+from arawn.interactions.opening import require_no_link
 from arawn.status import UNSYNCED
 from arawn.workstreams.store_file import HEADER_BYTES, foreign_link, header_fault, journal_of, orphaned_journal
 from arawn.workstreams.store_schema import migrate
@@ -61,19 +62,25 @@ def look_around(
     if config.logging.interactions.enabled:
         log = interactions_dir(config, environ)
         yield from as_found("log", _of_log(log, config.logging.interactions, now.astimezone(UTC).date()))
+    else:
+        yield Finding("log", True, "off: calls leave no record (`logging.interactions.enabled = false`)")
     yield from as_found("workstreams", _of_workstreams(database_path(config, environ), database_fault))
 
 
 def as_found(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Yield the findings; what the system refuses is one, with what would be right."""
+    """Yield the findings; what the system refuses is one, and what the log refuses, with what would be right."""
     try:
         yield from findings
+    except LogWriteFailed as error:
+        yield Finding(what, False, str(error))
     except OSError as error:
         yield Finding(what, False, f"cannot be read: {system_words(error)}")
 
 
 def _of_log(log: Path, config: InteractionLogConfig, today: date) -> Iterator[Finding]:
     yield _room("log", log)
+    if os.path.lexists(log):
+        require_no_link(Filesystem(), log)
     if config.sync == "off":
         yield Finding("log", True, UNSYNCED)
     if log.is_dir():
@@ -102,7 +109,9 @@ def _too_long(socket: Path | None) -> Iterator[str]:
 
 def _room(what: str, directory: Path) -> Finding:
     """Say whether the disk has room; `directory` need not exist yet."""
-    nearest = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
+    nearest = next(path for path in (directory.absolute(), *directory.absolute().parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        return Finding(what, False, f"`{directory}` cannot be a directory, since `{nearest}` is none")
     total, _, free = shutil.disk_usage(nearest)
     if not total:  # as of `/proc`, which keeps no files, and of memory without a bound, which does
         return _unsized(what, directory, nearest)

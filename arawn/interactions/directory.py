@@ -20,7 +20,7 @@ from arawn.interactions.lock_file import LOCK, Owner, is_open_twice, read_owner,
 from arawn.interactions.record import timestamp_text
 from arawn.interactions.whole_file import read_small, write_whole
 
-__all__ = ["ClaimedDirectory", "LockGone", "LogInUse", "claim", "held", "let_go", "misplaced"]
+__all__ = ["ClaimedDirectory", "LockGone", "LogInUse", "claim", "held", "let_go", "misplaced", "require_directory"]
 
 _ID = ".directory-id"
 _ID_SHAPE = re.compile(rb"[0-9a-f]{8}")
@@ -113,7 +113,12 @@ def let_go(filesystem: Filesystem, claimed: ClaimedDirectory) -> None:
         filesystem.close(claimed.lock)
 
 
-def _require_private(filesystem: Filesystem, path: Path) -> None:
+def require_directory(filesystem: Filesystem, path: Path) -> int:
+    """Return the mode of `path`, which is there.
+
+    Raises:
+        LogWriteFailed: It is a symbolic link, or no directory.
+    """
     mode = filesystem.lstat(path).st_mode
     if stat.S_ISLNK(mode):
         raise LogWriteFailed(
@@ -125,6 +130,11 @@ def _require_private(filesystem: Filesystem, path: Path) -> None:
             f"cannot open the interaction log in `{path}`: it is not a directory; "
             "move it away, or set `logging.interactions.path` to a directory"
         )
+    return mode
+
+
+def _require_private(filesystem: Filesystem, path: Path) -> None:
+    mode = require_directory(filesystem, path)
     if any(kind_of_name(name) == "foreign" for name in filesystem.names(path)):
         return  # it is somebody's directory of other things, too: `verify` says where it is open to others
     if mode & 0o077:  # only ever narrower: a directory that its owner made read-only stays so

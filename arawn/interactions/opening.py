@@ -18,7 +18,7 @@ import msgspec
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import LogWriteFailed
 from arawn.interactions.day_log import DayLog
-from arawn.interactions.directory import ClaimedDirectory, claim, let_go
+from arawn.interactions.directory import ClaimedDirectory, claim, let_go, require_directory
 from arawn.interactions.files import DayFile, aside_name, day_files
 from arawn.interactions.filesystem import Filesystem, write_fully
 from arawn.interactions.lock_file import Owner, write_owner
@@ -26,7 +26,7 @@ from arawn.interactions.part import open_part
 from arawn.interactions.record import GapLine, MarkLine, timestamp_text
 from arawn.interactions.whole_file import new_file, opened
 
-__all__ = ["now_utc", "open_day_log", "warn_without_room"]
+__all__ = ["now_utc", "open_day_log", "require_no_link", "warn_without_room"]
 
 _LOG = logging.getLogger("arawn.log")
 _UNUSABLE = (errno.EACCES, errno.EPERM, errno.EIO)  # this user may not open a file, or the disk is bad
@@ -111,6 +111,18 @@ def open_day_log(
         ) from error
 
 
+def require_no_link(filesystem: Filesystem, directory: Path) -> None:
+    """Return if nothing in `directory`, which is there, is a link or another thing that `open_day_log` would refuse.
+
+    Raises:
+        LogWriteFailed: Something is. Nothing was changed, whether or not.
+    """
+    require_directory(filesystem, directory)
+    for file in day_files(filesystem.names(directory)):
+        if not file.compressed and stat.S_ISLNK(filesystem.lstat(directory / file.name).st_mode):
+            raise _refused(directory / file.name)
+
+
 def _open_claimed(
     filesystem: Filesystem,
     claimed: ClaimedDirectory,
@@ -152,15 +164,19 @@ def _regular_files(filesystem: Filesystem, path: Path, links: Literal["refused",
     for file in day_files(filesystem.names(path)):
         mode = filesystem.lstat(path / file.name).st_mode
         if stat.S_ISLNK(mode) and links == "refused" and not file.compressed:
-            raise LogWriteFailed(
-                f"cannot open the interaction log: `{path / file.name}` is a symbolic link, which the log never "
-                "follows; put the file itself in its place, or move the link out of the directory"
-            )
+            raise _refused(path / file.name)
         if stat.S_ISREG(mode) or file.compressed:
             files.append(file)
         else:
             _LOG.warning("%s is not a regular file; it is passed over", path / file.name)
     return files
+
+
+def _refused(link: Path) -> LogWriteFailed:
+    return LogWriteFailed(
+        f"cannot open the interaction log: `{link}` is a symbolic link, which the log never follows; put the file "
+        "itself in its place, or move the link out of the directory"
+    )
 
 
 def _repair(

@@ -127,6 +127,21 @@ def empty_token(place: Place) -> Iterator[None]:
 
 
 @contextmanager
+def linked_log(place: Place) -> Iterator[None]:
+    elsewhere = place.directory / "elsewhere"
+    elsewhere.mkdir()
+    place.log.symlink_to(elsewhere)
+    yield
+
+
+@contextmanager
+def linked_day(place: Place) -> Iterator[None]:
+    place.log.mkdir()
+    (place.log / "interactions-2099-01-01.jsonl").symlink_to(place.directory / "elsewhere")
+    yield
+
+
+@contextmanager
 def open_project(place: Place) -> Iterator[None]:
     path = place.directory / "arawn.toml"
     path.write_text("")
@@ -137,6 +152,8 @@ def open_project(place: Place) -> Iterator[None]:
 STARTING: dict[str, Provoked] = {
     "the log's directory is read-only": lambda place: read_only(place.log),
     "the log's directory is closed to this user": lambda place: read_only(place.log, 0),
+    "the log's directory is a symbolic link": linked_log,
+    "a day's file of the log is a symbolic link": linked_day,
     "the state directory is read-only": lambda place: read_only(place.directory / "state"),
     "the socket's directory is read-only": lambda place: read_only(Path(place.environ["ARAWN_RUNTIME_DIR"])),
     "the database is damaged": damaged,
