@@ -17,6 +17,7 @@ import msgspec
 from arawn.config.schema import InteractionLogConfig
 from arawn.errors import BadInput, LogWriteFailed
 from arawn.interactions.counted import counted
+from arawn.interactions.directory import require_directory
 from arawn.interactions.files import day_files, kind_of_name, parse_name, part_of_name
 from arawn.interactions.filesystem import Filesystem
 from arawn.interactions.filters import Filters, matches
@@ -80,8 +81,10 @@ def plan_removal(directory: Path, target: Target) -> Removal:
     Raises:
         BadInput: There is nothing of the kind.
         LackingTwin: A plain part lacks what its compressed form holds.
+        LogWriteFailed: `directory` is a symbolic link, in which `remove` would do nothing.
         OSError: A file cannot be read.
     """
+    require_directory(Filesystem(), directory)
     for file in twins(path.name for path in directory.iterdir() if _may_hold(path)):
         for _ in proof(Filesystem(), directory, file):
             pass

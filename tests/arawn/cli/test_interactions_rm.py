@@ -63,3 +63,17 @@ def test_rm_removes_nothing_by_a_wrong_file(
 
     assert (result.code, why in result.err) == (2, True), result.err
     assert len(json.loads(command("interactions", "list", "--json").out)) == len(asked)
+
+
+def test_what_would_go_from_a_linked_directory_is_refused_as_rm_refuses_it(
+    asked: list[str], command: Command, place: Place
+) -> None:
+    """In the same words, and before anybody is asked whether it shall go; readers read there."""
+    place.log.rename(place.directory / "elsewhere")
+    place.log.symlink_to(place.directory / "elsewhere")
+
+    dry, done = (command("interactions", "rm", asked[0], flag) for flag in ("--dry-run", "--yes"))
+
+    assert (dry.code, dry.err) == (done.code, done.err)
+    assert (dry.code, "it is a symbolic link; set `logging.interactions.path`" in dry.err) == (1, True)
+    assert len(json.loads(command("interactions", "list", "--json").out)) == len(asked)
