@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 
 import trio
@@ -12,7 +14,7 @@ from arawn.config.paths import state_dir
 from arawn.config.schema import Profile
 from arawn.errors import Unavailable
 
-__all__ = ["resolve_key"]
+__all__ = ["require_key_program", "resolve_key"]
 
 _COMMAND_S = 10.0
 # Clients look for the daemon's token in these, so a shell that starts the daemon may have them set for its clients.
@@ -50,6 +52,24 @@ async def resolve_key(profile_name: str, profile: Profile, preset: Preset, *, en
         "(a command that prints the key) or `api_key` in the profile",
         retryable=False,
     )
+
+
+def require_key_program(profile_name: str, profile: Profile, environ: Mapping[str, str]) -> None:
+    """Return if the program of `api_key_command` is there, or none is named; it is not run.
+
+    Raises:
+        Unavailable: It is not where it would be looked for.
+    """
+    if not profile.api_key_command:
+        return
+    program = profile.api_key_command[0]
+    if shutil.which(program, path=environ.get("PATH", os.defpath)) is None:
+        where = "" if "/" in program else " in `PATH`"
+        raise Unavailable(
+            f"profile `{profile_name}` ({profile.backend}) runs `api_key_command` `{program}` for its key: there is no "
+            f"such program{where}; install it, or give its path",
+            retryable=False,
+        )
 
 
 def _own_tokens(environ: Mapping[str, str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 import httpx
 import msgspec
 
-from arawn.backends.keys import resolve_key
+from arawn.backends.keys import require_key_program, resolve_key
 from arawn.backends.local_model import find_model, no_model, read_settings
 from arawn.backends.presets import PRESETS
 from arawn.backends.proxied import open_client
@@ -36,11 +36,11 @@ class Obstacle(msgspec.Struct, frozen=True):
 async def preflight(config: Config, environ: Mapping[str, str], *, keyed: Container[str] = ()) -> list[Obstacle]:
     """Return what is in the way of every profile: its script, its model, its engine, its key, its proxy.
 
-    An `api_key_command` is not run.
+    An `api_key_command` is not run; its program is looked for.
 
     Args:
         config: A configuration that has passed every check of its text.
-        environ: Where key variables are looked up; proxies are taken from the process's own environment.
+        environ: Where key variables and programs are looked up; proxies are taken from the process's own environment.
         keyed: The profiles whose keys and proxies are not looked up: those of a running daemon, which has its own
             environment.
 
@@ -76,6 +76,7 @@ async def _missing(name: str, profile: Profile, environ: Mapping[str, str]) -> s
         return _missing_on_this_machine(name, profile)
     preset = PRESETS[profile.backend]
     try:
+        require_key_program(name, profile, environ)
         if profile.api_key_command is None:
             await resolve_key(name, profile, preset, environ=environ)
         base_url = profile.base_url or preset.base_url

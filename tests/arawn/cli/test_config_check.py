@@ -77,6 +77,20 @@ def test_a_key_command_is_not_run(command: Command, place: Place) -> None:
     assert not trace.exists()
 
 
+@pytest.mark.parametrize(("program", "where"), [("/no/such", ""), ("./no-such", ""), ("no-such-program", " in `PATH`")])
+def test_a_key_command_whose_program_is_not_there_is_a_problem(
+    command: Command, place: Place, program: str, where: str
+) -> None:
+    """The default profile could not start; its arguments, which may be secret, are not shown."""
+    text = f'[llm]\nbackend = "openai"\nmodel = "m"\napi_key_command = ["{program}", "s3cret"]\n'
+
+    result = checked(command, place, text)
+
+    assert result.code == 2
+    assert f"`api_key_command` `{program}` for its key: there is no such program{where}; install it" in result.err
+    assert "s3cret" not in result.err
+
+
 def test_impossible_places_are_problems(command: Command, place: Place) -> None:
     """Every one has its line, beside what else is wrong; nothing is made."""
     file = place.directory / "file"
