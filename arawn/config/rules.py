@@ -256,9 +256,11 @@ def _classifier(config: Config) -> Iterator[Finding]:
     path, classifier = ("routing", "classifier", "embeddings"), config.routing.classifier
     if classifier.file is not None and classifier.embeddings is None:
         yield Finding(path, "missing; name the profile whose `/v1/embeddings` is asked")
-    profile = config.profiles.get(classifier.embeddings or "")
+    if classifier.embeddings is None:
+        return
+    profile = config.profiles.get(classifier.embeddings)
     if profile is not None and not _may_embed(profile.backend, profile.dialect):
-        text = f"profile {ticked(classifier.embeddings or '')} has no `/v1/embeddings` that can be asked"
+        text = f"profile {ticked(classifier.embeddings)} has no `/v1/embeddings` that can be asked"
         yield Finding(path, f"{text}; accepted: a profile whose provider speaks `openai`, but for `local`")
 
 

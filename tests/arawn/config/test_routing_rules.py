@@ -31,6 +31,7 @@ def test_what_is_right_is_not_found_fault_with() -> None:
     assert not found(enabled=True, rules=[RULE], keywords=["tea"], policy="my_package.routing:policy")
     assert not found(classifier={"file": "f", "embeddings": "mine"})
     assert not found(classifier={"file": "f", "embeddings": "default"})
+    assert not found(PROFILES | {"": {"backend": "local", "model": "m"}})  # a name that is wrong elsewhere
     assert not found(profiles={}, enabled=True)  # the profile that is looked for will be the default
 
 
