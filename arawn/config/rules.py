@@ -13,6 +13,8 @@ from arawn.config.keypath import Finding, KeyPath
 from arawn.config.profile_rules import is_variable, profile_findings
 from arawn.config.profiles import DEFAULT, NamedProfile
 from arawn.config.schema import Config, RoutingConfig, RoutingRule, ToolSource
+from arawn.errors import BadInput
+from arawn.workstreams.names import require_name
 
 __all__ = ["config_findings", "host_findings", "is_loopback", "listen_address", "routing_findings", "tool_findings"]
 
@@ -35,7 +37,7 @@ def config_findings(config: Config, entries: Iterable[NamedProfile]) -> Iterator
     for entry in entries:
         yield from profile_findings(entry)
     yield from _profile_names(config)
-    yield from _tag_names(config)
+    yield from _workstreams(config)
     yield from routing_findings(config)
     yield from tool_findings(config.tools)
     yield from host_findings(config.server.allowed_hosts)
@@ -80,8 +82,12 @@ def _profile_names(config: Config) -> Iterator[Finding]:
             yield Finding(path, f"unknown profile {ticked(name)}; {there_are}{suggestion(name, known)}")
 
 
-def _tag_names(config: Config) -> Iterator[Finding]:
+def _workstreams(config: Config) -> Iterator[Finding]:
     for name, workstream in config.workstreams.named.items():
+        try:
+            require_name(name)
+        except BadInput as error:
+            yield Finding(("workstreams", "named", name), str(error))
         if "" in workstream.tags:
             yield Finding(("workstreams", "named", name, "tags"), "one has an empty key; give it a name")
 

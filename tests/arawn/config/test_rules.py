@@ -180,6 +180,14 @@ def test_no_profile_is_called_auto() -> None:
             "workstreams.named.r.profile: unknown profile `fats`; the profiles are: `default` or `fast` (did you mean",
         ),
         ({"workstreams": {"named": {"r": {"tags": {"": "x"}}}}}, "workstreams.named.r.tags: one has an empty key"),
+        (
+            {"workstreams": {"named": {"a/b": {}}}},
+            "workstreams.named.\"a/b\": 'a/b' cannot name a workstream; a name has",
+        ),
+        (
+            {"workstreams": {"named": {"": {}}}},
+            "workstreams.named.\"\": '' cannot name a workstream; a name has 1 to 200",
+        ),
         ({"routing": {"default": "x"}}, "routing.default: unknown profile `x`; the profiles are: `default` or `fast`"),
         ({"server": {"listen": "8470"}}, "server.listen: found `8470`; accepted: `host:port`"),
         ({"server": {"listen": "0.0.0.0:1", "auth": "none"}}, 'server.auth: "none" lets anyone'),
