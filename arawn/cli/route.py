@@ -15,7 +15,7 @@ from arawn.cli.group import LazyGroup
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_reading import required_log, warn
 from arawn.cli.options import config_option, json_option
-from arawn.cli.output import note, print_json, print_table, say
+from arawn.cli.output import note, print_json, print_table, say, warn_of
 from arawn.cli.table_fit import on_one_line
 from arawn.config.describe import plain
 from arawn.config.schema import Config
@@ -100,7 +100,7 @@ async def _explain(
     loaded = await read_config(config_file, environ=os.environ, cwd=Path.cwd())
     config = (await with_profiles(loaded, os.environ)).config
     if interaction is not None:
-        subject = _of_call(interaction, config_file)
+        subject = _under_profiles(_of_call(interaction, config_file), profile, config)
     elif body is not None:
         subject = _of_body(body, profile, config)
     else:
@@ -120,6 +120,16 @@ def _of_call(interaction: str, config_file: Path | None) -> _Subject:
     hint, bound = said_of_profile(record)
     recorded = record.profile if record.routing is None else f"{record.profile}, {record.routing.reason}"
     return _Subject(request, hint, bound, recorded)
+
+
+def _under_profiles(call: _Subject, profile: str | None, config: Config) -> _Subject:
+    """Return a logged call without a hint or a binding to a profile that is gone, which is said."""
+    wanted = call.hint or call.bound
+    if profile is not None or wanted is None or wanted in config.profiles:
+        return call
+    had = "asked for" if call.hint else "had a workstream bound to"
+    warn_of(f"the call {had} the profile `{wanted}`, which is no longer configured; it is explained without that")
+    return msgspec.structs.replace(call, hint=None, bound=None)
 
 
 def _of_body(body: bytes, profile: str | None, config: Config) -> _Subject:

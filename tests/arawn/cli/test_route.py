@@ -130,6 +130,29 @@ def test_a_logged_call_is_explained_with_what_was_decided_then(routed: Command, 
     assert (told["recorded"], told["reason"], told["hint"]) == ("fast, CallerHint", "CallerHint", "fast")
 
 
+@pytest.mark.parametrize(
+    ("of_call", "had"),
+    [(("--profile", "slow"), "asked for"), (("--workstream", "w"), "had a workstream bound to")],
+    ids=["hint", "binding"],
+)
+def test_a_logged_call_whose_profile_is_gone_is_explained_without_it(
+    routed: Command, place: Place, of_call: tuple[str, str], had: str
+) -> None:
+    """Nobody has named it now; a profile that is named now decides as ever."""
+    bound = '[workstreams.named.w]\nprofile = "slow"\n'
+    place.configure(f'{ROUTED}[llm_profiles.slow]\nbackend = "scripted"\n{bound}')
+    assert routed("ask", "hello", *of_call).code == 0
+    place.configure(ROUTED)
+
+    shown = routed("route", "explain", "--interaction", "latest", "--json")
+    named = routed("route", "explain", "--interaction", "latest", "--profile", "default", "--json")
+
+    said = f"the call {had} the profile `slow`, which is no longer configured; it is explained without that\n"
+    assert (shown.code, shown.err) == (0, said)
+    assert json.loads(shown.out)["reason"] == "HeuristicRule(short)"
+    assert (json.loads(named.out)["reason"], named.err) == ("CallerHint", "")
+
+
 def test_a_rule_that_cannot_be_meant_is_named_with_its_line(routed: Command, place: Place) -> None:
     """Before anything is done."""
     place.configure(ROUTED.replace("complexity", "complexty").replace('profile = "fast"', 'profile = "fats"'))
