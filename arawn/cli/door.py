@@ -151,8 +151,14 @@ def refuse_other_file(config_file: Path | None, door: Door) -> None:
 
 
 def cannot_apply(flag: str, door: Door) -> BadInput:
-    """Return what to say of a flag that the daemon of `door` cannot follow."""
+    """Return what to say of a flag that the daemon of `door` cannot follow, and where it answers.
+
+    Raises:
+        DaemonFault: As for `daemon_of`.
+    """
+    found = daemon_of(door) if door.socket is None else None
+    where = door if found is None else found.address or door  # with port 0 only its own word tells
     return BadInput(
-        f"`{flag}` cannot apply: the daemon on `{door}` answers, with its own configuration; "
+        f"`{flag}` cannot apply: the daemon on `{where}` answers, with its own configuration; "
         f"leave `{flag}` out, or stop the daemon with `arawn stop`"
     )

@@ -30,9 +30,12 @@ def absence_of(door: Door) -> DaemonFault:
         hidden = door.log is not None and writer_is_active(door.log)
     except OSError:
         hidden = False
+    none = f"no daemon answers on `{door}`"
+    if door.socket is None and door.listen.endswith(":0"):  # which is no address
+        none = "no daemon of this configuration is known"
     if door.log is None or not hidden:
-        return DaemonFault(f"no daemon answers on `{door}`; `arawn start` runs one")
-    return DaemonFault(f"no daemon answers on `{door}`, but its log `{door.log}` is in use: {_held_by(door.log)}")
+        return DaemonFault(f"{none}; `arawn start` runs one")
+    return DaemonFault(f"{none}, but its log `{door.log}` is in use: {_held_by(door.log)}")
 
 
 def _owner(log: Path) -> Owner | None:

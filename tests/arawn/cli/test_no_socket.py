@@ -91,7 +91,16 @@ def test_the_file_of_another_user_names_no_daemon(
         said = command("status")
 
     assert (said.code, server.asked) == (1, [])
-    assert "no daemon answers on `127.0.0.1:0`" in said.err
+    assert said.err == "arawn: no daemon of this configuration is known; `arawn start` runs one\n"
+
+
+def test_a_flag_that_cannot_apply_names_where_the_daemon_answers(place: Place, command: Command) -> None:
+    """Not port 0 of the configuration, on which nothing can answer."""
+    with listening(place) as server:
+        said = command("ask", "--no-log", "hi")
+
+    assert (said.code, said.out) == (2, "")
+    assert f"`--no-log` cannot apply: the daemon on `http://127.0.0.1:{server.server_port}` answers" in said.err
 
 
 @pytest.mark.parametrize("fields", [{"stopping": True}, {"files": ("/other.toml",)}, {"socket": "/run/a.sock"}])
