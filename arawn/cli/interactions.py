@@ -13,7 +13,7 @@ import msgspec
 
 from arawn.cli.group import LazyGroup
 from arawn.cli.log_filters import fields_option, filter_options, filters_of, label_option
-from arawn.cli.log_reading import Reader, kept_of_last, last_entries
+from arawn.cli.log_reading import Reader, kept_of_last, last_entries, required_log
 from arawn.cli.options import config_option, json_option, log_directory
 from arawn.cli.output import print_chosen, print_json, print_json_array, say
 from arawn.cli.record_view import chosen_cells, chosen_values, print_calls
@@ -67,7 +67,7 @@ def list_interactions(limit: int, fields: str | None, as_json: bool, config_file
     zone = zone_of(options["tz"])
     paths = parse_fields(fields) if fields is not None else ()
     wanted = filters_of(options, limit=limit)
-    directory = log_directory(config_file)
+    directory = required_log(config_file)
     wanted = with_judged(directory, wanted)
     if as_json:
         print_json_array(kept_of_last(directory, wanted, partial(_json_of, paths)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -14,12 +15,13 @@ import click
 
 from arawn.cli.interrupts import run_async
 from arawn.cli.log_filters import fields_option, filter_options, filters_of
-from arawn.cli.log_reading import Reader, is_there, last_entries, missing, warn
-from arawn.cli.options import config_option, json_option, log_directory
+from arawn.cli.log_reading import Reader, is_there, last_entries, missing, required_log, warn
+from arawn.cli.options import config_option, configured, json_option
 from arawn.cli.output import note, printable, say, write_out
 from arawn.cli.record_view import chosen_cells, chosen_values, narrow_row, short_row
 from arawn.cli.table_fit import on_one_line, shortened
 from arawn.cli.terminal_text import json_shown
+from arawn.config.paths import interactions_dir
 from arawn.interactions.encode import encode_line
 from arawn.interactions.entry import Entry
 from arawn.interactions.fields import parse_fields
@@ -63,16 +65,17 @@ def tail(
             raise click.UsageError(
                 "`-f` goes on with calls to come, and the time asked for is over; leave one of them out"
             )
-        directory = log_directory(config_file)
+        config = configured(config_file)
+        directory = interactions_dir(config, os.environ)
         was_there = is_there(directory)
         follower = Follower(
             directory, wanted, on_damage=warn
         )  # before anything is said or shown: no call falls between
         if not was_there:
-            note(missing(directory))
+            note(missing(directory, is_on=config.logging.interactions.enabled))
         run_async(partial(_follow, follower, partial(last_entries, directory, wanted), look))
         return
-    for entry in last_entries(log_directory(config_file), wanted):
+    for entry in last_entries(required_log(config_file), wanted):
         say(look(entry))
 
 

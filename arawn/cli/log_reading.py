@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -14,10 +15,11 @@ from typing import Any, Self, TypeVar
 import click
 
 from arawn.cli.group import is_quiet
-from arawn.cli.options import log_directory
+from arawn.cli.options import configured
 from arawn.cli.output import note, warn_of
 from arawn.cli.streams import forget_output
 from arawn.cli.terminal_text import line_shown
+from arawn.config.paths import interactions_dir
 from arawn.errors import BadInput
 from arawn.interactions.counted import counted
 from arawn.interactions.files import is_log, kind_of_name
@@ -43,8 +45,11 @@ _NEXT_SECONDS = 0.1
 _CLEAR = "\r\x1b[2K"
 
 
-def missing(directory: Path) -> str:
-    """Return what is said when there is no log."""
+def missing(directory: Path, *, is_on: bool = True) -> str:
+    """Return what is said when there is no log; `is_on` is whether calls are logged."""
+    if not is_on:
+        off = "the interaction log is off (`logging.interactions.enabled = false`)"
+        return f"{off}, and there is none of before at `{directory}`"
     return f"there is no interaction log at `{directory}` yet; the first call makes it"
 
 
@@ -55,12 +60,10 @@ def required_log(config_file: Path | None) -> Path:
         BadInput: There is none yet, it is no directory, or one of something else.
         ConfigError: The configuration is wrong.
     """
-    return _required(log_directory(config_file))
-
-
-def _required(directory: Path) -> Path:
+    config = configured(config_file)
+    directory = interactions_dir(config, os.environ)
     if not is_there(directory):
-        raise BadInput(missing(directory))
+        raise BadInput(missing(directory, is_on=config.logging.interactions.enabled))
     names = sorted(path.name for path in directory.iterdir())
     if not is_log(names):
         others = [name for name in names if kind_of_name(name) == "foreign"]
@@ -97,12 +100,8 @@ def last_entries(directory: Path, wanted: Filters) -> list[Entry]:
 def kept_of_last(directory: Path, wanted: Filters, keep: Callable[[Entry], T]) -> list[T]:
     """Return what `keep` gives for each call that is wanted, the newest last, and hold nothing else of them.
 
-    Where there is none it is said.
-
-    Raises:
-        BadInput: There is no log yet, or `directory` is none.
+    Where there is none it is said. `directory` is that of a log.
     """
-    _required(directory)
     with ProgressLine() as progress:
         found = [keep(entry) for entry in progress.reader(directory).newest_first(wanted)][::-1]
     if not found and wanted.limit != 0:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from arawn.cli.log_filters import filter_options, filters_of
-from arawn.cli.log_reading import ProgressLine, missing
-from arawn.cli.options import config_option, configured, json_option, log_directory
+from arawn.cli.log_reading import ProgressLine, missing, required_log
+from arawn.cli.options import config_option, configured, json_option
 from arawn.cli.output import print_json, print_table, say, warn_of
 from arawn.cli.table_fit import on_one_line
 from arawn.config import default_profile
@@ -42,7 +42,7 @@ def replay(*, directory: Path | None, as_json: bool, config_file: Path | None, *
     """
     wanted = filters_of(options, limit=None)
     config = configured(config_file)
-    directory = directory or log_directory(None)
+    directory = directory or required_log(None)
     if not directory.is_dir():
         raise BadInput(missing(directory))
     if config.routing.policy is not None or config.routing.classifier.file is not None:
