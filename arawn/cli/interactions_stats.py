@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from arawn.cli.log_filters import filter_options, filters_of, label_option
-from arawn.cli.log_reading import ProgressLine, Reader, required_log
+from arawn.cli.log_reading import ProgressLine, Reader, none_found, required_log
 from arawn.cli.options import config_option, json_option
 from arawn.cli.output import emphasised, note, print_chosen, print_json, print_made, print_table, printable, say
 from arawn.cli.table_fit import shortened, text_width
@@ -110,8 +110,7 @@ def stats(
             counted.add(head)
     report = largest(counted.report(), limit)
     if not report.total.calls:
-        what = "call of a tool" if "tool" in dimensions else "call"
-        note(f"no {what} in the interaction log at `{directory}` is one of those asked for")
+        note(none_found(directory, wanted, "call of a tool" if "tool" in dimensions else "call"))
     if as_json:
         print_json(report_values(report, tuple(columns.values()) if fields else ()))
     elif plot:

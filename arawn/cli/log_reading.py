@@ -13,6 +13,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 import click
+import msgspec
 
 from arawn.cli.group import is_quiet
 from arawn.cli.options import configured
@@ -34,6 +35,7 @@ __all__ = [
     "kept_of_last",
     "last_entries",
     "missing",
+    "none_found",
     "required_log",
     "warn",
 ]
@@ -105,8 +107,15 @@ def kept_of_last(directory: Path, wanted: Filters, keep: Callable[[Entry], T]) -
     with ProgressLine() as progress:
         found = [keep(entry) for entry in progress.reader(directory).newest_first(wanted)][::-1]
     if not found and wanted.limit != 0:
-        note(f"no call in the interaction log at `{directory}` is one of those asked for")
+        note(none_found(directory, wanted, "call"))
     return found
+
+
+def none_found(directory: Path, wanted: Filters, what: str) -> str:
+    """Return what is said when a log that was read holds no `what` that is wanted."""
+    if msgspec.structs.replace(wanted, limit=None) == Filters():
+        return f"the interaction log at `{directory}` holds no {what}"
+    return f"no {what} in the interaction log at `{directory}` is one of those asked for"
 
 
 class Reader(click.Command):
