@@ -44,7 +44,8 @@ def decode_head(line: bytes) -> Head:
     tool call); a cut there leaves an object open, which never decodes, so the next place is tried.
 
     Raises:
-        msgspec.DecodeError: The line is no JSON, or not of a kind and shape that this version knows, or of no time.
+        msgspec.DecodeError: The line is no JSON, or not of a kind and shape that this version knows, or of no time; of
+            one that a newer Arawn wrote it says so.
     """
     cut = line.find(_FIRST_BODY_KEY)
     for _ in range(_CUTS):
@@ -54,7 +55,19 @@ def decode_head(line: bytes) -> Head:
             return _usable(_head_decoder.decode(line[:cut] + b"}"))
         except msgspec.DecodeError:
             cut = line.find(_FIRST_BODY_KEY, cut + 1)
-    return _usable(_head_decoder.decode(line))
+    try:
+        return _usable(_head_decoder.decode(line))
+    except msgspec.DecodeError as error:
+        raise _in_words(line, error) from None
+
+
+def _in_words(line: bytes, error: msgspec.DecodeError) -> msgspec.DecodeError:
+    from arawn.interactions.line_check import newer_line  # which decodes lines, too
+
+    newer = newer_line(line)
+    if newer is None:
+        return error
+    return msgspec.ValidationError(f"written by a newer Arawn ({newer.why}), which can read it")
 
 
 def head_or_none(line: bytes) -> Head | None:

@@ -122,3 +122,22 @@ def test_a_database_of_a_newer_version_is_refused_everywhere(
     assert done.code == 1
     assert f"`{path}` was written by a newer Arawn (schema 99, this one knows 1); upgrade Arawn" in done.out + done.err
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("reader", ["list", "tail", "stats", "search budget", "sql", "export -f router -o rows"])
+def test_a_line_of_a_newer_version_is_told_by_readers_as_verify_tells_it(
+    command: Command, place: Place, reader: str
+) -> None:
+    """It is skipped, and whoever reads that learns who can read it; a line that was cut is no such line."""
+    command("ask", "hi")
+    (file,) = place.log.glob("*.jsonl")
+    newer = '{"kind":"budget","v":1,"writer":"0123abcd-00000000","seq":1,"timestamp":"2026-01-01T00:00:00.000000Z"}'
+    with file.open("a") as log:
+        log.write(f"{newer}\n{newer[:40]}\n")
+
+    said = command("interactions", *reader.split(), *(["SELECT 1"] if reader == "sql" else [])).err
+
+    words = "written by a newer Arawn (kind `budget`), which can read it"
+    assert f": skipped: {words}\n" in said
+    assert (said.count("newer Arawn"), said.count(": skipped: ")) == (1, 2)
+    assert words in command("interactions", "verify").out
