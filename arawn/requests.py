@@ -155,6 +155,7 @@ def require_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     """
     if not tags:
         return {}
+    require_kind("tags", tags, Mapping)
     try:
         texts = msgspec.convert(dict(tags), dict[str, str])
     except (msgspec.ValidationError, TypeError, ValueError) as error:

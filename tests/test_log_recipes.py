@@ -134,7 +134,7 @@ def expected(calls: list[InteractionRecord], results: list[ToolResultLine]) -> d
         "tools_by_profile": [(profiles[tool[0]], *tool) for tool in tools],
         "called": [(calls[0].profile, calls[0].id, "search", "false", "no")],
         "answer": [("a thing",)],
-        "hours": [("28 13", str(len(calls)))],  # noon of UTC
+        "hours": [("2026-01-28 13", str(len(calls)))],  # noon of UTC
     }
 
 

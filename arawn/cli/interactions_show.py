@@ -157,7 +157,7 @@ def _lines(reader: LogReader, record: InteractionRecord, part: str | None, zone:
         return request_lines(record)
     if part == "response":
         return response_lines(record)
-    return diff_lines(_previous(reader, record), record) if part == "diff-prev" else record_lines(record, zone)
+    return diff_lines(_previous(reader, record), record, zone) if part == "diff-prev" else record_lines(record, zone)
 
 
 def _previous(reader: LogReader, record: InteractionRecord) -> InteractionRecord:

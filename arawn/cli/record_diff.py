@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
 from difflib import unified_diff
 from typing import Any
 
@@ -16,9 +17,10 @@ __all__ = ["diff_lines"]
 _SETTINGS = ("profile", "provider", "model_requested", "model_used", "params", "tags", "stream")
 
 
-def diff_lines(previous: InteractionRecord, record: InteractionRecord) -> Iterator[str]:
+def diff_lines(previous: InteractionRecord, record: InteractionRecord, zone: tzinfo) -> Iterator[str]:
     """Yield what `record` sent that `previous` had not, and what it left out, marked by `+` and `-`."""
-    yield f"compared with {previous.id} of {previous.timestamp}:"
+    at = datetime.fromisoformat(previous.timestamp).astimezone(zone)
+    yield f"compared with {previous.id} of {at:%Y-%m-%d %H:%M:%S}:"
     changes = [*_settings(previous, record), *_system(previous, record), *_tools(previous, record)]
     changes += _messages(previous.messages, record.messages)
     yield from changes or ("", "  nothing changed in what was sent")

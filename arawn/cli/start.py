@@ -42,9 +42,7 @@ from arawn.version import VERSION
 __all__ = ["address_to_use", "only_loopback", "start"]
 
 _LOG = logging.getLogger("arawn.daemon")
-_UNGUARDED = (
-    'no token is asked for (`server.auth = "none"`): every user of this machine can read the log, and ask at your cost'
-)
+_UNGUARDED = 'no token is asked for (`server.auth = "none"`): every user of this machine can %sask at your cost'
 _LOOPBACK = {4: "127.0.0.1", 6: "[::1]"}
 
 
@@ -85,7 +83,7 @@ async def _start(listen: str | None, config_file: Path | None, *, quiet: bool) -
             if narrow is not None:
                 _LOG.warning("%s", narrow)
         if opened.token is None and opened.addresses:
-            _LOG.warning("%s", _UNGUARDED)
+            _LOG.warning(_UNGUARDED, "read the log, and " if found.config.logging.interactions.enabled else "")
         calm_collector()
         if not quiet:
             _announce(found, opened)

@@ -20,7 +20,7 @@ _HEAD = """\
 
 _REST = """\
 # max_concurrency = 16              # calls at once
-# mailbox = 256                     # calls that may wait for their turn; beyond that they are refused
+# mailbox = 256                     # calls that may wait for their turn; one more gets 503
 # timeouts = { connect_s = 5, first_token_s = 60, idle_s = 30, total_s = 600 }
 # retry = { attempts = 4, initial_s = 0.5, max_s = 20 }
 

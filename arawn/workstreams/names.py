@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from arawn.arguments import require_kind
 from arawn.errors import BadInput
 from arawn.unseen import UNSEEN
 
@@ -17,12 +18,12 @@ def require_name(name: str) -> str:
     """Return `name` if a workstream can have it, be it an old one.
 
     Raises:
-        BadInput: It is empty, longer than 200 characters, or holds a slash or a control character.
+        BadInput: It is no text, empty, longer than 200 characters, or holds a slash or a control character.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name != name.strip():
-        shown = str(name)[:40]
+    require_kind("name", name, str)
+    if not _NAME.fullmatch(name) or name != name.strip():
         raise BadInput(
-            f"{shown!r} cannot name a workstream; a name has 1 to 200 characters, no slash, no control character "
+            f"{name[:40]!r} cannot name a workstream; a name has 1 to 200 characters, no slash, no control character "
             "and no space at either end"
         )
     return name

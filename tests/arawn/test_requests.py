@@ -126,6 +126,8 @@ async def test_the_runtime_asks_at_its_door(tmp_path: Path) -> None:
             await runtime.complete(CompletionRequest(messages=ASKED), session_id=7)  # type: ignore[arg-type]
         with pytest.raises(BadInput, match="tags are texts"):
             await runtime.complete(CompletionRequest(messages=ASKED), tags={"a": 1})  # type: ignore[dict-item]
+        with pytest.raises(BadInput, match="`tags` is a Mapping, found int"):
+            await runtime.complete(CompletionRequest(messages=ASKED), tags=5)  # type: ignore[arg-type]
         with pytest.raises(BadInput, match="one has an empty key"):
             await runtime.complete(CompletionRequest(messages=ASKED), tags={"": "x"})
         with pytest.raises(BadInput, match="one has an empty key"):

@@ -78,14 +78,15 @@ def test_a_start_on_every_address_says_who_is_answered(place: Place) -> None:
 def test_a_start_without_a_token_says_who_comes_in(place: Place) -> None:
     """In one line on stderr; with a token there is nothing to say."""
     said = []
-    for setting in ("", 'auth = "none"\n'):
+    for setting in ("", 'auth = "none"\n', 'auth = "none"\n[logging.interactions]\nenabled = false\n'):
         place.configure(SCRIPTED + setting)
         with running(place) as daemon:
             _, err = daemon.end(signal.SIGTERM)
-        said.append([line for line in err.splitlines() if "every user of this machine can read the log" in line])
+        said.append([line for line in err.splitlines() if 'no token is asked for (`server.auth = "none"`)' in line])
 
-    assert [len(lines) for lines in said] == [0, 1]
-    assert 'no token is asked for (`server.auth = "none"`)' in said[1][0]
+    assert [len(lines) for lines in said] == [0, 1, 1]
+    assert "every user of this machine can read the log, and ask at your cost" in said[1][0]
+    assert "every user of this machine can ask at your cost" in said[2][0]
 
 
 def test_the_start_says_what_to_export(configured: Place) -> None:

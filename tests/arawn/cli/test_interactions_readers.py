@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -134,6 +135,17 @@ def test_one_call_is_shown_by_parts(asked: list[str], command: Command) -> None:
     assert "+be brief" in diff
     assert "+   a Kestrel" in diff
     assert "+   two herons" not in diff
+
+
+def test_the_call_before_is_shown_with_its_time_where_it_is_asked_for(asked: list[str], command: Command) -> None:
+    """As the time of the call itself is."""
+    for zone in ("UTC", "Asia/Kathmandu"):
+        before, diff = (
+            command("interactions", "show", *words, "--tz", zone).out.splitlines()
+            for words in ((asked[1],), (asked[2], "--diff-prev"))
+        )
+        (time,) = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", diff[0])
+        assert any(time in line for line in before[:4])
 
 
 def test_the_first_call_has_none_before_it(asked: list[str], command: Command) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,10 @@ def test_the_store_itself_makes_none(tmp_path: Path, name: str) -> None:
             store.change(WorkstreamState(name=name, profile="p"), {"profile"})
 
         assert store.list() == []
+
+
+@pytest.mark.parametrize("name", [5, None, b"x"])
+def test_what_is_no_text_is_told_as_that(name: Any) -> None:
+    """Not as a text of the wrong length: `'5' cannot name` sends one looking for the wrong mistake."""
+    with pytest.raises(BadInput, match=f"`name` is a str, found {type(name).__name__}"):
+        require_name(name)
