@@ -103,9 +103,13 @@ class Query:
             places = [data.find(needle, start, end) for needle in self._needles]
             return min((place for place in places if place >= 0), default=-1)
         part = data[start:end]  # a copy of each piece, never of a whole line
-        needle = self._folded if self._folded and part.isascii() else self._safe
+        needle = self._folded if self._folded and self._is_plain(part) else self._safe
         place = part.lower().find(needle)
         return start + place if place >= 0 else -1
+
+    def _is_plain(self, part: bytes | bytearray) -> bool:
+        """Say whether no letter of the text can stand in `part` as one outside of ASCII, not by its number either."""
+        return part.isascii() and (self._safe == self._folded or b"\\u" not in part)
 
     def places(self, line: bytes) -> Iterator[Place]:
         """Return every text said or given in a line of the log that holds a match, with the first match in it.

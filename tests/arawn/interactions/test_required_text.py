@@ -7,7 +7,7 @@ import re
 import warnings
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from arawn.interactions import search
@@ -50,7 +50,7 @@ def test_the_longest_plain_run_outside_of_groups_is_required(pattern: str, text:
 
 _PARTS = st.sampled_from(
     [
-        *"abcK.^$|()[]{}*+?-\\,:=!1",
+        *"abcKs.^$|()[]{}*+?-\\,:=!1",
         "abc",
         r"\d",
         r"\b",
@@ -67,7 +67,8 @@ _PARTS = st.sampled_from(
 )
 
 
-@given(st.lists(_PARTS, max_size=12).map("".join), st.text("abcK.1é-\n|({", max_size=20), st.booleans())
+@given(st.lists(_PARTS, max_size=12).map("".join), st.text("abcK\u212as\u017f.1é-\n|({", max_size=20), st.booleans())
+@example("s/k", "\u017f/\u212a", True)
 def test_what_an_expression_finds_is_never_ruled_out(pattern: str, text: str, ignore_case: bool) -> None:
     """For any expression that is one, any text, and either way of reading case."""
     with warnings.catch_warnings():
