@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from arawn.arguments import require_kind
 from arawn.errors import BadInput
 from arawn.unseen import UNSEEN
 
@@ -20,7 +19,8 @@ def require_name(name: str) -> str:
     Raises:
         BadInput: It is no text, empty, longer than 200 characters, or holds a slash or a control character.
     """
-    require_kind("name", name, str)
+    if not isinstance(name, str):
+        raise BadInput(f"the name of a workstream is a str, found {type(name).__name__}")
     if not _NAME.fullmatch(name) or name != name.strip():
         raise BadInput(
             f"{name[:40]!r} cannot name a workstream; a name has 1 to 200 characters, no slash, no control character "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,3 +61,22 @@ def test_type_checkers_see_the_same_names() -> None:
     }
 
     assert seen == {name: module for module, names in arawn._HOME.items() for name in names}
+
+
+_EACH_FIRST = """
+import sys
+import arawn
+names = arawn.__all__
+for name in names:
+    for module in [module for module in sys.modules if module.partition(".")[0] == "arawn"]:
+        del sys.modules[module]
+    import arawn
+    getattr(arawn, name)
+"""
+
+
+def test_a_program_may_begin_with_any_name() -> None:
+    """What one name imports must not want it back: that fails for those alone who begin there."""
+    done = subprocess.run([sys.executable, "-c", _EACH_FIRST], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

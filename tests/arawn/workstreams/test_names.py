@@ -87,5 +87,5 @@ def test_the_store_itself_makes_none(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", [5, None, b"x"])
 def test_what_is_no_text_is_told_as_that(name: Any) -> None:
     """Not as a text of the wrong length: `'5' cannot name` sends one looking for the wrong mistake."""
-    with pytest.raises(BadInput, match=f"`name` is a str, found {type(name).__name__}"):
+    with pytest.raises(BadInput, match=f"name of a workstream is a str, found {type(name).__name__}"):
         require_name(name)
