@@ -155,6 +155,7 @@ def test_feedback_goes_into_the_log_that_list_reads(place: Place) -> None:
 @pytest.mark.slow
 def test_a_call_whose_record_waits_is_not_unknown(place: Place) -> None:
     """The log was taken away from the daemon: the command says so, and to try again; not that there is no such call."""
+    place.configure(SCRIPTED + '[logging.interactions]\nsync = "always"\n')  # else the daemon has the first call still
     with daemon(place):
         asked = json.loads(place.run("ask", "one", "--json").stdout)["interaction_id"]
         shutil.rmtree(place.log)
