@@ -89,8 +89,8 @@ async def chat(runtime: Runtime, call: Call) -> None:
     try:
         await call.beside_client(partial(answer, runtime, call, request))
     except ActorError as error:  # such as a full mailbox
-        hinted = request.routing_profile and RoutingMetadata(request.routing_profile, "CallerHint")
-        raise Refused(error_reply(error, hinted or None)) from error
+        hint = request.routing_profile
+        raise Refused(error_reply(error, RoutingMetadata(hint, "CallerHint") if hint else None)) from error
 
 
 def in_context(request: ChatRequest, origin: Origin) -> ChatRequest:
